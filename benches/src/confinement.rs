@@ -8,7 +8,7 @@ use anyhow::Context as _;
 
 use crate::guests::{Guests, Listening};
 use crate::lines::LINES;
-use crate::machine::Seats;
+use crate::machine::Cpus;
 use crate::measure::{QUERY, Side, start_echo};
 use crate::plan::Plan;
 use crate::report::{Row, Target};
@@ -38,22 +38,22 @@ const QUERIES: [(&str, Ask); 3] = [
 ];
 
 /// Measures all of it.
-pub(crate) fn run(plan: &Plan, dir: &Path, seats: &Seats) -> anyhow::Result<Vec<Row>> {
-    let mut rows = queries(plan, dir, seats)?;
-    rows.extend(starts(plan, dir, seats)?);
+pub(crate) fn run(plan: &Plan, dir: &Path, cpus: &Cpus) -> anyhow::Result<Vec<Row>> {
+    let mut rows = queries(plan, dir, cpus)?;
+    rows.extend(starts(plan, dir, cpus)?);
     Ok(rows)
 }
 
 /// Answers a second of each daemon, beside those of an echo server whose answers are as long as those to `loadavg`.
-fn queries(plan: &Plan, dir: &Path, seats: &Seats) -> anyhow::Result<Vec<Row>> {
+fn queries(plan: &Plan, dir: &Path, cpus: &Cpus) -> anyhow::Result<Vec<Row>> {
     let mut daemons = Vec::new();
     for (confined_by, settings) in CONFINED {
-        let (side, _) = connected(plan, &dir.join(confined_by), settings, seats, plan.guests)?;
+        let (side, _) = connected(plan, &dir.join(confined_by), settings, cpus, plan.guests)?;
         daemons.push(side);
     }
     let first = daemons.first_mut().context("no daemon")?;
     let answer = first.guests.ask(QUERY)?;
-    let mut echo = start_echo(plan.guests, &dir.join("echo"), &answer, seats)?;
+    let mut echo = start_echo(plan.guests, &dir.join("echo"), &answer, cpus)?;
     let mut rows = Vec::new();
     for (what, ask) in QUERIES {
         let mut rounds = CONFINED.map(|_| Vec::new());
@@ -82,12 +82,12 @@ fn rate(
 }
 
 /// How long a daemon takes to connect to a crowd.
-fn starts(plan: &Plan, dir: &Path, seats: &Seats) -> anyhow::Result<Vec<Row>> {
+fn starts(plan: &Plan, dir: &Path, cpus: &Cpus) -> anyhow::Result<Vec<Row>> {
     let mut times = CONFINED.map(|_| Vec::new());
     for _ in 0..STARTS {
         for ((_, settings), times) in CONFINED.iter().zip(&mut times) {
             let dir = dir.join("start");
-            let (side, time) = connected(plan, &dir, settings, seats, plan.crowd)?;
+            let (side, time) = connected(plan, &dir, settings, cpus, plan.crowd)?;
             times.push(time);
             drop(side);
             std::fs::remove_dir_all(&dir)?;
@@ -107,12 +107,12 @@ fn connected(
     plan: &Plan,
     dir: &Path,
     settings: &str,
-    seats: &Seats,
+    cpus: &Cpus,
     count: u16,
 ) -> anyhow::Result<(Side, Duration)> {
     let listening = Listening::new(&sockets(dir)?, count)?;
     let start = Instant::now();
-    let server = Server::daemon(&plan.daemon, dir, settings, seats)?;
+    let server = Server::daemon(&plan.daemon, dir, settings, cpus)?;
     let guests = listening.accept().with_context(|| server.log())?;
     Ok((Side { server, guests }, start.elapsed()))
 }

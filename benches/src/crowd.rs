@@ -1,5 +1,5 @@
 //! Ten thousand guests on one host: how fast the daemon has all of them, what they cost while they
-//! rest, and whether each has its share when all of them ask.
+//! are idle, and whether each has its share when all of them ask.
 
 use std::path::Path;
 use std::thread::sleep;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use crate::guests::Listening;
-use crate::machine::{Seats, open_files};
+use crate::machine::{Cpus, open_files};
 use crate::measure::{QUERY, Side, by_turns, start_echo};
 use crate::plan::{Plan, SETTLED};
 use crate::report::{Row, Target};
@@ -26,13 +26,13 @@ const ASKING: Duration = Duration::from_millis(300);
 const OTHER_FILES: u64 = 50;
 
 /// Measures all of it.
-pub(crate) fn run(plan: &Plan, dir: &Path, seats: &Seats) -> anyhow::Result<Vec<Row>> {
+pub(crate) fn run(plan: &Plan, dir: &Path, cpus: &Cpus) -> anyhow::Result<Vec<Row>> {
     let count = plan.crowd;
-    let empty = memory_without_guests(plan, &dir.join("empty"), seats)?;
+    let empty = memory_without_guests(plan, &dir.join("empty"), cpus)?;
     let dir_of_all = dir.join("daemon");
     let listening = Listening::new(&sockets(&dir_of_all)?, count)?;
     let start = Instant::now();
-    let server = Server::daemon(&plan.daemon, &dir_of_all, "", seats)?;
+    let server = Server::daemon(&plan.daemon, &dir_of_all, "", cpus)?;
     let guests = listening.accept().with_context(|| server.log())?;
     let started = start.elapsed().as_secs_f64();
     let mut daemon = Side { server, guests };
@@ -51,7 +51,7 @@ pub(crate) fn run(plan: &Plan, dir: &Path, seats: &Seats) -> anyhow::Result<Vec<
     let answer = daemon.guests.ask(QUERY)?;
     let room = open_files().saturating_sub(u64::from(count) + OTHER_FILES);
     let echoed = u16::try_from(room).unwrap_or(count).min(count);
-    let mut echo = start_echo(echoed, &dir.join("echo"), &answer, seats)?;
+    let mut echo = start_echo(echoed, &dir.join("echo"), &answer, cpus)?;
     let rates = by_turns(plan, &mut daemon, &mut echo, |side| {
         let start = Instant::now();
         let answers = f64::from(side.guests.all_ask(QUERY, plan.time.max(ASKING))?);
@@ -99,8 +99,8 @@ pub(crate) fn run(plan: &Plan, dir: &Path, seats: &Seats) -> anyhow::Result<Vec<
     ])
 }
 
-fn memory_without_guests(plan: &Plan, dir: &Path, seats: &Seats) -> anyhow::Result<u64> {
-    let server = Server::daemon(&plan.daemon, dir, "", seats)?;
+fn memory_without_guests(plan: &Plan, dir: &Path, cpus: &Cpus) -> anyhow::Result<u64> {
+    let server = Server::daemon(&plan.daemon, dir, "", cpus)?;
     sleep(SETTLED);
     server.process().memory().with_context(|| server.log())
 }
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_has_everything_leaves_an_index_of_one_in_all() {
+    fn the_index_is_1_for_equal_shares_and_one_guests_part_if_it_has_everything() {
         assert_eq!(jains_index(&[7, 7, 7, 7]), 1.0);
         assert_eq!(jains_index(&[0, 9, 0, 0]), 0.25);
         assert!(jains_index(&[10, 11]) < 1.0);

@@ -1,5 +1,5 @@
-//! What it costs to tell guests of themselves: each of them has a VMM of its own, whose files are
-//! read for it alone, and those of the host once for all that ask at a time.
+//! What it costs when guests ask about themselves. Each of them has a VMM of its own, whose files are read for it alone;
+//! the host's are read once for all that ask at the same time.
 
 use std::path::Path;
 use std::thread::sleep;
@@ -9,7 +9,7 @@ use anyhow::Context as _;
 
 use crate::guests::{Guests, Listening};
 use crate::large_host;
-use crate::machine::Seats;
+use crate::machine::Cpus;
 use crate::plan::{Plan, SETTLED};
 use crate::report::{Row, Target};
 use crate::server::{Server, sockets};
@@ -34,7 +34,7 @@ const OF_ALL: Target = Target::AtMost(150.0);
 const ALONE: Target = Target::AtMost(2000.0);
 
 /// Measures all of it.
-pub(crate) fn run(plan: &Plan, dir: &Path, seats: &Seats) -> anyhow::Result<Vec<Row>> {
+pub(crate) fn run(plan: &Plan, dir: &Path, cpus: &Cpus) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
     for is_large in [false, true] {
         let dir = dir.join(if is_large { "large" } else { "own" });
@@ -48,7 +48,7 @@ pub(crate) fn run(plan: &Plan, dir: &Path, seats: &Seats) -> anyhow::Result<Vec<
         } else {
             ("this machine's CPUs", String::new())
         };
-        let server = Server::daemon(&plan.daemon, &dir, &paths, seats)?;
+        let server = Server::daemon(&plan.daemon, &dir, &paths, cpus)?;
         if is_large {
             large_host::name_daemon(&dir.join("host"), server.process().0)?;
         }
@@ -61,7 +61,7 @@ pub(crate) fn run(plan: &Plan, dir: &Path, seats: &Seats) -> anyhow::Result<Vec<
 }
 
 fn on_host(host: &str, server: &Server, guests: &mut Guests) -> anyhow::Result<Vec<Row>> {
-    // Else something else would be measured.
+    // Fails unless the daemon has found the guest's VMM, whose files are what is measured.
     guests.ask(b"vm.cpu.delay\n")?;
     for _ in 0..WARM_UP {
         guests.each_asks(GUESTS, b"vm\n")?;

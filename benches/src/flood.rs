@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 
 use crate::guests::Listening;
-use crate::machine::Seats;
+use crate::machine::Cpus;
 use crate::plan::Plan;
 use crate::report::{Row, Target};
 use crate::server::{Server, sockets};
@@ -28,10 +28,10 @@ const PING: &[u8] = b"ping\n";
 const PONG: &[u8] = b"200 pong\n";
 
 /// Measures it. No bound on flow is in force, so none of them ever has to stop.
-pub(crate) fn run(plan: &Plan, dir: &Path, seats: &Seats) -> anyhow::Result<Row> {
+pub(crate) fn run(plan: &Plan, dir: &Path, cpus: &Cpus) -> anyhow::Result<Row> {
     let listening = Listening::new(&sockets(dir)?, FLOODING + 1)?;
-    let server = Server::daemon(&plan.daemon, dir, "", seats)?;
-    let mut flooding = listening.accept().with_context(|| server.log())?.into_lines();
+    let server = Server::daemon(&plan.daemon, dir, "", cpus)?;
+    let mut flooding = listening.accept().with_context(|| server.log())?.into_connections();
     let mut honest = flooding.pop().context("no guest")?;
     for guest in flooding.iter().chain([&honest]) {
         guest.set_nonblocking(true)?;

@@ -1,8 +1,8 @@
 //! Guests as the host sees them: sockets that listen, as QEMU's do, and ask once somebody has
 //! connected.
 //!
-//! One thread plays them all with two system calls a query, one less than any server that must
-//! also find out who asks. So it is not the one that is waited for.
+//! One thread plays them all. It makes two system calls a query, one less than any server, which must
+//! also find out who asks. So the server is what limits the speed, and not this thread.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -20,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Guests that are connected to one server.
 pub(crate) struct Guests {
-    lines: Vec<UnixStream>,
+    connections: Vec<UnixStream>,
+    /// Room for one answer.
     answer: Vec<u8>,
 }
 
@@ -41,7 +42,7 @@ impl Listening {
         Self::of(listeners)
     }
 
-    /// Those at which others listen already.
+    /// Sockets that somebody else has made: each is listening already.
     pub(crate) fn of(listeners: Vec<UnixListener>) -> anyhow::Result<Self> {
         for listener in &listeners {
             set_socket_timeout(listener, Timeout::Recv, Some(PATIENCE))?;
@@ -49,8 +50,7 @@ impl Listening {
         Ok(Self { sockets: listeners, at_each: 1 })
     }
 
-    /// Makes one socket for `count` guests of a server that does not mind: it is one open file, and not
-    /// one for each of them.
+    /// Makes one socket for `count` guests of a server that accepts this: it is one open file instead of one for each guest.
     pub(crate) fn at_one(socket: &Path, count: u16) -> anyhow::Result<Self> {
         let all = Self::of(vec![UnixListener::bind(socket)?])?;
         Ok(Self { at_each: count, ..all })
@@ -58,18 +58,18 @@ impl Listening {
 
     /// Waits until a server has connected to every one of them.
     pub(crate) fn accept(self) -> anyhow::Result<Guests> {
-        let mut lines = Vec::new();
+        let mut connections = Vec::new();
         // Each socket is closed when it has its guests.
         for (number, listener) in self.sockets.into_iter().enumerate() {
             for _ in 0..self.at_each {
                 let accepted = listener.accept();
-                let (line, _) =
+                let (connection, _) =
                     accepted.with_context(|| format!("nobody connects to socket {number}"))?;
-                line.set_read_timeout(Some(PATIENCE))?;
-                lines.push(line);
+                connection.set_read_timeout(Some(PATIENCE))?;
+                connections.push(connection);
             }
         }
-        Ok(Guests { lines, answer: vec![0; REPLY_MAX] })
+        Ok(Guests { connections, answer: vec![0; REPLY_MAX] })
     }
 }
 
@@ -81,7 +81,7 @@ impl Guests {
         request: &[u8],
         time: Duration,
     ) -> anyhow::Result<Vec<Duration>> {
-        let guest = self.lines.first_mut().context("no guest")?;
+        let guest = self.connections.first_mut().context("no guest")?;
         let mut times = Vec::new();
         let start = Instant::now();
         while start.elapsed() < time {
@@ -108,12 +108,12 @@ impl Guests {
     ) -> anyhow::Result<u32> {
         let start = Instant::now();
         let mut answers = 0;
-        for (guest, request) in self.lines.iter_mut().zip(requests.iter().cycle()) {
+        for (guest, request) in self.connections.iter_mut().zip(requests.iter().cycle()) {
             guest.write_all(request)?;
         }
         loop {
             let again = start.elapsed() < time;
-            for (guest, request) in self.lines.iter_mut().zip(requests.iter().cycle()) {
+            for (guest, request) in self.connections.iter_mut().zip(requests.iter().cycle()) {
                 read_answer(guest, &mut self.answer)?;
                 answers += 1;
                 if again {
@@ -134,14 +134,14 @@ impl Guests {
         time: Duration,
     ) -> anyhow::Result<Vec<u32>> {
         let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        for (number, guest) in (0..).zip(&self.lines) {
+        for (number, guest) in (0..).zip(&self.connections) {
             epoll::add(&poll, guest, epoll::EventData::new_u64(number), epoll::EventFlags::IN)?;
         }
-        let (mut answers, mut events) = (vec![0; self.lines.len()], Vec::with_capacity(1024));
-        for guest in &mut self.lines {
+        let (mut answers, mut events) = (vec![0; self.connections.len()], Vec::with_capacity(1024));
+        for guest in &mut self.connections {
             guest.write_all(request)?;
         }
-        let (start, mut asking) = (Instant::now(), self.lines.len());
+        let (start, mut asking) = (Instant::now(), self.connections.len());
         while asking > 0 {
             let again = start.elapsed() < time;
             epoll::wait(&poll, spare_capacity(&mut events), Some(&PATIENCE.try_into()?))?;
@@ -150,7 +150,7 @@ impl Guests {
             }
             for event in events.drain(..) {
                 let number = usize::try_from(event.data.u64())?;
-                let guest = self.lines.get_mut(number).context("an event of no guest")?;
+                let guest = self.connections.get_mut(number).context("an event of no guest")?;
                 read_answer(guest, &mut self.answer)?;
                 if again {
                     *answers.get_mut(number).context("an event of no guest")? += 1;
@@ -164,32 +164,32 @@ impl Guests {
     }
 
     /// The connections themselves.
-    pub(crate) fn into_lines(self) -> Vec<UnixStream> {
-        self.lines
+    pub(crate) fn into_connections(self) -> Vec<UnixStream> {
+        self.connections
     }
 
     /// The first `count` guests ask at once.
     pub(crate) fn each_asks(&mut self, count: u16, request: &[u8]) -> anyhow::Result<()> {
         let asking = usize::from(count);
-        for guest in self.lines.iter_mut().take(asking) {
+        for guest in self.connections.iter_mut().take(asking) {
             guest.write_all(request)?;
         }
-        for guest in self.lines.iter_mut().take(asking) {
+        for guest in self.connections.iter_mut().take(asking) {
             read_answer(guest, &mut self.answer)?;
         }
         Ok(())
     }
 
     /// Two guests, to ask each by itself. `None` where there are not two.
-    pub(crate) fn each(self) -> Option<[Self; 2]> {
-        let [one, other] = <[UnixStream; 2]>::try_from(self.lines).ok()?;
-        let of = |line| Self { lines: vec![line], answer: vec![0; REPLY_MAX] };
+    pub(crate) fn into_two(self) -> Option<[Self; 2]> {
+        let [one, other] = <[UnixStream; 2]>::try_from(self.connections).ok()?;
+        let of = |connection| Self { connections: vec![connection], answer: vec![0; REPLY_MAX] };
         Some([of(one), of(other)])
     }
 
     /// One guest asks once: the answer.
     pub(crate) fn ask(&mut self, request: &[u8]) -> anyhow::Result<String> {
-        let guest = self.lines.first_mut().context("no guest")?;
+        let guest = self.connections.first_mut().context("no guest")?;
         guest.write_all(request)?;
         let answer = read_answer(guest, &mut self.answer)?;
         Ok(String::from_utf8_lossy(answer).into_owned())

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 
 use crate::guests::{Guests, Listening};
 use crate::lines::LINES;
-use crate::machine::Seats;
+use crate::machine::Cpus;
 use crate::measure::QUERY;
 use crate::plan::Plan;
 use crate::report::{Row, Target};
@@ -21,7 +21,7 @@ const QUERIES: u32 = 20_000;
 type Ask = fn(&mut Guests) -> anyhow::Result<()>;
 
 /// Counts them for whatever the bench compares with the echo server.
-pub(crate) fn run(plan: &Plan, seats: &Seats) -> anyhow::Result<Vec<Row>> {
+pub(crate) fn run(plan: &Plan, cpus: &Cpus) -> anyhow::Result<Vec<Row>> {
     let all: [(String, u16, Ask); 3] = [
         (format!("{} guests ask `loadavg` at once", plan.guests), plan.guests, |guests| {
             guests.all_ask(QUERY, std::time::Duration::ZERO).map(drop)
@@ -35,8 +35,8 @@ pub(crate) fn run(plan: &Plan, seats: &Seats) -> anyhow::Result<Vec<Row>> {
     ];
     let mut rows = Vec::new();
     for (what, count, ask) in all {
-        let once = total(plan, seats, count, QUERIES, ask)?;
-        let twice = total(plan, seats, count, 2 * QUERIES, ask)?;
+        let once = total(plan, cpus, count, QUERIES, ask)?;
+        let twice = total(plan, cpus, count, 2 * QUERIES, ask)?;
         let each = (twice.saturating_sub(once)) as f64 / f64::from(QUERIES);
         rows.push(Row::alone(what, "instructions a query", each.round(), Target::None));
     }
@@ -44,14 +44,14 @@ pub(crate) fn run(plan: &Plan, seats: &Seats) -> anyhow::Result<Vec<Row>> {
 }
 
 /// Instructions of a daemon that is asked so often, from its start to its end.
-fn total(plan: &Plan, seats: &Seats, count: u16, queries: u32, ask: Ask) -> anyhow::Result<u64> {
+fn total(plan: &Plan, cpus: &Cpus, count: u16, queries: u32, ask: Ask) -> anyhow::Result<u64> {
     let dir = tempfile::tempdir()?;
     let out = dir.path().join("callgrind.out");
     let mut command = Command::new("valgrind");
     command.args(["--tool=callgrind", "--quiet"]);
     command.arg(format!("--callgrind-out-file={}", out.display())).arg(&plan.daemon);
     let listening = Listening::new(&sockets(dir.path())?, count)?;
-    let server = Server::daemon_by(command, dir.path(), "", seats)?;
+    let server = Server::daemon_by(command, dir.path(), "", cpus)?;
     let mut guests = listening.accept().with_context(|| server.log())?;
     for _ in 0..queries / u32::from(count) {
         ask(&mut guests)?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::machine::Seats;
+use crate::machine::Cpus;
 use crate::measure::{Side, by_turns, start_echo};
 use crate::plan::Plan;
 use crate::report::{Row, Target};
@@ -32,18 +32,13 @@ pub(crate) const LINES: [&[u8]; 20] = [
 ];
 
 /// Measures it. The echo server's answers are as long as the daemon's are on average.
-pub(crate) fn run(
-    plan: &Plan,
-    dir: &Path,
-    seats: &Seats,
-    daemon: &mut Side,
-) -> anyhow::Result<Row> {
+pub(crate) fn run(plan: &Plan, dir: &Path, cpus: &Cpus, daemon: &mut Side) -> anyhow::Result<Row> {
     let mut length = 0;
     for line in LINES {
         length += daemon.guests.ask(line)?.len();
     }
     let answer = format!("200 {}\n", "x".repeat(length / LINES.len() - "200 \n".len()));
-    let mut echo = start_echo(plan.guests, dir, &answer, seats)?;
+    let mut echo = start_echo(plan.guests, dir, &answer, cpus)?;
     let rates = by_turns(plan, daemon, &mut echo, |side| {
         let start = std::time::Instant::now();
         let answers = f64::from(side.guests.all_ask_theirs(&LINES, plan.time)?);

@@ -34,12 +34,12 @@ pub(crate) fn open_files() -> u64 {
 /// Left to the scheduler, both are on one CPU in one round and on two in the next, where a round
 /// trip is four times as long: that would be measured, and not the server. And a server that
 /// shares its CPU with its guests looks better than it is, since their time counts as well.
-pub(crate) struct Seats {
+pub(crate) struct Cpus {
     guests: usize,
     server: usize,
 }
 
-impl Seats {
+impl Cpus {
     /// The first and the last CPU that this process may use.
     pub(crate) fn find() -> anyhow::Result<Self> {
         let allowed = sched_getaffinity(None)?;
@@ -48,19 +48,19 @@ impl Seats {
         Ok(Self { guests, server: cpus.next_back().unwrap_or(guests) })
     }
 
-    /// Seats the guests: the thread that calls.
-    pub(crate) fn seat_guests(&self) -> anyhow::Result<()> {
-        seat(None, self.guests)
+    /// Keeps the thread that calls, which plays the guests, on their CPU.
+    pub(crate) fn pin_guests(&self) -> anyhow::Result<()> {
+        pin(None, self.guests)
     }
 
-    /// Seats a server that has just been started.
-    pub(crate) fn seat_server(&self, server: Pid) -> anyhow::Result<()> {
-        seat(Some(server), self.server)
+    /// Keeps a server that has just been started on its CPU.
+    pub(crate) fn pin_server(&self, server: Pid) -> anyhow::Result<()> {
+        pin(Some(server), self.server)
     }
 }
 
-fn seat(who: Option<Pid>, cpu: usize) -> anyhow::Result<()> {
+fn pin(process: Option<Pid>, cpu: usize) -> anyhow::Result<()> {
     let mut cpus = CpuSet::new();
     cpus.set(cpu);
-    Ok(sched_setaffinity(who, &cpus)?)
+    Ok(sched_setaffinity(process, &cpus)?)
 }

@@ -19,6 +19,7 @@ mod lines;
 mod machine;
 mod many_vcpus;
 mod measure;
+mod neighbours;
 mod plan;
 mod process;
 mod report;
@@ -60,6 +61,9 @@ struct Args {
     /// Measures one part [default: those that have targets]
     #[arg(long, value_name = "PART")]
     only: Option<Part>,
+    /// Measures what a guest learns of others' queries from how soon it is answered instead
+    #[arg(long, conflicts_with = "only")]
+    neighbours: bool,
     #[command(subcommand)]
     role: Option<Role>,
 }
@@ -108,7 +112,8 @@ fn main() -> anyhow::Result<ExitCode> {
         idle: Duration::from_secs(args.idle),
         crowd: args.crowd,
     };
-    let rows = measure::run(&plan, args.only)?;
+    let rows =
+        if args.neighbours { neighbours::run(&plan)? } else { measure::run(&plan, args.only)? };
     print!("{}", report::markdown(&rows));
     Ok(if rows.iter().all(report::Row::is_good) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

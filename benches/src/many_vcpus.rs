@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use crate::guests::{Guests, Listening};
-use crate::machine::Seats;
+use crate::machine::Cpus;
 use crate::plan::{Plan, SETTLED};
 use crate::report::{Row, Target};
 use crate::server::{Server, sockets};
@@ -34,15 +34,15 @@ const LINEAR: Target = Target::AtMost(1.5);
 const TURN: Target = Target::AtMost(5.0);
 
 /// Measures all of it.
-pub(crate) fn run(plan: &Plan, dir: &Path, seats: &Seats) -> anyhow::Result<Vec<Row>> {
-    let few = of_one_vcpu(plan, &dir.join("few"), seats, FEW)?;
-    let many = of_one_vcpu(plan, &dir.join("many"), seats, MANY)?;
+pub(crate) fn run(plan: &Plan, dir: &Path, cpus: &Cpus) -> anyhow::Result<Vec<Row>> {
+    let few = of_one_vcpu(plan, &dir.join("few"), cpus, FEW)?;
+    let many = of_one_vcpu(plan, &dir.join("many"), cpus, MANY)?;
     let what = |vcpus: u16| format!("1 guest with {vcpus} vCPUs asks `json *`: CPU time a vCPU");
     Ok(vec![
         Row::alone(what(FEW), "µs", few, Target::None),
         Row::alone(what(MANY), "µs", many, Target::None),
         Row::alone("the same, the second to the first", "to 1", many / few, LINEAR),
-        others_turns(plan, &dir.join("most"), seats)?,
+        others_turns(plan, &dir.join("most"), cpus)?,
     ])
 }
 
@@ -50,21 +50,21 @@ pub(crate) fn run(plan: &Plan, dir: &Path, seats: &Seats) -> anyhow::Result<Vec<
 fn start(
     plan: &Plan,
     dir: &Path,
-    seats: &Seats,
+    cpus: &Cpus,
     vcpus: &[u16],
 ) -> anyhow::Result<(Vmms, Server, Guests)> {
     let threads: Vec<_> = vcpus.iter().map(|vcpus| Threads { vcpus: *vcpus, others: 1 }).collect();
     let (vmms, listeners) = Vmms::start(&sockets(dir)?, &threads)?;
-    let server = Server::daemon(&plan.daemon, dir, "", seats)?;
+    let server = Server::daemon(&plan.daemon, dir, "", cpus)?;
     let guests = Listening::of(listeners)?.accept().with_context(|| server.log())?;
     sleep(SETTLED);
     Ok((vmms, server, guests))
 }
 
 /// The CPU time of a query for everything, for each of the guest's vCPUs, in microseconds.
-fn of_one_vcpu(plan: &Plan, dir: &Path, seats: &Seats, vcpus: u16) -> anyhow::Result<f64> {
-    let (_vmms, server, mut guests) = start(plan, dir, seats, &[vcpus])?;
-    // Else something else would be measured.
+fn of_one_vcpu(plan: &Plan, dir: &Path, cpus: &Cpus, vcpus: u16) -> anyhow::Result<f64> {
+    let (_vmms, server, mut guests) = start(plan, dir, cpus, &[vcpus])?;
+    // Fails unless the daemon has found the last vCPU: without it, less would be measured.
     guests.ask(format!("vm.cpu.{}.delay\n", vcpus - 1).as_bytes())?;
     let before = server.process().cpu_time()?;
     for _ in 0..ROUNDS {
@@ -76,9 +76,9 @@ fn of_one_vcpu(plan: &Plan, dir: &Path, seats: &Seats, vcpus: u16) -> anyhow::Re
 }
 
 /// How long a small guest waits for its turns while the largest asks again as soon as it is answered.
-fn others_turns(plan: &Plan, dir: &Path, seats: &Seats) -> anyhow::Result<Row> {
-    let (_vmms, server, guests) = start(plan, dir, seats, &[MOST, 1])?;
-    let [mut large, mut small] = guests.each().context("two guests")?;
+fn others_turns(plan: &Plan, dir: &Path, cpus: &Cpus) -> anyhow::Result<Row> {
+    let (_vmms, server, guests) = start(plan, dir, cpus, &[MOST, 1])?;
+    let [mut large, mut small] = guests.into_two().context("two guests")?;
     large.ask(b"vm.vcpus\n")?;
     let mut times = Vec::new();
     std::thread::scope(|scope| -> anyhow::Result<()> {

@@ -14,7 +14,7 @@ use crate::guests::{Guests, Listening};
 use crate::instructions;
 use crate::kernel;
 use crate::lines;
-use crate::machine::Seats;
+use crate::machine::Cpus;
 use crate::many_vcpus;
 use crate::plan::{Part, Plan, SETTLED};
 use crate::report::{Row, Target};
@@ -32,26 +32,26 @@ pub(crate) struct Side {
 /// Measures one part, or all that have targets.
 pub(crate) fn run(plan: &Plan, only: Option<Part>) -> anyhow::Result<Vec<Row>> {
     let dir = tempfile::tempdir()?;
-    let seats = Seats::find()?;
-    seats.seat_guests()?;
+    let cpus = Cpus::find()?;
+    cpus.pin_guests()?;
     let parts = only.as_ref().map_or(&Part::WITH_TARGETS[..], std::slice::from_ref);
     let mut rows = Vec::new();
     for part in parts {
         rows.extend(match part {
-            Part::Thousand => a_thousand(plan, dir.path(), &seats)?,
-            Part::Flood => vec![flood::run(plan, &dir.path().join("flood"), &seats)?],
-            Part::Crowd => crowd::run(plan, &dir.path().join("crowd"), &seats)?,
-            Part::Vmms => everything::run(plan, dir.path(), &seats)?,
-            Part::Vcpus => many_vcpus::run(plan, dir.path(), &seats)?,
-            Part::Confinement => confinement::run(plan, dir.path(), &seats)?,
-            Part::Instructions => instructions::run(plan, &seats)?,
+            Part::Thousand => a_thousand(plan, dir.path(), &cpus)?,
+            Part::Flood => vec![flood::run(plan, &dir.path().join("flood"), &cpus)?],
+            Part::Crowd => crowd::run(plan, &dir.path().join("crowd"), &cpus)?,
+            Part::Vmms => everything::run(plan, dir.path(), &cpus)?,
+            Part::Vcpus => many_vcpus::run(plan, dir.path(), &cpus)?,
+            Part::Confinement => confinement::run(plan, dir.path(), &cpus)?,
+            Part::Instructions => instructions::run(plan, &cpus)?,
         });
     }
     Ok(rows)
 }
 
-fn a_thousand(plan: &Plan, dir: &Path, seats: &Seats) -> anyhow::Result<Vec<Row>> {
-    let server = Server::daemon(&plan.daemon, &dir.join("daemon"), "", seats)?;
+fn a_thousand(plan: &Plan, dir: &Path, cpus: &Cpus) -> anyhow::Result<Vec<Row>> {
+    let server = Server::daemon(&plan.daemon, &dir.join("daemon"), "", cpus)?;
     sleep(SETTLED);
     let empty = server.process().memory().with_context(|| server.log())?;
     let listening = Listening::new(&sockets(&dir.join("daemon"))?, plan.guests)?;
@@ -61,11 +61,11 @@ fn a_thousand(plan: &Plan, dir: &Path, seats: &Seats) -> anyhow::Result<Vec<Row>
     rows.extend(kernel::run()?);
 
     let answer = daemon.guests.ask(QUERY)?;
-    let mut echo = start_echo(plan.guests, &dir.join("echo"), &answer, seats)?;
+    let mut echo = start_echo(plan.guests, &dir.join("echo"), &answer, cpus)?;
     rows.extend(round_trips(plan, &mut daemon, &mut echo)?);
     rows.extend(throughput(plan, &mut daemon, &mut echo)?);
     drop(echo);
-    rows.push(lines::run(plan, &dir.join("echo-lines"), seats, &mut daemon)?);
+    rows.push(lines::run(plan, &dir.join("echo-lines"), cpus, &mut daemon)?);
     rows.extend(cpu_times(plan, &mut daemon)?);
     rows.extend(vhostmd::run(plan, &daemon.server, &mut daemon.guests)?);
     Ok(rows)
@@ -76,11 +76,11 @@ pub(crate) fn start_echo(
     count: u16,
     dir: &Path,
     answer: &str,
-    seats: &Seats,
+    cpus: &Cpus,
 ) -> anyhow::Result<Side> {
     let socket = sockets(dir)?.join("all");
     let listening = Listening::at_one(&socket, count)?;
-    let server = Server::echo(dir, &socket, count, answer, seats)?;
+    let server = Server::echo(dir, &socket, count, answer, cpus)?;
     let guests = listening.accept().with_context(|| server.log())?;
     Ok(Side { server, guests })
 }

@@ -1,4 +1,4 @@
-//! What is asked of all measurements.
+//! What all measurements have in common: the daemon, how many guests, and how long.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,7 +13,7 @@ pub(crate) struct Plan {
     pub(crate) guests: u16,
     /// How often each comparison is made.
     pub(crate) rounds: u16,
-    /// The time of each.
+    /// How long each round takes.
     pub(crate) time: Duration,
     /// The time for which idle guests are watched.
     pub(crate) idle: Duration,
@@ -21,7 +21,7 @@ pub(crate) struct Plan {
     pub(crate) crowd: u16,
 }
 
-/// A server has done what it does once, after this: starting, connecting, its last answer.
+/// After this time a server has finished all that it does once, such as starting, connecting, and sending its last answer.
 pub(crate) const SETTLED: Duration = Duration::from_secs(1);
 
 /// What can be measured by itself.

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::machine::Seats;
+use crate::machine::Cpus;
 use crate::process::Process;
 
 /// No bound on how fast a guest may ask: the bounds are not what is measured.
@@ -40,9 +40,9 @@ impl Server {
         program: &Path,
         dir: &Path,
         more: &str,
-        seats: &Seats,
+        cpus: &Cpus,
     ) -> anyhow::Result<Self> {
-        Self::daemon_by(Command::new(program), dir, more, seats)
+        Self::daemon_by(Command::new(program), dir, more, cpus)
     }
 
     /// The same where `command` starts the daemon's program.
@@ -50,7 +50,7 @@ impl Server {
         mut command: Command,
         dir: &Path,
         more: &str,
-        seats: &Seats,
+        cpus: &Cpus,
     ) -> anyhow::Result<Self> {
         let file = |name: &str| dir.join(name);
         fs::create_dir_all(file("state"))?;
@@ -61,7 +61,7 @@ impl Server {
         command.arg("--socket-dir").arg(sockets(dir)?);
         command.arg("--state-dir").arg(file("state"));
         command.arg("--control").arg(file("control"));
-        Self::start(command, dir, seats)
+        Self::start(command, dir, cpus)
     }
 
     /// Starts the echo server, which connects to `socket` as often as there are guests.
@@ -70,14 +70,14 @@ impl Server {
         socket: &Path,
         count: u16,
         answer: &str,
-        seats: &Seats,
+        cpus: &Cpus,
     ) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("echo").arg(socket).arg(count.to_string()).arg(answer);
-        Self::start(command, dir, seats)
+        Self::start(command, dir, cpus)
     }
 
-    fn start(mut command: Command, dir: &Path, seats: &Seats) -> anyhow::Result<Self> {
+    fn start(mut command: Command, dir: &Path, cpus: &Cpus) -> anyhow::Result<Self> {
         let log = dir.join("log");
         let child = command
             .stdin(Stdio::null())
@@ -86,7 +86,7 @@ impl Server {
             .spawn()
             .with_context(|| format!("{command:?}"))?;
         let server = Self { child, log };
-        seats.seat_server(Pid::from_child(&server.child))?;
+        cpus.pin_server(Pid::from_child(&server.child))?;
         Ok(server)
     }
 

@@ -26,7 +26,7 @@ impl Threads {
     pub(crate) const USUAL: Self = Self { vcpus: 8, others: 6 };
 }
 
-/// Of a thread that only sleeps, so that there is room for thousands.
+/// The stack of a thread that only sleeps, in bytes: small, so that there is room for thousands.
 const STACK: usize = 64 * 1024;
 
 /// VMMs that run, and end when let go.

@@ -19,7 +19,7 @@ use crate::process::{Process, tied};
 pub struct Daemon {
     process: Process,
     /// Where it reports that it is ready, as it would to systemd.
-    notices: UnixDatagram,
+    notify: UnixDatagram,
 }
 
 impl Daemon {
@@ -35,10 +35,10 @@ impl Daemon {
         let number = (0u32..)
             .find(|number| !folder.join(format!("daemon-{number}.log")).exists())
             .unwrap_or_default();
-        let notify = folder.join(format!("notify-{number}"));
-        let notices = UnixDatagram::bind(&notify).context("bind the socket of notices")?;
-        notices.set_nonblocking(true)?;
-        fs::set_permissions(&notify, Permissions::from_mode(0o777))?;
+        let notify_path = folder.join(format!("notify-{number}"));
+        let notify = UnixDatagram::bind(&notify_path).context("bind the notify socket")?;
+        notify.set_nonblocking(true)?;
+        fs::set_permissions(&notify_path, Permissions::from_mode(0o777))?;
         let mut command = match enter {
             [] => tied(program),
             [enter, rest @ ..] => {
@@ -47,20 +47,20 @@ impl Daemon {
                 command
             }
         };
-        command.args(arguments).env("NOTIFY_SOCKET", &notify).env_remove("JOURNAL_STREAM");
+        command.args(arguments).env("NOTIFY_SOCKET", &notify_path).env_remove("JOURNAL_STREAM");
         let log = folder.join(format!("daemon-{number}.log"));
-        Ok(Self { process: Process::start(&mut command, log)?, notices })
+        Ok(Self { process: Process::start(&mut command, log)?, notify })
     }
 
     /// Waits until the daemon reports that it is ready.
     pub(crate) fn wait_until_ready(&mut self) -> Result<()> {
-        let mut notice = [0; 1024];
+        let mut message = [0; 1024];
         wait_until("the daemon to serve", PATIENCE, || {
             if let Some(status) = self.process.ended()? {
                 bail!("the daemon ended: {status}");
             }
-            let length = self.notices.recv(&mut notice).unwrap_or(0);
-            let text = notice.get(..length).unwrap_or_default();
+            let length = self.notify.recv(&mut message).unwrap_or(0);
+            let text = message.get(..length).unwrap_or_default();
             Ok(text.split(|byte| *byte == b'\n').any(|line| line == b"READY=1"))
         })
         .with_context(|| self.story())

@@ -32,7 +32,8 @@ auth_unix_ro = "none"
 auth_unix_rw = "none"
 host_uuid = "$(cat /proc/sys/kernel/random/uuid)"
 END
-# To libvirt, hosts of one name are one host. What has a dot it does not look up.
+# libvirt takes two hosts with the same name for one and refuses to migrate between them. It does not look a name up
+# that has a dot.
 hostname "${PWD##*/}.test"
 # A user that only the package of libvirt's service makes, and libvirtd wants to know.
 for file in passwd group; do

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::paths;
 
 /// The host's programs.
-const HOSTS: [&str; 5] =
+const HOST_PROGRAMS: [&str; 5] =
     ["hostinfod", "hostinfoctl", "hostinfo-open", "hostinfo-run", "hostinfo-libvirt"];
 
 /// The arguments of `make install` and `make uninstall`.
@@ -64,7 +64,7 @@ impl Install {
     /// With programs that `make` makes, from the name and the path of each.
     fn changed(self, make: impl Fn(&Self, &str, &Path) -> Result<()>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        for program in HOSTS {
+        for program in HOST_PROGRAMS {
             make(&self, program, &folder.path().join(program))?;
         }
         Ok(Self { built: folder.path().to_owned(), _changed: Some(folder), ..self })

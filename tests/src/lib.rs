@@ -19,6 +19,7 @@ pub mod libvirtd;
 pub mod paths;
 pub mod process;
 pub mod upgrading;
+pub mod user;
 pub mod wine;
 
 pub use cgroup::Cgroup;

@@ -7,9 +7,18 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 
 use crate::deadline::wait_for;
+
+/// Lets this process have as many open files as it may have without privileges.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn raise_open_files() -> Result<()> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
+}
 
 /// A running program whose output goes to a file. It is killed when this value is dropped, and by
 /// the kernel when the thread that started it ends in any other way.

@@ -158,7 +158,7 @@ fn debians(name: &str) -> PathBuf {
     if path.exists() { path } else { PathBuf::from(name) }
 }
 
-/// A tty at whose other end somebody is who says nothing.
+/// A tty whose other end is open and sends nothing.
 #[derive(Debug)]
 pub struct SilentTty {
     /// Its path.

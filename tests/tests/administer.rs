@@ -44,7 +44,7 @@ fn without_a_daemon_what_needs_it_says_so_and_the_rest_goes_on() -> Result<()> {
 }
 
 #[test]
-fn where_libvirt_does_not_tell_which_guests_there_are_nothing_is_said_of_all() -> Result<()> {
+fn without_libvirt_diff_covers_only_guests_with_a_socket_and_says_so() -> Result<()> {
     let host = Host::new(RULES)?;
     let file = host.path().join("new.conf");
     let name = file.to_str().context("no text")?;
@@ -210,7 +210,7 @@ fn status_names_guests_that_are_in_error_and_fails() -> Result<()> {
 }
 
 #[test]
-fn who_watches_sees_each_line_with_its_answer() -> Result<()> {
+fn watch_shows_each_line_with_its_answer() -> Result<()> {
     let host = Host::new(RULES)?;
     let _daemon = host.start_daemon()?;
     let mut guest = FakeGuest::join(&host.socket("web"))?;

@@ -25,7 +25,7 @@ fn in_a_guest_that_may_ask_once_a_minute_everybody_gets_answers_and_the_broker_s
         let scraped = guest.sh("for turn in 1 2 3; do
             wget -q -O - http://127.0.0.1:4679/metrics | grep '^hostinfo_loadavg_1 '; done")?;
         ensure!(scraped.lines().count() == 3, "{scraped}");
-        // Nobody is told that it is too soon, but who goes past the broker is told who has the port.
+        // None of them was told that it is too soon. A program that goes past the broker is told who has the port.
         let past = guest.run(&format!("hostinfo --timeout 1 --device {} ping", port.device()))?;
         ensure!(past.status == 1 && past.stderr.contains("in use by hostinfo (PID"), "{past:?}");
         let size = guest.sh("grep VmHWM /proc/$(pidof hostinfo)/status | tr -dc 0-9")?;

@@ -1,4 +1,4 @@
-//! A QEMU without libvirt: the options that README gives for it, and its one client.
+//! A QEMU without libvirt: the options that docs/qemu.md gives for it, and its one client.
 
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
@@ -17,21 +17,21 @@ use hostinfo_tests::libvirtd::path;
 use hostinfo_tests::process::tied;
 use hostinfo_tests::{FakeGuest, Host, paths};
 
-const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/qemu.md");
 
-/// README's options, with that path instead of the socket's.
+/// The page's options, with that path instead of the socket's.
 fn options(path: &str) -> Result<Vec<String>> {
-    let readme = fs::read_to_string(README)?;
-    let block = readme
+    let page = fs::read_to_string(PAGE)?;
+    let block = page
         .split("```")
         .find(|block| block.contains("-chardev socket,id=hostinfo,"))
-        .context("README has no such options")?;
+        .context("the page has no such options")?;
     let lines = block.lines().filter_map(|line| line.split('#').next());
     let words = lines.flat_map(str::split_whitespace);
     Ok(words.map(|word| word.replace("/var/lib/hostinfo/qemu-NAME", path)).collect())
 }
 
-/// A QEMU with README's options behind these, whose guest never begins to run.
+/// A QEMU with the page's options behind these, whose guest never begins to run.
 struct Qemu {
     process: Child,
     monitor: ChildStdin,
@@ -135,7 +135,7 @@ fn a_program_that_holds_a_guests_port_is_named_by_status_until_it_lets_go() -> R
         serde_json::from_str(&alone(&host, &["status", "--json"])?.stdout)?;
     ensure!(json["held"][0]["guest"] == "qemu-web", "{json}");
     ensure!(json["held"][0]["holder"]["pid"] == std::process::id(), "{json}");
-    // Who may not look at processes is told no name, and not that all is well.
+    // A user who may not look at processes gets no name, and is not told that all is well either.
     let said = status_for_group(&host)?;
     ensure!(
         said.contains("held      qemu-web: another program") && said.contains("as root"),

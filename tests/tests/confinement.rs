@@ -8,6 +8,7 @@ use anyhow::{Result, ensure};
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::upgrading::upgrade;
 use hostinfo_tests::{Daemon, FakeGuest, Host, paths};
+use rustix::fs::{MemfdFlags, memfd_create};
 use tempfile::TempDir;
 
 /// By Landlock, and by seccomp.
@@ -29,7 +30,7 @@ impl Outside {
     }
 
     /// Attempts, each with what becomes of it.
-    fn attempts(&self, host: &Host, outcomes: [&str; 9]) -> Result<Vec<(String, String)>> {
+    fn attempts(&self, host: &Host, outcomes: [&str; 12]) -> Result<Vec<(String, String)>> {
         let folder = self.folder.path().display();
         let own = paths::program("hostinfod")?.display().to_string();
         let attempts = [
@@ -37,14 +38,23 @@ impl Outside {
             format!("write {folder}/attempt"),
             format!("append {folder}/kept"),
             format!("mkdir {folder}/attempts"),
+            format!("setuid {folder}/kept"),
+            format!("give {folder}/kept"),
             format!("remove {folder}/kept"),
             format!("connect {}", self.listener.local_addr()?),
             format!("start {own}"),
             "start /bin/true".to_owned(),
+            "copy-and-start /bin/true".to_owned(),
             format!("fork {own}"),
         ];
         Ok(attempts.into_iter().zip(outcomes.map(str::to_owned)).collect())
     }
+}
+
+/// What becomes of a memory file that could be executed: kernels before 6.3 know no other.
+fn memory_file() -> &'static str {
+    let is_known = memfd_create("probe", MemfdFlags::NOEXEC_SEAL).is_ok();
+    if is_known { NOT_PERMITTED } else { DONE }
 }
 
 /// A daemon that makes these attempts, each of which has its outcome.
@@ -61,11 +71,21 @@ fn attempting(host: &Host, attempts: &[(String, String)]) -> Result<Daemon> {
 #[test]
 fn whoever_takes_over_the_daemon_writes_executes_connects_and_forks_nowhere_else() -> Result<()> {
     let (host, outside) = (Host::new(EVERYTHING)?, Outside::new()?);
-    let attempts = outside.attempts(
-        &host,
-        [DONE, DENIED, DENIED, DENIED, DENIED, NOT_PERMITTED, DONE, DENIED, NOT_PERMITTED],
-    )?;
-    let mut attempts = attempts;
+    let outcomes = [
+        DONE,
+        DENIED,
+        DENIED,
+        DENIED,
+        NOT_PERMITTED,
+        NOT_PERMITTED,
+        DENIED,
+        NOT_PERMITTED,
+        DONE,
+        DENIED,
+        memory_file(),
+        NOT_PERMITTED,
+    ];
+    let mut attempts = outside.attempts(&host, outcomes)?;
     // If it were not refused, no daemon would be left to answer.
     attempts.push(("execute /bin/true".to_owned(), DENIED.to_owned()));
     let daemon = attempting(&host, &attempts)?;
@@ -81,8 +101,23 @@ fn whoever_takes_over_the_daemon_writes_executes_connects_and_forks_nowhere_else
 #[test]
 fn each_part_can_be_switched_off_and_the_other_holds_alone() -> Result<()> {
     let (host, outside) = (Host::new(EVERYTHING)?, Outside::new()?);
-    let landlock = [DONE, DENIED, DENIED, DENIED, DENIED, DENIED, DONE, DENIED, DONE];
-    let seccomp = [DONE, DONE, DONE, DONE, DONE, NOT_PERMITTED, DONE, DONE, NOT_PERMITTED];
+    // Modes, owners and memory files are not bounded by Landlock, and what is at a path not by seccomp.
+    let landlock =
+        [DONE, DENIED, DENIED, DENIED, DONE, DONE, DENIED, DENIED, DONE, DENIED, DONE, DONE];
+    let seccomp = [
+        DONE,
+        DONE,
+        DONE,
+        DONE,
+        NOT_PERMITTED,
+        NOT_PERMITTED,
+        DONE,
+        NOT_PERMITTED,
+        DONE,
+        DONE,
+        memory_file(),
+        NOT_PERMITTED,
+    ];
     for (off, outcomes) in [("seccomp", landlock), ("landlock", seccomp)] {
         host.write_config(&format!("[security]\n{off} = false\n"))?;
         let daemon = attempting(&host, &outside.attempts(&host, outcomes)?)?;

@@ -117,7 +117,7 @@ fn explain_is_the_decision_that_a_guest_meets_with_the_line_that_makes_it() -> R
 }
 
 #[test]
-fn of_who_may_not_ask_at_all_every_statistic_is_refused_by_the_line_or_the_problem() -> Result<()> {
+fn a_guest_that_may_not_ask_is_refused_every_statistic_by_its_line_or_its_problem() -> Result<()> {
     let refused = |host: &Host, line: Option<u64>, problem: &str| -> Result<()> {
         let mut guest = FakeGuest::join(&host.socket("off"))?;
         ensure!(guest.ask_one("get physcpus")?.starts_with("403"));
@@ -256,7 +256,7 @@ fn of_a_preview_for_a_guest_that_is_not_there_nothing_is_kept() -> Result<()> {
 }
 
 #[test]
-fn who_watches_sees_each_query_as_it_happens_of_one_guest_or_of_all() -> Result<()> {
+fn a_watch_shows_each_query_of_one_guest_or_of_all_as_it_happens() -> Result<()> {
     let host = Host::new(RULES)?;
     let _daemon = host.start_daemon()?;
     let mut one = FakeGuest::join(&host.socket("db1"))?;

@@ -15,36 +15,15 @@ use hostinfo_control::limits::{
 use hostinfo_control::{DESCRIPTION, Error, INTERFACE, NoticeKind, Refusal, Status};
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::user::{NOBODY, become_one};
 use hostinfo_tests::{FakeGuest, Host, Libvirtd};
-use rustix::process::{Gid, Uid};
-use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use varlink::{Connection, MethodCall, OrgVarlinkServiceClient, OrgVarlinkServiceInterface as _};
 
-/// A group and a user whom nothing belongs to.
+/// A group whom nothing belongs to.
 const GROUP: u32 = 54_321;
-const USER: u32 = 65_534;
 
 fn become_user<T: Send>(group: u32, then: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-    become_one(USER, group, then)
-}
-
-/// Runs as that user, in that group and no other: the kernel keeps that for each thread.
-fn become_one<T: Send>(
-    user: u32,
-    group: u32,
-    then: impl FnOnce() -> Result<T> + Send,
-) -> Result<T> {
-    std::thread::scope(|scope| {
-        let run = || {
-            let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
-            set_thread_groups(&[]).context("these tests run as root")?;
-            set_thread_res_gid(group, group, group)?;
-            set_thread_res_uid(user, user, user)?;
-            then()
-        };
-        let ended = scope.spawn(run).join();
-        ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
+    become_one(NOBODY, group, then)
 }
 
 /// A host whose socket is for [`GROUP`] too.
@@ -80,7 +59,7 @@ fn the_group_may_ask_and_only_root_may_change() -> Result<()> {
 }
 
 #[test]
-fn who_is_in_another_pid_namespace_has_no_number_there_and_is_let_in_as_its_user() -> Result<()> {
+fn a_client_in_another_pid_namespace_is_let_in_as_its_user() -> Result<()> {
     let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
     // In namespaces that this process is not in.
     let _daemon = host.start_daemon_beside(&libvirtd)?;
@@ -92,7 +71,7 @@ fn who_is_in_another_pid_namespace_has_no_number_there_and_is_let_in_as_its_user
 fn others_are_told_what_to_do() -> Result<()> {
     let host = host_with_group()?;
     let _daemon = host.start_daemon()?;
-    let denied = become_user(USER, || host.client().err().context("let in"))?.to_string();
+    let denied = become_user(NOBODY, || host.client().err().context("let in"))?.to_string();
     assert!(denied.contains("user 65534 may not connect: be root or in the group"), "{denied}");
     Ok(())
 }
@@ -128,7 +107,7 @@ fn however_many_of_the_group_do_their_worst_root_finds_room_to_ask_and_to_watch(
     let _daemon = host.start_daemon()?;
     let mut guest = FakeGuest::join(&host.socket("a"))?;
     let (mut idle, mut watches, mut refused) = (Vec::new(), Vec::new(), 0);
-    for user in USER - 8..USER {
+    for user in NOBODY - 8..NOBODY {
         become_one(user, GROUP, || {
             for _ in 0..CLIENTS_PER_USER {
                 let mut client = host.client()?;
@@ -210,7 +189,7 @@ fn what_is_explained_is_bounded_and_each_name_counts_once() -> Result<()> {
 }
 
 #[test]
-fn who_speaks_nonsense_or_too_much_is_dropped_and_nobody_else() -> Result<()> {
+fn a_client_that_sends_nonsense_or_too_much_is_dropped_and_no_other() -> Result<()> {
     let host = Host::new(EVERYTHING)?;
     let daemon = host.start_daemon()?;
     for nonsense in [b"hello\0".to_vec(), b"\0".to_vec(), vec![b' '; REQUEST_MAX + 4096]] {
@@ -291,7 +270,7 @@ fn a_socket_that_a_killed_daemon_left_is_replaced_and_what_is_no_socket_is_not()
 }
 
 #[test]
-fn who_watches_and_does_not_read_misses_events_and_holds_nobody_up() -> Result<()> {
+fn a_watcher_that_does_not_read_misses_events_and_holds_nobody_up() -> Result<()> {
     let host = Host::new(EVERYTHING)?;
     host.write_config("[flow]\nlines_per_second = 0\n")?;
     let daemon = host.start_daemon()?;
@@ -377,6 +356,46 @@ fn guests_and_clients_that_flood_do_not_hold_each_other_up() -> Result<()> {
             assert!(waits[waits.len() / 2] < Duration::from_millis(50), "{waits:?}");
             assert!(waits[waits.len() - 1] < Duration::from_secs(2), "{waits:?}");
         }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_thousand_clients_a_second_are_let_in_and_neither_root_nor_guests_wait_for_more() -> Result<()>
+{
+    const TIME: Duration = Duration::from_secs(3);
+    let host = host_with_group()?;
+    let _daemon = host.start_daemon()?;
+    let mut guest = FakeGuest::join(&host.socket("a"))?;
+    let (control, is_over) = (&host.control(), &AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let begun = Instant::now();
+        let connect = || {
+            become_user(GROUP, || {
+                let mut connected = 0;
+                while !is_over.load(Ordering::Relaxed) {
+                    connected += u32::from(UnixStream::connect(control).is_ok());
+                }
+                Ok(connected)
+            })
+        };
+        let threads = [(); 4].map(|()| scope.spawn(connect));
+        let asked = (|| {
+            while begun.elapsed() < TIME {
+                host.client()?.status()?;
+                anyhow::ensure!(guest.ask_one("ping")? == "200 pong");
+            }
+            Ok(())
+        })();
+        is_over.store(true, Ordering::Relaxed);
+        asked?;
+        let mut connected = 0;
+        for thread in threads {
+            connected += thread.join().map_err(|_| anyhow::anyhow!("a thread that connects"))??;
+        }
+        // A burst, and those that the kernel keeps until they are accepted.
+        let bound = begun.elapsed().as_secs_f64() * 1000.0 + 64.0 + 64.0;
+        assert!(f64::from(connected) < bound, "{connected} are over {bound}");
         Ok(())
     })
 }

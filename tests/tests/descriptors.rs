@@ -87,3 +87,69 @@ fn sockets_outside_the_directory_that_come_meanwhile_are_served_afterwards() -> 
     ensure!(qemu.accept()?.ask_one("vm.name")? == "200 vm.name=7");
     Ok(())
 }
+
+#[test]
+fn a_directory_in_which_the_daemon_listens_that_comes_meanwhile_is_served_afterwards() -> Result<()>
+{
+    let host = Host::new(EVERYTHING)?;
+    let vms = host.path().join("vm");
+    host.write_config(&format!(
+        "[[listen]]\npath = '{}/{{name}}/v_4678'\ndriver = 'fc'\nuser = '{}'\nguests = ['fc-*']\n",
+        vms.display(),
+        rustix::process::geteuid().as_raw()
+    ))?;
+    let daemon = host.start_daemon()?;
+    // Of that place: the daemon misses other directories as well.
+    let told = || {
+        let is_it = |line: &&str| line.contains("/vm/") && line.contains(NONE_LEFT);
+        daemon.log().lines().filter(is_it).count()
+    };
+    permit_files(&daemon, false)?;
+    fs::create_dir_all(vms.join("early"))?;
+    wait_until("the log to say so", PATIENCE, || Ok(told() == 1))?;
+    std::thread::sleep(A_WHILE);
+    permit_files(&daemon, true)?;
+    ensure!(
+        FakeGuest::connect(&vms.join("early/v_4678"))?.ask_one("vm.name")? == "200 vm.name=early"
+    );
+    // Of one guest alone, where the directory of all is known.
+    permit_files(&daemon, false)?;
+    fs::create_dir(vms.join("late"))?;
+    wait_until("the log to say so again", PATIENCE, || Ok(told() > 1))?;
+    std::thread::sleep(A_WHILE);
+    permit_files(&daemon, true)?;
+    ensure!(
+        FakeGuest::connect(&vms.join("late/v_4678"))?.ask_one("vm.name")? == "200 vm.name=late"
+    );
+    ensure!(told() == 2, "each is told once: {}", daemon.log());
+    Ok(())
+}
+
+#[test]
+fn statistics_that_are_defined_meanwhile_are_there_afterwards_and_the_others_stay() -> Result<()> {
+    let host = Host::new("*:\n  interval = 0\n  custom = 1\n")?;
+    let directory = host.path().join("custom.d");
+    fs::create_dir(&directory)?;
+    let define = |name: &str| {
+        let text = format!("[custom.{name}]\nkind = 'gauge'\nhelp = 'x'\nfile = '/x'\n");
+        fs::write(directory.join(format!("{name}.toml")), text)
+    };
+    define("one")?;
+    host.write_config(&format!("[paths]\ncustom_dir = '{}'\n", directory.display()))?;
+    let daemon = host.start_daemon()?;
+    let mut guest = FakeGuest::join(&host.socket("a"))?;
+    let one = "custom.one gauge - x";
+    ensure!(guest.ask("list custom")? == [format!("200 {one}")]);
+    permit_files(&daemon, false)?;
+    define("two")?;
+    daemon.hang_up()?;
+    daemon.wait_for_log("custom.d: it cannot be read: Too many open files")?;
+    std::thread::sleep(A_WHILE);
+    ensure!(guest.ask("list custom")? == [format!("200 {one}")]);
+    permit_files(&daemon, true)?;
+    wait_until("the second one", PATIENCE, || {
+        Ok(guest.ask("list custom")? == [format!("200-{one}"), "200 custom.two gauge - x".into()])
+    })?;
+    ensure!(daemon.log().matches("custom.d: it cannot").count() == 1, "{}", daemon.log());
+    Ok(())
+}

@@ -145,7 +145,7 @@ fn what_is_missing_or_not_permitted_is_named_with_its_own_status() -> Result<()>
     ctl(&["enable", "web["])?.ill(2)?;
     ctl(&["enable", "-c", "qemu+unix:///system?socket=/nonexistent", "web"])?.ill(4)?;
 
-    // A user who may look, and not change. Nobody can get to where this was built.
+    // A user who may look, and not change. The programs are copied, since that user cannot read the folder of the build.
     let folder = libvirtd.folder().join("programs");
     fs::create_dir(&folder)?;
     for program in ["hostinfoctl", "hostinfo-libvirt"] {

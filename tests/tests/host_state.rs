@@ -74,7 +74,7 @@ fn a_member_of_the_group_sees_it_and_root_alone_sets_it() -> Result<()> {
     host.write_config("[control]\ngroup = '54321'\n")?;
     let _daemon = host.start_daemon()?;
     let run = |args: &[&str]| -> Result<(Option<i32>, String)> {
-        // Who is another user may not look into the folder of this one's programs.
+        // Another user may not look into the folder of this one's programs.
         let program = host.path().join("hostinfoctl");
         fs::copy(ctl::program()?, &program)?;
         let output = Command::new("setpriv")

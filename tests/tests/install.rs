@@ -63,11 +63,14 @@ const OTHERS: &str = "\
 /usr/share/man/man7/hostinfo-packages.7
 /usr/share/man/man7/hostinfo-protocol.7
 /usr/share/man/man7/hostinfo-proxmox.7
+/usr/share/man/man7/hostinfo-service.7
 /usr/share/man/man7/hostinfo-statistics.7
 /usr/share/man/man7/hostinfo-troubleshooting.7
 /usr/share/man/man7/hostinfo-vhostmd.7
 /usr/share/man/man7/hostinfo-vsock.7
 /usr/share/man/man7/hostinfo-windows.7
+/usr/share/man/man7/hostinfo-with-libvirt.7
+/usr/share/man/man7/hostinfo-with-qemu.7
 /usr/share/man/man8/hostinfoctl.8
 /usr/share/man/man8/hostinfod.8
 /usr/share/zsh/site-functions/_hostinfo

@@ -154,7 +154,7 @@ const ATTEMPTS: [(&str, &str); 9] = [
     ("write /var/lib/hostinfod/attempt", "done"),
 ];
 
-/// Makes what everybody may write or read, who is not kept from it.
+/// Makes what anybody may write or read, so that only the sandbox can keep the daemon from it.
 const OPEN: &str = "mkdir -m 777 /usr/open; echo >/home/open; echo >/tmp/open";
 
 #[test]

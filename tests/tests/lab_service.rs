@@ -40,16 +40,16 @@ fn the_service_is_started_stopped_and_enabled_by_its_name() -> Result<()> {
     })
 }
 
-/// The lines of shell of the `number`th example below the README's "Use it".
+/// The lines of shell of the `number`th example below the README's "First answer".
 fn example(number: usize) -> Result<&'static str> {
     let (_, rest) =
-        include_str!("../../README.md").split_once("## Use it").context("no such part")?;
+        include_str!("../../README.md").split_once("## First answer").context("no such part")?;
     let example = rest.split("```\n").nth(2 * number + 1);
     example.context("no such example")
 }
 
 #[test]
-fn who_does_what_the_readme_says_gets_an_answer() -> Result<()> {
+fn the_first_answer_of_the_readme_comes_as_it_says() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
         let mut guest = lab.domain("a").without_port();
         guest.define()?;
@@ -150,7 +150,7 @@ fn source() -> Result<String> {
 }
 
 #[test]
-fn who_takes_it_away_again_leaves_no_service_behind() -> Result<()> {
+fn make_uninstall_leaves_no_service_behind() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
         lab.sh("systemctl enable --now --quiet hostinfo")?;
         let pid = lab.property("MainPID")?;

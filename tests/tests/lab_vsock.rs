@@ -1,11 +1,11 @@
-//! Guests that ask over AF_VSOCK, by the kernel's own vhost_vsock: each is who libvirt says that has its address.
+//! Guests that ask over AF_VSOCK, by the kernel's own vhost_vsock: each is taken for the domain that has its address, as libvirt says.
 
 use anyhow::{Context as _, Result, ensure};
 use hostinfo_tests::deadline::wait_until;
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::lab::{self, BOOKWORM, Lab, LabGuest, PATIENCE};
 
-/// Who may ask without a hostinfo port.
+/// Lets `qemu-listed` ask over AF_VSOCK, which has no hostinfo port.
 const SETTINGS: &str = "[vsock]\nenabled = true\nguests = [\"qemu-listed\"]\n";
 
 const ANY_CID: &str = "<vsock model='virtio'><cid auto='yes'/></vsock>";
@@ -20,7 +20,7 @@ fn serve(lab: &Lab) -> Result<()> {
 }
 
 /// Asks over vsock until the host answers, and checks that it knows who asks.
-fn is_known(guest: &LabGuest<'_>) -> Result<()> {
+fn expect_known(guest: &LabGuest<'_>) -> Result<()> {
     let uuid = guest.virsh("domuuid", "")?.trim().to_owned();
     let expected = format!("vm.uuid={uuid}\n");
     wait_until("an answer over vsock", PATIENCE, || {
@@ -31,7 +31,8 @@ fn is_known(guest: &LabGuest<'_>) -> Result<()> {
     .with_context(|| guest.lab().journal().unwrap_or_default())
 }
 
-fn is_refused(guest: &LabGuest<'_>) -> Result<()> {
+/// Checks that the guest gets no answer over vsock.
+fn expect_refused(guest: &LabGuest<'_>) -> Result<()> {
     let output = guest.run("hostinfo --device vsock get physcpus")?;
     ensure!(output.status != 0, "it is answered: {output:?}");
     Ok(())
@@ -43,14 +44,14 @@ fn guests_that_ask_over_vsock_are_who_libvirt_says_and_enabled_by_the_administra
     lab::run(BOOKWORM, |lab| {
         serve(lab)?;
         let with_port = lab.domain("with-port").devices(ANY_CID).boot()?;
-        is_known(&with_port)?;
+        expect_known(&with_port)?;
         // Over either way it is one guest, whose process its port tells of.
         with_port.ask_until("vm.cpu.seconds", "200 ")?;
         let both = with_port.sh("hostinfo --device vsock get vm.cpu.seconds")?;
         ensure!(both.starts_with("vm.cpu.seconds="), "{both}");
 
         let listed = lab.domain("listed").without_port().devices(ANY_CID).boot()?;
-        is_known(&listed)?;
+        expect_known(&listed)?;
         let many = "for i in 1 2; do hostinfo --device vsock ping >/dev/null & done; wait";
         listed.sh(many)?;
 
@@ -65,18 +66,18 @@ fn guests_that_ask_over_vsock_are_who_libvirt_says_and_enabled_by_the_administra
         })?;
 
         let other = lab.domain("other").without_port().devices(ANY_CID).boot()?;
-        is_refused(&other)?;
+        expect_refused(&other)?;
         lab.wait_for_journal("qemu-other: not enabled")?;
 
         lab.write("/etc/hostinfo/hostinfod.toml", &SETTINGS.replace("listed", "*"))?;
         lab.sh("systemctl reload hostinfo")?;
-        is_known(&other)?;
+        expect_known(&other)?;
 
         // systemd has the port, also when the daemon crashes or is restarted.
         lab.sh("systemctl kill --signal=KILL hostinfo")?;
-        is_known(&listed)?;
+        expect_known(&listed)?;
         lab.sh("systemctl restart hostinfo")?;
-        is_known(&listed)
+        expect_known(&listed)
     })
 }
 
@@ -86,7 +87,7 @@ fn an_address_that_another_guest_had_before_is_not_taken_for_that() -> Result<()
         serve(lab)?;
         for name in ["first", "second", "third"] {
             let guest = lab.domain(name).devices(SAME_CID).boot()?;
-            is_known(&guest)?;
+            expect_known(&guest)?;
             // A connection that is open when the domain stops.
             guest.sh("hostinfo --device vsock serve >/dev/null 2>&1 &")?;
             guest.end()?;
@@ -100,12 +101,12 @@ fn while_libvirt_does_not_answer_nobody_new_is_believed() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
         serve(lab)?;
         let guest = lab.domain("a").devices(ANY_CID).boot()?;
-        is_known(&guest)?;
+        expect_known(&guest)?;
         lab.sh("systemctl stop libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket libvirtd")?;
         lab.wait_for_journal("what only libvirt knows is unavailable")?;
-        is_refused(&guest)?;
+        expect_refused(&guest)?;
         lab.wait_for_journal("libvirt does not answer")?;
         lab.sh("systemctl start libvirtd")?;
-        is_known(&guest)
+        expect_known(&guest)
     })
 }

@@ -1,4 +1,4 @@
-//! Who is who among the guests of a real libvirtd: whose a socket is, and who is refused.
+//! Guests of a real libvirtd: which guest a socket belongs to, and which guests are refused.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -52,7 +52,7 @@ fn of_a_domain_and_its_clone_that_run_at_once_neither_is_served() -> Result<()> 
     daemon.wait_for_log("the running domains \"a\", \"clone\" use the same hostinfo socket")?;
     ensure!(daemon.log().matches("access-granted").count() == 1, "{}", daemon.log());
 
-    // As who copies XML by hand.
+    // A domain whose XML was copied by hand.
     let mut copy = DomainGuest::boot(&libvirtd, "copy", &host.socket("a"))?;
     copy.ask_until("loadavg", BLOCKED)?;
     daemon.wait_for_log("\"a\", \"clone\", \"copy\"")?;

@@ -88,7 +88,7 @@ fn a_disk_is_there_before_its_domain_starts_whatever_pattern_the_rule_has() -> R
     let domain = Domain::define(&libvirtd, "w", &device)?;
     wait_until("the disk", PATIENCE, || Ok(disk.exists()))?;
     ensure!(!read(&disk).contains("<name>"), "a domain that is off is told nothing");
-    // It has no port: that it runs, and who it is, comes from libvirt and its disk alone.
+    // It has no port: that it runs, and which guest it is, is known from libvirt and its disk alone.
     let mut guest = domain.boot(&libvirtd)?;
     let uuid = uuid(&libvirtd, "w")?;
     let told = wait_for("the figures", PATIENCE, || {

@@ -2,8 +2,8 @@
 
 use anyhow::{Result, ensure};
 use hostinfo_tests::Host;
+use hostinfo_tests::process::raise_open_files;
 use hostinfo_tests::upgrading::{Asking, upgrade};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Guests of the daemon; the test has as many descriptors, and twice as many for a moment.
 const GUESTS: usize = 10_000;
@@ -12,8 +12,7 @@ const UPGRADES: usize = 100;
 
 #[test]
 fn a_hundred_upgrades_lose_no_query_of_ten_thousand_guests_and_answer_none_twice() -> Result<()> {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
+    raise_open_files()?;
     let host = Host::new("*:\n  interval = 0\n")?;
     let daemon = host.start_daemon()?;
     let guests = Asking::join(&host, GUESTS)?;

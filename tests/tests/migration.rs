@@ -113,7 +113,7 @@ fn a_guest_that_is_moved_is_told_so_and_asks_on_in_a_new_session_on_another_host
 }
 
 #[test]
-fn so_does_one_with_a_channel() -> Result<()> {
+fn a_guest_with_a_channel_that_is_moved_is_told_so_and_asks_on_too() -> Result<()> {
     moves(Port::Channel)
 }
 

@@ -7,19 +7,15 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::process::raise_open_files;
 use hostinfo_tests::{FakeGuest, FakeQemu, Host};
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// A host full of small guests, or one whose QEMUs are all restarted after an upgrade.
 const GUESTS: usize = 1000;
 
 /// Long enough for all events of the directory to be taken on a busy machine.
 const A_WHILE: Duration = Duration::from_secs(2);
-
-fn raise_file_limit() -> Result<()> {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
-}
 
 /// Each guest with its QEMU's socket.
 type Guests = Vec<(FakeQemu, FakeGuest)>;
@@ -49,7 +45,7 @@ fn dropped(guests: &mut Guests) -> Result<usize> {
 
 #[test]
 fn a_thousand_sockets_that_are_unlinked_and_bound_again_lose_no_connection() -> Result<()> {
-    raise_file_limit()?;
+    raise_open_files()?;
     let host = Host::new(EVERYTHING)?;
     let _daemon = host.start_daemon()?;
     let mut guests = accept(listen(&host)?)?;
@@ -70,7 +66,7 @@ fn a_thousand_sockets_that_are_unlinked_and_bound_again_lose_no_connection() -> 
 
 #[test]
 fn sockets_that_come_while_the_daemon_starts_are_connected_to_once() -> Result<()> {
-    raise_file_limit()?;
+    raise_open_files()?;
     let host = Host::new(EVERYTHING)?;
     let (listeners, daemon) = std::thread::scope(|scope| {
         let sockets = scope.spawn(|| listen(&host));

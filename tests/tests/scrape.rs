@@ -71,7 +71,7 @@ fn a_scrape_gets_what_the_daemon_counts() -> Result<()> {
 }
 
 #[test]
-fn who_dawdles_is_dropped_and_keeps_nobody_from_asking() -> Result<()> {
+fn a_slow_client_is_dropped_and_keeps_nobody_from_asking() -> Result<()> {
     let (host, daemon, address) = listening()?;
     let mut guest = FakeGuest::join(&host.socket("a"))?;
     let mut idle: Vec<TcpStream> = Vec::new();

@@ -48,7 +48,7 @@ fn a_terminal_that_echoes_gets_its_answer_and_starts_no_loop() -> Result<()> {
 }
 
 #[test]
-fn who_comes_after_a_getty_is_answered() -> Result<()> {
+fn a_program_that_comes_after_a_getty_is_answered() -> Result<()> {
     let (_host, _daemon, mut guest) = served_guest(EVERYTHING)?;
     guest.sh("for turn in 1 2 3 4 5; do
             setsid getty -L 115200 ttyS1 vt100 >/dev/null 2>&1 </dev/null &

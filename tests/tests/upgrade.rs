@@ -310,6 +310,30 @@ fn rules_and_settings_that_another_program_would_not_go_on_under_are_mended_firs
 }
 
 #[test]
+fn files_that_break_when_the_new_program_was_checked_already_change_nothing() -> Result<()> {
+    let (host, folder) = host_with_a_program_of_its_own()?;
+    let (daemon, program) = (host.start_daemon()?, folder.path().join("hostinfod"));
+    let mut guest = FakeGuest::join(&host.socket("a"))?;
+    let session = guest.ask("session")?;
+    let good = folder.path().join("good");
+    fs::rename(&program, &good)?;
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *--handover) echo nonsense | tee {} >{};; esac\nexec {} \"$@\"\n",
+        host.config().display(),
+        host.rules().display(),
+        good.display()
+    );
+    fs::write(&program, script)?;
+    fs::set_permissions(&program, Permissions::from_mode(0o755))?;
+    upgrade(&host)?;
+    daemon.wait_for_log("the previous rules stay in force")?;
+    ensure!(guest.ask("session")? == session && guest.ask_one("host.name")?.starts_with("200 "));
+    host.write_rules("qemu-a:\n  enabled = 0\n")?;
+    wait_until("the mended rules", PATIENCE, || Ok(guest.ask_one("session")?.starts_with("403 ")))?;
+    Ok(())
+}
+
+#[test]
 fn twenty_upgrades_lose_no_query_of_two_hundred_guests_and_answer_none_twice() -> Result<()> {
     let host = Host::new(RULES)?;
     let daemon = host.start_daemon()?;

@@ -226,7 +226,7 @@ impl<L: Libvirt> Engine<L> {
         }
         let picks = self.select(names, who);
         let mut sources = Sources::new(&mut self.backend, who, observed, when);
-        sources.read_ahead_of(&picks)?;
+        sources.read_ahead_of_list(&picks)?;
         list(picks, sources, reply);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! What outlives the program of a guest that asks and of its connections: another program goes on with it.
 //!
-//! What follows from rules, settings and secrets is not part of it. The other program reads those itself.
+//! What follows from rules, settings and secrets is not part of it.
 
 use std::sync::Arc;
 
@@ -60,9 +60,8 @@ impl Requester {
         }
     }
 
-    /// Goes on as the guest that was handed over, whose grant was the one that it has now, or `is_other`: then it
-    /// does not get a document that was made for it before.
-    pub fn take_over(&mut self, state: RequesterState, is_other: bool) {
+    /// Goes on as the guest that was handed over, whose grant was the one that it has now.
+    pub fn take_over(&mut self, state: RequesterState) {
         let RequesterState { session, standing, peer, document, allowance } = state;
         self.peer = match peer {
             Connected::Never => None,
@@ -71,7 +70,7 @@ impl Requester {
         };
         self.session = session;
         self.standing = standing;
-        self.document = document.filter(|_| !is_other && self.may_ask());
+        self.document = document.filter(|_| self.may_ask());
         self.allowance = allowance;
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 /// A guest's figures are requested at most once in this time: they cost libvirt and the guest's
 /// QEMU some milliseconds of CPU time.
-const REFRESH: Duration = WINDOW_MIN;
+pub(crate) const REFRESH: Duration = WINDOW_MIN;
 
 /// Older figures are not used. A guest that asks once a minute, as monitoring does, gets the
 /// figures that its previous query requested; one that asks less often has to ask again.
@@ -93,10 +93,9 @@ impl History {
         parts.values().fold(0, |sum, part| sum.saturating_add(part.sum))
     }
 
-    /// Whether newer figures may be requested now: once in [`REFRESH`]. If so, they count as
-    /// requested.
-    pub(crate) fn may_refresh(&mut self, now: Instant) -> bool {
-        let is_due = self.asked.is_none_or(|asked| now >= asked + REFRESH);
+    /// Whether newer figures may be requested now: once in `every`. If so, they count as requested.
+    pub(crate) fn may_refresh(&mut self, every: Duration, now: Instant) -> bool {
+        let is_due = self.asked.is_none_or(|asked| now.saturating_duration_since(asked) >= every);
         if is_due {
             self.asked = Some(now);
             self.unanswered.get_or_insert(now);
@@ -282,7 +281,7 @@ mod tests {
     fn newer_figures_are_asked_for_once_a_second_however_much_is_asked() {
         let (mut history, start) = (History::default(), Instant::now());
         let at = (0..3000).map(|millis| start + Duration::from_millis(millis));
-        assert_eq!(at.filter(|now| history.may_refresh(*now)).count(), 3);
+        assert_eq!(at.filter(|now| history.may_refresh(REFRESH, *now)).count(), 3);
     }
 
     #[test]
@@ -291,13 +290,13 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let age = |history: &mut History, values, now| history.age(at(values), at(now)).as_secs();
         assert_eq!(age(&mut history, 0, 0), 75, "it has asked for none");
-        assert!(history.may_refresh(at(10)));
+        assert!(history.may_refresh(REFRESH, at(10)));
         assert_eq!(age(&mut history, 9, 10), 75, "these are not the ones");
         assert_eq!(age(&mut history, 11, 12), 2);
         assert_eq!(age(&mut history, 39, 40), 30, "another asked");
-        assert!(history.may_refresh(at(40)));
+        assert!(history.may_refresh(REFRESH, at(40)));
         assert_eq!(age(&mut history, 39, 40), 30);
-        assert!(history.may_refresh(at(42)));
+        assert!(history.may_refresh(REFRESH, at(42)));
         assert_eq!(age(&mut history, 43, 44), 4, "the answer may be that to the first request");
         assert_eq!(age(&mut history, 300, 301), 75);
     }

@@ -52,8 +52,7 @@ pub(crate) struct Sources<'a, 's> {
     /// The reply has ratios of the guest, so the host's ratios have to cover the same time.
     by_guest: bool,
     times: ReplyTimes,
-    /// A sample is taken and no query answered, so nothing may be requested for it.
-    is_sample: bool,
+    purpose: Purpose,
     lookups: Lookups,
     /// The guest's notices, once they were looked up: the same throughout the reply.
     notices: Option<Vec<Arc<Notice>>>,
@@ -62,6 +61,17 @@ pub(crate) struct Sources<'a, 's> {
     verdicts: Vec<(Judged, Verdict)>,
     /// Where the guest's devices are in libvirt's values, once one was looked up.
     devices: Option<Devices>,
+}
+
+/// What is made of the values, and so what may be requested for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// A reply to a query.
+    Query,
+    /// A reply to `list`, which does not count against the interval.
+    List,
+    /// A sample for verdicts. Nothing may be requested for it.
+    Sample,
 }
 
 /// What `sample.age` and `window` report about the rest of their reply.
@@ -95,7 +105,7 @@ impl<'a, 's> Sources<'a, 's> {
             work,
             by_guest: false,
             times: ReplyTimes::default(),
-            is_sample: false,
+            purpose: Purpose::Query,
             lookups: Lookups::default(),
             notices: None,
             incidents: None,

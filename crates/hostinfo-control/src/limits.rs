@@ -12,7 +12,7 @@ pub const NAMES_MAX: usize = 100;
 /// Guests in one reply to `List`: 256 of 700 bytes are 175 KiB, and take less than 1 ms to make.
 pub const PAGE: usize = 256;
 
-/// The longest rules file whose text is kept for replies: 6,500 rules of 160 bytes.
+/// The longest rules file whose text is in a reply: 6,500 rules of 160 bytes.
 pub const RULES_TEXT_MAX: usize = 1024 * 1024;
 
 /// Problems of a rules file or of the settings are truncated to this many bytes: 160 problems of

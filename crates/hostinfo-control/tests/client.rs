@@ -47,12 +47,12 @@ fn a_refusal_is_one_with_its_words() {
 }
 
 #[test]
-fn who_is_silent_is_not_waited_for_for_ever() {
+fn a_silent_daemon_is_not_waited_for_for_ever() {
     assert!(matches!(ask(b"").unwrap_err(), Error::Silent { .. }));
 }
 
 #[test]
-fn who_hangs_up_and_who_speaks_nonsense_is_told_of() {
+fn a_daemon_that_hangs_up_or_sends_nonsense_is_an_error() {
     assert!(matches!(ask(b"{\"parameters\":{\"te").unwrap_err(), Error::Closed(_)));
     for nonsense in [&b"hello\0"[..], b"{\"parameters\":{}}\0", b"{\"error\":\"x.y\"}\0"] {
         assert!(matches!(ask(nonsense).unwrap_err(), Error::Nonsense(_)));

@@ -2,9 +2,10 @@
 
 use crate::output::number_value;
 use hostinfo_wire::Value;
+use serde::{Deserialize, Serialize};
 
 /// What was reported for a counter, in millionths.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Counter {
     told: i128,
     last: i128,
@@ -19,14 +20,14 @@ impl Counter {
     /// still. The host's own counters follow the same rule.
     pub(crate) fn raise(&mut self, now: i128) -> Option<Value<'static>> {
         let gain = if now >= self.last {
-            now - self.last
+            now.saturating_sub(self.last)
         } else if now < self.last / 2 {
             now
         } else {
             0
         };
         self.last = now;
-        self.told = (self.told + gain).min(HIGHEST);
+        self.told = self.told.saturating_add(gain).min(HIGHEST);
         number_value(self.told)
     }
 }

@@ -34,22 +34,23 @@ use crate::run::Order;
 pub struct Custom {
     directory: PathBuf,
     owner: u32,
-    statistics: BTreeMap<String, Statistic>,
+    pub(crate) statistics: BTreeMap<String, Statistic>,
     pool: Pool,
     /// What [`Custom::turn`] has not reported yet, and when the newest of it arrived.
     new_values: Option<(Instant, NewValues)>,
-    failures: u64,
+    pub(crate) failures: u64,
+    is_unread: bool,
 }
 
 /// A name, with the values for each guest, or for all guests together, and what each guest was
 /// sent.
 #[derive(Default)]
-struct Statistic {
+pub(crate) struct Statistic {
     /// `None` if it is no longer defined: its counters continue if it is defined again.
-    definition: Option<Definition>,
-    kept: HashMap<Box<str>, Kept>,
+    pub(crate) definition: Option<Definition>,
+    pub(crate) kept: HashMap<Box<str>, Kept>,
     /// What each guest was sent for it as a counter, under any definition.
-    counters: HashMap<Box<str>, Counter>,
+    pub(crate) counters: HashMap<Box<str>, Counter>,
 }
 
 /// Values, or failures, that have arrived.
@@ -109,16 +110,21 @@ impl Custom {
             pool: Pool::new(socket)?,
             new_values: None,
             failures: 0,
+            is_unread: false,
         };
         let problems = custom.reload();
         Ok((custom, problems))
     }
 
     /// Reads the directory again. Unchanged definitions keep their values; a run for anything else
-    /// is killed.
+    /// is killed. Where [`Custom::is_unread`] follows, all stays as it was.
     pub fn reload(&mut self) -> Vec<Problem> {
-        let Found { mut definitions, problems, .. } =
+        let Found { mut definitions, problems, is_passing, .. } =
             directory::read(&self.directory, self.owner, &Accounts::of_host());
+        self.is_unread = is_passing;
+        if is_passing {
+            return problems;
+        }
         for (name, statistic) in &mut self.statistics {
             let definition = definitions.remove(name);
             if statistic.definition != definition {
@@ -132,6 +138,12 @@ impl Custom {
             self.statistics.insert(name, statistic);
         }
         problems
+    }
+
+    /// Whether the directory could not be read for a reason that passes by itself, so that it is to be read again soon: no
+    /// descriptors or no memory were left.
+    pub fn is_unread(&self) -> bool {
+        self.is_unread
     }
 
     /// The names with that beginning, in order, without `custom.`.
@@ -234,11 +246,6 @@ impl Custom {
                 socket.display()
             )
         })
-    }
-
-    /// Counts on from what another program had counted.
-    pub fn count_on_from(&mut self, failures: u64) {
-        self.failures = self.failures.saturating_add(failures);
     }
 
     /// How many runs and file reads gave no value.

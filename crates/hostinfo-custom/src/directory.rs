@@ -25,6 +25,8 @@ use crate::problem::Problem;
 pub(crate) struct Found {
     pub(crate) definitions: BTreeMap<String, Definition>,
     pub(crate) problems: Vec<Problem>,
+    /// Something could not be read for a reason that passes by itself: no descriptors or no memory are left.
+    pub(crate) is_passing: bool,
     places: BTreeMap<String, (PathBuf, usize)>,
 }
 
@@ -37,7 +39,7 @@ pub(crate) fn read(directory: &Path, owner: u32, accounts: &Accounts) -> Found {
         Ok(opened) => opened,
         Err(Refused::Gone) => return found,
         Err(refused) => {
-            found.problems.push(Problem::of(directory, refused.to_string()));
+            found.refuse(directory, &refused);
             return found;
         }
     };
@@ -52,7 +54,7 @@ pub(crate) fn read(directory: &Path, owner: u32, accounts: &Accounts) -> Found {
         match text(&opened, name, owner) {
             Ok(text) => found.add(parse(&text, &path, accounts), &path),
             Err(Refused::Gone) => {}
-            Err(refused) => found.problems.push(Problem::of(&path, refused.to_string())),
+            Err(refused) => found.refuse(&path, &refused),
         }
     }
     found.name_metrics();
@@ -64,6 +66,11 @@ impl Found {
     #[cfg(test)]
     pub(crate) fn of(definitions: BTreeMap<String, Definition>) -> Self {
         Self { definitions, ..Self::default() }
+    }
+
+    fn refuse(&mut self, path: &Path, refused: &Refused) {
+        self.is_passing |= refused.is_passing();
+        self.problems.push(Problem::of(path, refused.to_string()));
     }
 
     /// Adds either all of a file or none of it.
@@ -133,6 +140,14 @@ enum Refused {
     NotText,
     #[error("it cannot be read: {}", in_words(.0))]
     Unread(io::Error),
+}
+
+impl Refused {
+    fn is_passing(&self) -> bool {
+        let Self::Unread(error) = self else { return false };
+        let errno = Errno::from_io_error(error);
+        matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
+    }
 }
 
 impl From<Errno> for Refused {

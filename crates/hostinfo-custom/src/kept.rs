@@ -41,6 +41,21 @@ impl Kept {
             .map(|(_, outcome)| outcome)
     }
 
+    /// One that was obtained at that time.
+    pub(crate) fn of(at: Instant, outcome: Result<Output, Absent>) -> Self {
+        Self { outcome: Some((at, outcome)), ..Self::default() }
+    }
+
+    /// The value, if it was obtained at most `every` ago, and when.
+    pub(crate) fn since(
+        &self,
+        every: Duration,
+        now: Instant,
+    ) -> Option<(Instant, &Result<Output, Absent>)> {
+        let (at, outcome) = self.outcome.as_ref()?;
+        (now.saturating_duration_since(*at) < every).then_some((*at, outcome))
+    }
+
     /// Why there is no value, if the last attempt gave none.
     pub(crate) fn absent(&self) -> Option<&Absent> {
         self.outcome.as_ref()?.1.as_ref().err()

@@ -22,6 +22,7 @@ mod failure;
 mod file;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod handover;
 mod kept;
 pub mod limits;
 pub mod message;
@@ -36,6 +37,7 @@ pub mod runner;
 pub use account::{Account, Accounts, Power};
 pub use custom::{Answer, Custom, NewValues};
 pub use definition::{Definition, Scope, Source};
+pub use handover::CustomState;
 pub use parse::parse;
 pub use problem::Problem;
 

@@ -2,12 +2,13 @@
 
 use hostinfo_catalog::Kind;
 use hostinfo_wire::Value;
+use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 use crate::limits::{OUTPUT_MAX, TEXT_MAX};
 
 /// What was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Output {
     /// Printable, not empty.
     Text(String),

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_later_waits_for_one_of_each_and_not_for_all_that_was_asked_before() {
+    fn a_later_guest_waits_for_one_run_of_each_other_and_not_for_all_of_them() {
         let mut queue = full_of("greedy");
         for _ in 0..100 {
             next(&mut queue);

@@ -249,7 +249,7 @@ fn a_value_and_a_failure_are_kept_for_the_time_of_the_definition_and_no_longer()
 }
 
 #[test]
-fn who_waited_long_enough_gets_an_answer_and_the_value_is_there_for_the_next() {
+fn a_guest_that_waited_long_enough_gets_an_answer_and_the_next_gets_the_value() {
     let host = Host::new(&command("slow", "gauge", "'/bin/sh', '-c', 'sleep 0.1; echo 1'", ""));
     let mut custom = host.good();
     let asked = Instant::now();

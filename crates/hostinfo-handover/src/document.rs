@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Read as _, Seek as _, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
+use rustix::io::Errno;
 use serde::Serialize;
 
 /// The longest document, in bytes. A guest that asks takes 2 KiB and one that is watched 12 KiB, so 10,000 watched
@@ -45,8 +46,7 @@ impl Document {
     /// # Errors
     /// [`Error`].
     pub fn write(what: &impl Serialize) -> Result<Self, Error> {
-        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        let file = File::from(memfd_create("hostinfo-handover", flags).map_err(io::Error::from)?);
+        let file = File::from(memory_file()?);
         let bounded = Bounded { to: &file, left: DOCUMENT_MAX };
         let mut writer = BufWriter::with_capacity(CHUNK, bounded);
         let written = serde_json::to_writer(&mut writer, what);
@@ -90,6 +90,17 @@ impl Document {
     pub fn length(&self) -> io::Result<u64> {
         self.0.metadata().map(|metadata| metadata.len())
     }
+}
+
+/// One that cannot be executed, which kernels before 6.3 do not know. Once
+/// it has confined itself, the daemon can make no other where the kernel does.
+fn memory_file() -> io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let create = |flags| memfd_create("hostinfo-handover", flags);
+    Ok(match create(flags | MemfdFlags::NOEXEC_SEAL) {
+        Err(Errno::INVAL) => create(flags),
+        created => created,
+    }?)
 }
 
 impl AsFd for Document {
@@ -146,6 +157,14 @@ mod tests {
         let document = Document::write(&7).unwrap();
         assert!((&document.0).write_all(b"8").is_err());
         assert!(document.0.set_len(0).is_err());
+    }
+
+    #[test]
+    fn nobody_can_execute_it_where_the_kernel_can_refuse_that() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let may_refuse = memfd_create("x", MemfdFlags::NOEXEC_SEAL).is_ok();
+        let mode = Document::write(&7).unwrap().0.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o111 == 0, may_refuse, "{mode:o}");
     }
 
     #[test]

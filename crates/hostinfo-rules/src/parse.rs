@@ -40,12 +40,12 @@ pub fn parse(file: &[u8]) -> Result<Parsed, Vec<Problem>> {
 }
 
 /// The same, with warnings about rules that turn on a statistic which is off by default, for guests
-/// that are selected only by tags with these keys: whoever can change a domain's metadata can set
-/// them.
+/// that are selected only by tags which whoever can change a domain's metadata can set. `anyone_can_set`
+/// says whether the tag with a key is one of those.
 ///
 /// # Errors
 /// Those of [`parse`].
-pub fn check(file: &[u8], is_anybodys: impl Fn(&str) -> bool) -> Result<Parsed, Vec<Problem>> {
+pub fn check(file: &[u8], anyone_can_set: impl Fn(&str) -> bool) -> Result<Parsed, Vec<Problem>> {
     let mut parser = Parser::default();
     if let Some(problem) = not_text(file) {
         return Err(vec![problem]);
@@ -58,7 +58,7 @@ pub fn check(file: &[u8], is_anybodys: impl Fn(&str) -> bool) -> Result<Parsed, 
             Err(broken) => parser.broken_line(number, line, broken.valid_up_to()),
         }
     }
-    parser.finish(is_anybodys)
+    parser.finish(anyone_can_set)
 }
 
 #[derive(Default)]
@@ -251,7 +251,7 @@ impl<'a> Parser<'a> {
         });
     }
 
-    fn finish(mut self, is_anybodys: impl Fn(&str) -> bool) -> Result<Parsed, Vec<Problem>> {
+    fn finish(mut self, anyone_can_set: impl Fn(&str) -> bool) -> Result<Parsed, Vec<Problem>> {
         if !self.errors.is_empty() {
             return Err(self.errors.into_sorted());
         }
@@ -267,7 +267,7 @@ impl<'a> Parser<'a> {
             let origin = Origin { pattern: rule.written.text.to_owned(), line: rule.line.number };
             let grant = Grant::new(Some(origin), rule.settings);
             let mut keys = reach.conditions.iter().map(|condition| &condition.key);
-            if !reach.conditions.is_empty() && keys.all(|key| is_anybodys(key)) {
+            if !reach.conditions.is_empty() && keys.all(|key| anyone_can_set(key)) {
                 let opened = Changes::between(&Grant::builtin(), &grant).opened;
                 if let (Some(first), true) = (opened.first(), grant.enabled()) {
                     let text = || opens_too_much(first, opened.len() - 1);

@@ -19,6 +19,12 @@ impl Moment {
         Self { slot: u64::try_from(slot).unwrap_or(u64::MAX), since_start }
     }
 
+    /// The beginning of that step of the grid.
+    pub(crate) fn of_slot(slot: u64) -> Self {
+        let step = u64::try_from(SAMPLE_GRID.as_nanos()).unwrap_or(u64::MAX);
+        Self { slot, since_start: Duration::from_nanos(step.saturating_mul(slot)) }
+    }
+
     /// The step of the grid ([`SAMPLE_GRID`]) that contains the moment. Queries within one step get
     /// the same sample.
     pub fn slot(self) -> u64 {
@@ -34,6 +40,14 @@ impl Moment {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slot_begins_in_itself() {
+        for slot in [0, 1, 7, 864_000] {
+            let moment = Moment::of_slot(slot);
+            assert_eq!(Moment::new(moment.since_start), moment);
+        }
+    }
 
     #[test]
     fn a_slot_is_a_tenth_of_a_second() {

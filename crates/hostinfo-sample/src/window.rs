@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_again_after_exactly_a_second_is_answered() {
+    fn a_guest_that_asks_again_after_exactly_a_second_is_answered() {
         let mut window = window(&[99]);
         assert_eq!(window.pair(at(99), |sample| sample), Err(Absent::AGAIN));
         assert_eq!(seconds(&window, 999), None);

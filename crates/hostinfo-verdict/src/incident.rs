@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_not_see_what_a_figure_comes_from_is_told_none() {
+    fn a_guest_that_may_not_see_what_a_figure_comes_from_gets_none() {
         for hidden in ["vm.cpu.delay", "vm.cpu.throttled"] {
             let told = incident().told(Duration::ZERO, &|stat, _| stat.stat().name != hidden);
             assert_eq!(told, "cpu contended from 2026-11-28T10:02Z to 2026-11-28T10:05Z");

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_as_long_as_it_says_does_not_come_too_soon() {
+    fn a_guest_that_waits_as_long_as_it_is_told_does_not_come_too_soon() {
         let again = |millis| Verdict::ask_again(Duration::from_millis(millis)).to_string();
         assert_eq!(again(39_001), "unknown: ask again in 40 s");
         assert_eq!(again(40_000), "unknown: ask again in 40 s");

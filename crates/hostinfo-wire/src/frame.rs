@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn who_sends_cr_alone_is_answered_before_anything_follows_it() {
+    fn a_line_that_ends_with_cr_is_complete_before_anything_follows_it() {
         assert_eq!(lines(&[b"physcpus\r"]), [line("physcpus")]);
     }
 

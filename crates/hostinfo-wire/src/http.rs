@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn who_came_by_a_foreign_name_is_refused() {
+    fn a_request_for_a_foreign_host_name_is_refused() {
         for host in ["localhost", "LOCALHOST:4679", "127.0.0.1", "127.9.9.9:1", "[::1]:4679"] {
             let asked = ask(GET.replace("127.0.0.1:4679", host));
             assert!(matches!(asked, Asked::Metrics(_)), "{host}");

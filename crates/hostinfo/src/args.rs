@@ -9,16 +9,20 @@ mod serve;
 #[path = "args/value.rs"]
 mod value;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::builder::{
+    OsStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser as _, ValueParser,
+};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum, ValueHint};
 
 use observe::{DIAGNOSE, RECORD, REPORT, TOP};
 pub(crate) use observe::{Diagnose, Record, Report};
 use serve::SERVE;
 pub(crate) use serve::Serve;
-use value::{name, seconds, time};
+use value::{name, time, timeout};
 
 /// Where the broker listens, and is looked for.
 pub(crate) const BROKER: &str = "/run/hostinfo.sock";
@@ -27,14 +31,15 @@ const EXAMPLES: &str = "\
 Examples:
   hostinfo                             is it me or my host? At most eight lines
   hostinfo --all                       everything the host lets this guest see
-  hostinfo loadavg verdict.cpu         some of it, as NAME=VALUE lines for scripts
-  hostinfo diagnose                    observe for a minute, and conclude in sentences
-  hostinfo top                         the host's and the guest's own figures, live
-  hostinfo record slow.rec --for 24h   record both for a day, for hostinfo report
-  hostinfo list memory                 what this guest may ask about the host's memory
+  hostinfo loadavg verdict.cpu         some of it, as NAME=VALUE for scripts
+  hostinfo diagnose                    observe for a minute, then say who it is
+  hostinfo top                         the host's and this guest's figures live
+  hostinfo record slow.rec --for 24h   record them for a day
+  hostinfo report slow.rec --text      was it the host? For your provider
+  hostinfo list memory                 what this guest may ask about memory
   hostinfo --json vm.cpu               JSON, for programs
   hostinfo --json --every 60s          a line of JSON each minute
-  hostinfo --format prometheus --output /var/lib/node_exporter/host.prom
+  hostinfo --format prometheus --output FOLDER/host.prom
                                        for node_exporter's textfile collector
 
 Exit status:
@@ -47,14 +52,14 @@ Exit status:
   10, 11, 12  conclusions of diagnose: see hostinfo diagnose --help
 
 On Windows:
-  There is no serve, and diagnose, top and record have the host's view alone, since the
-  guest's own figures come from Linux's /proc.";
+  There is no serve, and diagnose, top and record have the host's view alone,
+  since the guest's own figures come from Linux's /proc.";
 
 const GET: &str = "\
 Examples:
   hostinfo get loadavg.1               one statistic
   hostinfo get memory vm.cpu           two groups
-  hostinfo get --wait verdict.io       why are disks slow? Waits until the host knows
+  hostinfo get --wait verdict.io       are disks slow? Waits for the answer
   load=$(hostinfo get loadavg.1) && echo \"${load#*=}\"";
 
 const LIST: &str = "\
@@ -65,7 +70,7 @@ Examples:
 
 const PING: &str = "\
 Examples:
-  hostinfo ping                        hostinfo/1 answers on /dev/ttyS1 in 1.25 ms
+  hostinfo ping                        does a host answer, where, and how fast?
   hostinfo ping --device /dev/ttyS2    does it answer there?";
 
 /// Ask the host of this virtual machine: is it me or my host?
@@ -85,23 +90,45 @@ pub(crate) struct Args {
     pub(crate) options: Options,
 }
 
-/// Options of all commands that some do not take, or that mean something else there: their help has
-/// its own text for those, and does not show the others.
-const OTHERWISE: [(&str, &[&str], Option<&str>); 6] = [
-    (
-        "top",
-        &["format", "json", "output", "wait"],
-        Some("How often to take a sample [default: 2s]"),
-    ),
-    (
-        "record",
-        &["format", "json", "output", "wait"],
-        Some("How often to take a sample [default: 10s]"),
-    ),
-    ("report", &["format", "json", "every", "device", "timeout", "wait"], None),
-    ("serve", &["format", "json", "output", "every", "wait"], None),
-    ("ping", &["wait"], Some("Repeat it, such as every 15s")),
-    ("diagnose", &[], Some("Repeat it: the time from one start to the next, such as 10m")),
+/// How a command differs from the others in what it takes of the options that they share. Its help shows what
+/// it takes, and nothing else.
+struct Own {
+    command: &'static str,
+    /// Options that it refuses, or that mean nothing there.
+    refused: &'static [&'static str],
+    /// What `--every` means there, if that differs.
+    every: Option<&'static str>,
+    /// The formats that it has, if it takes `--format`.
+    formats: &'static [Format],
+}
+
+impl Own {
+    const fn formats(command: &'static str, formats: &'static [Format]) -> Self {
+        Self { command, refused: &[], every: None, formats }
+    }
+
+    const fn refusing(command: &'static str, refused: &'static [&'static str]) -> Self {
+        Self { command, refused, every: None, formats: &[] }
+    }
+
+    const fn every(self, every: &'static str) -> Self {
+        Self { every: Some(every), ..self }
+    }
+}
+
+const OWN: [Own; 8] = [
+    Own::formats("get", &[Format::Text, Format::Json, Format::Openmetrics, Format::Prometheus]),
+    Own::formats("list", &[Format::Text, Format::Json]),
+    Own::formats("diagnose", &[Format::Text, Format::Json, Format::Nagios])
+        .every("Repeat it: the time from one start to the next, such as 10m"),
+    Own::refusing("top", &["format", "json", "output", "wait"])
+        .every("How often to take a sample [default: 2s]"),
+    Own::refusing("record", &["format", "json", "output", "wait"])
+        .every("How often to take a sample [default: 10s]"),
+    Own::refusing("report", &["format", "json", "every", "device", "timeout", "wait"]),
+    Own::refusing("serve", &["format", "json", "output", "every", "wait"]),
+    Own { refused: &["wait"], ..Own::formats("ping", &[Format::Text, Format::Json]) }
+        .every("Repeat it, such as every 15s"),
 ];
 
 /// The command line.
@@ -110,25 +137,48 @@ pub(crate) fn command() -> clap::Command {
     let all: Vec<clap::Arg> =
         command.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
     command.mut_subcommands(|command| {
-        let named = OTHERWISE.iter().find(|(name, ..)| *name == command.get_name());
-        let Some((_, refused, every)) = named else { return command };
-        let own = all.iter().filter_map(|arg| match arg.get_id().as_str() {
-            id if refused.contains(&id) => Some(arg.clone().hide(true)),
-            "every" => every.map(|help| arg.clone().help(help)),
+        let Some(own) = OWN.iter().find(|own| own.command == command.get_name()) else {
+            return command;
+        };
+        let args = all.iter().filter_map(|arg| match arg.get_id().as_str() {
+            id if own.refused.contains(&id) => Some(arg.clone().hide(true)),
+            "every" => own.every.map(|help| arg.clone().help(help)),
+            "format" => Some(arg.clone().help("Output format").value_parser(one_of(own.formats))),
             _ => None,
         });
-        command.args(own.collect::<Vec<_>>())
+        command.args(args.collect::<Vec<_>>())
     })
 }
 
-/// Reads the command line.
+/// Accepts only those formats.
+fn one_of(formats: &[Format]) -> ValueParser {
+    let words: Vec<PossibleValue> = formats.iter().filter_map(Format::to_possible_value).collect();
+    let words = PossibleValuesParser::new(words);
+    ValueParser::new(words.try_map(|word| Format::from_str(&word, false)))
+}
+
+/// Reads the command line. Help is for a terminal of so many `columns`; without them, clap looks for itself.
 ///
 /// # Errors
 /// What clap says of it; help and the version, too.
 pub(crate) fn parse(
-    words: impl IntoIterator<Item = impl Into<std::ffi::OsString> + Clone>,
+    words: impl IntoIterator<Item = impl Into<OsString>>,
+    columns: Option<usize>,
 ) -> Result<Args, clap::Error> {
-    Args::from_arg_matches(&command().try_get_matches_from(words)?)
+    let mut words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+    // clap takes what follows `help` for a command, `--help` as well.
+    if words.get(1).is_some_and(|word| word == "help") {
+        words.retain(|word| word != "--help" && word != "-h");
+    }
+    let command = command();
+    let command = match columns {
+        Some(columns) => command.term_width(columns),
+        None => command,
+    };
+    let mut args = Args::from_arg_matches(&command.try_get_matches_from(words)?)?;
+    // An empty variable is none.
+    args.options.device = args.options.device.filter(|device| !device.as_os_str().is_empty());
+    Ok(args)
 }
 
 /// The commands' names.
@@ -195,11 +245,14 @@ pub(crate) struct Options {
         global = true,
         value_name = "PATH",
         env = "HOSTINFO_DEVICE",
-        hide_env_values = true
+        hide_env_values = true,
+        // A PathBuf that may be empty.
+        value_parser = OsStringValueParser::new().map(PathBuf::from),
+        value_hint = ValueHint::AnyPath
     )]
     pub(crate) device: Option<PathBuf>,
-    /// How long to wait for a silent host or a busy port before giving up
-    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds, default_value = "5")]
+    /// How long to wait for a silent host or a busy port before giving up, such as 5s or 500ms
+    #[arg(long, global = true, value_name = "TIME", value_parser = timeout, default_value = "5s")]
     pub(crate) timeout: Duration,
     /// If it is too soon to ask, or the host needs time for its verdict, wait as long as it says and
     /// ask again

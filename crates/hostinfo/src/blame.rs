@@ -9,7 +9,7 @@ use crate::others::Others;
 pub(crate) fn in_use(others: &Others) -> String {
     match others.named() {
         named if !named.is_empty() => {
-            format!("in use by {named}. Stop that, then ask again")
+            format!("in use by {named}. {}", stop(others))
         }
         _ if others.is_partial => {
             "another program keeps using it; as root, hostinfo says which".to_owned()
@@ -18,13 +18,14 @@ pub(crate) fn in_use(others: &Others) -> String {
     }
 }
 
-/// A port on which no answer arrives intact. `is_console`: the kernel writes to it.
-pub(crate) fn disturbed(others: &Others, is_console: bool) -> String {
+/// A port on which no answer arrives intact. `is_logged_to`: the kernel writes to it.
+pub(crate) fn disturbed(others: &Others, is_logged_to: bool) -> String {
     match others.named() {
         named if !named.is_empty() => {
-            format!("{named} also uses this port. Stop that, then ask again")
+            let uses = if is_one(others) { "uses" } else { "use" };
+            format!("{named} also {uses} this port. {}", stop(others))
         }
-        _ if is_console => {
+        _ if is_logged_to => {
             "the kernel writes its messages to this port (see console= in /proc/cmdline)".to_owned()
         }
         _ if others.is_partial => {
@@ -37,25 +38,43 @@ pub(crate) fn disturbed(others: &Others, is_console: bool) -> String {
 /// A port on which nothing arrives: who may have taken the answer away. `None` if nobody was seen
 /// who could have.
 pub(crate) fn silent(path: &Path, others: &Others) -> Option<String> {
-    others.read().then(|| {
-        format!(
-            "{} reads from {} and may have taken the answer. Stop that, then ask again.",
-            others.named(),
-            path.display()
-        )
+    let readers = others.readers();
+    let (named, path) = (readers.named(), path.display());
+    let read = if is_one(&readers) { "reads" } else { "read" };
+    (!named.is_empty()).then(|| {
+        format!("{named} {read} from {path} and may have taken the answer. {}.", stop(&readers))
     })
 }
 
-/// Whether the kernel writes its messages to the tty at `path`, to which /dev/console leads.
-pub(crate) fn is_console(path: &Path) -> bool {
-    let active = std::fs::read_to_string("/sys/class/tty/console/active").unwrap_or_default();
-    is_active(path, &active)
+/// Whether one program is to blame.
+fn is_one(others: &Others) -> bool {
+    others.holders.len() == 1
 }
 
-/// `active` is /sys/class/tty/console/active, such as `tty0 ttyS1`; the last one is /dev/console.
-fn is_active(path: &Path, active: &str) -> bool {
+/// What to do about programs.
+fn stop(others: &Others) -> &'static str {
+    if is_one(others) { "Stop that, then ask again" } else { "Stop these, then ask again" }
+}
+
+/// Whether the kernel writes its messages to the tty at `path`.
+pub(crate) fn is_logged_to(path: &Path) -> bool {
+    consoles(&active(), path).any(|is_it| is_it)
+}
+
+/// Whether /dev/console leads to the tty at `path`.
+pub(crate) fn is_console(path: &Path) -> bool {
+    consoles(&active(), path).last() == Some(true)
+}
+
+fn active() -> String {
+    std::fs::read_to_string("/sys/class/tty/console/active").unwrap_or_default()
+}
+
+/// For each of the kernel's consoles, whether it is the tty at `path`. `active` is
+/// /sys/class/tty/console/active, such as `tty0 ttyS1`; /dev/console leads to the last one.
+fn consoles<'a>(active: &'a str, path: &'a Path) -> impl Iterator<Item = bool> + use<'a> {
     let name = path.file_name().and_then(|name| name.to_str());
-    name.is_some() && active.split_whitespace().last() == name
+    active.split_whitespace().map(move |console| Some(console) == name)
 }
 
 #[cfg(test)]
@@ -63,11 +82,12 @@ mod tests {
     use super::*;
     use crate::others::Holder;
 
+    fn holder(pid: u32, name: &str, reads: bool) -> Holder {
+        Holder { pid, name: name.to_owned(), reads }
+    }
+
     fn seen(name: &str, reads: bool) -> Others {
-        Others {
-            holders: vec![Holder { pid: 412, name: name.to_owned(), reads }],
-            is_partial: true,
-        }
+        Others { holders: vec![holder(412, name, reads)], is_partial: true }
     }
 
     fn port() -> &'static Path {
@@ -99,9 +119,24 @@ mod tests {
     }
 
     #[test]
-    fn the_console_is_the_tty_that_the_kernel_names_last() {
-        let is_active = |active| is_active(port(), active);
-        assert!(is_active("tty0 ttyS1\n"));
-        assert!(!is_active("ttyS1 tty0\n") && !is_active(""));
+    fn who_only_holds_the_port_is_not_said_to_read_from_it_and_two_are_spoken_of_as_two() {
+        let mut others = seen("cat", true);
+        others.holders.push(holder(500, "logger", false));
+        let told = silent(port(), &others).unwrap();
+        assert!(told.starts_with("cat (PID 412) reads from /dev/ttyS1 and may "), "{told}");
+        assert!(in_use(&others).ends_with(" and logger (PID 500). Stop these, then ask again"));
+        assert!(disturbed(&others, false).contains(" and logger (PID 500) also use this port."));
+        others.holders.push(holder(600, "agetty", true));
+        let told = silent(port(), &others).unwrap();
+        assert!(told.starts_with("cat (PID 412) and agetty (PID 600) read from "), "{told}");
+        assert!(told.ends_with(" Stop these, then ask again."), "{told}");
+    }
+
+    #[test]
+    fn the_kernel_writes_to_each_of_its_consoles_and_dev_console_is_the_last_one() {
+        let consoles = |active| consoles(active, port()).collect::<Vec<_>>();
+        assert_eq!(consoles("tty0 ttyS1\n"), [false, true]);
+        assert_eq!(consoles("ttyS1 tty0\n"), [true, false]);
+        assert!(consoles("").is_empty());
     }
 }

@@ -103,12 +103,11 @@ fn answer(judged: &[Judged<'_>]) -> String {
     let unknown = || judged.iter().filter(|judged| judged.state() == State::Unknown);
     let worst = judged.iter().map(Judged::state).max().unwrap_or(State::Unknown);
     match worst {
-        State::Contended => format!(
-            "It is the host ({}). To send it to whoever runs the host: hostinfo diagnose",
-            names(worst)
-        ),
+        State::Contended => {
+            format!("It is the host ({}). To show whoever runs it: hostinfo diagnose", names(worst))
+        }
         State::SelfLimited => format!(
-            "It is your own limit ({}), not other guests. For the details: hostinfo diagnose",
+            "It is your own limit ({}), not other guests. Details: hostinfo diagnose",
             names(worst)
         ),
         State::Ok => {
@@ -247,7 +246,7 @@ io        unknown: ask again in 60 s
 net       ok: nothing was dropped
 incident  cpu contended from 2026-11-28 10:02 UTC to now: 34% waited
 host      \"rack7\" (df1a367e), kvm, draining
-It is the host (CPU time). To send it to whoever runs the host: hostinfo diagnose
+It is the host (CPU time). To show whoever runs it: hostinfo diagnose
 "
         );
         assert!(!shown.partial && shown.refusals.is_empty());
@@ -300,11 +299,11 @@ It is the host (CPU time). To send it to whoever runs the host: hostinfo diagnos
         for (verdicts, told) in [
             (
                 &["cpu=self-limited: x", lasting][..],
-                "It is your own limit (CPU time), not other guests. For the details: hostinfo diagnose",
+                "It is your own limit (CPU time), not other guests. Details: hostinfo diagnose",
             ),
             (
                 &["cpu=contended: x", "io=contended: x", "memory=self-limited: x"],
-                "It is the host (CPU time and disk I/O). To send it to whoever runs the host: hostinfo diagnose",
+                "It is the host (CPU time and disk I/O). To show whoever runs it: hostinfo diagnose",
             ),
             (
                 &["cpu=ok: x", "memory=ok: x", lasting],

@@ -14,7 +14,7 @@ pub(crate) enum Broken {
     NotConnected,
     #[error("the host stopped in the middle of its reply: ask again")]
     Stalled,
-    #[error("the host hung up in the middle of its reply: ask again")]
+    #[error("the host hung up before its reply was complete: ask again")]
     HungUp,
     #[error("no answer arrived intact within {} s", .0.as_secs_f64())]
     Disturbed(Duration),
@@ -24,4 +24,11 @@ pub(crate) enum Broken {
     TooLong,
     #[error("{0}")]
     Io(io::Error),
+}
+
+impl Broken {
+    /// Whether a new connection may help.
+    pub(crate) fn is_hang_up(&self) -> bool {
+        matches!(self, Self::HungUp | Self::NotConnected)
+    }
 }

@@ -1,6 +1,7 @@
 //! `diagnose`: observes both views of this guest for a while, and draws a conclusion.
 
 pub(crate) mod conclude;
+mod heard;
 mod json;
 mod plugin;
 mod report;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::args::{Diagnose, Format};
 use crate::diagnose::conclude::{Conclusion, Finding};
+use crate::diagnose::heard::{Heard, is_too_soon};
 use crate::diagnose::plugin::{Level, plugin_line};
 use crate::diagnose::report::Diagnosis;
 use crate::exit::{Failure, complain};
@@ -19,10 +21,10 @@ use crate::host::Host;
 use crate::output::Shown;
 use crate::progress::Progress;
 use crate::question::Question;
+use crate::reply::Line;
 use crate::system::{own_roots, page_size};
 use crate::units;
 use crate::verdict::RESOURCES;
-use crate::views::hosts::{HostView, Reply};
 use crate::views::own::{Moment, Roots};
 
 /// The default time to observe: as far as a verdict looks back.
@@ -37,8 +39,12 @@ const ASK_EVERY: Duration = Duration::from_secs(60);
 /// How often to count the tasks that want to run.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How long to wait for a verdict that is still missing at the end, without `--wait`.
+/// How long to wait for a verdict that is still missing at the end, without `--wait`, and for a host
+/// that does not answer then: a daemon that is restarted is back within seconds.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often to ask a host again that does not answer at the end.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
 
 /// The shortest look that is announced where no terminal shows the progress.
 const LONG_LOOK: Duration = Duration::from_secs(2);
@@ -65,7 +71,7 @@ pub(crate) fn run(
     let is_plugin = format == Format::Nagios;
     let time = options.time.unwrap_or(if is_plugin { PLUGIN_TIME } else { TIME });
     if !is_plugin && time >= LONG_LOOK && !std::io::stderr().is_terminal() {
-        complain(format_args!("looking for {}...", units::duration(time)));
+        complain(format_args!("observing for {}...", units::duration(time)));
     }
     let diagnosis = match look(host, &own_roots(), time, options) {
         Err(failure) if is_plugin => {
@@ -100,13 +106,18 @@ fn look(
     let question = Question::get(&["verdict", "*"]);
     let start = Instant::now();
     let first = Moment::take(roots, start);
-    let mut host_view = HostView::default();
+    let mut heard = Heard::default();
     let mut running = Mean::default();
-    add(&mut host_view, host.ask(&question))?;
+    match host.ask(&question) {
+        // Nothing has been observed yet.
+        Err(failure) if !is_too_soon(&failure) => return Err(failure),
+        answer => heard.add(answer),
+    }
 
-    let shown = Progress::show(time, "looking at both views");
+    let mut progress = Progress::new(time, "observing the host and this guest");
     let mut asked = start;
     while let Some(left) = time.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
+        progress.show(left);
         // Meanwhile others may want to use the port.
         host.let_go();
         std::thread::sleep(left.min(LOOK_EVERY));
@@ -114,43 +125,39 @@ fn look(
         running.add(roots.stat().map(|stat| stat.running.saturating_sub(1)));
         if asked.elapsed() >= ASK_EVERY && time > start.elapsed() + ASK_EVERY / 2 {
             asked = Instant::now();
-            add(&mut host_view, host.ask(&question))?;
+            heard.add(host.ask(&question));
         }
     }
-    drop(shown);
+    drop(progress);
 
     let last = Moment::take(roots, Instant::now());
-    let patience = (!host.is_patient()).then_some(PATIENCE);
-    let end = host.ask_for_verdicts(&question, patience);
-    if let Err(failure @ Failure::TooSoon(_)) = end {
-        if host_view.is_empty() {
-            return Err(failure);
-        }
-    } else {
-        add(&mut host_view, end)?;
-    }
+    heard.add(ask_at_the_end(host, &question));
+    let heard = heard.or_failure()?;
+    let end = jiff::Timestamp::now();
     let view = first.until(&last, running.get(), page_size());
     let lacking = roots.lacking();
     let wanted = |resource: &&str| options.wants(resource);
     let findings = RESOURCES
         .into_iter()
         .filter(wanted)
-        .map(|resource| Finding::new(resource, host_view.judged(resource), &view, &lacking))
+        .map(|resource| Finding::new(resource, heard.judged(resource), &view, &lacking))
         .collect();
-    Ok(Diagnosis { findings, view, host_view, time: start.elapsed() })
+    let silence = heard.silence();
+    Ok(Diagnosis { findings, view, host_view: heard.view, silence, time: start.elapsed(), end })
 }
 
-/// Adds a reply. An answer of "too soon" is not a failure as long as there is another reply.
-fn add(
-    host_view: &mut HostView,
-    reply: Result<Vec<crate::reply::Line>, Failure>,
-) -> Result<(), Failure> {
-    match reply {
-        Ok(lines) => host_view.add(Reply::of(&lines)),
-        Err(Failure::TooSoon(_)) => {}
-        Err(failure) => return Err(failure),
+/// Waits until the host has its verdicts, or answers at all.
+fn ask_at_the_end(host: &mut Host<'_>, question: &Question) -> Result<Vec<Line>, Failure> {
+    let patience = (!host.is_patient()).then_some(PATIENCE);
+    let start = Instant::now();
+    loop {
+        let answer = host.ask_for_verdicts(question, patience);
+        let is_silent = answer.as_ref().is_err_and(|failure| !is_too_soon(failure));
+        if !is_silent || start.elapsed() >= PATIENCE {
+            return answer;
+        }
+        host.sit_out(RETRY_EVERY, "waiting for the host");
     }
-    Ok(())
 }
 
 /// Statistics of a figure that was sampled repeatedly.

@@ -6,12 +6,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use hostinfo_catalog::resolve;
 
+use crate::args;
 use crate::broken::Broken;
+use crate::nearest;
+use crate::output::stderr_columns;
 use crate::port::OpenError;
-use crate::system::SERIAL;
 use crate::way::Way;
+use crate::wrap::wrapped;
 
 /// A host answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,18 +35,17 @@ pub(crate) enum Failure {
     Usage(String),
     #[error("too soon: ask again in {:.3} s, or with --wait", .0.as_secs_f64())]
     TooSoon(Duration),
-    #[error("no host answers: {}\n{}", tried.join("; "), taken.as_deref().unwrap_or(&remedy()))]
+    #[error("no host answers: {}\n{remedy}", tried.join("; "))]
     NoHost {
         /// Each port, and why no host answered there.
         tried: Vec<String>,
-        /// Which program may have taken the answer away.
-        taken: Option<String>,
+        remedy: String,
     },
     #[error(
         "no host answers: {0}: no such device; leave out --device (and HOSTINFO_DEVICE) to find it"
     )]
     NoDevice(Way),
-    #[error("{way}: {why}")]
+    #[error("{way}: {why}{}", why.next_step())]
     Port { way: Way, why: Trouble },
     #[error("{way}: {why}: {by}")]
     Disturbed { way: Way, why: Broken, by: String },
@@ -75,22 +78,18 @@ impl Trouble {
                 | Self::Talk(Broken::Silent(_) | Broken::Strange | Broken::NotConnected)
         )
     }
-}
 
-/// What the administrator of the host has to do.
-fn remedy() -> String {
-    format!(
-        "\
-Send this to whoever runs your host:
-This guest needs a port to ask. Run hostinfoctl enable NAME, where NAME is the guest's name, or add this
-to its domain's XML (virsh edit NAME):
-  <serial type='unix'>
-    <source mode='bind' path='/var/lib/hostinfo/qemu-NAME'/>
-    <target port='1'/>
-  </serial>
-Then shut the guest down and start it again: rebooting inside the guest is not enough. hostinfod has to
-run on the host. If the port is not {SERIAL}, name it with --device or HOSTINFO_DEVICE."
-    )
+    /// What the user can do about it, if it does not say so itself.
+    fn next_step(&self) -> &'static str {
+        match self {
+            Self::Talk(Broken::Silent(_) | Broken::NotConnected | Broken::Disturbed(_)) => {
+                ": ask again, or give it more time with --timeout"
+            }
+            Self::Talk(Broken::TooLong) => ": ask for less",
+            Self::Open(OpenError::NotAPort) => ": name another with --device",
+            _ => "",
+        }
+    }
 }
 
 impl Failure {
@@ -124,8 +123,22 @@ pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
         .then(|| words.into_iter().find_map(|word| example(&word)))
         .flatten();
     let example = example.map_or_else(String::new, |line| format!("\nExample: {line}"));
-    complain(format_args!("{told}{example}"));
+    let meant = meant(error).unwrap_or_default();
+    let (what, usage) = told.split_at(told.find('\n').unwrap_or(told.len()));
+    complain(format_args!("{what}{meant}{usage}{example}"));
     ExitCode::from(2)
+}
+
+/// What may have been meant by a word after `help` that is no command.
+fn meant(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    if resolve(word).is_some() {
+        return Some(format!("; it is a statistic or a group: see hostinfo list {word}"));
+    }
+    let command = nearest::command(word, args::commands().into_iter())?;
+    Some(format!("; did you mean hostinfo help {command}?"))
 }
 
 /// A command that is whole.
@@ -157,6 +170,11 @@ pub(crate) fn code(result: Result<Outcome, Failure>) -> ExitCode {
 
 /// Reports something on stderr.
 pub(crate) fn complain(what: impl Display) {
+    let text = format!("hostinfo: {what}\n");
+    let text = match stderr_columns() {
+        Some(columns) => wrapped(&text, columns),
+        None => text,
+    };
     // If stderr cannot be written, there is nobody to tell.
-    let _ = writeln!(io::stderr(), "hostinfo: {what}");
+    let _ = io::stderr().write_all(text.as_bytes());
 }

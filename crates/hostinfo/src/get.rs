@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use hostinfo_wire::Code;
+use hostinfo_wire::reply::Refusal;
 use serde_json::{Value, json};
 
 use crate::args::Format;
 use crate::exit::Failure;
 use crate::host::Host;
-use crate::listed::Listed;
-use crate::nearest;
+use crate::nearest::correct;
 use crate::output::Shown;
 use crate::prometheus;
 use crate::question::Question;
@@ -31,11 +31,22 @@ pub(crate) fn run(
             correct(host, &mut lines, commands);
             text(lines)
         }
-        Format::Json => object(with_verdicts(host, &Question::json(names))?)?,
-        Format::Openmetrics => metrics(with_states(host, &Question::metrics(names))?)?,
-        Format::Prometheus => {
-            let shown = metrics(with_states(host, &Question::metrics(names))?)?;
-            Shown { text: prometheus::classic(&shown.text), ..shown }
+        Format::Json => {
+            let lines = with_verdicts(host, &Question::json(names))?;
+            let mut unknown = unknown(&lines);
+            correct(host, &mut unknown, commands);
+            let mut shown = object(lines)?;
+            shown.refusals.extend(unknown.into_iter().map(|line| line.text));
+            shown
+        }
+        Format::Openmetrics | Format::Prometheus => {
+            let mut lines = with_states(host, &Question::metrics(names))?;
+            correct(host, &mut lines, commands);
+            let shown = metrics(lines)?;
+            match format {
+                Format::Prometheus => Shown { text: prometheus::classic(&shown.text), ..shown },
+                _ => shown,
+            }
         }
         Format::Nagios => {
             return Err(Failure::Usage("nagios is a format of hostinfo diagnose".to_owned()));
@@ -73,24 +84,24 @@ fn with_states(host: &mut Host<'_>, question: &Question) -> Result<Vec<Line>, Fa
     host.ask(question)
 }
 
-/// Adds the probable intended name to each unknown name.
-fn correct(host: &mut Host<'_>, lines: &mut [Line], commands: &[&str]) {
-    let is_unknown = |line: &Line| line.code == Code::NoSuchStatistic;
-    if !lines.iter().any(is_unknown) {
-        return;
-    }
-    // Listing costs nothing. Without an answer, this program still knows some names.
-    let list = host.ask(&Question::list_all()).unwrap_or_default();
-    let listed = Listed::all(&list);
-    for line in lines.iter_mut().filter(|line| is_unknown(line)) {
-        let Some(word) = line.subject() else { continue };
-        let meant = nearest::command(word, commands.iter().copied())
-            .map(|command| format!("hostinfo {command}"))
-            .or_else(|| nearest::nearest(word, listed.iter().map(|listed| listed.name)));
-        if let Some(meant) = meant {
-            line.text.push_str(&format!("; did you mean {meant}?"));
+/// The unknown names in a reply to `json`, each as the line that refuses it. Programs find them in the object; a
+/// person who misspelt one wants to be told.
+fn unknown(lines: &[Line]) -> Vec<Line> {
+    const CODE: Code = Code::NoSuchStatistic;
+    let names = lines.iter().flat_map(|Line { code, text }| match *code {
+        Code::Done => {
+            let object: Value = serde_json::from_str(text).unwrap_or_default();
+            let errors = object.get("errors").and_then(Value::as_object);
+            let is_unknown = |code: &Value| code.as_u64() == Some(CODE as u64);
+            let unknown = errors.into_iter().flatten().filter(|(_, code)| is_unknown(code));
+            unknown.map(|(name, _)| name.clone()).collect::<Vec<_>>()
         }
-    }
+        CODE => text.split_once(": ").map(|(name, _)| name.to_owned()).into_iter().collect(),
+        _ => Vec::new(),
+    });
+    names
+        .map(|name| Line { code: CODE, text: format!("{name}: {}", Refusal::NoSuchStatistic) })
+        .collect()
 }
 
 /// The answers without codes, one per line; and what was refused.
@@ -180,6 +191,19 @@ mod tests {
         assert!(shown.partial);
         let blocked = object(lines(&[(Code::NotPermitted, "this guest may not ask")])).unwrap();
         assert_eq!((blocked.text.as_str(), blocked.refusals.len()), ("", 1));
+    }
+
+    #[test]
+    fn an_unknown_name_in_an_object_is_told_and_a_refused_one_is_not() {
+        let names = |reply: &[(Code, &str)]| -> Vec<String> {
+            unknown(&lines(reply)).into_iter().map(|line| line.text).collect()
+        };
+        let object = "{\"z\":1,\"errors\":{\"a\":403,\"lodavg\":404}}";
+        assert_eq!(names(&[(Code::Done, object)]), ["lodavg: no such statistic"]);
+        let alone = [(Code::NoSuchStatistic, "x: no such statistic")];
+        assert_eq!(names(&alone), ["x: no such statistic"]);
+        assert!(names(&[(Code::NotPermitted, "this guest may not ask")]).is_empty());
+        assert!(names(&[(Code::Done, "{\"errors\":1}"), (Code::Done, "{")]).is_empty());
     }
 
     #[test]

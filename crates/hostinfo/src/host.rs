@@ -1,7 +1,7 @@
 //! The host: finds the port it listens on, asks, and waits if it is too soon.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hostinfo_wire::Code;
 use hostinfo_wire::limits::{INTERVAL_MAX, LINE_MAX};
@@ -15,6 +15,7 @@ use crate::link::Link;
 use crate::port::{OpenError, Port};
 use crate::progress;
 use crate::question::Question;
+use crate::remedy::remedy;
 use crate::reply::Line;
 use crate::system::{is_socket, open, others_on, usual_ways, ways_without_broker};
 use crate::verdict;
@@ -26,6 +27,11 @@ const WAITS_MAX: u32 = 32;
 
 /// How often to wait for a verdict: the host counts seconds, and may start over in between.
 const VERDICT_WAITS_MAX: u32 = 4;
+
+/// The pause before a way is opened again on which the host hung up; it doubles up to the longest. A
+/// daemon or a broker that is restarted is back within a second.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 
 /// How long a way may be silent before the next one is tried.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
@@ -75,28 +81,65 @@ impl<'a> Host<'a> {
                 "too many names for one request of {LINE_MAX} bytes: ask for a group"
             )));
         }
-        let timeout = self.options.timeout;
         let mut waits = 0;
         loop {
-            let connection = self.connect()?;
-            let lines =
-                connection.link.ask(question, timeout).map_err(|why| connection.failed(why))?;
+            let (lines, was_disturbed) = self.ask_on_any_connection(question)?;
             let [Line { code: Code::TooSoon, text }, ..] = lines.as_slice() else {
                 self.interval = lines.iter().find_map(interval).or(self.interval);
                 return Ok(lines);
             };
             let wait = parse_retry_after(text).ok_or(Failure::Unexpected("when"))?;
             // An answer that was lost on its way counts for the host's interval.
-            let is_own_fault = connection.link.was_disturbed() && wait <= timeout;
+            let is_own_fault = was_disturbed && wait <= self.options.timeout;
             if waits == WAITS_MAX || !(self.options.wait || is_own_fault) {
                 return Err(Failure::TooSoon(wait));
             }
             waits += 1;
-            self.sit_out(wait.min(INTERVAL_MAX), "too soon, asking again in");
+            self.sit_out(wait.min(INTERVAL_MAX), "too soon to ask, asking again");
         }
     }
 
-    /// The same, but asks again if the host has only begun to work on a verdict, unless the total
+    /// Asks, and if the host hangs up, asks again on a new connection until the timeout is over. Also
+    /// returns whether an answer may have been lost on its way.
+    fn ask_on_any_connection(&mut self, question: &Question) -> Result<(Vec<Line>, bool), Failure> {
+        let deadline = Instant::now() + self.options.timeout;
+        let (mut time, mut has_hung_up) = (self.options.timeout, false);
+        loop {
+            let connection = self.connect()?;
+            let failure = match connection.link.ask(question, time) {
+                Ok(lines) => return Ok((lines, has_hung_up || connection.link.was_disturbed())),
+                Err(why) if why.is_hang_up() => connection.failed(why),
+                Err(why) => return Err(connection.failed(why)),
+            };
+            has_hung_up = true;
+            time = self.reconnect(deadline, failure)?;
+        }
+    }
+
+    /// Connects again until the deadline, and returns the time left.
+    ///
+    /// # Errors
+    /// The failure that ended the last connection if no host is there, or what else is wrong now.
+    fn reconnect(&mut self, deadline: Instant, before: Failure) -> Result<Duration, Failure> {
+        let (mut failure, mut pause) = (before, FIRST_PAUSE);
+        let left = || deadline.saturating_duration_since(Instant::now());
+        self.let_go();
+        while left() > pause {
+            std::thread::sleep(pause);
+            pause = (2 * pause).min(LONGEST_PAUSE);
+            match self.find(left()) {
+                Ok(connection) => {
+                    self.connection = Some(connection);
+                    return Ok(left());
+                }
+                Err(Failure::NoHost { .. } | Failure::NoDevice(_)) => {}
+                Err(other) => failure = other,
+            }
+        }
+        Err(failure)
+    }
+
+    /// Asks, and asks again if the host has only begun to work on a verdict, unless the total
     /// wait exceeds `patience`; `None` means no limit. Returns the newest reply.
     ///
     /// # Errors
@@ -162,19 +205,19 @@ impl<'a> Host<'a> {
     fn connect(&mut self) -> Result<&mut Connection, Failure> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.find()?,
+            None => self.find(self.options.timeout)?,
         };
         Ok(self.connection.insert(connection))
     }
 
     /// The first way on which a host answers.
-    fn find(&self) -> Result<Connection, Failure> {
+    fn find(&self, timeout: Duration) -> Result<Connection, Failure> {
         let ways = match &self.options.device {
             Some(name) => vec![Way::named(name, is_socket).map_err(Failure::Usage)?],
             None if self.is_held => ways_without_broker(),
             None => usual_ways(),
         };
-        let mut connection = find(ways, self.options.timeout)?;
+        let mut connection = find(ways, timeout)?;
         if self.is_held {
             connection.link.hold();
         }
@@ -225,9 +268,11 @@ fn find(ways: Vec<Way>, timeout: Duration) -> Result<Connection, Failure> {
         return Err(Failure::NoDevice(way.clone()));
     }
     let reads = |way: &Way| way.device().and_then(|path| blame::silent(path, &others_on(path)));
-    let taken = tried.iter().find_map(|(way, _)| reads(way));
+    let ways: Vec<&Way> = tried.iter().map(|(way, _)| way).collect();
+    let taken = ways.iter().find_map(|way| reads(way));
+    let remedy = taken.unwrap_or_else(|| remedy(&ways));
     let tried = tried.iter().map(|(way, why)| format!("{way}: {why}")).collect();
-    Err(failure.unwrap_or(Failure::NoHost { tried, taken }))
+    Err(failure.unwrap_or(Failure::NoHost { tried, remedy }))
 }
 
 /// Opens a way and synchronizes with the host within `patience`. A serial port that is opened while
@@ -245,7 +290,7 @@ impl Connection {
         let mut others = self.link.others().clone();
         others.add(others_on(path));
         let by = match why {
-            Broken::Disturbed(_) => blame::disturbed(&others, blame::is_console(path)),
+            Broken::Disturbed(_) => blame::disturbed(&others, blame::is_logged_to(path)),
             Broken::Silent(_) | Broken::Stalled if others.read() => {
                 blame::disturbed(&others, false)
             }
@@ -272,7 +317,6 @@ mod tests {
     use std::io::{BufRead as _, BufReader, Write as _};
     use std::os::unix::net::UnixListener;
     use std::path::Path;
-    use std::time::Instant;
 
     const TIMEOUT: Duration = Duration::from_secs(60);
 

@@ -25,6 +25,7 @@ mod question;
 mod record;
 mod recorder;
 mod recording;
+mod remedy;
 mod reply;
 mod report;
 #[cfg(unix)]
@@ -49,14 +50,14 @@ use output::Shown;
 fn main() -> ExitCode {
     // Only for shells: if clap knew it, shells would offer it to people.
     if std::env::args_os().skip(1).eq([complete::OPTION]) {
-        let mut args = match args::parse(["hostinfo"]) {
+        let mut args = match args::parse(["hostinfo"], None) {
             Ok(args) => args,
             Err(error) => return exit::refuse(&error),
         };
         args.options.timeout = complete::TIMEOUT;
         return exit::code(complete::run(&mut Host::new(&args.options)).write(None));
     }
-    match args::parse(std::env::args_os()) {
+    match args::parse(std::env::args_os(), output::columns()) {
         Ok(args) => exit::code(run(&args)),
         Err(error) => exit::refuse(&error),
     }
@@ -104,26 +105,23 @@ fn once(args: &Args, host: &mut Host<'_>) -> Result<Shown, Failure> {
 
 /// Whether the result is text for people that does not say itself of when it is.
 fn is_page(args: &Args) -> bool {
-    let is_page = match &args.command {
-        Some(Command::Diagnose(_)) => true,
-        Some(_) => false,
-        None => args.names.is_empty(),
-    };
-    is_page && args.options.format() == Format::Text
+    args.command.is_none() && args.names.is_empty() && args.options.format() == Format::Text
 }
 
 /// Asks repeatedly, and reports when there is no answer. It ends when nobody reads the output any
 /// more.
 fn again_and_again(args: &Args, host: &mut Host<'_>, every: Duration) -> Result<Outcome, Failure> {
     let mut interval = None;
+    let mut told = String::new();
     loop {
         let start = Instant::now();
         match once(args, host) {
             Ok(mut shown) => {
                 if is_page(args) {
-                    shown.text = format!("{}\n{}", units::now(), shown.text);
+                    shown.text = format!("{}\n{}", units::at(jiff::Timestamp::now()), shown.text);
                 }
                 shown.write(args.options.output.as_deref())?;
+                told.clear();
             }
             Err(Failure::TooSoon(wait)) => {
                 host.let_go();
@@ -131,7 +129,13 @@ fn again_and_again(args: &Args, host: &mut Host<'_>, every: Duration) -> Result<
                 continue;
             }
             Err(failure @ Failure::Usage(_)) => return Err(failure),
-            Err(failure) => complain(&failure),
+            Err(failure) => {
+                // What to do about it stands in further lines: once is enough.
+                let now = failure.to_string();
+                let repeated = now.lines().next().filter(|_| now == told);
+                complain(repeated.unwrap_or(&now));
+                told = now;
+            }
         }
         let longer = host.interval().filter(|interval| *interval > every);
         if longer != interval {

@@ -3,10 +3,37 @@
 use std::collections::BTreeSet;
 
 use hostinfo_catalog::resolve::known_names;
+use hostinfo_wire::Code;
 use hostinfo_wire::nearest::{self, ALIKE};
+
+use crate::host::Host;
+use crate::listed::Listed;
+use crate::question::Question;
+use crate::reply::Line;
 
 /// Longer words resemble no name.
 const WORD_MAX: usize = 100;
+
+/// Adds the probable intended name to each line about an unknown one, which may also be a misspelt
+/// name of one of `commands`.
+pub(crate) fn correct(host: &mut Host<'_>, lines: &mut [Line], commands: &[&str]) {
+    let is_unknown = |line: &Line| line.code == Code::NoSuchStatistic;
+    if !lines.iter().any(is_unknown) {
+        return;
+    }
+    // Listing costs nothing. Without an answer, this program still knows some names.
+    let list = host.ask(&Question::list_all()).unwrap_or_default();
+    let listed = Listed::all(&list);
+    for line in lines.iter_mut().filter(|line| is_unknown(line)) {
+        let Some(word) = line.subject() else { continue };
+        let meant = command(word, commands.iter().copied())
+            .map(|command| format!("hostinfo {command}"))
+            .or_else(|| nearest(word, listed.iter().map(|listed| listed.name)));
+        if let Some(meant) = meant {
+            line.text.push_str(&format!("; did you mean {meant}?"));
+        }
+    }
+}
 
 /// The name most similar to `word` among those that the host lists, the groups above them, and
 /// those that this program knows, which the host may hide from this guest. Listed names come first.

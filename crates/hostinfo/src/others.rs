@@ -25,6 +25,13 @@ impl Others {
         self.holders.iter().any(|holder| holder.reads)
     }
 
+    /// Those that read.
+    pub(crate) fn readers(&self) -> Self {
+        let reads = |holder: &&Holder| holder.reads;
+        let holders = self.holders.iter().filter(reads).cloned().collect();
+        Self { holders, ..*self }
+    }
+
     /// Those that a later look saw as well.
     pub(crate) fn who_stayed(mut self, later: &Self) -> Self {
         self.holders.retain(|holder| later.holders.iter().any(|other| other.pid == holder.pid));

@@ -10,7 +10,7 @@ use crate::args::{Format, Options, Record};
 use crate::exit::{Failure, Outcome, complain};
 use crate::host::Host;
 use crate::recorder::Recorder;
-use crate::recording::{Entry, HEAD, is_begin, joint};
+use crate::recording::{Begin, Entry, HEAD, joint};
 use crate::system::{WHY_NO_OWN_VIEW, on_end_by_signal, open_to_append, own_roots};
 use crate::units::{self, counted};
 
@@ -93,7 +93,7 @@ fn begin(file: &Path, every: Duration, time: Option<Duration>) -> String {
     };
     let file = file.display();
     let every = units::duration(every);
-    format!("recording every {every}, {end}; then: hostinfo report {file} > report.html")
+    format!("recording every {every}, {end}. Then:\n  hostinfo report {file} > report.html")
 }
 
 /// What was recorded, and what to do with it.
@@ -144,8 +144,16 @@ fn open(path: &Path) -> io::Result<File> {
     };
     let mut begin = Vec::new();
     (&mut file).take(HEAD.len() as u64).read_to_end(&mut begin)?;
-    if !is_begin(&begin) {
-        return refused("it is not a recording, and was left as it is: name another file");
+    match Begin::of(&begin) {
+        Begin::Recording => {}
+        Begin::Newer => {
+            return refused(
+                "it was recorded by a newer hostinfo, and was left as it is: name another file",
+            );
+        }
+        Begin::Foreign => {
+            return refused("it is not a recording, and was left as it is: name another file");
+        }
     }
     let mut last = [b'\n'];
     if !begin.is_empty() {
@@ -183,11 +191,15 @@ mod tests {
     fn what_is_no_recording_is_left_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r");
-        for other in ["time,value\n", "#!", "#hostinfo-recording 2\n", "\0"] {
+        for other in ["time,value\n", "#!", "\0"] {
             fs::write(&path, other).unwrap();
             assert_eq!(open(&path).unwrap_err().kind(), io::ErrorKind::InvalidData);
             assert_eq!(fs::read_to_string(&path).unwrap(), other);
         }
+        let newer = "#hostinfo-recording 2\n";
+        fs::write(&path, newer).unwrap();
+        assert!(open(&path).unwrap_err().to_string().contains("by a newer hostinfo"));
+        assert_eq!(fs::read_to_string(&path).unwrap(), newer);
         for other in [folder.path(), Path::new("/dev/null")] {
             assert_eq!(open(other).unwrap_err().kind(), io::ErrorKind::InvalidData);
         }

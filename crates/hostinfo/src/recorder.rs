@@ -19,9 +19,33 @@ use crate::views::own::{Moment, Roots, View};
 const REASON_EVERY: Duration = Duration::from_secs(60);
 const SAME_EVERY: Duration = Duration::from_secs(300);
 
-/// How soon to ask a host that does not answer again: each attempt may take seconds, during which the guest is
-/// not observed either.
+/// How soon to ask again where no host has answered twice in a row: each attempt may take seconds, during which the
+/// guest is not observed either. One failure may be a daemon that is restarted.
 const SILENT_FOR: Duration = Duration::from_secs(30);
+
+/// What became of the last request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// It was answered, perhaps with "too soon". So it is before the first request.
+    Answered,
+    /// There was a host, or another program had the port.
+    Failed,
+    /// There was no host.
+    Absent,
+}
+
+impl Last {
+    fn of(failure: &Failure) -> Self {
+        match failure {
+            Failure::NoHost { .. } | Failure::NoDevice(_) => Self::Absent,
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// A wait that is worth it: a guest whose interval is as long as the time between two samples is too early by
+/// some milliseconds, and would otherwise have every other of its host's figures.
+const SOON: Duration = Duration::from_millis(500);
 
 /// The state from the last sample.
 pub(crate) struct Recorder {
@@ -32,9 +56,9 @@ pub(crate) struct Recorder {
     reply: Option<(Reply, Instant)>,
     /// Do not ask the host before this time.
     not_before: Option<Instant>,
-    /// Whether the host did not answer the last request.
-    is_silent: bool,
+    last: Last,
     silence: String,
+    guest: String,
     host: String,
     incident: String,
     /// For each resource, the verdict that was last reported, and when.
@@ -49,8 +73,9 @@ impl Recorder {
             moment: None,
             reply: None,
             not_before: None,
-            is_silent: false,
+            last: Last::Answered,
             silence: String::new(),
+            guest: String::new(),
             host: String::new(),
             incident: String::new(),
             verdicts: [const { None }; RESOURCES.len()],
@@ -68,12 +93,25 @@ impl Recorder {
         Duration::try_from_secs_f64(reply.number("interval")?).ok()
     }
 
+    /// How long the host may not be asked yet, if it said so. One that does not answer said nothing.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        let not_before = self.not_before.filter(|_| self.last == Last::Answered)?;
+        not_before.checked_duration_since(Instant::now())
+    }
+
     /// Takes one sample, and collects news. The first call has no sample yet: what both sides count is only
     /// known between two moments.
     pub(crate) fn turn(&mut self, host: &mut Host<'_>, time: i64) -> Vec<Entry> {
         let asked = Instant::now();
         let is_due = self.not_before.is_none_or(|not_before| asked >= not_before);
-        let answer = is_due.then(|| host.ask(&Question::get(&["verdict", "*"])));
+        let question = Question::get(&["verdict", "*"]);
+        let mut answer = is_due.then(|| host.ask(&question));
+        if let Some(Err(Failure::TooSoon(wait))) = answer
+            && wait <= SOON
+        {
+            host.sit_out(wait, "too soon to ask, asking again");
+            answer = Some(host.ask(&question));
+        }
         self.take(answer, time, Instant::now())
     }
 
@@ -87,22 +125,23 @@ impl Recorder {
         let mut sample = Sample::at(time, Heard::TooSoon);
         let mut entries = Vec::new();
         match answer {
-            None if self.is_silent => sample.heard = Heard::Silence,
+            None if self.last != Last::Answered => sample.heard = Heard::Silence,
             None => {}
             Some(Ok(lines)) => {
-                self.is_silent = false;
+                self.last = Last::Answered;
                 self.silence.clear();
                 let reply = Reply::of(&lines);
                 entries.extend(self.news(time, &reply, now));
                 self.hear(&mut sample, reply, now);
             }
             Some(Err(Failure::TooSoon(wait))) => {
-                self.is_silent = false;
+                self.last = Last::Answered;
                 self.not_before = Some(now + wait);
             }
             Some(Err(failure)) => {
-                self.is_silent = true;
-                self.not_before = Some(now + SILENT_FOR);
+                let before = std::mem::replace(&mut self.last, Last::of(&failure));
+                let is_away = (before, self.last) == (Last::Absent, Last::Absent);
+                self.not_before = is_away.then_some(now + SILENT_FOR);
                 sample.heard = Heard::Silence;
                 let why = line(failure.to_string().lines().next().unwrap_or_default());
                 if why != self.silence {
@@ -125,6 +164,11 @@ impl Recorder {
     /// What the host reports that it did not report before.
     fn news(&mut self, time: i64, reply: &Reply, now: Instant) -> Vec<Entry> {
         let mut news = Vec::new();
+        let guest = line(&reply.guest().unwrap_or_default());
+        if guest != self.guest {
+            self.guest.clone_from(&guest);
+            news.push(Entry::Guest { time, guest });
+        }
         let host = line(&reply.host().unwrap_or_default());
         if host != self.host {
             self.host.clone_from(&host);
@@ -178,6 +222,7 @@ impl Recorder {
         sample.set(Field::Waited, share(figures.waited));
         let throttled = figures.throttled.zip(elapsed.filter(|elapsed| *elapsed > 0.0));
         sample.set(Field::Throttled, share(throttled.map(|(held, elapsed)| held / elapsed)));
+        sample.set(Field::Ran, share(figures.ran));
         sample.set(Field::Load, number("loadavg.1").map(|load| load * 10.0));
         sample.set(Field::HostCpu, share(number("pressure.cpu.some.avg60")));
         sample.set(Field::HostMemory, share(number("pressure.memory.some.avg60")));
@@ -261,13 +306,23 @@ mod tests {
     #[test]
     fn the_hosts_figures_are_of_the_time_between_two_answers() {
         let mut played = Played::new();
-        let first = ["session=a", "vm.cpu.seconds=100", "vm.cpu.delay=10", "vm.cpu.throttled=0"];
+        let first =
+            ["session=a", "vm.cpu.seconds=100", "vm.cpu.delay=10", "vm.cpu.throttled=0", "time=5"];
         assert!(!played.at(0, Ok(&first)).iter().any(|entry| matches!(entry, Entry::Sample(_))));
-        let then = ["session=a", "vm.cpu.seconds=106", "vm.cpu.delay=14", "vm.cpu.throttled=5"];
+        let then = [
+            "session=a",
+            "vm.cpu.seconds=106",
+            "vm.cpu.delay=14",
+            "vm.cpu.throttled=5",
+            "vm.cpu.0.seconds=50",
+            "vm.cpu.1.seconds=56",
+            "time=15",
+        ];
         let entries = played.at(10, Ok(&then));
         let sample = sample(&entries);
         assert_eq!(sample.figure(Field::Waited), Some(400));
         assert_eq!(sample.figure(Field::Throttled), Some(500));
+        assert_eq!(sample.figure(Field::Ran), Some(300), "6 s of 10 s on two CPUs");
         assert_eq!(sample.figure(Field::Steal), None, "there is no /proc");
         assert_eq!(sample.heard, Heard::Verdicts([None; 4]));
     }
@@ -286,6 +341,23 @@ mod tests {
         assert_eq!(sample(&played.recorder.take(None, 40, Instant::now())).heard, Heard::Silence);
         let back = played.at(60, Ok(&["verdict.cpu=ok: x"]));
         assert_eq!(sample(&back).state(0), Some(State::Ok), "its port is back");
+    }
+
+    #[test]
+    fn only_a_host_that_was_absent_twice_is_left_alone_for_a_while() {
+        let absent = || Err(Failure::NoHost { tried: Vec::new(), remedy: String::new() });
+        let busy = || Err(Failure::Unexpected("something"));
+        let mut played = Played::new();
+        let mut may_ask = |seconds, answer| {
+            played.at(seconds, answer);
+            let next = played.start + Duration::from_secs((seconds + 1).into());
+            played.recorder.not_before.is_none_or(|not_before| not_before <= next)
+        };
+        let answer = || Ok(&["verdict.cpu=ok: x"][..]);
+        assert!(may_ask(0, absent()), "it may be back with the next sample");
+        assert!(may_ask(10, busy()) && may_ask(20, absent()), "not twice in a row");
+        assert!(!may_ask(30, absent()) && !may_ask(60, absent()));
+        assert!(may_ask(90, answer()) && may_ask(100, absent()));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! ```text
 //! #hostinfo-recording 1
 //! #columns waited throttled ...
+//! g 1795852941 "web1" (9f0c3a52-...) .
 //! h 1795852941 df1a367e kvm .
 //! v 1795852941 cpu contended your vCPUs waited 34% of the last 60 s for a host CPU .
 //! s 1795852941 coo- 340 0 ... .
@@ -20,8 +21,9 @@ pub(crate) use sample::{Field, Heard, Sample};
 
 use crate::verdict::State;
 
-/// The first line of every recording.
+/// The first line of every recording: its prefix, and the number of the format.
 pub(crate) const HEAD: &str = "#hostinfo-recording 1\n";
+const HEAD_PREFIX: &str = "#hostinfo-recording ";
 
 /// The prefix of the line with the columns' names.
 const COLUMNS: &str = "#columns ";
@@ -45,6 +47,11 @@ pub(crate) enum Entry {
         resource: String,
         state: Option<State>,
         reason: String,
+    },
+    /// The guest as its host knows it, from that time on.
+    Guest {
+        time: i64,
+        guest: String,
     },
     /// The host from that time on.
     Host {
@@ -72,6 +79,7 @@ impl Entry {
                 let state = state.map_or("-", State::word);
                 format!("v {time} {resource} {state} {} .\n", cut(reason))
             }
+            Self::Guest { time, guest } => format!("g {time} {} .\n", cut(guest)),
             Self::Host { time, host } => format!("h {time} {} .\n", cut(host)),
             Self::Incident { time, incident } => format!("i {time} {} .\n", cut(incident)),
             Self::Silence { time, why } => format!("n {time} {} .\n", cut(why)),
@@ -89,10 +97,28 @@ pub(crate) fn head() -> String {
     format!("{HEAD}{COLUMNS}{}\n", Field::names().join(" "))
 }
 
-/// Whether a recording can begin like this: with its first line, or with only a part of it, because it was cut
-/// off there.
-pub(crate) fn is_begin(begin: &[u8]) -> bool {
-    begin.starts_with(HEAD.as_bytes()) || HEAD.as_bytes().starts_with(begin)
+/// What a file is, by how it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begin {
+    /// A recording: its first line, or only a part of it, because it was cut off there.
+    Recording,
+    /// A recording in a format that this program does not know.
+    Newer,
+    /// Something else.
+    Foreign,
+}
+
+impl Begin {
+    pub(crate) fn of(begin: &[u8]) -> Self {
+        let number = begin.strip_prefix(HEAD_PREFIX.as_bytes()).unwrap_or_default();
+        if begin.starts_with(HEAD.as_bytes()) || HEAD.as_bytes().starts_with(begin) {
+            Self::Recording
+        } else if number.first().is_some_and(u8::is_ascii_digit) {
+            Self::Newer
+        } else {
+            Self::Foreign
+        }
+    }
 }
 
 /// What to write at the end of a recording before anything is appended. `begin` is its first bytes, at least as
@@ -110,16 +136,16 @@ pub(crate) fn joint(begin: &[u8], ends_with_line: bool) -> String {
 pub(crate) struct Reader {
     /// Which field each column of the current part belongs to.
     columns: Vec<Option<Field>>,
-    /// Whether the line that marks a recording was found.
-    is_ours: bool,
+    /// What the newest first line says; `None` before any.
+    begin: Option<Begin>,
     /// The number of unintelligible lines.
     damaged: usize,
 }
 
 impl Reader {
-    /// Whether the input so far is a recording.
-    pub(crate) fn is_ours(&self) -> bool {
-        self.is_ours
+    /// What the input is, as far as it was read.
+    pub(crate) fn begin(&self) -> Begin {
+        self.begin.unwrap_or(Begin::Recording)
     }
 
     /// The number of unintelligible lines so far.
@@ -127,12 +153,17 @@ impl Reader {
         self.damaged
     }
 
-    /// The entry in a line, if there is one; `line` has no line end.
+    /// The entry in a line, if there is one. Without a line end, `line` is the last, and was cut off.
     pub(crate) fn read(&mut self, line: &str) -> Option<Entry> {
-        if line == HEAD.trim_end() {
-            self.is_ours = true;
-            return None;
+        // Later parts begin in the same way.
+        if self.begin.is_none() || line.starts_with(HEAD_PREFIX) {
+            let begin = Begin::of(line.as_bytes());
+            if self.begin.is_none() || begin != Begin::Foreign {
+                self.begin = Some(begin);
+                return None;
+            }
         }
+        let line = line.strip_suffix('\n').unwrap_or(line);
         if let Some(names) = line.strip_prefix(COLUMNS) {
             self.columns = names.split(' ').take(LINE_MAX).map(Field::named).collect();
             return None;
@@ -162,6 +193,7 @@ impl Reader {
                 };
                 Some(Entry::Verdict { time, resource, state, reason })
             }
+            "g" => Some(Entry::Guest { time, guest: rest.to_owned() }),
             "h" => Some(Entry::Host { time, host: rest.to_owned() }),
             "i" => Some(Entry::Incident { time, incident: rest.to_owned() }),
             "n" => Some(Entry::Silence { time, why: rest.to_owned() }),

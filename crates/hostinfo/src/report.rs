@@ -12,6 +12,7 @@ mod timeline;
 
 use std::fs::File;
 use std::io::IsTerminal as _;
+use std::path::Path;
 
 use crate::args::{Format, Options, Report};
 use crate::exit::{Failure, Outcome};
@@ -25,6 +26,14 @@ use crate::report::read::{Recording, Unreadable};
 pub(crate) fn run(options: &Options, report: &Report) -> Result<Outcome, Failure> {
     if options.format() != Format::Text || options.every.is_some() {
         let why = "a report is a page, or text with --text: leave out --json, --format and --every";
+        return Err(Failure::Usage(why.to_owned()));
+    }
+    let is_same = |output: &Path| {
+        let [one, other] = [output, &report.file].map(std::fs::canonicalize);
+        one.is_ok_and(|one| other.is_ok_and(|other| one == other))
+    };
+    if options.output.as_deref().is_some_and(is_same) {
+        let why = "the report would take the recording's place: name another file with --output";
         return Err(Failure::Usage(why.to_owned()));
     }
     let failed =

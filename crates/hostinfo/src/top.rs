@@ -60,7 +60,7 @@ pub(crate) fn run(options: &Options) -> Result<Outcome, Failure> {
     if width < WIDTH_LEAST || height < HEIGHT_LEAST {
         return Err(Failure::Usage(format!(
             "top needs a terminal of {WIDTH_LEAST} columns and {HEIGHT_LEAST} lines, and this one has {width} and \
-             {height}: make it larger, or use hostinfo alone"
+             {height}: make it larger, or run plain hostinfo"
         )));
     }
     let variable = |name: &str| std::env::var(name).ok();
@@ -75,8 +75,16 @@ pub(crate) fn run(options: &Options) -> Result<Outcome, Failure> {
     shown.map(|()| Outcome::Complete)
 }
 
+/// What there is after one look: news and a sample, how long the host may not be asked yet, and of which
+/// resources this guest has no device.
+struct Turn {
+    entries: Vec<Entry>,
+    wait: Option<Duration>,
+    lacking: Vec<&'static str>,
+}
+
 /// Takes samples in a thread of its own: a host may take seconds to answer, and keys must not wait.
-fn start(options: Options, every: Duration) -> Receiver<Vec<Entry>> {
+fn start(options: Options, every: Duration) -> Receiver<Turn> {
     let (samples, taken) = sync_channel(WAITING_MAX);
     thread::spawn(move || {
         let mut host = Host::new(&options);
@@ -86,7 +94,8 @@ fn start(options: Options, every: Duration) -> Receiver<Vec<Entry>> {
             let entries = recorder.turn(&mut host, jiff::Timestamp::now().as_second());
             // Meanwhile others may want to use the port.
             host.let_go();
-            if samples.send(entries).is_err() {
+            let (wait, lacking) = (recorder.wait(), own_roots().lacking());
+            if samples.send(Turn { entries, wait, lacking }).is_err() {
                 return;
             }
             thread::sleep(every.saturating_sub(start.elapsed()));
@@ -97,14 +106,15 @@ fn start(options: Options, every: Duration) -> Receiver<Vec<Entry>> {
 
 fn show(
     tty: &RawTty,
-    samples: &Receiver<Vec<Entry>>,
+    samples: &Receiver<Turn>,
     glyphs: Glyphs,
     every: Duration,
 ) -> Result<(), Failure> {
     let mut terminal = Terminal::new(Tty::new(std::env::var_os("NO_COLOR")))?;
     let mut state = State::new(every);
     loop {
-        while let Ok(entries) = samples.try_recv() {
+        while let Ok(Turn { entries, wait, lacking }) = samples.try_recv() {
+            (state.wait, state.lacking) = (wait, lacking);
             entries.into_iter().for_each(|entry| state.add(entry));
         }
         terminal.draw(|frame| {

@@ -52,6 +52,11 @@ pub(crate) fn duration(time: Duration) -> String {
     }
 }
 
+/// How long something still takes, in whole seconds, and not a moment too early: at 0.4 s there is 1 s left.
+pub(crate) fn left(time: Duration) -> String {
+    duration(Duration::from_secs(time.as_secs() + u64::from(time.subsec_nanos() > 0)))
+}
+
 /// `1 sample`, `2 samples`
 pub(crate) fn counted<N: Display + PartialEq + From<u8>>(number: N, what: &str) -> String {
     let ending = if number == N::from(1) { "" } else { "s" };
@@ -67,12 +72,12 @@ fn point_in_time(value: &str, kind: &str) -> Option<String> {
         return None;
     }
     let time = jiff::Timestamp::from_second(whole).ok()?;
-    Some(time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+    Some(at(time))
 }
 
 /// `2026-11-28 10:02:31 UTC`
-pub(crate) fn now() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+pub(crate) fn at(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// The text with its points in time as all texts show them, `2026-11-28 10:02 UTC`, instead of as

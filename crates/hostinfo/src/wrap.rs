@@ -20,12 +20,21 @@ fn wrapped_line(line: &str, width: usize) -> String {
     let labels = labels(&strip_str(line).to_string());
     let is_wide = width.saturating_sub(labels) >= ROOM_LEAST;
     let indent = " ".repeat(if is_wide { labels } else { 0 });
-    let options = Options::new(width)
-        .subsequent_indent(&indent)
+    fill(line, options(width).subsequent_indent(&indent))
+}
+
+/// Wraps a text that stands behind `begin`, and goes on `indent` columns from the left.
+pub(crate) fn hanging(begin: &str, text: &str, indent: usize, columns: usize) -> String {
+    let blanks = " ".repeat(indent);
+    let options = options(columns.saturating_sub(1).max(1));
+    fill(text, options.initial_indent(begin).subsequent_indent(&blanks)) + "\n"
+}
+
+fn options<'a>(width: usize) -> Options<'a> {
+    Options::new(width)
         .break_words(false)
         .word_splitter(WordSplitter::NoHyphenation)
-        .wrap_algorithm(WrapAlgorithm::FirstFit);
-    fill(line, options)
+        .wrap_algorithm(WrapAlgorithm::FirstFit)
 }
 
 /// The column after the labels, which end in two blanks or more; 0 without labels.
@@ -56,6 +65,14 @@ mod tests {
         assert_eq!(wrapped("1234 678\n", 9), "1234 678\n");
         assert_eq!(wrapped("1234 678\n", 8), "1234\n678\n");
         assert_eq!(wrapped("self-limited\n", 4), "self-limited\n", "a word is not cut");
+    }
+
+    #[test]
+    fn a_text_goes_on_where_it_began() {
+        let begin = "\u{1b}[1mloadavg.1\u{1b}[0m  ";
+        let told = hanging(begin, "load of the host  hostinfo_loadavg_1", 11, 30);
+        let expected = format!("{begin}load of the host\n{:11}hostinfo_loadavg_1\n", "");
+        assert_eq!(told, expected);
     }
 
     #[test]

@@ -63,8 +63,8 @@ const UPGRADE: &str = "\
 The daemon runs the installed program once, to see whether it can go on with everything: connections, half-received \
 lines, unsent replies, intervals, sessions, incidents and watches. If it can, the daemon executes it, and its process \
 number stays the same. If it cannot, or does not answer within 2 s, nothing changes, and the reason is printed and \
-logged: then only a restart helps (systemctl restart hostinfo). A daemon from before there was this command is \
-restarted. Other clients of the control socket, such as hostinfoctl watch, lose their connections.";
+logged: then only a restart helps (systemctl restart hostinfo). A daemon that is too old to know this \
+command is restarted. Other clients of the control socket, such as hostinfoctl watch, lose their connections.";
 
 const GUESTS: &str = "\
 GUEST is a guest's name in libvirt, or $driver-$name, or a pattern of names (without $driver-) as in \
@@ -190,7 +190,6 @@ pub(crate) enum Command {
     Upgrade,
 }
 
-/// Every guest has a name.
 fn name(text: &str) -> Result<String, &'static str> {
     if text.is_empty() { Err("a guest's name cannot be empty") } else { Ok(text.to_owned()) }
 }

@@ -108,7 +108,7 @@ pub(crate) fn run(
         }
     }
     // If the outcome cannot be printed, the remaining guests are changed all the same.
-    let mut told = Ok(());
+    let mut printed = Ok(());
     for entry in guests {
         if interrupted.load(Ordering::Relaxed) {
             complain(format!("interrupted before {}", printable(&run.libvirt.guest(entry))));
@@ -120,14 +120,14 @@ pub(crate) fn run(
             Report::failed(Some(run.libvirt.guest(entry)), &entry.name, &failure)
         });
         if !options.json {
-            told = told.and(tell(&report, change.done()));
+            printed = printed.and(print_report(&report, change.done()));
         }
         reports.push(report);
     }
     if options.json {
-        told = write_json(&json!({ "guests": reports }));
+        printed = write_json(&json!({ "guests": reports }));
     }
-    if let Err(failure) = told {
+    if let Err(failure) = printed {
         complain(format!("some of what was done could not be printed: {failure}"));
         statuses.push(failure.status());
     }
@@ -214,7 +214,7 @@ impl<C: Change> Run<'_, C> {
 ///
 /// # Errors
 /// stdout cannot be written to.
-pub(crate) fn tell(report: &Report, done: &str) -> Result<(), Failure> {
+pub(crate) fn print_report(report: &Report, done: &str) -> Result<(), Failure> {
     let guest = printable(report.guest.as_ref().unwrap_or(&report.name));
     if let Some(error) = &report.error {
         complain(format!("{guest}: {error}"));

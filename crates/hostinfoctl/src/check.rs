@@ -29,9 +29,10 @@ pub(crate) fn run(options: &Options, wanted: &Check) -> Result<Status, Failure> 
     }
     let is_there = text.is_some();
     let sought = tags::sought(options)?.unwrap_or_default();
-    let is_anybodys =
+    // Tags that a cloud writes, such as OpenStack's project, are the cloud's; all others can be set by whoever edits a domain.
+    let anyone_can_set =
         |key: &str| sought.own && !sought.sources.iter().any(|source| source.key == key);
-    let found = match text.map(|text| check(&text, is_anybodys)) {
+    let found = match text.map(|text| check(&text, anyone_can_set)) {
         None => Found { rules: Some(Rules::builtin()), errors: Vec::new(), warnings: Vec::new() },
         Some(Ok(parsed)) => {
             Found { rules: Some(parsed.rules), errors: Vec::new(), warnings: parsed.warnings }
@@ -72,8 +73,8 @@ impl Found {
     }
 
     fn json(&self, path: &Path) -> Value {
-        let told = |problems: &[Problem]| -> Vec<Value> {
-            let told = |problem: &Problem| {
+        let as_json = |problems: &[Problem]| -> Vec<Value> {
+            let one = |problem: &Problem| {
                 json!({
                     "line": problem.line(),
                     "column": problem.column(),
@@ -81,13 +82,13 @@ impl Found {
                     "shown": problem.show(path).to_string(),
                 })
             };
-            problems.iter().map(told).collect()
+            problems.iter().map(one).collect()
         };
         json!({
             "file": path.display().to_string(),
             "rules": self.rules.as_ref().map(Rules::len),
-            "errors": told(&self.errors),
-            "warnings": told(&self.warnings),
+            "errors": as_json(&self.errors),
+            "warnings": as_json(&self.warnings),
         })
     }
 }

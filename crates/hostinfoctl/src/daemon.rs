@@ -39,7 +39,7 @@ pub(crate) fn whole_name(
     let mut called = guests.iter().filter(|guest| guest.guest == word || guest.name == word);
     match (called.next(), called.next()) {
         (Some(guest), None) => return Ok(guest.guest.clone()),
-        // The daemon says so.
+        // The daemon refuses an ambiguous name, and says why.
         (Some(_), Some(_)) => return Ok(word.to_owned()),
         (None, _) => {}
     }

@@ -71,9 +71,9 @@ fn grouped(changed: &[Changed]) -> String {
             None => groups.push((change, vec![guest])),
         }
     }
-    let told =
+    let shown =
         |(change, guests): &(String, Vec<String>)| format!("{}: {change}", guests.join(", "));
-    groups.iter().map(told).collect()
+    groups.iter().map(shown).collect()
 }
 
 /// A guest for which something would change.
@@ -184,13 +184,13 @@ mod tests {
         assert!(of("qemu-a", &old, &new).is_none());
         let tags = Tags::Known([("role".into(), Tag::Value("db".into()))].into());
         let changed = Changed::of("qemu-a".to_owned(), &tags, &old, &new).unwrap().unwrap();
-        let told = grouped(&[changed]);
-        assert!(told.starts_with("qemu-a: * (line 1) -> * role=db (line 1)\n"), "{told}");
+        let text = grouped(&[changed]);
+        assert!(text.starts_with("qemu-a: * (line 1) -> * role=db (line 1)\n"), "{text}");
         assert!(Changed::of("qemu-a".to_owned(), &Tags::Unreadable, &old, &new).is_err());
     }
 
     #[test]
-    fn only_what_changes_for_a_guest_is_told() {
+    fn only_what_changes_for_a_guest_is_shown() {
         let old = rules("qemu-web:\n interval = 60\n\n*:\n");
         let new = rules("# more\nqemu-web:\n interval = 0.5\n physcpus = 0\n watch = 1\n\n*:\n");
         assert!(of("qemu-db", &old, &new).is_none());
@@ -203,11 +203,11 @@ mod tests {
     }
 
     #[test]
-    fn guests_for_which_the_same_would_change_are_told_together() {
+    fn guests_for_which_the_same_would_change_are_shown_together() {
         let (old, new) = (rules("*:\n"), rules("*:\n physcpus = 0\n"));
         let changed = ["a", "b"].map(|guest| of(guest, &old, &new).unwrap());
-        let told = grouped(&changed);
-        assert_eq!(told, "a, b: * (line 1) -> * (line 1)\n  may not see any more: physcpus\n");
+        let text = grouped(&changed);
+        assert_eq!(text, "a, b: * (line 1) -> * (line 1)\n  may not see any more: physcpus\n");
         assert_eq!(changed[0].json()["closed"], json!(["physcpus"]));
     }
 }

@@ -21,7 +21,7 @@ const MODE: u32 = 0o711;
 ///
 /// # Errors
 /// [`Failure::Refused`].
-pub(crate) fn is_open_to_session(options: &Options) -> Result<(), Failure> {
+pub(crate) fn check_session_access(options: &Options) -> Result<(), Failure> {
     let uri = &options.connect;
     if !is_session(uri) || is_remote(uri) {
         return Ok(());
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_was_unplugged_the_socket_is_taken_away_and_nothing_else() {
+    fn only_a_socket_is_removed_at_an_unplugged_ports_path() {
         let folder = tempfile::tempdir().unwrap();
         let [socket, file] = ["socket", "file"].map(|name| folder.path().join(name));
         let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();

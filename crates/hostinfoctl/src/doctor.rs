@@ -8,7 +8,6 @@ mod denials;
 mod files;
 mod finding;
 mod guests;
-mod runner;
 mod units;
 mod user;
 mod words;
@@ -24,7 +23,7 @@ use crate::libvirt::Libvirt;
 use crate::output::{write, write_json};
 use crate::settings;
 use crate::uri::is_remote;
-use finding::{Finding, Level, Told};
+use finding::{Description, Finding, Level};
 use user::User;
 
 /// The exit status if nothing wrong was found, but not everything could be looked at.
@@ -42,30 +41,34 @@ pub(crate) fn run(options: &Options) -> Result<Status, Failure> {
         )));
     }
     let findings = examine(options);
-    let told: Vec<Told> = findings.iter().map(Finding::told).collect();
+    let described: Vec<Description> = findings.iter().map(Finding::described).collect();
     if options.json {
-        write_json(&json!({ "findings": told }))?;
+        write_json(&json!({ "findings": described }))?;
     } else {
-        let problems = told.iter().filter(|told| told.level == Level::Problem).count();
+        let problems =
+            described.iter().filter(|described| described.level == Level::Problem).count();
         let sum = match problems {
             0 => "Nothing has to be done.".to_owned(),
             1 => "1 problem.".to_owned(),
             many => format!("{many} problems."),
         };
-        write(&format!("{}{sum}\n", told.iter().map(Told::shown).collect::<String>()))?;
+        write(&format!("{}{sum}\n", described.iter().map(Description::shown).collect::<String>()))?;
     }
-    Ok(status(&told))
+    Ok(status(&described))
 }
 
 /// The problems, for `status` without a daemon: a line for each.
 pub(crate) fn problems(options: &Options) -> String {
     let findings = examine(options);
-    let told = findings.iter().map(Finding::told).filter(|told| told.level == Level::Problem);
-    told.map(|told| told.line()).collect()
+    let described = findings
+        .iter()
+        .map(Finding::described)
+        .filter(|described| described.level == Level::Problem);
+    described.map(|described| described.line()).collect()
 }
 
-fn status(told: &[Told]) -> Status {
-    let has = |level| told.iter().any(|told| told.level == level);
+fn status(described: &[Description]) -> Status {
+    let has = |level| described.iter().any(|described| described.level == level);
     match (has(Level::Problem), has(Level::Unseen)) {
         (true, _) => REFUSED,
         (false, true) => UNSEEN,
@@ -122,12 +125,13 @@ mod tests {
 
     #[test]
     fn a_problem_counts_for_more_than_what_could_not_be_seen() {
-        let told =
-            |findings: &[Finding]| status(&findings.iter().map(Finding::told).collect::<Vec<_>>());
+        let described = |findings: &[Finding]| {
+            status(&findings.iter().map(Finding::described).collect::<Vec<_>>())
+        };
         let unseen = || Finding::DaemonUnseen("denied".to_owned());
         let problem = || Finding::DaemonSilent { why: "gone".to_owned(), systemd: true };
-        assert_eq!(told(&[Finding::LibvirtUnused]), 0);
-        assert_eq!(told(&[unseen()]), 6);
-        assert_eq!(told(&[unseen(), problem()]), 1);
+        assert_eq!(described(&[Finding::LibvirtUnused]), 0);
+        assert_eq!(described(&[unseen()]), 6);
+        assert_eq!(described(&[unseen(), problem()]), 1);
     }
 }

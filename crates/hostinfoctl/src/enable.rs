@@ -19,7 +19,7 @@ struct Enabling<'a> {
 /// # Errors
 /// [`Failure`].
 pub(crate) fn run(options: &Options, wanted: &Enable) -> Result<Status, Failure> {
-    directory::is_open_to_session(options)?;
+    directory::check_session_access(options)?;
     let wish = Wish {
         transport: wanted.transport,
         port: wanted.port,

@@ -64,7 +64,7 @@ fn libvirt(uri: &str, why: &Unanswered) -> String {
         FailureKind::Denied => {
             let user = rustix::process::geteuid().as_raw();
             format!(
-                "{uri}: {words}: user {user} may not: be root or in the group of libvirt, or name it with -c"
+                "{uri}: {words}: user {user} is not permitted: be root or in the group libvirt, or give another connection with -c"
             )
         }
         FailureKind::NoDomain => "it is gone: see hostinfoctl list".to_owned(),
@@ -73,7 +73,7 @@ fn libvirt(uri: &str, why: &Unanswered) -> String {
             format!("{uri}: {words}: check that it can be reached, and that it runs libvirt")
         }
         FailureKind::Unreachable => format!(
-            "{uri}: {words}: start libvirt (systemctl start libvirtd or virtqemud), or name it with -c"
+            "{uri}: {words}: start libvirt (systemctl start libvirtd or virtqemud), or give another connection with -c"
         ),
         FailureKind::Unsupported | FailureKind::Other => format!("libvirt: {words}"),
     }
@@ -116,7 +116,7 @@ pub(crate) fn sum(statuses: impl IntoIterator<Item = Status>) -> Status {
 pub(crate) fn code(result: Result<Status, Failure>) -> ExitCode {
     match result {
         Ok(status) => ExitCode::from(status),
-        // The reader has read all that he wanted (`hostinfoctl list | head -1`).
+        // The reader has read all that it wanted (`hostinfoctl list | head -1`).
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
         }
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_failures_the_status_is_theirs_where_it_is_one() {
+    fn one_status_sums_up_equal_failures_and_1_different_ones() {
         assert_eq!([sum([]), sum([0, 0]), sum([0, 3, 3]), sum([3, 6, 0])], [0, 0, 3, 1]);
     }
 }

@@ -44,32 +44,33 @@ pub(crate) fn nearest_statistic(daemon: &mut Client, guest: &str, name: &str) ->
     nearest(name, names, ALIKE).map(str::to_owned)
 }
 
-fn shown(told: &Explanation) -> String {
-    let mut text = format!("{}: {}\n", printable(&told.guest), daemon_state_words(told.state));
+fn shown(explanation: &Explanation) -> String {
+    let mut text =
+        format!("{}: {}\n", printable(&explanation.guest), daemon_state_words(explanation.state));
     let mut add = |words: &str| text.push_str(&format!("  {words}\n"));
-    match (&told.problem, told.may_ask) {
+    match (&explanation.problem, explanation.may_ask) {
         (Some(why), false) => add(&format!("may not ask: {why}")),
         (Some(problem), true) => add(problem),
         (None, _) => {}
     }
-    let path = &told.path;
-    match (&told.pattern, told.line) {
+    let path = &explanation.path;
+    match (&explanation.pattern, explanation.line) {
         (Some(pattern), Some(line)) => {
             add(&format!("rule {} at {path}:{line}", printable(pattern)));
         }
         _ => add(&format!("no rule of {path} matches: it has the built-in default")),
     }
-    if told.may_ask {
-        add(&format!("may ask once in {} s", told.interval));
+    if explanation.may_ask {
+        add(&format!("may ask once in {} s", explanation.interval));
     }
-    if told.watch {
+    if explanation.watch {
         add("is watched while it does not ask");
     }
-    if told.vhostmd_disk {
+    if explanation.vhostmd_disk {
         add("has a metrics disk");
     }
-    let otherwise = if told.may_ask { "built-in default" } else { "see above" };
-    let rows = told.statistics.iter().map(|one| decision_cells(one, path, otherwise));
+    let otherwise = if explanation.may_ask { "built-in default" } else { "see above" };
+    let rows = explanation.statistics.iter().map(|one| decision_cells(one, path, otherwise));
     let rows: Vec<Vec<String>> = rows.collect();
     text + &table(&["STATISTIC", "MAY SEE", "BY"], &rows)
 }
@@ -90,7 +91,7 @@ mod tests {
         Decision { name: name.to_owned(), permitted, line }
     }
 
-    fn told() -> Explanation {
+    fn explanation() -> Explanation {
         Explanation {
             guest: "qemu-web".to_owned(),
             state: GuestState::Connected,
@@ -112,7 +113,7 @@ mod tests {
     #[test]
     fn each_decision_has_its_line_or_is_the_built_in_default() {
         assert_eq!(
-            shown(&told()),
+            shown(&explanation()),
             "qemu-web: connected\n  rule qemu-* at /etc/h.conf:3\n  may ask once in 30 s\n  \
              is watched while it does not ask\n\
              STATISTIC  MAY SEE  BY\n\
@@ -123,15 +124,15 @@ mod tests {
 
     #[test]
     fn why_a_guest_may_not_ask_at_all_is_said_once() {
-        let told = Explanation {
+        let refused = Explanation {
             state: GuestState::Refused,
             problem: Some("it is another's".to_owned()),
             may_ask: false,
             statistics: vec![decision("physcpus", false, None)],
-            ..told()
+            ..explanation()
         };
         assert_eq!(
-            shown(&told),
+            shown(&refused),
             "qemu-web: error\n  may not ask: it is another's\n  rule qemu-* at /etc/h.conf:3\n  \
              is watched while it does not ask\n\
              STATISTIC  MAY SEE  BY\n\

@@ -34,7 +34,7 @@ use selection::Selection;
 pub(crate) fn run(options: &Options, wanted: &Enable) -> Result<Status, Failure> {
     let selection = Selection::of(&wanted.guests)?;
     let sought = sought(options, &selection)?;
-    directory::is_open_to_session(options)?;
+    directory::check_session_access(options)?;
     let driver = options.connect.split([':', '+']).next().unwrap_or_default();
     if let Some((word, meant)) = selection.meant_for_whole_names(driver) {
         complain(format!(

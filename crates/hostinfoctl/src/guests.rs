@@ -19,9 +19,9 @@ pub(crate) fn select<'e>(
     }
     let (mut chosen, mut failures): (Vec<&Entry>, Vec<Failure>) = Default::default();
     for word in words {
-        match meant(entries, driver, word) {
-            Ok(meant) => {
-                for entry in meant {
+        match matching(entries, driver, word) {
+            Ok(matched) => {
+                for entry in matched {
                     if chosen.iter().all(|other| other.uuid != entry.uuid) {
                         chosen.push(entry);
                     }
@@ -33,7 +33,7 @@ pub(crate) fn select<'e>(
     (chosen, failures)
 }
 
-fn meant<'e>(entries: &'e [Entry], driver: &str, word: &str) -> Result<Vec<&'e Entry>, Failure> {
+fn matching<'e>(entries: &'e [Entry], driver: &str, word: &str) -> Result<Vec<&'e Entry>, Failure> {
     // A guest's name may look like a pattern.
     if let Some(entry) = called(entries, driver, word) {
         return Ok(vec![entry]);

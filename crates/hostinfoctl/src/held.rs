@@ -89,11 +89,11 @@ fn files<'g>(directory: &Path, guest: &'g Guest) -> Vec<(File, &'g str)> {
     paths.filter_map(|path| Some((file(&path)?, &*guest.guest))).collect()
 }
 
-/// A file as the kernel tells of it: `MKDEV` has the minor number in its lower 20 bits.
+/// A file as the kernel numbers it in its answers: `MKDEV` has the minor number in its lower 20 bits.
 pub(crate) fn file(path: &Path) -> Option<File> {
     let found = path.symlink_metadata().ok()?;
     let device = rustix::fs::major(found.dev()) << 20 | rustix::fs::minor(found.dev());
-    // The kernel tells the lower half.
+    // The kernel reports the lower half.
     let inode = u32::try_from(found.ino() & u64::from(u32::MAX)).ok()?;
     Some(File { device, inode })
 }
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_connected_and_is_not_the_daemon_holds_the_port() {
+    fn a_client_other_than_the_daemon_holds_the_port() {
         let client = Found::Client(7);
         assert_eq!(suspected(&[client], Some(&[7])), []);
         assert_eq!(suspected(&[client, Found::Queue], Some(&[7])), [], "it waits for the daemon");

@@ -14,21 +14,21 @@ use crate::time::local;
 /// [`Failure`].
 pub(crate) fn run(options: &Options, wanted: Option<&HostState>) -> Result<Status, Failure> {
     let mut daemon = connect(options)?;
-    let said = match wanted {
+    let reply = match wanted {
         None => daemon.host_state()?,
         Some(HostState::Set { state, text }) => {
-            daemon.set_host_state(meant(*state), text.as_deref())?
+            daemon.set_host_state(as_sent(*state), text.as_deref())?
         }
     };
     if options.json {
-        write_json(&said)?;
+        write_json(&reply)?;
     } else {
-        write(&shown(&said))?;
+        write(&shown(&reply))?;
     }
     Ok(DONE)
 }
 
-fn meant(state: StateToSet) -> State {
+fn as_sent(state: StateToSet) -> State {
     match state {
         StateToSet::Normal => State::Normal,
         StateToSet::Draining => State::Draining,
@@ -36,11 +36,11 @@ fn meant(state: StateToSet) -> State {
     }
 }
 
-fn shown(said: &HostStateReply) -> String {
-    let since = said.since.map(|since| format!(", since {}", local(since))).unwrap_or_default();
+fn shown(reply: &HostStateReply) -> String {
+    let since = reply.since.map(|since| format!(", since {}", local(since))).unwrap_or_default();
     let text =
-        said.text.as_deref().map(|text| format!(": {}", printable(text))).unwrap_or_default();
-    format!("{}{since}{text}\n", said.state)
+        reply.text.as_deref().map(|text| format!(": {}", printable(text))).unwrap_or_default();
+    format!("{}{since}{text}\n", reply.state)
 }
 
 #[cfg(test)]
@@ -48,12 +48,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_said_is_shown_with_when_and_why() {
+    fn the_state_is_shown_with_since_when_and_why() {
         let since = Some("2026-11-22T22:00:00Z".parse().unwrap());
         let text = Some("a fan has failed".to_owned());
-        let told = shown(&HostStateReply { state: State::Degraded, text, since });
-        assert!(told.starts_with("degraded, since 2026-11-22 "), "{told}");
-        assert!(told.ends_with(": a fan has failed\n"), "{told}");
+        let text = shown(&HostStateReply { state: State::Degraded, text, since });
+        assert!(text.starts_with("degraded, since 2026-11-22 "), "{text}");
+        assert!(text.ends_with(": a fan has failed\n"), "{text}");
         let nothing = HostStateReply { state: State::Normal, text: None, since: None };
         assert_eq!(shown(&nothing), "normal\n");
     }

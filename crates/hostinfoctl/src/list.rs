@@ -57,7 +57,7 @@ pub(crate) fn run(options: &Options, wanted: &List) -> Result<Status, Failure> {
         write(&if wanted.wide { wide(&rows, now) } else { narrow(&rows, now) })?;
     } else if is_complete {
         let is_filtered = !states.is_empty() || !conditions.is_empty();
-        write(if is_filtered { "No guest is like that.\n" } else { "There are no guests.\n" })?;
+        write(if is_filtered { "No guest matches.\n" } else { "There are no guests.\n" })?;
     }
     Ok(sum(statuses.into_iter().chain([DONE])))
 }

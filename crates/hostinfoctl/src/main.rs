@@ -5,7 +5,7 @@
 //! guests exist, also without libvirt), `rules` (those in force, or a file's), `settings` (what is needed of the daemon's), `plan` (what to change; pure), `change`
 //! and `carry_out` (changing each guest completely or not at all), `port_summary` (the result, in
 //! words), `row` and `state` (a guest in a list), `daemon` (what hostinfod knows), `held`
-//! and `sock_diag` (programs that hold guests' ports).
+//! and `sock_diag` (programs that hold guests' ports), `runner` (what other programs print).
 
 mod args;
 mod carry_out;
@@ -36,6 +36,7 @@ mod present;
 mod preview;
 mod row;
 mod rules;
+mod runner;
 mod settings;
 mod snippet;
 mod sock_diag;
@@ -89,7 +90,7 @@ fn run(args: &Args) -> Result<Status, Failure> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn what_the_command_line_has_again_is_what_the_daemon_has() {
+    fn defaults_repeated_in_the_command_line_are_those_of_the_daemon() {
         use super::args::{CONTROL, SOCKET_DIR, URI};
         assert_eq!((SOCKET_DIR, URI), (hostinfo_domains::SOCKET_DIR, hostinfo_domains::URI));
         assert_eq!(CONTROL, hostinfo_control::SOCKET);

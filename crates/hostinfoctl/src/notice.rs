@@ -1,6 +1,6 @@
 //! `notice`: what guests read from their administrator.
 
-use hostinfo_control::{Client, NOTICES_PER_GUEST, Notice as Told, NoticeKind};
+use hostinfo_control::{Client, NOTICES_PER_GUEST, Notice as SetNotice, NoticeKind};
 use hostinfo_rules::Pattern;
 use jiff::{Timestamp, Zoned};
 use serde_json::json;
@@ -30,7 +30,7 @@ pub(crate) fn run(options: &Options, wanted: &Notice) -> Result<Status, Failure>
             let from = at.map_or(now.clone(), |at| at.to_zoned(now.time_zone().clone()));
             let until = time(until, &from)?;
             let mut daemon = connect(options)?;
-            let pattern = &meant(options, &mut daemon, pattern)?;
+            let pattern = &whole_name_pattern(options, &mut daemon, pattern)?;
             let set = daemon.set_notice(pattern, kind_of(*kind), text, at, until)?;
             if options.json {
                 write_json(&set)?;
@@ -80,11 +80,15 @@ pub(crate) fn run(options: &Options, wanted: &Notice) -> Result<Status, Failure>
     Ok(DONE)
 }
 
-/// The pattern of whole names that is meant: a name alone is that guest's.
+/// The pattern of whole names for what was given: a guest's name alone stands for that guest.
 ///
 /// # Errors
 /// It names no guest, and can never: `web` is no whole name, and neither is anything that `web*` matches.
-fn meant(options: &Options, daemon: &mut Client, pattern: &str) -> Result<String, Failure> {
+fn whole_name_pattern(
+    options: &Options,
+    daemon: &mut Client,
+    pattern: &str,
+) -> Result<String, Failure> {
     let guests = daemon.list()?;
     let Ok(parsed) = pattern.parse::<Pattern>() else {
         // The daemon says what is wrong with it.
@@ -94,7 +98,7 @@ fn meant(options: &Options, daemon: &mut Client, pattern: &str) -> Result<String
         return Ok(pattern.to_owned());
     }
     if !is_pattern(pattern) {
-        return Ok(quoted(&whole_name(options, daemon, pattern)?));
+        return Ok(escaped(&whole_name(options, daemon, pattern)?));
     }
     match guests.iter().find(|guest| parsed.matches(&guest.name)) {
         None => Ok(pattern.to_owned()),
@@ -106,7 +110,7 @@ fn meant(options: &Options, daemon: &mut Client, pattern: &str) -> Result<String
 }
 
 /// A name as a pattern that matches it alone: `\` takes away the meaning of what follows it.
-fn quoted(name: &str) -> String {
+fn escaped(name: &str) -> String {
     let special = |c: char| "*?[]\\\"".contains(c).then_some('\\');
     name.chars().flat_map(|c| special(c).into_iter().chain([c])).collect()
 }
@@ -119,7 +123,7 @@ fn kind_of(kind: Kind) -> NoticeKind {
     }
 }
 
-fn notice_table(notices: &[Told]) -> String {
+fn notice_table(notices: &[SetNotice]) -> String {
     let rows: Vec<Vec<String>> = notices
         .iter()
         .map(|notice| {

@@ -10,11 +10,7 @@ use hostinfo_domains::{Act, Clause, Conflict, Form, Place, Port, Ports, VHOSTMD_
 use crate::args::Transport;
 use crate::exit::Failure;
 use crate::facts::Facts;
-use crate::step::Step;
-
-/// The running form comes first: more can go wrong with it. And if libvirt adds a controller to the
-/// configuration, it does not remove that again.
-const FORMS: [Form; 2] = [Form::Live, Form::Config];
+use crate::step::{FORMS, Step};
 
 /// What `enable` was asked to do.
 #[derive(Debug, Clone, Default)]
@@ -49,7 +45,7 @@ impl Kind {
 pub(crate) fn enable(facts: &Facts, wish: &Wish, directory: &Path) -> Result<Vec<Step>, Failure> {
     let plan = Plan { facts, wish, directory };
     if facts.config.is_none() && !wish.now {
-        // What cannot be is said at once, and not when --now was given.
+        // What --now could not do either is refused at once, instead of after --now was given.
         let steps = enable(facts, &Wish { now: true, ..wish.clone() }, directory)?;
         if steps.is_empty() {
             return Ok(steps);

@@ -1,7 +1,8 @@
 //! `status`: what the daemon does, and what is wrong with the things it needs.
 
 use hostinfo_control::{
-    Error, Guest, GuestState, Libvirt, LibvirtState, Place, RulesState, Status as Told, Watched,
+    Error, Guest, GuestState, Libvirt, LibvirtState, Place, RulesState, Status as DaemonStatus,
+    Watched,
 };
 use serde::Serialize;
 
@@ -55,7 +56,7 @@ const NAMED_MAX: usize = 20;
 #[derive(Serialize)]
 struct Overview {
     #[serde(flatten)]
-    status: Told,
+    status: DaemonStatus,
     /// Guests that cannot ask because something is wrong with them.
     errors: Vec<Guest>,
     /// Guests that cannot ask since another program holds their port.
@@ -65,7 +66,7 @@ struct Overview {
 impl Overview {
     /// Whether something is wrong. A host without libvirt is not.
     fn is_wrong(&self) -> bool {
-        let Told { settings, socket_dir, custom_dir, .. } = &self.status;
+        let DaemonStatus { settings, socket_dir, custom_dir, .. } = &self.status;
         let places = [settings, socket_dir, custom_dir];
         let libvirt = &self.status.libvirt;
         places.into_iter().chain(&self.status.sockets).any(|place| place.problem.is_some())
@@ -203,7 +204,7 @@ mod tests {
     #[test]
     fn what_is_wrong_stands_below_what_it_concerns() {
         let since = "2026-11-22T21:30:00Z".parse().unwrap();
-        let status = Told {
+        let status = DaemonStatus {
             version: "0.1.0".to_owned(),
             pid: 7,
             since,

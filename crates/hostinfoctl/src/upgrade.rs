@@ -1,6 +1,6 @@
 //! `upgrade`: has the running daemon go on as the program that is installed now.
 
-use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use hostinfo_control::{Error, Refusal, Status as DaemonStatus, Upgraded};
 use serde::Serialize;
@@ -9,9 +9,14 @@ use crate::args::Options;
 use crate::daemon::connect;
 use crate::exit::{DONE, Failure, Status};
 use crate::output::{printable, write, write_json};
+use crate::runner::{DEADLINE, run_within};
 
 /// The daemon's service.
 const SERVICE: &str = "hostinfo.service";
+
+/// How long systemd may take for a restart: `TimeoutStopSec=` of the unit, its default for a start, which is 90 s, and
+/// some time for itself.
+const RESTART_WITHIN: Duration = Duration::from_secs(10 + 90 + 20);
 
 /// What has become of the daemon.
 #[derive(Serialize)]
@@ -46,7 +51,7 @@ pub(crate) fn run(options: &Options) -> Result<Status, Failure> {
 /// Restarts a daemon that is too old to be asked. Its signal for this, SIGUSR1, would end it.
 fn restart(options: &Options, before: &DaemonStatus) -> Result<Outcome, Failure> {
     let DaemonStatus { version, pid, .. } = before;
-    let own = systemctl(&["show", "--property=MainPID", "--value", SERVICE])?;
+    let own = systemctl(DEADLINE, &["show", "--property=MainPID", "--value", SERVICE])?;
     if own.trim() != pid.to_string() {
         return Err(Failure::Refused(format!(
             "hostinfod {} cannot go on as another program, and process {pid} is not the service {SERVICE}: restart \
@@ -54,24 +59,24 @@ fn restart(options: &Options, before: &DaemonStatus) -> Result<Outcome, Failure>
             printable(version)
         )));
     }
-    systemctl(&["restart", SERVICE])?;
+    systemctl(RESTART_WITHIN, &["restart", SERVICE])?;
     let now = connect(options)?.status()?;
     let upgraded =
         Upgraded { before: version.clone(), version: now.version, guests: now.connected };
     Ok(Outcome { upgraded, restarted: true })
 }
 
-fn systemctl(arguments: &[&str]) -> Result<String, Failure> {
+fn systemctl(deadline: Duration, arguments: &[&str]) -> Result<String, Failure> {
     let failed = |why: &str| {
         let command = arguments.join(" ");
         Failure::Refused(format!("systemctl {command}: {why}: restart hostinfod yourself"))
     };
-    let said = Command::new("systemctl").args(arguments).stdin(Stdio::null()).output();
-    let said = said.map_err(|error| failed(&error.to_string()))?;
-    if !said.status.success() {
-        return Err(failed(&printable(String::from_utf8_lossy(&said.stderr).trim())));
+    let ran = run_within(deadline, "systemctl", arguments);
+    let ran = ran.map_err(|error| failed(&error.to_string()))?;
+    if ran.status != Some(0) {
+        return Err(failed(&printable(ran.stderr.trim())));
     }
-    Ok(String::from_utf8_lossy(&said.stdout).into_owned())
+    Ok(ran.stdout)
 }
 
 fn shown(Outcome { upgraded, restarted }: &Outcome) -> String {

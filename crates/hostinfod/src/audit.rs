@@ -32,6 +32,8 @@ pub(crate) enum Event<'a> {
     Denied { guest: &'a str, grant: &'a Grant, asked: &'a [u8], denied: u32, permit: Permit },
     /// Events about a guest were left out, and none followed that could say so.
     LeftOut { guest: &'a str, permit: Permit },
+    /// The same of connections over a socket whose guest is not known, such as `vsock`.
+    RefusalsLeftOut { socket: &'a str, permit: Permit },
     /// A socket is not served.
     SocketRefused { socket: &'a str, why: &'a str, permit: Permit },
     /// Other rules are in force; `rules` is their number.
@@ -81,6 +83,13 @@ impl Event<'_> {
                 event!(
                     target: TARGET, Level::INFO, event = "events-left-out",
                     guest, left_out,
+                    "events were left out"
+                );
+            }
+            Self::RefusalsLeftOut { socket, permit: Permit { left_out } } => {
+                event!(
+                    target: TARGET, Level::INFO, event = "events-left-out",
+                    socket, left_out,
                     "events were left out"
                 );
             }

@@ -186,6 +186,7 @@ impl Guests {
         self.earlier_sockets.give_up();
         self.take_over_later(later, ctx);
         self.plan_disks(ctx);
+        self.plan_reading_of_customs(ctx);
     }
 
     /// Sets the alarms of the parts that have deadlines of their own.
@@ -201,14 +202,15 @@ impl Guests {
         self.incidents.write_all();
     }
 
-    /// Before another program goes on: writes what has to be kept to its files.
+    /// Before another program goes on: writes what has to be kept to its files. Returns the text of
+    /// the rules in force.
     ///
     /// # Errors
     /// Why another program would not go on under these rules, with the remedy.
-    pub(crate) fn prepare_handover(&mut self, now: Instant) -> Result<(), String> {
-        self.rules.are_current(now)?;
+    pub(crate) fn prepare_handover(&mut self, now: Instant) -> Result<Option<String>, String> {
+        let rules = self.rules.hand_over(now)?;
         self.incidents.write_all();
-        Ok(())
+        Ok(rules)
     }
 
     /// Something on the path of the rules file has changed.

@@ -8,6 +8,7 @@ mod ports;
 
 use std::time::{Instant, SystemTime};
 
+use hostinfo_custom::CustomState;
 use hostinfo_domains::Known;
 use hostinfo_handover::{Document, Error, instant};
 use hostinfo_sample::Host;
@@ -21,7 +22,7 @@ pub(crate) use ports::{ConnectionState, EndpointState, PhaseState, PortState};
 
 /// The document's version. A program reads its own and no other, so this changes with everything that is written:
 /// with a type of this module, and with each type that is part of one.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// All that is handed over. `H` is the [`Host`], or a reference to it.
 #[derive(Serialize, Deserialize)]
@@ -31,6 +32,9 @@ pub(crate) struct Handover<H> {
     pub(crate) version: u32,
     /// The release of the daemon that hands over.
     pub(crate) release: String,
+    /// The administrator's files, as this daemon goes by them: they may have changed by the time that the other program
+    /// begins.
+    pub(crate) files: FilesState,
     /// When the samples' grid began.
     #[serde(with = "instant")]
     pub(crate) start: Instant,
@@ -45,14 +49,23 @@ pub(crate) struct Handover<H> {
     pub(crate) guests: GuestsState,
     pub(crate) libvirt: LibvirtState,
     pub(crate) tally: Tally,
-    /// How often a value of the administrator's own could not be had.
-    pub(crate) custom_failures: u64,
+    /// The administrator's own statistics.
+    pub(crate) customs: CustomState,
     /// Events that watching clients were not sent.
     pub(crate) events_left_out: u64,
     /// Lines of the log that were left out.
     pub(crate) log_left_out: u64,
     /// Clients of the control socket that asked for this.
     pub(crate) askers: Vec<Number>,
+}
+
+/// The texts of the administrator's files.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FilesState {
+    pub(crate) settings: String,
+    /// `None` for the built-in rules.
+    pub(crate) rules: Option<String>,
 }
 
 /// A socket at which administrators or scrapers connect.

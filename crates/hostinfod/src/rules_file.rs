@@ -50,12 +50,20 @@ enum Pending {
     BeingWritten(Instant),
 }
 
-/// Whether a daemon would start with these rules.
+/// Whether a daemon would start with the rules in the file.
 ///
 /// # Errors
 /// They cannot be read, or have errors.
 pub(crate) fn check(path: &Path) -> Result<(), Error> {
     InForce::read(path).map(drop)
+}
+
+/// Whether a daemon would go on under rules that another program hands over.
+///
+/// # Errors
+/// They have errors to this program.
+pub(crate) fn check_handover(text: Option<&str>, path: &Path) -> Result<(), Error> {
+    text.map_or(Ok(()), |text| InForce::parse(text.as_bytes(), path).map(drop))
 }
 
 impl RulesFile {
@@ -64,6 +72,38 @@ impl RulesFile {
     /// # Errors
     /// The file has errors; the daemon does not start then.
     pub(crate) fn open(path: &Path, watcher: Watcher) -> Result<Self, Error> {
+        let mut file = Self::unread(path, watcher);
+        match InForce::read(&file.path)? {
+            Some((rules, warnings)) => file.put_in_force(rules, &warnings),
+            None => {
+                tracing::info!("{}: no such file: the built-in rules are in force", path.display());
+            }
+        }
+        Ok(file)
+    }
+
+    /// Goes on under rules that another program hands over: those in `text`, or the built-in default. What the file says
+    /// by now counts as a change of it.
+    ///
+    /// # Errors
+    /// They have errors to this program.
+    pub(crate) fn taken_over(
+        text: Option<&str>,
+        path: &Path,
+        watcher: Watcher,
+        now: Instant,
+    ) -> Result<Self, Error> {
+        let mut file = Self::unread(path, watcher);
+        if let Some(text) = text {
+            let (rules, warnings) = InForce::parse(text.as_bytes(), path)?;
+            file.put_in_force(rules, &warnings);
+        }
+        file.ask(now);
+        Ok(file)
+    }
+
+    /// Under the built-in default.
+    fn unread(path: &Path, watcher: Watcher) -> Self {
         let mut file = Self {
             path: path.to_owned(),
             in_force: InForce::builtin(),
@@ -74,13 +114,7 @@ impl RulesFile {
             pending: Pending::No,
         };
         file.follow();
-        match InForce::read(&file.path)? {
-            Some((rules, warnings)) => file.put_in_force(rules, &warnings),
-            None => {
-                tracing::info!("{}: no such file: the built-in rules are in force", path.display());
-            }
-        }
-        Ok(file)
+        file
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -107,22 +141,17 @@ impl RulesFile {
         &self.in_force
     }
 
-    /// What recognizes the text of the rules in force; `None` for the built-in default.
-    pub(crate) fn digest(&self) -> Option<u64> {
-        self.in_force.digest
-    }
-
-    /// Whether another program that reads the file gets the rules in force.
+    /// The text of the rules in force, for another program; `None` for the built-in default.
     ///
     /// # Errors
-    /// Why not, with the remedy.
-    pub(crate) fn are_current(&mut self, now: Instant) -> Result<(), String> {
+    /// The file is about to change them, or cannot. With the remedy.
+    pub(crate) fn hand_over(&mut self, now: Instant) -> Result<Option<String>, String> {
         self.take_changes(now);
         if let Some(problem) = &self.problem {
             return Err(format!("the rules file has to be mended first: {problem}"));
         }
         match self.pending {
-            Pending::No => Ok(()),
+            Pending::No => Ok(self.in_force.text.clone()),
             Pending::Settling(_) | Pending::BeingWritten(_) => {
                 let path = self.path.display();
                 Err(format!("{path} is being written: try again when it is in force"))
@@ -188,7 +217,7 @@ impl RulesFile {
             None if !has_rules => Ok(false),
             None => empty("is gone"),
             // Only the mode or the time changed, or SIGHUP came: nothing new comes into force.
-            Some((new, _)) if new.digest == self.in_force.digest => Ok(false),
+            Some((new, _)) if new.text == self.in_force.text => Ok(false),
             Some((new, _)) if new.rules.is_empty() && has_rules => empty("holds no rule"),
             Some((new, warnings)) => {
                 self.put_in_force(new, &warnings);

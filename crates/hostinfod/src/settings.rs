@@ -137,21 +137,34 @@ impl Settings {
         args.config.as_deref().unwrap_or(Path::new(CONFIG))
     }
 
-    /// Reads the file, and applies the command line to it. The file may be missing unless the
-    /// command line names it.
+    /// Reads the file, and applies the command line to it.
     ///
     /// # Errors
     /// [`Error`], which names the file and the place in it.
     pub(crate) fn load(args: &Args) -> Result<Self, Error> {
+        Self::of(Self::read(args)?, args)
+    }
+
+    /// The bytes of the file. It may be missing unless the command line names it.
+    ///
+    /// # Errors
+    /// [`Error`], which names the file.
+    pub(crate) fn read(args: &Args) -> Result<Vec<u8>, Error> {
         let path = Self::path(args);
         let unreadable = |error| Error::Unreadable(FileError::of(path)(error));
-        let text = match hostinfo_file::read(path, SETTINGS_MAX).map_err(io::Error::from) {
-            Ok(None) if args.config.is_some() => {
-                return Err(unreadable(Errno::NOENT.into()));
-            }
-            other => other.map_err(unreadable)?.unwrap_or_default(),
-        };
-        let mut settings = Self::parse(text, path)?;
+        match hostinfo_file::read(path, SETTINGS_MAX).map_err(io::Error::from) {
+            Ok(None) if args.config.is_some() => Err(unreadable(Errno::NOENT.into())),
+            other => other.map_err(unreadable).map(Option::unwrap_or_default),
+        }
+    }
+
+    /// What the `file` says, with the command line applied to it.
+    ///
+    /// # Errors
+    /// [`Error`], which names the file and the place in it.
+    pub(crate) fn of(file: Vec<u8>, args: &Args) -> Result<Self, Error> {
+        let path = Self::path(args);
+        let mut settings = Self::parse(file, path)?;
         if let Some(socket) = &args.control {
             settings.control.socket.clone_from(socket);
         }

@@ -1,5 +1,6 @@
 //! Guests' sockets: finding them, and connecting to them as QEMU's client.
 
+pub(crate) mod below;
 pub(crate) mod directories;
 pub(crate) mod directory;
 pub(crate) mod hybrid;

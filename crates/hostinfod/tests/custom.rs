@@ -217,20 +217,36 @@ fn one_that_hangs_is_unavailable_after_its_deadline_and_holds_up_nobody_else() {
 
 #[test]
 fn who_hangs_up_before_the_answer_has_asked_all_the_same() {
-    let definition = command("count", "counter", "'DIR/count'", "every = '1s'");
-    let host = Host::new(&definition, &[("count", "echo run >> runs; sleep 0.5; wc -l < runs")]);
-    let listener = host.listener("qemu-hourly");
-    let mut guest = Guest::accept(&listener);
-    guest.say("custom.count");
-    let begun = Instant::now();
-    while !host.path("out/runs").exists() {
-        assert!(begun.elapsed() < PATIENCE, "its command does not run");
-        std::thread::sleep(Duration::from_millis(5));
+    for line in ["custom.count", "GET /metrics/XML"] {
+        let definition = command("count", "counter", "'DIR/count'", "every = '1s'");
+        let program = ("count", "echo run >> runs; sleep 0.5; wc -l < runs");
+        let host = Host::new(&definition, &[program]);
+        let listener = host.listener("qemu-hourly");
+        let mut guest = Guest::accept(&listener);
+        guest.say(line);
+        let begun = Instant::now();
+        while !host.path("out/runs").exists() {
+            assert!(begun.elapsed() < PATIENCE, "its command does not run");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        drop(guest);
+        let mut again = Guest::accept(&listener);
+        let told = again.ask("custom.count");
+        assert!(told.starts_with("429 retry after 359"), "{line}: {told}");
     }
-    drop(guest);
-    let mut again = Guest::accept(&listener);
-    let told = again.ask("custom.count");
-    assert!(told.starts_with("429 retry after 359"), "{told}");
+}
+
+#[test]
+fn an_upgrade_has_no_command_run_before_its_time() {
+    let definition = command("count", "counter", "'DIR/count'", "every = '1h'");
+    let host = Host::new(&definition, &[("count", "echo run >> runs; wc -l < runs")]);
+    let mut guest = host.guest("qemu-a");
+    for _ in 0..2 {
+        assert_eq!(guest.ask("custom.count"), "200 custom.count=1\n");
+        Client::connect(&host.path("control"), PATIENCE).unwrap().upgrade().unwrap();
+    }
+    assert_eq!(guest.ask("custom.count"), "200 custom.count=1\n");
+    assert_eq!(fs::read_to_string(host.path("out/runs")).unwrap(), "run\n");
 }
 
 #[test]

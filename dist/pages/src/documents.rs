@@ -25,7 +25,7 @@ macro_rules! document {
     };
 }
 
-const DOCUMENTS: [Document; 18] = [
+const DOCUMENTS: [Document; 21] = [
     document!("rules.md", "hostinfo.conf", "5"),
     document!("hostinfod.toml", "hostinfod.toml", "5"),
     document!("custom.md", "hostinfo-custom", "5"),
@@ -38,8 +38,11 @@ const DOCUMENTS: [Document; 18] = [
     document!("json.md", "hostinfo-json", "7"),
     document!("monitoring.md", "hostinfo-monitoring", "7"),
     document!("guest.md", "hostinfo-guest", "7"),
+    document!("libvirt.md", "hostinfo-with-libvirt", "7"),
     document!("packages.md", "hostinfo-packages", "7"),
     document!("proxmox.md", "hostinfo-proxmox", "7"),
+    document!("qemu.md", "hostinfo-with-qemu", "7"),
+    document!("service.md", "hostinfo-service", "7"),
     document!("troubleshooting.md", "hostinfo-troubleshooting", "7"),
     document!("vhostmd.md", "hostinfo-vhostmd", "7"),
     document!("vsock.md", "hostinfo-vsock", "7"),

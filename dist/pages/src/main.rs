@@ -21,7 +21,7 @@ use crate::page::Page;
 #[derive(Parser)]
 #[command(version)]
 struct Args {
-    /// In man/ and completions/ below this folder; what was there before is gone
+    /// The folder in which man/ and completions/ are made anew
     folder: PathBuf,
 }
 
@@ -68,7 +68,7 @@ mod tests {
     use std::process::Command;
 
     #[test]
-    fn mandoc_has_nothing_to_say() {
+    fn mandoc_accepts_each_page_without_a_warning() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path()).unwrap();
         let pages: Vec<PathBuf> = fs::read_dir(folder.path().join("man"))
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_an_option_is_no_folder() {
+    fn an_option_is_not_taken_for_a_folder() {
         assert!(Args::try_parse_from(["hostinfo-pages", "--help"]).is_err());
         assert!(Args::try_parse_from(["hostinfo-pages", "--x"]).is_err());
     }

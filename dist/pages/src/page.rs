@@ -5,11 +5,11 @@ use clap_mangen::roff::{Inline, Roff, bold, roman};
 
 /// A page without its head and its end.
 pub(crate) struct Page {
-    /// What it is about.
+    /// Such as `hostinfod`.
     pub(crate) name: String,
-    /// Of the manual, such as `8`.
+    /// The section of the manual, such as `8`.
     pub(crate) section: &'static str,
-    /// In one line.
+    /// What it is about, in one line.
     pub(crate) about: String,
     /// What comes after NAME.
     pub(crate) body: String,
@@ -65,7 +65,7 @@ fn portable(page: &str) -> String {
         .fold(page.to_owned(), |page, (sign, name)| page.replace(sign, name))
 }
 
-/// The longest line of text that mandoc has nothing to say of, in bytes.
+/// The longest line of text that mandoc accepts without a warning, in bytes.
 const LINE_MAX: usize = 80;
 
 /// Text in lines of [`LINE_MAX`] bytes, as far as it is filled again when it is shown. No line ends
@@ -86,7 +86,7 @@ fn fill(page: &str) -> String {
             if !stays && length > 0 && length + word.trim_end().len() > LINE_MAX {
                 filled.truncate(filled.trim_end().len());
                 filled.push('\n');
-                // Not as a macro.
+                // Else it would be read as a macro.
                 let guard = if word.starts_with(['.', '\'']) { r"\&" } else { "" };
                 filled.push_str(guard);
                 length = guard.len();
@@ -99,11 +99,11 @@ fn fill(page: &str) -> String {
     filled
 }
 
-/// The day that pages bear: that of `SOURCE_DATE_EPOCH`, so that who builds the same sources gets
+/// The day that pages bear: that of `SOURCE_DATE_EPOCH`, so that whoever builds the same sources gets
 /// the same pages, or today.
 ///
 /// # Errors
-/// It is no number of seconds.
+/// The variable is not a number of seconds.
 pub(crate) fn date() -> Result<String> {
     let time = match std::env::var("SOURCE_DATE_EPOCH") {
         Ok(seconds) => seconds

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn options_of_all_commands_are_told_once() {
+    fn options_of_all_commands_are_listed_once() {
         let [_, _, hostinfo] = programs();
         let body = page(hostinfo).unwrap().body;
         assert_eq!(body.matches(r"\fB\-\-timeout\fR \fI").count(), 1, "{body}");

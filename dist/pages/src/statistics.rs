@@ -13,13 +13,11 @@ pub(crate) fn page() -> Page {
     roff.control("SH", ["STATISTICS"]);
     for stat in STATS {
         let unit = stat.unit.to_string();
-        let unit = if unit == "-" { unit } else { format!(" in {unit}") };
+        // `-` is the unit of text and of plain numbers.
+        let unit = if unit == "-" { String::new() } else { format!(" in {unit}") };
         let default = if stat.default { ", default" } else { "" };
         roff.control("TP", []);
-        roff.text([
-            bold(stat.name),
-            roman(format!(" ({}{}{default})", stat.kind, unit.trim_end_matches('-'))),
-        ]);
+        roff.text([bold(stat.name), roman(format!(" ({}{unit}{default})", stat.kind))]);
         roff.text([roman(format!("{}. From {}.", stat.help, stat.source.origin()))]);
     }
     Page {
@@ -31,6 +29,6 @@ pub(crate) fn page() -> Page {
 }
 
 const INTRODUCTION: &str = "\
-A segment in capitals stands for an instance: N a number, DEV a device, NAME a name. What is marked
-as default is seen by a guest where no rule says otherwise. The others name the host, show what
+A segment in capitals stands for an instance: N a number, DEV a device, NAME a name. Guests see
+what is marked as default unless a rule says otherwise. The others name the host, show what
 neighbours do, or are a known side channel: a rule has to turn them on.";

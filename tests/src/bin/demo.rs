@@ -59,12 +59,12 @@ fn run() -> Result<()> {
     let mut guest = boot(&host.sockets().join("kvm-demo"))?;
     guest.wait_for_host()?;
 
-    heading("It has no software of ours: a shell is enough to ask");
+    heading("Nothing of hostinfo is installed in it: a shell is enough to ask");
     let ask = "ask() { echo $1 >&3; read -r answer <&3; echo \"$answer\"; }";
     let open = format!("exec 3<>/dev/ttyS1; stty raw -echo <&3; {ask}");
     in_guest(&mut guest, &format!("{open}\nask physcpus"))?;
 
-    heading("Software of ours is one static program: hostinfo. Is it me or my host?");
+    heading("The program hostinfo is one static file. Is it me or my host?");
     in_guest(&mut guest, "hostinfo")?;
 
     heading("It shows everything that is permitted, too");
@@ -84,6 +84,8 @@ fn run() -> Result<()> {
     remark("The host now runs four endless loops for each of its CPUs; five seconds later:");
     std::thread::sleep(Duration::from_secs(5));
     in_guest(&mut guest, PRESSURE)?;
+    heading("Now the guest wants to compute, too");
+    in_guest(&mut guest, "while :; do :; done & sleep 5; hostinfo; kill $!")?;
     drop(load);
 
     heading("What the administrator takes away is gone at once");

@@ -25,7 +25,7 @@ const FIGURES_WITHIN: Duration = Duration::from_secs(4);
 pub(crate) enum Command {
     /// Bind their sockets again, each at its path.
     StartAnew,
-    /// Every so-manieth ends its connection.
+    /// Each guest whose number is a multiple of this ends its connection.
     HangUp(Number),
     /// Are all of them connected and answered since then?
     AreAllServed(Instant),

@@ -180,7 +180,7 @@ pub const FAULTS: &[Fault] = &[
         "two domains have one socket",
         &[(Harm::Libvirt, KNOWN_AGAIN), (Harm::Standing, KNOWN_AGAIN)]
     ),
-    lie!(Lie::FiguresOfNobody, "figures of a domain that there is not", UNKNOWN),
+    lie!(Lie::FiguresOfNobody, "figures of a domain that does not exist", UNKNOWN),
     Fault {
         name: "libvirtd is killed and started again",
         needs: Needs::Libvirtd,

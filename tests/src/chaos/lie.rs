@@ -22,7 +22,7 @@ pub enum Lie {
     NobodyIsThere,
     /// The second domain has the first one's socket.
     TwoHaveOneSocket,
-    /// Figures of a domain that there is not.
+    /// Figures of a domain that does not exist.
     FiguresOfNobody,
 }
 

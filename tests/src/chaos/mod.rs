@@ -1,6 +1,6 @@
 //! The chaos test: faults of all kinds in random order beside a crowd of guests, and what has to hold all the while.
 //!
-//! - Every reply is whole, and one that the rules permit which were in force while it was asked for.
+//! - Every reply is whole, and permitted by rules that were in force while it was asked for.
 //! - No guest gets another's figures.
 //! - Nobody waits longer than 1 s, or than the table of faults says, once the fault is over.
 //! - Memory and descriptors of the daemon return to what they were.

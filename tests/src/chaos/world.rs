@@ -27,8 +27,9 @@ use crate::libvirtd::Libvirtd;
 use crate::paths;
 use crate::process::{Process, tied};
 
-/// A metrics-sized state: the secret, notices and incidents take some KiB.
-const STATE_BYTES: &str = "size=256k";
+/// The size of the file system that holds the daemon's state, so that a fault can fill it: the secret, notices and
+/// incidents take some KiB.
+const STATE_SIZE: &str = "size=256k";
 
 /// Which libvirt there is.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub enum Libvirt {
     Real(Libvirtd),
 }
 
-/// All of it.
+/// The daemon under test, and everything around it that faults change.
 pub struct World {
     /// Its folders.
     pub host: Host,
@@ -95,7 +96,7 @@ impl World {
         let mut command = tied("unshare");
         command.args(["--mount", "--propagation", "private", "sh", "-c"]);
         command.arg(format!(
-            "mount -t tmpfs -o {STATE_BYTES} none \"$0\" && echo ready && exec sleep infinity"
+            "mount -t tmpfs -o {STATE_SIZE} none \"$0\" && echo ready && exec sleep infinity"
         ));
         command.arg(self.host.state());
         let keeper = Process::start(&mut command, self.host.path().join("state.log"))?;

@@ -1,4 +1,4 @@
-//! Guests started by hand in the host, without libvirt, as the README shows.
+//! Guests started by hand in the host, without libvirt, as `docs/qemu.md` shows.
 
 use anyhow::Result;
 

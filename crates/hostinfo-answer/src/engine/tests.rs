@@ -3,6 +3,7 @@ mod custom;
 mod incidents;
 mod interval;
 mod libvirt;
+mod lists;
 mod notices;
 mod shared;
 mod verdict;

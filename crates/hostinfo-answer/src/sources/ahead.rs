@@ -2,15 +2,15 @@
 
 use std::iter::once;
 
-use hostinfo_catalog::StatId;
 use hostinfo_catalog::source::{Judged, Source, Vmm};
+use hostinfo_catalog::{Instances, StatId};
 use hostinfo_rules::Grant;
 use hostinfo_sample::Ahead;
 use hostinfo_wire::limits::{THREAD_WORK, TURN_THREADS};
 
-use super::Sources;
+use super::{Purpose, Sources};
 use crate::pending::Pending;
-use crate::select::Pick;
+use crate::select::{Pick, permitted};
 
 impl Sources<'_, '_> {
     /// Reads some of the threads of the guest's VMM, if any of the picks needs them.
@@ -20,6 +20,28 @@ impl Sources<'_, '_> {
     pub(crate) fn read_ahead_of(&mut self, picks: &[Pick<'_>]) -> Result<(), Pending> {
         let grant: &Grant = &self.who.grant;
         self.read_ahead(picks.iter().flat_map(|pick| pick.rows(grant)))
+    }
+
+    /// The same for a list of the picks. It needs no values, but the numbers of vCPUs. A list does not count against the
+    /// guest's interval, so they are read for lists at most once in it: `list` sees those that were there then.
+    ///
+    /// # Errors
+    /// As [`Sources::read_ahead_of`].
+    pub(crate) fn read_ahead_of_list(&mut self, picks: &[Pick<'_>]) -> Result<(), Pending> {
+        self.purpose = Purpose::List;
+        let grant: &Grant = &self.who.grant;
+        let has_vcpus = |stat: StatId| stat.stat().instances == Instances::Vcpus;
+        let needs = picks.iter().any(|pick| match pick {
+            Pick::Refused(..) | Pick::Stat(..) => false,
+            Pick::Group(_, scope) => permitted(scope, grant).any(has_vcpus),
+        });
+        if !needs {
+            return Ok(());
+        }
+        let (interval, now) = (grant.interval(), self.at);
+        let vmm = self.observed.vmm().ok();
+        self.at = vmm.and_then(|vmm| vmm.last_look(interval, now)).unwrap_or(now);
+        self.read_threads()
     }
 
     /// Reads what the picks need from the cgroups of the guest's VMM, all of it together.
@@ -38,7 +60,7 @@ impl Sources<'_, '_> {
         }
     }
 
-    /// The same for single statistics without instances.
+    /// The same as [`Sources::read_ahead_of`] for single statistics without instances.
     ///
     /// # Errors
     /// As [`Sources::read_ahead_of`].

@@ -15,8 +15,8 @@ use hostinfo_sample::Absent;
 use hostinfo_wire::limits::SAMPLE_GRID;
 use hostinfo_wire::{Refusal, Value};
 
-use super::{Sources, unavailable};
-use crate::history::{FRESH, History};
+use super::{Purpose, Sources, unavailable};
+use crate::history::{FRESH, History, REFRESH};
 use crate::standing::Standing;
 
 const NO_DOMAIN: Absent = Absent::plain("this guest is not a domain of libvirt");
@@ -145,10 +145,16 @@ impl Sources<'_, '_> {
     ) -> Result<T, Absent> {
         let guest = Arc::clone(self.domain()?);
         let age = |at: Instant| self.when.now.saturating_duration_since(at);
-        let fresh = guest.figures.as_ref().filter(|(_, at)| age(*at) <= FRESH);
+        let (longest, every) = match self.purpose {
+            Purpose::Query => (FRESH, Some(REFRESH)),
+            // Devices have the same names for longer than they have the same values.
+            Purpose::List => (Duration::MAX, Some(REFRESH.max(self.who.grant.interval()))),
+            Purpose::Sample => (FRESH, None),
+        };
+        let fresh = guest.figures.as_ref().filter(|(_, at)| age(*at) <= longest);
         let history = self.observed.history();
         let age = fresh.map(|(_, at)| history.age(*at, self.when.now));
-        if !self.is_sample && history.may_refresh(self.when.now) {
+        if every.is_some_and(|every| history.may_refresh(every, self.when.now)) {
             self.libvirt.refresh(guest.domain.uuid, self.when.now);
         }
         let ((figures, at), age) = fresh.zip(age).ok_or(Absent::AGAIN)?;

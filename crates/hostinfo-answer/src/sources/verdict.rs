@@ -4,7 +4,7 @@ use hostinfo_catalog::source::{Judged, Vmm};
 use hostinfo_sample::Absent;
 use hostinfo_verdict::{Devices, Sample, Verdict, Watch, judge};
 
-use super::Sources;
+use super::{Purpose, Sources};
 
 impl Sources<'_, '_> {
     /// Judges up to the last minute, each resource once for a reply. From then on the guest is
@@ -36,7 +36,7 @@ impl Sources<'_, '_> {
 
     /// A sample for verdicts, with everything the host knows.
     pub(crate) fn sample(&mut self) -> Sample {
-        self.is_sample = true;
+        self.purpose = Purpose::Sample;
         let (disks, interfaces) = (self.limited_disks(), self.interfaces());
         let devices = Devices { disks: &disks, interfaces: &interfaces, age: self.figures_age() };
         let vmm = self.observed.vmm().ok();

@@ -301,7 +301,7 @@ fn what_is_common_to_guests_has_nothing_of_any_guest() {
 }
 
 #[test]
-fn who_is_named_by_an_id_of_its_own_has_its_own_name_of_the_host() {
+fn a_guest_with_a_host_id_of_its_own_reads_that_as_the_hosts_name() {
     let permits = |stat: StatId| stat.stat().name != "host.name";
     let common = Common::new(permits, value, &EXTRA);
     let other = |_: StatId| Some(Value::text("beef"));

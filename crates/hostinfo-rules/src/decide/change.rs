@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_not_ask_before_and_after_sees_no_change() {
+    fn a_guest_that_may_not_ask_before_and_after_sees_no_change() {
         assert!(changes("enabled = 0", "enabled = 0\ninterval = 7").is_empty());
         assert_eq!(changes("enabled = 0", "enabled = 1").enabled, Some(true));
     }

@@ -60,6 +60,14 @@ impl Vmm {
         Ok(&self.threads)
     }
 
+    /// The moment for which the vCPUs were last looked for, if it was less than `age` before `at`: asking for them at that
+    /// moment reads nothing.
+    pub fn last_look(&self, age: Duration, at: Moment) -> Option<Moment> {
+        let slot = self.threads_read.slot().filter(|slot| self.status.slot() == Some(*slot))?;
+        let look = Moment::of_slot(slot);
+        (at.since(look) < age).then_some(look)
+    }
+
     /// How many threads the process has; `None` if that is not known.
     fn count_threads(&mut self, at: Moment) -> Option<u64> {
         self.status(at).ok()?.threads

@@ -80,7 +80,7 @@ fn what_cannot_be_told_of_cpus_is_no_zero() {
 }
 
 #[test]
-fn who_uses_the_guests_cpus_is_counted_there_and_not_elsewhere() {
+fn only_what_uses_the_guests_cpus_is_counted() {
     let qemu = pinned(["1", "2"]);
     let mut vmm = qemu.vmm();
     let first = CpuUse {

@@ -138,7 +138,7 @@ fn what_reads_and_writes_and_flushes_waited_is_added_up() {
 }
 
 #[test]
-fn who_is_to_blame_is_told_though_other_operations_took_longer_for_no_known_reason() {
+fn the_cause_is_named_though_other_operations_took_longer_for_no_known_reason() {
     let limits = Limits { is_unclear: true, ..Limits::default() };
     let slow = |flushes| Disk {
         write: done(600, 45),

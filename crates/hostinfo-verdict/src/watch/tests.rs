@@ -79,7 +79,7 @@ fn a_question_takes_no_sample_by_itself() {
 }
 
 #[test]
-fn who_is_watched_for_good_has_six_samples_a_minute_and_a_verdict_at_once() {
+fn a_guest_watched_for_good_has_six_samples_a_minute_and_a_verdict_at_once() {
     let start = Instant::now();
     let mut watch = Watch::keep(start + 3 * SECOND);
     assert_eq!(watch.next_sample(), Some(start + 3 * SECOND));
@@ -89,7 +89,7 @@ fn who_is_watched_for_good_has_six_samples_a_minute_and_a_verdict_at_once() {
 }
 
 #[test]
-fn who_asks_before_its_first_sample_was_due_has_it_taken_then() {
+fn a_guest_that_asks_before_its_first_sample_is_due_has_it_taken_then() {
     let start = Instant::now();
     let mut watch = Watch::keep(start + 9 * SECOND);
     watch.asked(start + 2 * SECOND, SECOND);
@@ -124,7 +124,7 @@ fn a_rule_that_watches_no_more_leaves_what_the_questions_began() {
 }
 
 #[test]
-fn who_asks_after_it_should_have_been_forgotten_begins_anew() {
+fn a_guest_that_asks_after_it_should_have_been_forgotten_begins_anew() {
     let start = Instant::now();
     let mut watch = Watch::begin(start, SECOND);
     run(&mut watch, start, 300 * SECOND);

@@ -7,7 +7,7 @@ use super::value::time;
 
 pub(super) const DIAGNOSE: &str = "\
 Examples:
-  hostinfo diagnose                    observe for a minute, and conclude in sentences
+  hostinfo diagnose                    observe for a minute, then say who it is
   hostinfo diagnose --for 10m cpu      observe only CPU time, for ten minutes
   hostinfo diagnose --json             JSON, for programs
   hostinfo diagnose --format nagios    as a plugin for Nagios or Icinga
@@ -16,7 +16,7 @@ A verdict of the host covers its last 60 s or less, however long or short this g
 this guest's own figures say little of its programs: hostinfo itself is one of them.
 
 The exit status of diagnose: 0 it is not the host, 10 it is the host, 11 it is this guest's own limit, \
-12 unknown, 3 this guest may not see verdicts, 5 no host answers. With --format nagios: 0 it \
+12 unknown, 3 this guest may not see verdicts, 4 too soon to ask, 5 no host answers. With --format nagios: 0 it \
 is not the host, 1 it is this guest's own limit, 2 it is the host, 3 anything else.";
 
 pub(super) const TOP: &str = "\
@@ -40,7 +40,7 @@ recording stays readable however this program or the guest ends.";
 pub(super) const REPORT: &str = "\
 Examples:
   hostinfo report slow.rec > report.html
-                                       a page for a browser, or for your provider
+                                       a page for a browser, or your provider
   hostinfo report slow.rec --text      the same as text, without charts
   hostinfo report slow.rec             also text, if the output is a terminal
 

@@ -2,7 +2,7 @@ use super::value::name;
 use super::*;
 
 fn parse(line: &str) -> Result<Args, clap::Error> {
-    super::parse(std::iter::once("hostinfo").chain(line.split_whitespace()))
+    super::parse(std::iter::once("hostinfo").chain(line.split_whitespace()), None)
 }
 
 #[test]
@@ -53,6 +53,47 @@ fn help_of_a_command_shows_only_what_it_takes_and_says_how_often_it_does_it() {
 }
 
 #[test]
+fn help_and_the_command_line_have_only_the_formats_that_a_command_has() {
+    for (name, has, has_not) in [
+        ("get", "prometheus", "nagios"),
+        ("list", "json", "prometheus"),
+        ("ping", "json", "openmetrics"),
+        ("diagnose", "nagios", "openmetrics"),
+    ] {
+        let help = parse(&format!("{name} --help")).unwrap_err().to_string();
+        assert!(help.contains(has) && !help.contains(has_not), "{help}");
+        let name = if name == "get" { "get x" } else { name };
+        assert!(parse(&format!("{name} --format {has}")).is_ok(), "{name}");
+        assert!(parse(&format!("{name} --format {has_not}")).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn help_fits_into_80_columns_and_no_example_is_broken_in_two() {
+    for command in commands() {
+        let help = super::parse(["hostinfo", command, "--help"], Some(80)).unwrap_err().to_string();
+        for line in help.lines() {
+            assert!(line.len() <= 80, "{line}");
+        }
+    }
+    for text in [EXAMPLES, GET, LIST, PING, DIAGNOSE, TOP, RECORD, REPORT, SERVE] {
+        for line in text.lines().filter(|line| line.starts_with("  ")) {
+            assert!(line.len() < 80, "{line}");
+        }
+    }
+}
+
+#[test]
+fn help_has_help() {
+    let help = |line: &str| parse(line).unwrap_err();
+    for line in ["help --help", "help -h", "help help", "help list --help"] {
+        assert!(!help(line).use_stderr(), "{line}");
+    }
+    assert_eq!(help("help list -h").to_string(), help("help list").to_string());
+    assert!(help("diagnose --help").to_string().contains("4 too soon to ask"));
+}
+
+#[test]
 fn what_cannot_stand_in_a_request_is_no_name() {
     for word in ["", "a b", "a\nping", "GET /metrics/XML", "a..b", "**", ".*", "\u{ff}"] {
         assert!(name(word).is_err(), "{word:?}");
@@ -63,9 +104,12 @@ fn what_cannot_stand_in_a_request_is_no_name() {
 }
 
 #[test]
-fn get_needs_a_name_and_a_timeout_is_a_positive_number_of_seconds() {
+fn get_needs_a_name_and_a_timeout_is_a_time_as_all_others_are_written() {
     for line in ["get", "--timeout 0", "--timeout -1", "--timeout x", "--timeout inf", "--frob"] {
         assert!(parse(line).is_err(), "{line}");
     }
-    assert_eq!(parse("--timeout 0.25").unwrap().options.timeout, Duration::from_millis(250));
+    for (text, millis) in [("0.25", 250), ("5s", 5000), ("500ms", 500), ("1m", 60_000)] {
+        let timeout = parse(&format!("--timeout {text}")).unwrap().options.timeout;
+        assert_eq!(timeout, Duration::from_millis(millis), "{text}");
+    }
 }

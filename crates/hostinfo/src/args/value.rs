@@ -24,10 +24,9 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "a time from 1s to 24h, such as 90, 90s or 10m".to_owned())
 }
 
-pub(super) fn seconds(text: &str) -> Result<Duration, String> {
-    const LONGEST: f64 = 3600.0;
-    match text.parse() {
-        Ok(seconds) if seconds > 0.0 && seconds <= LONGEST => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err(format!("a number of seconds over 0, at most {LONGEST}")),
-    }
+pub(super) fn timeout(text: &str) -> Result<Duration, String> {
+    const LEAST: Duration = Duration::from_millis(1);
+    const MOST: Duration = Duration::from_secs(3600);
+    duration::parse(text, LEAST..=MOST)
+        .ok_or_else(|| "a time from 1ms to 1h, such as 5, 0.5s or 500ms".to_owned())
 }

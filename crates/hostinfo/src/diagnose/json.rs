@@ -3,7 +3,6 @@
 use serde_json::{Map, Value, json};
 
 use crate::diagnose::report::Diagnosis;
-use crate::diagnose::sentences::sentences;
 use crate::views::hosts::Judged;
 
 impl Diagnosis {
@@ -41,7 +40,8 @@ impl Diagnosis {
         let [cpu, memory, io] = view.pressure;
         let object = json!({
             "verdict": self.conclusion().word(),
-            "sentences": sentences(&self.findings, view, &figures, &self.elsewhere()),
+            "sentences": self.sentences(&figures),
+            "silence": self.silence,
             "seconds": self.time.as_secs_f64(),
             "resources": resources,
             "host": {

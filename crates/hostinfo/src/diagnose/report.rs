@@ -11,7 +11,7 @@ use crate::diagnose::words::{measured, seen};
 use crate::system::WHY_NO_OWN_VIEW;
 use crate::units;
 use crate::verdict::{RESOURCES, State};
-use crate::views::hosts::{HostView, Judged};
+use crate::views::hosts::{Figures, HostView, Judged};
 use crate::views::own::View;
 
 /// All findings.
@@ -19,8 +19,11 @@ pub(crate) struct Diagnosis {
     pub(crate) findings: Vec<Finding>,
     pub(crate) view: View,
     pub(crate) host_view: HostView,
-    /// How long it observed.
+    /// Why the host did not answer at the end, if it did not.
+    pub(crate) silence: Option<String>,
+    /// How long it observed, and until when.
     pub(crate) time: Duration,
+    pub(crate) end: jiff::Timestamp,
 }
 
 impl Diagnosis {
@@ -31,14 +34,14 @@ impl Diagnosis {
     /// For people: both views of each resource, and the conclusion.
     pub(crate) fn text(&self) -> String {
         let (bold, figures) = (Style::new().bold(), self.host_view.figures());
-        let host = self
-            .host_view
-            .last
-            .host()
-            .map_or_else(String::new, |host| format!(" at the host {host}"));
+        let last = &self.host_view.last;
+        let guest =
+            last.guest().map_or("this guest".to_owned(), |guest| format!("the guest {guest}"));
+        let host = last.host().map_or_else(String::new, |host| format!(" on the host {host}"));
         let mut text = format!(
-            "Looked for {}{host}. A verdict of the host covers its last 60 s or less.\n\n",
-            units::duration(self.time)
+            "Observed {guest}{host}, for {} until {}. A verdict of the host covers its last 60 s or less.\n\n",
+            units::duration(self.time),
+            units::at(self.end),
         );
         for finding in &self.findings {
             let (host, style) = match &finding.judged {
@@ -59,7 +62,8 @@ impl Diagnosis {
             let measured = measured(resource, &figures, self.time);
             let seen = seen(resource, &self.view, figures.got);
             for (who, what) in [("", measured), ("guest", seen)] {
-                if !what.is_empty() {
+                // How long tasks waited for a device that there is not is nothing to know.
+                if !what.is_empty() && finding.absent.is_none() {
                     text += &format!("{:8}{who:5}  {}\n", "", what.join("; "));
                 }
             }
@@ -68,10 +72,19 @@ impl Diagnosis {
         if let Some(incident) = self.host_view.last.incident() {
             text += &format!("The newest incident that the host recorded: {incident}.\n");
         }
-        text += &sentences(&self.findings, &self.view, &figures, &self.elsewhere()).join(" ");
+        text += &self.sentences(&figures).join(" ");
         text.push('\n');
         text.extend(WHY_NO_OWN_VIEW.map(|why| format!("{why}.\n")));
         text
+    }
+
+    /// The conclusion in sentences.
+    pub(crate) fn sentences(&self, figures: &Figures) -> Vec<String> {
+        let mut told = sentences(&self.findings, &self.view, figures, &self.elsewhere());
+        // Where there is no verdict at all, that is the reason given for it.
+        let silence = self.silence.as_ref().filter(|_| self.host_view.has_later());
+        told.extend(silence.map(|why| format!("At the end, the host did not answer: {why}.")));
+        told
     }
 
     /// The resources that were not asked for and of which the host says that something is wrong.

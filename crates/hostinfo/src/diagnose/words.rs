@@ -188,6 +188,7 @@ mod tests {
     fn a_host_measures_what_its_verdict_does_not_say() {
         let figures = Figures {
             got: Some(0.2),
+            ran: Some(0.2),
             quota: Some(0.25),
             waited: Some(0.34),
             throttled: Some(1.5),

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::verdict::{RESOURCES, State};
 
 /// How many figures a sample has.
-const FIELDS: usize = 18;
+const FIELDS: usize = 19;
 
 /// One figure of a sample, as a whole number: shares in thousandths, times in microseconds, memory
 /// in MiB, swapping in KiB a second, load and running tasks in tenths.
@@ -16,6 +16,8 @@ pub(crate) enum Field {
     Waited,
     /// The share of the time in which a limit held them back.
     Throttled,
+    /// The share of the CPU time of all vCPUs that they ran, as counted by the host.
+    Ran,
     /// The host's load average over a minute.
     Load,
     /// The share of the last minute in which something on the host waited.
@@ -46,6 +48,7 @@ impl Field {
     const ALL: [(Self, &'static str); FIELDS] = [
         (Self::Waited, "waited"),
         (Self::Throttled, "throttled"),
+        (Self::Ran, "ran"),
         (Self::Load, "load"),
         (Self::HostCpu, "host-cpu"),
         (Self::HostMemory, "host-memory"),

@@ -18,6 +18,7 @@ fn verdict(state: Option<State>, reason: &str) -> Entry {
 
 fn entries() -> Vec<Entry> {
     vec![
+        Entry::Guest { time: 5, guest: "\"web1\" (9f0c)".to_owned() },
         Entry::Host { time: 5, host: "df1a367e kvm".to_owned() },
         verdict(Some(State::Contended), "your vCPUs waited 34%: x ."),
         verdict(None, "not permitted"),
@@ -34,7 +35,7 @@ fn text() -> String {
 
 fn read(text: &str) -> (Vec<Entry>, Reader) {
     let mut reader = Reader::default();
-    let entries = text.lines().filter_map(|line| reader.read(line)).collect();
+    let entries = text.split_inclusive('\n').filter_map(|line| reader.read(line)).collect();
     (entries, reader)
 }
 
@@ -42,7 +43,7 @@ fn read(text: &str) -> (Vec<Entry>, Reader) {
 fn what_is_written_is_read() {
     let (read, reader) = read(&text());
     assert_eq!(read, entries());
-    assert!(reader.is_ours() && reader.damaged() == 0);
+    assert!(reader.begin() == Begin::Recording && reader.damaged() == 0);
     assert_eq!(sample(5).figure(Field::Waited), Some(340));
 }
 
@@ -55,7 +56,7 @@ fn a_recording_that_was_cut_anywhere_and_appended_to_loses_the_line_that_was_cut
         let appended =
             format!("{cut_off}{}{more}", joint(cut_off.as_bytes(), cut_off.ends_with('\n')));
         let (read, reader) = read(&appended);
-        assert!(reader.is_ours() && reader.damaged() <= 1);
+        assert!(reader.begin() == Begin::Recording && reader.damaged() <= 1);
         let written = cut_off.matches('\n').count().saturating_sub(2);
         // If only its line end is cut off, a line is complete.
         assert!(read.len() == written + 1 || read.len() == written + 2, "{cut}");
@@ -73,13 +74,24 @@ fn columns_of_another_version_are_read_by_their_names() {
 }
 
 #[test]
-fn what_is_no_recording_is_known_as_none() {
-    for text in ["time,value\n1,2\n", "{\"a\":1}\n", "#hostinfo-recording 2\n", "# x"] {
-        assert!(!read(text).1.is_ours() && !is_begin(text.as_bytes()), "{text:?}");
+fn what_is_no_recording_is_told_from_one_of_a_newer_version() {
+    for (text, begin) in [
+        ("time,value\n1,2\n", Begin::Foreign),
+        ("{\"a\":1}\n", Begin::Foreign),
+        ("# x", Begin::Foreign),
+        ("#hostinfo-recording x\n", Begin::Foreign),
+        ("#hostinfo-recording 2\n", Begin::Newer),
+        ("#hostinfo-recording 12", Begin::Newer),
+        ("", Begin::Recording),
+        ("#hostinfo-rec", Begin::Recording),
+        (HEAD, Begin::Recording),
+        (&text(), Begin::Recording),
+    ] {
+        assert_eq!((Begin::of(text.as_bytes()), read(text).1.begin()), (begin, begin), "{text:?}");
     }
-    for begin in ["", "#hostinfo-rec", HEAD, &text()] {
-        assert!(is_begin(begin.as_bytes()), "{begin:?}");
-    }
+    let appended = text() + "#hostinfo-recording \n" + &head();
+    assert_eq!(read(&appended).1.begin(), Begin::Recording, "a first line was cut off");
+    assert_eq!(read(&(appended + "#hostinfo-recording 2\n")).1.begin(), Begin::Newer);
 }
 
 #[test]
@@ -103,7 +115,7 @@ fn an_incident_that_goes_on_is_the_same() {
 }
 
 /// A sample of a busy guest with every figure, as measured on the lab's hosts and guests.
-const BUSY: &str = "s 1795852941 coos 342 118 123 405 37 218 12500 1536 2048 331 998 117 871 64 402 48211 15872 20480 .\n";
+const BUSY: &str = "s 1795852941 coos 342 118 764 123 405 37 218 12500 1536 2048 331 998 117 871 64 402 48211 15872 20480 .\n";
 
 #[test]
 fn a_day_of_samples_every_10_s_is_less_than_2_mib() {
@@ -125,7 +137,7 @@ fn a_day_of_samples_every_10_s_is_less_than_2_mib() {
 
 proptest! {
     #[test]
-    fn any_text_is_read(text in "((#columns |s 1 |v |h |i |n )?[ -~]{0,40}( \\.)?\n){0,6}") {
+    fn any_text_is_read(text in "((#columns |s 1 |v |g |h |i |n )?[ -~]{0,40}( \\.)?\n){0,6}") {
         let _ = read(&text);
     }
 }

@@ -19,7 +19,10 @@ pub(crate) fn charts() -> Vec<Chart> {
                 guest(Field::Steal, "guest: stolen"),
             ],
         ),
-        percent("CPU time that was used", vec![guest(Field::Busy, "guest: busy")]),
+        percent(
+            "CPU time that was used",
+            vec![host(Field::Ran, "host: vCPUs ran"), guest(Field::Busy, "guest: busy")],
+        ),
         percent(
             "Time in which something waited for a CPU",
             vec![host(Field::HostCpu, "on the host"), guest(Field::Cpu, "in the guest")],

@@ -8,7 +8,7 @@ use crate::report::chart::{Chart, together};
 use crate::report::charts::charts;
 use crate::report::read::Recording;
 use crate::report::summary::{Summary, because, share, span, spoken};
-use crate::report::text::{INCIDENTS_MAX, damage, hosts, incidents, recorded};
+use crate::report::text::{INCIDENTS_MAX, damage, incidents, more, places, recorded};
 use crate::verdict::RESOURCES;
 
 const STYLE: &str = include_str!("page.css");
@@ -28,7 +28,7 @@ pub(crate) fn page(recording: &Recording) -> String {
          <h1>Was it the host?</h1>\n\
          <p>What a virtual machine's host said of it, and what its own kernel counted. {} {}</p>\n",
         recorded(&summary),
-        escaped(&hosts(recording)),
+        escaped(&places(recording)),
     );
     html += "<h2>Summary</h2>\n<div class=\"told\">\n";
     for sentence in summary.sentences() {
@@ -51,7 +51,7 @@ pub(crate) fn page(recording: &Recording) -> String {
         Some(figure(&format!("{title}{legend}"), &svg))
     });
     html.extend(figures);
-    html.extend(damage(recording).map(|damage| format!("<p>{damage}</p>\n")));
+    html.extend(damage(recording).map(paragraph));
     html + "<footer><p>Made by hostinfo report from a recording that was made in the virtual machine.</p></footer>\n\
             </main>\n</body>\n</html>\n"
 }
@@ -147,7 +147,7 @@ fn episodes(summary: &Summary) -> String {
         &["From (UTC)", "For", "Resource", "Verdict, and the host's reason"],
         &rows,
     );
-    table + &more(summary.more, "shorter times")
+    table + &more(summary.more, "shorter time").map(paragraph).unwrap_or_default()
 }
 
 fn told_incidents(recording: &Recording) -> String {
@@ -158,11 +158,14 @@ fn told_incidents(recording: &Recording) -> String {
     let item = |incident: &String| format!("<li>{}</li>\n", escaped(incident));
     let items: String = incidents.iter().map(item).collect();
     format!("<h2>Incidents that the host recorded</h2>\n<ul>\n{items}</ul>\n")
-        + &more(recording.incidents.len().saturating_sub(INCIDENTS_MAX), "earlier incidents")
+        + &more(recording.incidents.len().saturating_sub(INCIDENTS_MAX), "earlier incident")
+            .map(paragraph)
+            .unwrap_or_default()
 }
 
-fn more(number: usize, of_what: &str) -> String {
-    if number == 0 { String::new() } else { format!("<p>and {number} {of_what}</p>\n") }
+/// A text without signs that HTML gives a meaning to.
+fn paragraph(text: String) -> String {
+    format!("<p>{text}</p>\n")
 }
 
 fn legend(chart: &Chart) -> String {
@@ -200,7 +203,8 @@ mod tests {
         let (resource, state) = ("cpu".to_owned(), Some(State::Contended));
         for entry in [
             Entry::Incident { time, incident: said.clone() },
-            Entry::Host { time, host: said.clone() },
+            Entry::Guest { time, guest: said.clone() },
+            Entry::Host { time, host: said.clone() + "." },
             Entry::Silence { time, why: said.clone() },
             Entry::Verdict { time, resource, state, reason: said },
             Entry::Sample(Sample::at(time + 150, Heard::Silence)),

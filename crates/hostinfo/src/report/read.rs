@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Read};
 
 use hostinfo_wire::text::printable;
 
-use crate::recording::{Entry, LINE_MAX, Reader, Sample, is_same_incident};
+use crate::recording::{Begin, Entry, LINE_MAX, Reader, Sample, is_same_incident};
 use crate::verdict::{RESOURCES, State};
 
 /// The most entries: two months of samples every 10 s, which take 90 MB; reasons take at most 200 MB.
@@ -15,6 +15,8 @@ const ENTRIES_MAX: usize = 1 << 19;
 #[derive(Debug, Default)]
 pub(crate) struct Recording {
     pub(crate) samples: Vec<Sample>,
+    /// What the hosts called the guest, each once.
+    pub(crate) guests: Vec<String>,
     /// The hosts that the guest was on, each once.
     pub(crate) hosts: Vec<String>,
     /// The incidents that the hosts reported, each once; for an ongoing one, the newest text.
@@ -41,6 +43,11 @@ pub(crate) enum Unreadable {
     #[error("it is not a recording made by hostinfo record")]
     NotOurs,
     #[error(
+        "it was recorded by a newer hostinfo, in a format that this version does not know: report on it with the \
+         newer one"
+    )]
+    Newer,
+    #[error(
         "it has no sample yet: hostinfo record takes the first one after 10 s, or after --every"
     )]
     Empty,
@@ -61,11 +68,13 @@ impl Recording {
         let (mut line, mut seen, mut entries) = (Vec::new(), BTreeSet::new(), 0);
         while (&mut source).take(LINE_MAX as u64).read_until(b'\n', &mut line)? > 0 {
             let text = String::from_utf8_lossy(&line);
-            let entry = reader.read(text.strip_suffix('\n').unwrap_or(&text));
+            let entry = reader.read(&text);
             line.clear();
             // If it is not a recording, it is not read to its end.
-            if !reader.is_ours() {
-                return Err(Unreadable::NotOurs);
+            match reader.begin() {
+                Begin::Recording => {}
+                Begin::Newer => return Err(Unreadable::Newer),
+                Begin::Foreign => return Err(Unreadable::NotOurs),
             }
             entries += usize::from(entry.is_some());
             if entries > ENTRIES_MAX {
@@ -74,9 +83,6 @@ impl Recording {
             recording.extend(entry, &mut seen);
         }
         recording.damaged = reader.damaged();
-        if !reader.is_ours() {
-            return Err(Unreadable::NotOurs);
-        }
         if recording.samples.is_empty() {
             return Err(Unreadable::Empty);
         }
@@ -89,7 +95,9 @@ impl Recording {
         let line = |text: String| printable(text.into()).into_owned();
         match entry {
             Some(Entry::Sample(sample)) => self.samples.push(sample),
-            Some(Entry::Host { host, .. }) if host.is_empty() || !seen.insert(host.clone()) => {}
+            Some(Entry::Guest { guest: name, .. } | Entry::Host { host: name, .. })
+                if name.is_empty() || !seen.insert(name.clone()) => {}
+            Some(Entry::Guest { guest, .. }) => self.guests.push(line(guest)),
             Some(Entry::Host { host, .. }) => self.hosts.push(line(host)),
             Some(Entry::Incident { incident, .. }) => {
                 let incident = line(incident);
@@ -139,11 +147,15 @@ mod tests {
 
     #[test]
     fn what_is_no_recording_or_has_no_sample_is_told_apart() {
-        for other in ["", "a,b\n", "\u{1b}\0\n", "#hostinfo-recording 2\n"] {
+        for other in ["a,b\n", "\n", "\u{1b}\0\n"] {
             assert!(matches!(read(other), Err(Unreadable::NotOurs)), "{other:?}");
         }
-        assert!(matches!(read(&head()), Err(Unreadable::Empty)));
-        assert!(matches!(read(HEAD), Err(Unreadable::Empty)));
+        for newer in ["#hostinfo-recording 2\n".to_owned(), head() + "#hostinfo-recording 2\n"] {
+            assert!(matches!(read(&newer), Err(Unreadable::Newer)), "{newer:?}");
+        }
+        for cut in ["", "#hostinfo-rec", HEAD, &head()] {
+            assert!(matches!(read(cut), Err(Unreadable::Empty)), "{cut:?}");
+        }
         let endless = "x".repeat(1 << 20);
         assert!(matches!(read(&endless), Err(Unreadable::NotOurs)));
     }
@@ -174,12 +186,15 @@ mod tests {
             host("a"),
             host("b\u{202e}"),
             host("a"),
+            Entry::Guest { time: 1, guest: "web1".to_owned() },
+            Entry::Guest { time: 9, guest: "web1".to_owned() },
         ];
         let text = head() + &sample(1) + &entries.map(|entry| entry.line()).concat();
         let recording = read(&text).unwrap();
         assert_eq!(recording.incidents.len(), 2);
         assert!(recording.incidents[0].ends_with("34%"));
         assert_eq!(recording.hosts, ["a", "b"]);
+        assert_eq!(recording.guests, ["web1"]);
     }
 
     proptest! {
@@ -189,7 +204,8 @@ mod tests {
             let cut = cut.min(whole.len());
             match read(whole.split_at(cut).0) {
                 Ok(recording) => prop_assert!(recording.samples.len() <= 20),
-                Err(error) => prop_assert!(cut < head().len() + sample(0).len(), "{}", error),
+                Err(Unreadable::Empty) => prop_assert!(cut < head().len() + sample(0).len()),
+                Err(error) => prop_assert!(false, "{}", error),
             }
         }
     }

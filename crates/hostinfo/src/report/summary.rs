@@ -255,14 +255,15 @@ pub(crate) fn span(seconds: i64) -> String {
     units::duration(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
 }
 
-/// `2.4%`
+/// `2.4%`, `67%`: rounded, but never to nothing or to everything.
 pub(crate) fn share(part: i64, all: i64) -> String {
-    let tenths = part.saturating_mul(1000) / all.max(1);
-    match tenths {
-        0 if part > 0 => "under 0.1%".to_owned(),
-        0 => "0%".to_owned(),
-        1..100 => format!("{}.{}%", tenths / 10, tenths % 10),
-        _ => format!("{}%", tenths / 10),
+    let rounded = |of: i64| (part.saturating_mul(of).saturating_add(all / 2)) / all.max(1);
+    match (rounded(1000), rounded(100)) {
+        _ if part <= 0 => "0%".to_owned(),
+        (0, _) => "under 0.1%".to_owned(),
+        (tenths @ 1..100, _) => format!("{}.{}%", tenths / 10, tenths % 10),
+        (_, 100) if part < all => "over 99%".to_owned(),
+        (_, percent) => format!("{percent}%"),
     }
 }
 
@@ -373,5 +374,13 @@ mod tests {
     fn shares_are_told_with_a_digit_where_they_are_small() {
         assert_eq!([share(1, 10_000), share(24, 1000), share(1, 2)], ["under 0.1%", "2.4%", "50%"]);
         assert_eq!(share(0, 0), "0%");
+        let rounded = [(2, 3, "67%"), (1, 30, "3.3%"), (2, 30, "6.7%"), (995, 10_000, "10%")];
+        for (part, all, told) in rounded {
+            assert_eq!(share(part, all), told, "{part} of {all}");
+        }
+        let ends = [(999, 1000, "over 99%"), (1000, 1000, "100%"), (6, 10_000, "0.1%")];
+        for (part, all, told) in ends {
+            assert_eq!(share(part, all), told, "{part} of {all}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! A report as text.
 
 use crate::report::read::Recording;
-use crate::report::summary::{Summary, because, span};
+use crate::report::summary::{Summary, Times, because, span};
 use crate::units::{counted, with_times};
 use crate::verdict::RESOURCES;
 
@@ -11,16 +11,11 @@ pub(crate) const INCIDENTS_MAX: usize = 50;
 /// All of it.
 pub(crate) fn text(recording: &Recording) -> String {
     let summary = Summary::of(recording);
-    let mut text = format!("{}\n{}\n\n", recorded(&summary), hosts(recording));
+    let mut text = format!("{}\n{}\n\n", recorded(&summary), places(recording));
     for sentence in summary.sentences() {
         text += &format!("{sentence}\n");
     }
-    text += "\n          contended          self-limited       ok                 unknown\n";
-    for (resource, times) in RESOURCES.into_iter().zip(summary.times) {
-        let parts = [times.contended, times.self_limited, times.ok, times.unknown];
-        let parts = parts.map(|part| format!("{:19}", summary.of_all(part))).concat();
-        text += &format!("{resource:10}{}\n", parts.trim_end());
-    }
+    text += &times(&summary);
     if !summary.episodes.is_empty() {
         text += "\nWhen it was not ok (UTC):\n";
     }
@@ -34,7 +29,8 @@ pub(crate) fn text(recording: &Recording) -> String {
             because(&episode.reason)
         );
     }
-    text += &more(summary.more, "shorter times");
+    let line = |line: String| line + "\n";
+    text.extend(more(summary.more, "shorter time").map(line));
     let incidents = incidents(recording);
     if !incidents.is_empty() {
         text += "\nIncidents that the host recorded:\n";
@@ -42,16 +38,43 @@ pub(crate) fn text(recording: &Recording) -> String {
     for incident in incidents {
         text += &format!("{incident}\n");
     }
-    text + &more(recording.incidents.len().saturating_sub(INCIDENTS_MAX), "earlier incidents")
-        + "\n"
-        + NOTES
-        + &damage(recording).map(|damage| damage + "\n").unwrap_or_default()
+    let earlier = recording.incidents.len().saturating_sub(INCIDENTS_MAX);
+    text.extend(more(earlier, "earlier incident").map(line));
+    text.push('\n');
+    text += NOTES;
+    text.extend(damage(recording).map(line));
+    text
 }
 
-/// Notes for the reader.
+/// How long each verdict held, in columns as wide as what stands in them: with fixed ones, a terminal of 80 columns
+/// would be too narrow.
+fn times(summary: &Summary) -> String {
+    let cell = |seconds| if seconds == 0 { "-".to_owned() } else { summary.of_all(seconds) };
+    let mut rows = vec![["", "contended", "self-limited", "ok", "unknown"].map(str::to_owned)];
+    rows.extend(RESOURCES.into_iter().zip(summary.times).map(|(resource, times)| {
+        let Times { contended, self_limited, ok, unknown } = times;
+        [resource.to_owned(), cell(contended), cell(self_limited), cell(ok), cell(unknown)]
+    }));
+    let mut text = "\n".to_owned();
+    for row in &rows {
+        let mut line = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            let cells = rows.iter().filter_map(|row| row.get(column));
+            let width = cells.map(String::len).max().unwrap_or(0);
+            line += &format!("{cell:width$}  ");
+        }
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+/// Notes for the reader. A line goes on for as long as the terminal is wide, or whoever reads it.
 const NOTES: &str = "\
-A verdict is the host's, and speaks of up to the minute before it. contended: the host was short of it for
-this guest, or limited it; self-limited: the guest's own limits held it back; ok: the guest got what it asked for.
+A verdict is the host's, and speaks of up to the minute before it.
+contended: the host was short of it for this guest, or limited it.
+self-limited: the guest's own limits held it back.
+ok: the guest got what it asked for.
 ";
 
 /// When, how long, and how often.
@@ -71,13 +94,18 @@ pub(crate) fn recorded(summary: &Summary) -> String {
     )
 }
 
-/// On which hosts.
-pub(crate) fn hosts(recording: &Recording) -> String {
-    match recording.hosts.as_slice() {
+/// Of which guest, and on which hosts.
+pub(crate) fn places(recording: &Recording) -> String {
+    let guest = match recording.guests.as_slice() {
+        [] => String::new(),
+        guests => format!("The guest {}. ", guests.join(", then ")),
+    };
+    let hosts = match recording.hosts.as_slice() {
         [] => "No host said who it is.".to_owned(),
         [host] => format!("On the host {host}."),
         hosts => format!("On {} hosts, one after the other: {}.", hosts.len(), hosts.join(", ")),
-    }
+    };
+    guest + &hosts
 }
 
 /// The newest incidents. The end of one that another followed, or that went on when the recording ended, is not
@@ -90,8 +118,9 @@ pub(crate) fn incidents(recording: &Recording) -> Vec<String> {
     newest.iter().map(told).collect()
 }
 
-fn more(number: usize, of_what: &str) -> String {
-    if number == 0 { String::new() } else { format!("and {number} {of_what}\n") }
+/// How many were left out of a list.
+pub(crate) fn more(number: usize, what: &str) -> Option<String> {
+    (number > 0).then(|| format!("and {}", counted(number, what)))
 }
 
 /// What could not be read.
@@ -112,7 +141,7 @@ mod tests {
     fn a_report_says_when_where_how_long_and_why() {
         let recording = format!(
             "{HEAD}#columns waited\n\
-             h 1795852940 df1a367e, kvm .\ns 1795852940 oo-- - .\ns 1795852950 co-- 340 .\n\
+             g 1795852940 \"web1\" .\nh 1795852940 df1a367e, kvm .\ns 1795852940 oo-- - .\ns 1795852950 co-- 340 .\n\
              v 1795852950 cpu contended your vCPUs waited 34% .\ns 1795852960 co-- 320 .\n\
              i 1795852960 cpu contended from 2026-11-28T08:02Z to now: 34% waited .\ns 17958"
         );
@@ -120,15 +149,15 @@ mod tests {
         assert_eq!(
             text,
             "From 2026-11-28 08:02:10 to 2026-11-28 08:02:40 UTC (30 s), 3 samples, one every 10 s.\n\
-             On the host df1a367e, kvm.\n\n\
-             The host gave this guest less CPU time than it wanted for 20 s (66%).\n\
+             The guest \"web1\". On the host df1a367e, kvm.\n\n\
+             The host gave this guest less CPU time than it wanted for 20 s (67%).\n\
              While CPU time was contended, its vCPUs waited 33% of the time in which they wanted to run, by the host's count.\n\
              Show this to whoever runs the host.\n\n\
-             \x20         contended          self-limited       ok                 unknown\n\
-             cpu       20 s (66%)         0 s (0%)           10 s (33%)         0 s (0%)\n\
-             memory    0 s (0%)           0 s (0%)           30 s (100%)        0 s (0%)\n\
-             io        0 s (0%)           0 s (0%)           0 s (0%)           30 s (100%)\n\
-             net       0 s (0%)           0 s (0%)           0 s (0%)           30 s (100%)\n\n\
+             \x20       contended   self-limited  ok           unknown\n\
+             cpu     20 s (67%)  -             10 s (33%)   -\n\
+             memory  -           -             30 s (100%)  -\n\
+             io      -           -             -            30 s (100%)\n\
+             net     -           -             -            30 s (100%)\n\n\
              When it was not ok (UTC):\n\
              2026-11-28 08:02:20 to 2026-11-28 08:02:40  cpu     contended: your vCPUs waited 34%\n\n\
              Incidents that the host recorded:\n\
@@ -147,5 +176,7 @@ mod tests {
         assert_eq!(incidents(&recording).len(), INCIDENTS_MAX);
         let text = super::text(&recording);
         assert!(text.contains("from 59 to 9\nand 10 earlier incidents\n"), "{text}");
+        assert_eq!(more(1, "shorter time").as_deref(), Some("and 1 shorter time"));
+        assert_eq!(more(0, "shorter time"), None);
     }
 }

@@ -11,10 +11,27 @@ pub(super) struct Row {
     pub(super) label: &'static str,
     pub(super) is_hosts: bool,
     pub(super) field: Field,
-    /// The smallest value that is drawn at full height, so that little does not look like much.
-    pub(super) least: f64,
+    pub(super) full: Full,
     tell: fn(f64) -> String,
 }
+
+/// The value that is drawn at full height.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Full {
+    /// That one, so that lines can be compared with each other, and with those of before.
+    At(f64),
+    /// The greatest that is seen of these figures, and at least `least`, so that little does not look like much.
+    Greatest { of: &'static [Field], least: f64 },
+}
+
+/// All of the time.
+const ALL: Full = Full::At(1000.0);
+
+/// Both views of a disk are drawn to one scale.
+const LATENCY: Full = Full::Greatest { of: &[Field::HostLatency, Field::Latency], least: 10_000.0 };
+
+const TAKEN: Full = Full::Greatest { of: &[Field::Taken], least: 64.0 };
+const AVAILABLE: Full = Full::Greatest { of: &[Field::Available], least: 64.0 };
 
 impl Row {
     /// A value in words.
@@ -22,31 +39,32 @@ impl Row {
         (self.tell)(f64::from(figure))
     }
 
-    const fn host(label: &'static str, field: Field, least: f64, tell: fn(f64) -> String) -> Self {
-        Self { label, is_hosts: true, field, least, tell }
+    const fn host(label: &'static str, field: Field, full: Full, tell: fn(f64) -> String) -> Self {
+        Self { label, is_hosts: true, field, full, tell }
     }
 
-    const fn guest(label: &'static str, field: Field, least: f64, tell: fn(f64) -> String) -> Self {
-        Self { label, is_hosts: false, field, least, tell }
+    const fn guest(label: &'static str, field: Field, full: Full, tell: fn(f64) -> String) -> Self {
+        Self { label, is_hosts: false, field, full, tell }
     }
 }
 
 /// The most important rows come first, and both views of one thing are adjacent.
-pub(super) const ROWS: [Row; 14] = [
-    Row::host("vCPUs waited", Field::Waited, 100.0, percent),
-    Row::guest("CPU stolen", Field::Steal, 100.0, percent),
-    Row::host("held by a limit", Field::Throttled, 100.0, percent),
-    Row::guest("CPU busy", Field::Busy, 1000.0, percent),
-    Row::host("CPU pressure", Field::HostCpu, 100.0, percent),
-    Row::guest("CPU pressure", Field::Cpu, 100.0, percent),
-    Row::host("memory pressure", Field::HostMemory, 100.0, percent),
-    Row::guest("memory pressure", Field::Memory, 100.0, percent),
-    Row::host("I/O pressure", Field::HostIo, 100.0, percent),
-    Row::guest("I/O pressure", Field::Io, 100.0, percent),
-    Row::host("disk operation", Field::HostLatency, 10_000.0, micros),
-    Row::guest("disk operation", Field::Latency, 10_000.0, micros),
-    Row::host("taken back", Field::Taken, 64.0, mib),
-    Row::guest("memory left", Field::Available, 64.0, mib),
+pub(super) const ROWS: [Row; 15] = [
+    Row::host("vCPUs waited", Field::Waited, ALL, percent),
+    Row::guest("CPU stolen", Field::Steal, ALL, percent),
+    Row::host("held by a limit", Field::Throttled, ALL, percent),
+    Row::host("vCPUs ran", Field::Ran, ALL, percent),
+    Row::guest("CPU busy", Field::Busy, ALL, percent),
+    Row::host("CPU pressure", Field::HostCpu, ALL, percent),
+    Row::guest("CPU pressure", Field::Cpu, ALL, percent),
+    Row::host("memory pressure", Field::HostMemory, ALL, percent),
+    Row::guest("memory pressure", Field::Memory, ALL, percent),
+    Row::host("I/O pressure", Field::HostIo, ALL, percent),
+    Row::guest("I/O pressure", Field::Io, ALL, percent),
+    Row::host("disk operation", Field::HostLatency, LATENCY, micros),
+    Row::guest("disk operation", Field::Latency, LATENCY, micros),
+    Row::host("taken back", Field::Taken, TAKEN, mib),
+    Row::guest("memory left", Field::Available, AVAILABLE, mib),
 ];
 
 /// The width of every label.

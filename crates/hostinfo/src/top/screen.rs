@@ -1,12 +1,15 @@
 //! The contents of the screen, line by line. Pure.
 
+use std::time::Duration;
+
 use ratatui_core::style::{Color, Style};
 use ratatui_core::text::{Line, Span};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
+use crate::diagnose::conclude::absent;
 use crate::recording::Sample;
 use crate::system::WHY_NO_OWN_VIEW;
-use crate::top::rows::{LABEL, ROWS, Row, VALUE};
+use crate::top::rows::{Full, LABEL, ROWS, Row, VALUE};
 use crate::top::spark::{Glyphs, spark};
 use crate::top::state::State;
 use crate::units;
@@ -29,7 +32,7 @@ pub(super) fn screen(
     }
     let mut lines = vec![head(state, width, glyphs)];
     lines.extend(verdicts(state, width, glyphs));
-    lines.push(notice(state, width, glyphs));
+    lines.push(heading(state, width, glyphs));
     let room = height.saturating_sub(lines.len());
     // Incidents get the last lines, if the figures leave room for them.
     let has_own_view = WHY_NO_OWN_VIEW.is_none();
@@ -57,7 +60,9 @@ fn head(state: &State, width: usize, glyphs: Glyphs) -> Line<'static> {
 fn verdicts(state: &State, width: usize, glyphs: Glyphs) -> Vec<Line<'static>> {
     let line = |(number, resource): (usize, &&str)| {
         let verdict = state.verdicts.get(number).copied().flatten();
+        let absent = absent(resource, verdict, &state.lacking);
         let word = match verdict {
+            _ if absent.is_some() => "-",
             Some(state) => state.word(),
             None if state.heard.is_none() => "...",
             None => "no verdict",
@@ -68,7 +73,8 @@ fn verdicts(state: &State, width: usize, glyphs: Glyphs) -> Vec<Line<'static>> {
             Some(verdict::State::Ok) => Style::new().fg(Color::Green),
             Some(verdict::State::Unknown) | None => Style::new(),
         };
-        let reason = state.reasons.get(*resource).map(String::as_str).unwrap_or_default();
+        let reason = state.reasons.get(*resource).map(String::as_str);
+        let reason = absent.or(reason).unwrap_or_default();
         /// The longest word, and a blank.
         const WORD: usize = "self-limited ".len();
         let behind = WORD.saturating_sub(word.len());
@@ -82,37 +88,80 @@ fn verdicts(state: &State, width: usize, glyphs: Glyphs) -> Vec<Line<'static>> {
     RESOURCES.iter().enumerate().map(line).collect()
 }
 
-/// Why the host's figures are old or missing; blank if they are not.
-fn notice(state: &State, width: usize, glyphs: Glyphs) -> Line<'static> {
-    let age = state.heard.zip(state.newest()).map(|(heard, newest)| newest.time - heard);
-    let age = age.and_then(|age| u64::try_from(age).ok()).map(std::time::Duration::from_secs);
-    let text = match age {
-        _ if state.is_silent() => state.silence.clone(),
-        None => "the first figures come with the second sample".to_owned(),
-        Some(age) if age > 2 * state.every => {
-            format!(
-                "the host's figures are {} old: this guest may not ask sooner",
-                units::duration(age)
-            )
-        }
-        Some(_) => String::new(),
+/// What the figures below are and how long the lines; or why the host's are old or missing.
+fn heading(state: &State, width: usize, glyphs: Glyphs) -> Line<'static> {
+    let drawn = state.samples.len().min(drawn(width));
+    let time = state.every.saturating_mul(u32::try_from(drawn).unwrap_or(u32::MAX));
+    let time = units::duration(time);
+    let most = if has_most(width) { format!(" {:>VALUE$}", "max") } else { String::new() };
+    let text = match notice(state) {
+        // The last columns of this line are of less use than that.
+        Some(notice) => notice,
+        None => format!("{:LABEL$}{:>VALUE$}{most}  the last {time}", "", "now"),
     };
     Line::styled(cut(&text, width, glyphs), Style::new().bold())
 }
 
-/// `guest CPU stolen     ▁▂▃▅   34%`
+/// Why the host's figures are old or missing.
+fn notice(state: &State) -> Option<String> {
+    if state.is_silent() {
+        return Some(state.silence.clone());
+    }
+    let in_time = |before: &str| {
+        let wait = state.wait.map(units::left);
+        wait.map_or_else(String::new, |wait| format!("{before} in {wait}"))
+    };
+    let Some(newest) = state.newest() else {
+        return Some("the first figures come with the second sample".to_owned());
+    };
+    let Some(heard) = state.heard else {
+        return Some(format!("too soon to ask the host{}", in_time(": its first figures come")));
+    };
+    let age = Duration::from_secs(u64::try_from(newest.time - heard).ok()?);
+    (age > 2 * state.every).then(|| {
+        format!("the host's figures are {} old{}", units::duration(age), in_time(", the next come"))
+    })
+}
+
+/// Whether there is room for the greatest value of each line.
+fn has_most(width: usize) -> bool {
+    /// Below that, lines would be shorter than 20 samples.
+    const WIDTH_LEAST: usize = LABEL + 2 * (VALUE + 1) + 1 + 20;
+    width >= WIDTH_LEAST
+}
+
+/// How many samples a line has.
+fn drawn(width: usize) -> usize {
+    let values = if has_most(width) { VALUE + 1 + VALUE } else { VALUE };
+    width.saturating_sub(LABEL + values + "  ".len())
+}
+
+/// `guest CPU stolen     34.0%     41.2%  ▁▂▇▅`
 fn figure(row: &Row, state: &State, width: usize, glyphs: Glyphs) -> Line<'static> {
     let newest = if row.is_hosts { state.newest_of_host() } else { state.newest() };
-    let value = newest.and_then(|sample| sample.figure(row.field));
-    let value = value.map_or_else(|| "-".to_owned(), |figure| row.told(figure));
+    let told = |figure: Option<u32>| {
+        cut(&figure.map_or_else(|| "-".to_owned(), |figure| row.told(figure)), VALUE, glyphs)
+    };
+    let room = drawn(width);
+    let most =
+        |field| state.samples.iter().rev().take(room).filter_map(move |s| s.figure(field)).max();
+    let full = match row.full {
+        Full::At(full) => full,
+        Full::Greatest { of, least } => {
+            of.iter().filter_map(|field| most(*field)).map(f64::from).fold(least, f64::max)
+        }
+    };
+    let figure = |sample: &Sample| sample.figure(row.field).map(f64::from);
+    let line = spark(state.samples.iter().rev().take(room).map(figure), full, glyphs);
     let whose = if row.is_hosts { "host" } else { "guest" };
     let label = format!("{whose:5} {}", row.label);
-    let room = width.saturating_sub(LABEL + VALUE + 1);
-    let figure = |sample: &Sample| sample.figure(row.field).map(f64::from);
-    let drawn = spark(state.samples.iter().rev().map(figure), row.least, room, glyphs);
-    // The newest value is on the right.
-    let value = cut(&value, VALUE, glyphs);
-    Line::raw(format!("{label:LABEL$}{drawn:>room$} {value:>VALUE$}"))
+    let now = told(newest.and_then(|sample| sample.figure(row.field)));
+    // Beside their labels, so that they are found on a wide terminal as well.
+    let mut text = format!("{label:LABEL$}{now:>VALUE$}");
+    if has_most(width) {
+        text += &format!(" {:>VALUE$}", told(most(row.field)));
+    }
+    Line::raw(text + "  " + &line)
 }
 
 /// The part of a text that fits into that many columns.
@@ -139,7 +188,6 @@ mod tests {
     use crate::recording::{Entry, Field, Heard};
     use crate::verdict::State as Verdict;
     use proptest::prelude::*;
-    use std::time::Duration;
 
     fn state(reason: &str, host: &str) -> State {
         let mut state = State::new(Duration::from_secs(2));
@@ -175,9 +223,11 @@ mod tests {
         assert_eq!(lines[1], "cpu     contended    your vCPUs waited 34% of it");
         assert_eq!(lines[2].trim_end(), "memory  ok");
         assert_eq!(lines[3].trim_end(), "io      no verdict");
-        assert_eq!(lines[6], format!("host  vCPUs waited    {:>48}     36.0%", "_.:-==+*##"));
-        assert_eq!(lines[7].split_whitespace().last(), Some("-"), "not known is not zero");
-        assert_eq!(lines[20], "cpu contended from 4 to now");
+        assert_eq!(lines[5], format!("{:22}{:>9} {:>9}  the last 20 s", "", "now", "max"));
+        assert_eq!(lines[6], "host  vCPUs waited        36.0%     36.0%  _...::::--");
+        let steal = format!("guest CPU stolen      {:>9} {:>9}", "-", "-");
+        assert_eq!(lines[7].trim_end(), steal, "not known is not zero");
+        assert_eq!(lines[21], "cpu contended from 4 to now");
         assert!(lines.iter().all(|line| line.chars().count() <= 80 && line.is_ascii()));
     }
 
@@ -187,6 +237,7 @@ mod tests {
         let lines = shown(&state, 40, 10, Glyphs::Blocks);
         assert_eq!(lines.len(), 10);
         assert_eq!(lines[1], "cpu     contended    your vCPUs waited …");
+        assert_eq!(lines[6], "host  vCPUs waited        36.0%  ▂▃▃▃▃▄▄", "without the greatest");
         assert_eq!(shown(&state, 20, 24, Glyphs::Ascii), ["too small: make it ~"]);
         assert_eq!(shown(&state, 30, 24, Glyphs::Ascii), ["too small: make it 40 x 10"]);
     }
@@ -194,16 +245,58 @@ mod tests {
     #[test]
     fn figures_that_are_old_or_missing_are_explained() {
         let mut state = state("x", "y");
-        let notice = |state: &State| shown(state, 120, 24, Glyphs::Ascii)[5].clone();
-        assert_eq!(notice(&state), "");
+        let told = |state: &State| shown(state, 120, 24, Glyphs::Ascii)[5].clone();
         state.add(Entry::Sample(Sample::at(1_795_852_995, Heard::TooSoon)));
-        let told = "the host's figures are 46 s old: this guest may not ask sooner";
-        assert_eq!(notice(&state), told);
-        assert!(shown(&state, 80, 24, Glyphs::Ascii)[6].ends_with(" 36.0%"), "the last one stands");
+        state.wait = Some(Duration::from_millis(13_200));
+        assert_eq!(told(&state), "the host's figures are 46 s old, the next come in 14 s");
+        state.wait = None;
+        assert_eq!(told(&state), "the host's figures are 46 s old");
+        let waited = |state: &State| shown(state, 80, 24, Glyphs::Ascii)[6].clone();
+        assert!(waited(&state).contains("    36.0%     36.0%  "), "the last one stands");
         state.add(Entry::Silence { time: 0, why: "no host answers: x".to_owned() });
         state.add(Entry::Sample(Sample::at(1_795_852_997, Heard::Silence)));
-        assert_eq!(notice(&state), "no host answers: x");
-        assert!(shown(&state, 80, 24, Glyphs::Ascii)[6].ends_with(" -"));
+        assert_eq!(told(&state), "no host answers: x");
+        assert!(waited(&state).contains("        -     36.0%  "), "{}", waited(&state));
+    }
+
+    #[test]
+    fn before_the_first_answer_it_says_what_is_waited_for() {
+        let mut state = State::new(Duration::from_secs(2));
+        let told = |state: &State| shown(state, 60, 24, Glyphs::Ascii)[5].trim_end().to_owned();
+        assert_eq!(told(&state), "the first figures come with the second sample");
+        state.wait = Some(Duration::from_secs(42));
+        state.add(Entry::Sample(Sample::at(5, Heard::TooSoon)));
+        assert_eq!(told(&state), "too soon to ask the host: its first figures come in 42 s");
+    }
+
+    #[test]
+    fn both_views_of_a_disk_have_one_scale_and_shares_have_all_of_the_time() {
+        let mut state = State::new(Duration::from_secs(2));
+        let mut sample = Sample::at(5, Heard::Verdicts([None; 4]));
+        sample.set(Field::HostLatency, Some(2_000.0));
+        sample.set(Field::Latency, Some(40_000.0));
+        sample.set(Field::Steal, Some(1000.0));
+        sample.set(Field::HostIo, Some(60.0));
+        state.add(Entry::Sample(sample));
+        let lines = shown(&state, 80, 24, Glyphs::Ascii);
+        let drawn = |label: &str| {
+            let line = lines.iter().find(|line| line.starts_with(label)).unwrap();
+            line.chars().last().unwrap()
+        };
+        assert_eq!((drawn("host  disk"), drawn("guest disk")), ('.', '#'));
+        assert_eq!((drawn("guest CPU stolen"), drawn("host  I/O")), ('#', '.'));
+    }
+
+    #[test]
+    fn a_device_that_this_guest_does_not_have_is_not_unknown() {
+        let mut state = State::new(Duration::from_secs(2));
+        let unknown = Some(Verdict::Unknown);
+        let reason = "this host has no figures of your disks".to_owned();
+        state.add(Entry::Verdict { time: 0, resource: "io".to_owned(), state: unknown, reason });
+        let io = |state: &State| shown(state, 80, 24, Glyphs::Ascii)[3].clone();
+        assert_eq!(io(&state), "io      unknown      this host has no figures of your disks");
+        state.lacking = vec!["io"];
+        assert_eq!(io(&state), "io      -            no disk in this guest");
     }
 
     proptest! {

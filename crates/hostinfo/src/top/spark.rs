@@ -38,25 +38,22 @@ impl Glyphs {
     }
 }
 
-/// The newest of the figures, as many as there is room for; they are passed with the newest first. Full height
-/// means at least `least`. An unknown value is blank, but zero is not.
+/// The figures, which are passed with the newest first, as a line with the newest on the right. What is as great as
+/// `full` or greater has the full height. An unknown value is blank, but zero is not.
 pub(super) fn spark(
-    newest_first: impl Iterator<Item = Option<f64>>,
-    least: f64,
-    room: usize,
+    newest_first: impl DoubleEndedIterator<Item = Option<f64>>,
+    full: f64,
     glyphs: Glyphs,
 ) -> String {
-    let newest: Vec<Option<f64>> = newest_first.take(room).collect();
-    let most = newest.iter().flatten().copied().fold(least, f64::max);
     let ramp = glyphs.ramp();
-    let glyph = |figure: &Option<f64>| {
+    let glyph = |figure: Option<f64>| {
         let Some(figure) = figure else { return ' ' };
         // From 0 to 7.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let height = (figure / most * 7.0).ceil().clamp(0.0, 7.0) as usize;
+        let height = (figure / full * 7.0).ceil().clamp(0.0, 7.0) as usize;
         ramp.get(height).copied().unwrap_or(' ')
     };
-    newest.iter().rev().map(glyph).collect()
+    newest_first.rev().map(glyph).collect()
 }
 
 #[cfg(test)]
@@ -81,12 +78,9 @@ mod tests {
     #[test]
     fn what_is_not_known_is_blank_and_zero_is_not() {
         let newest_first = [Some(100.0), None, Some(0.0), Some(0.1), Some(50.0)];
-        let drawn = |room| spark(newest_first.into_iter(), 100.0, room, Glyphs::Ascii);
-        assert_eq!((drawn(9).as_str(), drawn(2).as_str()), ("=._ #", " #"));
-        assert_eq!(
-            spark([Some(1.0)].into_iter(), 100.0, 9, Glyphs::Blocks),
-            "▂",
-            "little is little"
-        );
+        let drawn = |full| spark(newest_first.into_iter(), full, Glyphs::Ascii);
+        assert_eq!(drawn(100.0), "=._ #");
+        assert_eq!(drawn(1000.0), ".._ .", "little is little");
+        assert_eq!(drawn(10.0), "#._ #", "nothing is higher than all of it");
     }
 }

@@ -22,6 +22,10 @@ pub(super) struct State {
     pub(super) verdicts: [Option<verdict::State>; RESOURCES.len()],
     /// When it arrived, in seconds since 1970. `None` before the first answer.
     pub(super) heard: Option<i64>,
+    /// How long the host may not be asked yet, as it said with the newest sample.
+    pub(super) wait: Option<Duration>,
+    /// The resources of which this guest has no device.
+    pub(super) lacking: Vec<&'static str>,
     /// For each resource, the reason of its verdict, or why there is none.
     pub(super) reasons: BTreeMap<String, String>,
     /// Why the host does not answer.
@@ -38,6 +42,8 @@ impl State {
             host: String::new(),
             verdicts: [None; RESOURCES.len()],
             heard: None,
+            wait: None,
+            lacking: Vec::new(),
             reasons: BTreeMap::new(),
             silence: String::new(),
             incidents: VecDeque::new(),
@@ -73,6 +79,8 @@ impl State {
                     self.samples.pop_front();
                 }
             }
+            // Whoever looks at it knows.
+            Entry::Guest { .. } => {}
             Entry::Host { host, .. } => self.host = host,
             Entry::Verdict { time, resource, state, reason } => {
                 // The first answer comes before the first sample.

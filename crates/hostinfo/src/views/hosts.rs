@@ -68,6 +68,15 @@ impl Reply {
         (!parts.is_empty()).then(|| parts.join(", "))
     }
 
+    /// `"web1" (9f0c...)`: the guest as its administrator knows it, by its name and UUID, as far as the host says it.
+    pub(crate) fn guest(&self) -> Option<String> {
+        let name = self.text("vm.name").map(|name| format!("\"{name}\""));
+        match (name, self.text("vm.uuid")) {
+            (Some(name), Some(uuid)) => Some(format!("{name} ({uuid})")),
+            (name, uuid) => name.or(uuid.map(str::to_owned)),
+        }
+    }
+
     /// The newest incident, for people.
     pub(crate) fn incident(&self) -> Option<String> {
         let incident = self.text("verdict.incident.1")?;
@@ -165,6 +174,11 @@ impl HostView {
         self.first.is_none()
     }
 
+    /// Whether it reported something after its first reply.
+    pub(crate) fn has_later(&self) -> bool {
+        !self.later.is_empty()
+    }
+
     /// The verdict on one resource.
     pub(crate) fn judged(&self, resource: &str) -> Judged {
         self.later.get(resource).cloned().unwrap_or_else(|| judged(&self.last, resource))
@@ -183,8 +197,12 @@ impl HostView {
         };
         let ran_and_waited = since("vm.cpu.seconds").zip(since("vm.cpu.delay"));
         let ran = since("vm.cpu.seconds").zip(since("time"));
+        let got = ran.and_then(|(ran, time)| (time > 0.0).then(|| ran / time));
+        let vcpus = last.instances("vm.cpu.", ".seconds").len();
+        let vcpus = u32::try_from(vcpus).ok().filter(|vcpus| *vcpus > 0).map(f64::from);
         Figures {
-            got: ran.and_then(|(ran, time)| (time > 0.0).then(|| ran / time)),
+            got,
+            ran: got.zip(vcpus).map(|(got, vcpus)| got / vcpus),
             quota: last.number("vm.cpu.quota"),
             waited: ran_and_waited
                 .and_then(|(ran, waited)| (ran + waited > 0.0).then(|| waited / (ran + waited))),
@@ -207,6 +225,8 @@ pub(crate) struct Figures {
     pub(crate) waited: Option<f64>,
     /// The CPU time that its vCPUs got, in CPUs.
     pub(crate) got: Option<f64>,
+    /// The same as a share of the time of all vCPUs, of which the host counts each.
+    pub(crate) ran: Option<f64>,
     /// The most that they may get, in CPUs: the lowest limit on the guest and around it.
     pub(crate) quota: Option<f64>,
     /// Seconds in which a limit held the vCPUs back.
@@ -312,6 +332,19 @@ mod tests {
         ])
         .figures();
         assert_eq!((figures.got, figures.quota), (Some(0.25), Some(0.25)));
+        assert_eq!(figures.ran, None, "how many vCPUs there are is not known");
+        let figures = told(&[
+            &["session=a", "time=1000", "vm.cpu.seconds=100"],
+            &[
+                "session=a",
+                "time=1010",
+                "vm.cpu.seconds=105",
+                "vm.cpu.0.seconds=1",
+                "vm.cpu.1.seconds=104",
+            ],
+        ])
+        .figures();
+        assert_eq!((figures.got, figures.ran), (Some(0.5), Some(0.25)));
     }
 
     #[test]
@@ -321,6 +354,15 @@ mod tests {
         assert_eq!(host(&all).as_deref(), Some("\"vm\" (df1a367e), kvm"));
         assert_eq!(host(&all[1..]).as_deref(), Some("df1a367e, kvm"));
         assert_eq!(host(&[]), None);
+    }
+
+    #[test]
+    fn a_guest_is_told_by_its_name_and_its_uuid() {
+        let guest = |values: &[&str]| reply(values).guest();
+        let both = ["vm.name=web1", "vm.uuid=9f0c"];
+        assert_eq!(guest(&both).as_deref(), Some("\"web1\" (9f0c)"));
+        assert_eq!(guest(&both[1..]).as_deref(), Some("9f0c"));
+        assert_eq!(guest(&["host.name=x"]), None);
     }
 
     #[test]

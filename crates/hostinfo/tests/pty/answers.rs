@@ -11,7 +11,10 @@ const LIST: &str = "\
 ";
 
 fn host() -> FakeHost {
-    FakeHost::new(|line| match line.strip_prefix("get ") {
+    FakeHost::new(|line| match line.split_once(' ').map(|(_, name)| name) {
+        Some("loadavg.1 memroy.total") => {
+            "200 {\"loadavg.1\":0.42,\"errors\":{\"memroy.total\":404}}\n".to_owned()
+        }
         Some(word @ ("memroy.total" | "lsit" | "verdict.cup" | "xyzzy")) => {
             format!("404 {word}: no such statistic\n")
         }
@@ -99,8 +102,37 @@ fn a_misspelt_name_or_command_gets_the_nearest_one() {
         let told = format!("hostinfo: {word}: no such statistic; did you mean {meant}?\n");
         assert_eq!(errors, told);
     }
+    let told = "hostinfo: memroy.total: no such statistic; did you mean memory.total?\n";
+    for (arguments, answer) in [
+        ("list memroy.total", ""),
+        ("--json memroy.total", "{\"errors\":{\"memroy.total\":404}}\n"),
+        (
+            "--json loadavg.1 memroy.total",
+            "{\"loadavg.1\":0.42,\"errors\":{\"memroy.total\":404}}\n",
+        ),
+        ("--format openmetrics memroy.total", ""),
+        ("--format prometheus memroy.total", ""),
+    ] {
+        let answer = (3, answer.to_owned(), told.to_owned());
+        assert_eq!(run(&host, arguments), answer, "{arguments}");
+    }
     let (_, _, errors) = run(&host, "get xyzzy");
     assert_eq!(errors, "hostinfo: xyzzy: no such statistic\n");
+}
+
+#[test]
+fn a_misspelt_command_after_help_gets_the_nearest_one_and_a_statistic_its_list() {
+    for (word, meant) in [
+        ("lsit", "did you mean hostinfo help list?"),
+        ("loadavg", "it is a statistic or a group: see hostinfo list loadavg"),
+    ] {
+        let (status, text, errors) = said(tool(&format!("help {word}")).output().unwrap());
+        assert_eq!((status, text.as_str()), (2, ""));
+        let told = format!("hostinfo: unrecognized subcommand '{word}'; {meant}\n");
+        assert!(errors.starts_with(&told), "{errors}");
+    }
+    let (status, _, errors) = said(tool("help xyzzy").output().unwrap());
+    assert!(status == 2 && errors.starts_with("hostinfo: unrecognized subcommand 'xyzzy'\n"));
 }
 
 #[test]

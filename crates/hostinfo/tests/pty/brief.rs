@@ -40,7 +40,7 @@ fn alone_it_waits_for_the_verdict_and_shows_it_with_its_reason() {
             "cpu       contended: your vCPUs waited 34% of the last 2 s\n\
              memory    ok: nothing waited for memory\n\
              host      01234567, kvm\n\
-             It is the host (CPU time). To send it to whoever runs the host: hostinfo diagnose\n"
+             It is the host (CPU time). To show whoever runs it: hostinfo diagnose\n"
                 .to_owned(),
             String::new()
         )
@@ -96,7 +96,7 @@ fn what_is_waited_for_is_told_on_a_terminal_and_taken_away_again() {
     let mut shown = [0; 200];
     let length = terminal.read(&mut shown).unwrap();
     let shown = String::from_utf8_lossy(&shown[..length]);
-    assert!(shown.starts_with("hostinfo: waiting for the host's verdict: 2 s"), "{shown:?}");
+    assert!(shown.starts_with("\rhostinfo: waiting for the host's verdict, 2 s left"), "{shown:?}");
     drop(command);
 }
 

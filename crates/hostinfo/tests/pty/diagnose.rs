@@ -1,5 +1,7 @@
 //! The conclusions of `diagnose`: its exit status, its sentences, and its output for programs.
 
+use std::time::{Duration, Instant};
+
 use crate::host::FakeHost;
 use crate::run;
 
@@ -38,7 +40,7 @@ fn the_exit_status_tells_what_was_concluded() {
 #[test]
 fn both_views_stand_beside_each_other_and_the_conclusion_below() {
     let (_, text, _) = run(&host(CONTENDED), "diagnose --for 1s");
-    assert!(text.starts_with("Looked for ") && text.contains(" at the host df1a367e. "), "{text}");
+    assert!(text.starts_with("Observed this guest on the host df1a367e, for "), "{text}");
     for part in [
         "\ncpu     host   contended: your vCPUs waited 34% of the last 60 s\n",
         " s, vCPUs waited 50% of the time that they wanted to run",
@@ -56,7 +58,7 @@ fn both_views_stand_beside_each_other_and_the_conclusion_below() {
 #[test]
 fn a_look_that_takes_a_while_is_announced_where_nobody_sees_the_progress() {
     let (_, _, errors) = run(&host(CONTENDED), "diagnose --for 2s");
-    assert_eq!(errors, "hostinfo: looking for 2 s...\n");
+    assert_eq!(errors, "hostinfo: observing for 2 s...\n");
     assert_eq!(run(&host(CONTENDED), "diagnose --for 2s --format nagios").2, "");
 }
 
@@ -115,6 +117,44 @@ fn a_guest_that_may_not_see_verdicts_is_told_so_and_no_host_is_no_conclusion() {
     assert!(status == 3 && text.contains("says nothing: this guest may not ask"), "{text}");
     let silent = FakeHost::raw(b"", |_| "");
     assert_eq!(run(&silent, "diagnose --for 1s --timeout 0.3").0, 5);
+}
+
+/// A host that answers once, and then not for that time.
+fn away_for(time: Duration) -> FakeHost {
+    let (mut asked, mut away_until) = (0, None);
+    FakeHost::raw(b"", move |line| {
+        let now = Instant::now();
+        if away_until.is_some_and(|until| now < until) {
+            return String::new();
+        }
+        match (line.strip_prefix("ping"), asked) {
+            (Some(token), _) => {
+                away_until = away_until.or((asked == 1).then(|| now + time));
+                format!("200 pong{token}\n")
+            }
+            (None, 0) => {
+                asked = 1;
+                "200 verdict.cpu=ok: x\n".to_owned()
+            }
+            (None, _) => format!("200 verdict.cpu={CONTENDED}\n"),
+        }
+    })
+}
+
+#[test]
+fn what_was_observed_is_not_lost_where_the_host_is_away_for_a_moment() {
+    let host = away_for(Duration::from_secs(3));
+    let (status, text, errors) = run(&host, "diagnose --for 1s --timeout 0.5");
+    assert_eq!((status, errors.as_str()), (10, ""), "{text}");
+    assert!(!text.contains("did not answer"), "{text}");
+}
+
+#[test]
+fn a_host_that_has_been_silent_since_gives_no_verdict() {
+    let host = away_for(Duration::from_secs(3600));
+    let (status, text, _) = run(&host, "diagnose --for 1s --timeout 0.5 --format nagios");
+    assert_eq!(status, 3);
+    assert!(text.starts_with("HOSTINFO UNKNOWN: unknown, cpu: it stopped answering: "), "{text}");
 }
 
 #[test]

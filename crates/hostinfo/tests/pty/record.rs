@@ -29,15 +29,32 @@ fn a_recording_has_both_views_and_is_appended_to() {
         let count = |begin: &str| text.lines().filter(|line| line.starts_with(begin)).count();
         assert_eq!(
             (count("#hostinfo-recording 1"), count("h "), count("v ")),
-            (parts, parts, 4 * parts)
+            (parts, parts, 4 * parts),
+            "{text}"
         );
-        assert!(text.contains(" co-- - - 4 - "), "{text}");
+        assert!(text.contains(" co-- - - - 4 - "), "{text}");
         assert!(
             text.contains(" cpu contended your vCPUs waited 34% of the last 5 s .\n"),
             "{text}"
         );
         assert!(text.contains(" df1a367e, kvm .\n"), "{text}");
     }
+}
+
+#[test]
+fn a_host_that_may_be_asked_in_a_moment_is_asked_in_a_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("r");
+    let mut asked = 0;
+    let host = FakeHost::new(move |_| {
+        asked += 1;
+        if asked % 2 == 0 { "429 retry after 0.010 s\n" } else { ANSWER }
+    });
+    let (status, ..) = run(&host, &format!("record {} --every 1s --for 3s", file.display()));
+    let recorded = fs::read_to_string(&file).unwrap();
+    let samples: Vec<&str> = recorded.lines().filter(|line| line.starts_with("s ")).collect();
+    assert!(status == 0 && samples.len() >= 2, "{recorded}");
+    assert!(samples.iter().all(|sample| sample.contains(" co-- ")), "{recorded}");
 }
 
 #[test]

@@ -27,13 +27,15 @@ fn a_page_goes_where_it_is_wanted_and_the_text_says_the_same() {
     let (status, html, errors) = report(&file.to_string());
     assert_eq!((status, errors.as_str()), (0, ""));
     assert!(html.starts_with("<!doctype html>\n") && html.ends_with("</html>\n"));
-    let told = "The host gave this guest less CPU time than it wanted for 20 s (66%).";
+    let told = "The host gave this guest less CPU time than it wanted for 20 s (67%).";
     assert!(html.contains(told) && html.contains("34% &lt;of the last 60 s&gt;"), "{html}");
     assert_eq!(
         report(&format!("{file} --output {}", page.display())),
         (0, String::new(), String::new())
     );
     assert_eq!(fs::read_to_string(page).unwrap(), html);
+    let (status, _, errors) = report(&format!("{file} --output {file}"));
+    assert!(status == 2 && errors.contains("take the recording's place"), "{errors}");
     let (_, text, _) = report(&format!("{file} --text"));
     assert!(text.contains(told) && text.contains("34% <of the last 60 s>"), "{text}");
     assert!(text.ends_with("One line of the recording was damaged and left out.\n"), "{text}");

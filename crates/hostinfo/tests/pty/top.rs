@@ -156,10 +156,12 @@ fn what_is_no_terminal_or_too_small_a_one_is_refused_with_what_to_do() {
     let top = Top::start(&host, 20, 24);
     let (status, _, shown) = top.end();
     assert_eq!(status.code(), Some(2));
-    assert!(shown.contains("40 columns and 10 lines") && !shown.contains("[?1049h"), "{shown:?}");
+    assert!(shown.lines().all(|line| line.len() < 20) && !shown.contains('\u{1b}'), "{shown:?}");
+    let words = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("needs a terminal of 40 columns and 10 lines"), "{words}");
     let (status, text, errors) = run(&host, "top");
     assert_eq!((status, text.as_str()), (2, ""));
-    assert!(errors.contains("top needs a terminal; hostinfo alone"), "{errors}");
+    assert!(errors.contains("top needs a terminal; plain hostinfo"), "{errors}");
     assert_eq!(run(&host, "top --json").0, 2);
 }
 
@@ -181,4 +183,24 @@ fn a_host_that_does_not_answer_is_said_and_the_guests_own_figures_are_shown() {
     // In the middle of a request that takes seconds.
     top.screen.write_all(b"q").unwrap();
     assert!(top.end().1);
+}
+
+#[test]
+fn the_port_is_left_as_it_was_found_while_the_host_is_being_asked() {
+    for signal in [None, Some(Signal::TERM)] {
+        let host = FakeHost::raw(b"", |_| "");
+        let is_cooked = || tcgetattr(&host.tty).unwrap().local_modes.contains(LocalModes::ICANON);
+        let mut top = Top::start(&host, 120, 24);
+        top.wait_for("q quits");
+        while is_cooked() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        match signal {
+            Some(signal) => kill_process(Pid::from_child(&top.child), signal).unwrap(),
+            None => top.screen.write_all(b"q").unwrap(),
+        }
+        let (_, is_restored, shown) = top.end();
+        assert!(is_restored, "{shown}");
+        assert!(is_cooked(), "{signal:?}");
+    }
 }

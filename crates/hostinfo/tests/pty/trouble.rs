@@ -3,10 +3,13 @@
 use std::fs::{self, File, Permissions};
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::fs::FlockOperation;
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::termios::{ControlModes, InputModes, LocalModes, OutputModes, tcgetattr};
 
 use crate::host::{Act, FakeHost};
 use crate::{run, said, tool};
@@ -60,16 +63,45 @@ fn lines_that_end_in_cr_lf_are_lines() {
     assert_eq!(run(&host, "get physcpus"), (0, "physcpus=1\n".to_owned(), String::new()));
 }
 
+/// The settings of the port.
+fn modes(host: &FakeHost) -> (InputModes, OutputModes, ControlModes, LocalModes) {
+    let modes = tcgetattr(&host.tty).unwrap();
+    (modes.input_modes, modes.output_modes, modes.control_modes, modes.local_modes)
+}
+
 #[test]
 fn the_tty_is_left_as_it_was_found() {
     let host = FakeHost::raw(b"", simple);
-    let modes = || {
-        let modes = rustix::termios::tcgetattr(&host.tty).unwrap();
-        (modes.input_modes, modes.output_modes, modes.control_modes, modes.local_modes)
-    };
-    let before = modes();
+    let before = modes(&host);
     assert_eq!(run(&host, "get physcpus").0, 0);
-    assert_eq!(modes(), before);
+    assert_eq!(modes(&host), before);
+}
+
+#[test]
+fn the_tty_is_left_as_it_was_found_where_a_signal_ends_it_in_the_middle() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = format!("record {}/r", folder.path().display());
+    for command in ["get physcpus", "ping", "--every 1s", "serve --socket s --listen none", &record]
+    {
+        for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+            let host = FakeHost::raw(b"", |_| "");
+            let before = modes(&host);
+            let mut asking = tool(command)
+                .args(["--timeout", "60"])
+                .env("HOSTINFO_DEVICE", &host.path)
+                .current_dir(folder.path())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            while modes(&host) == before {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            kill_process(Pid::from_child(&asking), signal).unwrap();
+            let ended = asking.wait().unwrap();
+            assert_eq!(ended.signal(), Some(signal.as_raw()), "{command}: {ended}");
+            assert_eq!(modes(&host), before, "{command}: {signal:?}");
+        }
+    }
 }
 
 #[test]
@@ -123,7 +155,7 @@ fn a_silent_host_is_status_5_and_the_administrator_learns_what_to_do() {
     assert_eq!((status, text.as_str()), (5, ""));
     let path = host.path.display();
     assert!(errors.starts_with(&format!("hostinfo: no host answers: {path}: silent for 0.3 s\n")));
-    assert!(errors.contains("\nSend this to whoever runs your host:\n"));
+    assert!(errors.contains(" send this to whoever runs your host:\n"));
     assert!(errors.contains("<serial type='unix'>") && errors.contains("hostinfod"));
     assert!(start.elapsed() < Duration::from_secs(60));
 }
@@ -138,6 +170,17 @@ fn a_guest_without_the_port_is_status_5_too() {
         )));
         assert!(!errors.contains("<serial"), "{errors}");
     }
+}
+
+#[test]
+fn an_empty_variable_names_no_device() {
+    let host = FakeHost::raw(b"", simple);
+    let ask = |arguments: &str| said(tool(arguments).env("HOSTINFO_DEVICE", "").output().unwrap());
+    let device = host.path.display();
+    assert_eq!(ask(&format!("get physcpus --device {device}")).0, 0);
+    // The usual ways are tried; this machine may even have one.
+    let (status, _, errors) = ask("get physcpus --timeout 0.1");
+    assert!(status != 2 && !errors.contains("--device <PATH>"), "{errors}");
 }
 
 #[test]
@@ -213,7 +256,7 @@ fn a_reply_without_end_is_given_up_at_the_longest_that_there_can_be() {
 #[test]
 fn of_half_a_reply_nothing_is_shown() {
     let host = FakeHost::new(|_| Act::Die(b"200-physcpus=1\n".to_vec()));
-    let (status, text, errors) = run(&host, "get *");
+    let (status, text, errors) = run(&host, "get * --timeout 0.3");
     assert_eq!((status, text.as_str()), (1, ""));
     assert!(errors.contains("hung up"), "{errors}");
 

@@ -66,9 +66,9 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
     use std::os::unix::net::UnixListener;
 
-    fn told(directory: &Path, uid: u32) -> Vec<String> {
+    fn described(directory: &Path, uid: u32) -> Vec<String> {
         let user = User { name: "hostinfo".to_owned(), uid, groups: vec![uid] };
-        look(directory, Ok(user)).iter().map(|finding| finding.told().message).collect()
+        look(directory, Ok(user)).iter().map(|finding| finding.described().message).collect()
     }
 
     #[test]
@@ -79,22 +79,22 @@ mod tests {
             fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
         };
         set(path, 0o700);
-        assert!(told(path, 4242)[0].contains("cannot read"));
+        assert!(described(path, 4242)[0].contains("cannot read"));
         set(path, 0o755);
-        assert!(told(path, 4242)[0].contains("no default ACL"), "{:?}", told(path, 4242));
+        assert!(described(path, 4242)[0].contains("no default ACL"), "{:?}", described(path, 4242));
         let socket = path.join("qemu-a");
         let _listener = UnixListener::bind(&socket).unwrap();
         set(&socket, 0o775);
-        let closed = told(path, 4242);
+        let closed = described(path, 4242);
         assert!(closed[0].contains("cannot connect to") && closed[0].ends_with("qemu-a"));
         assert!(closed[1].contains("no default ACL"));
         set(&socket, 0o777);
-        assert!(told(path, 4242)[0].contains("can connect to the 1 sockets"));
+        assert!(described(path, 4242)[0].contains("can connect to the 1 sockets"));
         set(&socket, 0);
-        assert!(told(path, 0)[0].contains("can connect"), "root may");
-        assert!(told(&path.join("none"), 0)[0].contains("is missing"));
-        assert!(told(&socket, 0)[0].contains("is not a directory"));
+        assert!(described(path, 0)[0].contains("can connect"), "root may");
+        assert!(described(&path.join("none"), 0)[0].contains("is missing"));
+        assert!(described(&socket, 0)[0].contains("is not a directory"));
         let nobody = look(path, Err("hostinfo".to_owned()));
-        assert!(nobody[0].told().message.contains("there is no user hostinfo"));
+        assert!(nobody[0].described().message.contains("there is no user hostinfo"));
     }
 }

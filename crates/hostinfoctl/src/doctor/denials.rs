@@ -8,8 +8,8 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 
 use super::finding::Finding;
-use super::runner::run;
 use crate::output::printable;
+use crate::runner::run;
 
 /// auditd's log, where it runs.
 const AUDIT_LOG: &str = "/var/log/audit/audit.log";

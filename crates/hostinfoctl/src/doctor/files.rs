@@ -7,10 +7,10 @@ use hostinfo_control::Status;
 use hostinfo_rules::parse;
 
 use super::finding::Finding;
-use super::runner::{Ran, run};
 use crate::args::Options;
 use crate::exit::Failure;
 use crate::rules::{count, read, rule_count};
+use crate::runner::{Ran, run};
 use crate::settings;
 
 /// Looks at both files, and at what the daemon says of them and of what else it needs.

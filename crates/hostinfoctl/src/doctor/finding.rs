@@ -188,7 +188,7 @@ pub(crate) enum Finding {
 
 /// A finding for people and programs.
 #[derive(Debug, Serialize)]
-pub(crate) struct Told {
+pub(crate) struct Description {
     pub(crate) subject: Subject,
     pub(crate) level: Level,
     pub(crate) message: String,
@@ -196,7 +196,7 @@ pub(crate) struct Told {
     pub(crate) remedy: Vec<String>,
 }
 
-impl Told {
+impl Description {
     /// `problem  directory  /var/lib/hostinfo is missing`
     pub(crate) fn line(&self) -> String {
         let (level, style) = self.level.shown();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::finding::Finding;
-use super::runner::{NotRun, run};
+use crate::runner::{NotRun, run};
 
 /// A unit, and when it has to run.
 struct Unit {
@@ -116,7 +116,7 @@ mod tests {
             format!("Id={id}\nLoadState={load}\nActiveState={active}\nUnitFileState={file}\n");
         let shown = parse(&format!("{text}\nId=b\nUser=x\n"));
         assert_eq!(shown["b"]["User"], "x");
-        found(&UNITS[number], &shown[id], false, false).map(|finding| finding.told().message)
+        found(&UNITS[number], &shown[id], false, false).map(|finding| finding.described().message)
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::runner::run;
+use crate::runner::run;
 
 /// The user of the daemon's unit, unless a drop-in says otherwise.
 const USER: &str = "hostinfo";

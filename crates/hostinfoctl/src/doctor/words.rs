@@ -8,14 +8,14 @@ use super::denials::System;
 use super::finding::Subject::{
     Daemon, Denials, Directory, Guests, Libvirt, Rules, Settings, Units,
 };
-use super::finding::{Finding, Level, Subject, Told};
+use super::finding::{Description, Finding, Level, Subject};
 use crate::output::printable;
 
 impl Finding {
     /// The finding in words.
-    pub(crate) fn told(&self) -> Told {
+    pub(crate) fn described(&self) -> Description {
         let (subject, level, message, remedy) = self.parts();
-        Told { subject, level, message, remedy }
+        Description { subject, level, message, remedy }
     }
 
     fn parts(&self) -> (Subject, Level, String, Vec<String>) {
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_remedy_stands_below_its_problem_as_a_command() {
-        let missing = Finding::DirectoryMissing { path: "/srv/a b".into() }.told();
+        let missing = Finding::DirectoryMissing { path: "/srv/a b".into() }.described();
         assert_eq!(
             anstream::adapter::strip_str(&missing.shown()).to_string(),
             "problem  directory  /srv/a b is missing, so guests with a port do not start\n                    \
@@ -296,9 +296,9 @@ mod tests {
         let name = "a; rm -rf $HOME \u{1b}[2J".to_owned();
         let wrong =
             Finding::GuestWrong { guest: name.clone(), name, why: "x".to_owned(), repairs: true };
-        let told = wrong.told();
-        assert!(!told.message.contains('\u{1b}'));
-        let words = shlex::split(&told.remedy[0]).unwrap();
+        let described = wrong.described();
+        assert!(!described.message.contains('\u{1b}'));
+        let words = shlex::split(&described.remedy[0]).unwrap();
         assert_eq!(words[4..], [r"a; rm -rf $HOME \u{1b}[2J"], "one word");
     }
 }

@@ -3,7 +3,7 @@
 use hostinfo_domains::{Access, Domain, TagSources};
 
 use crate::args::Options;
-use crate::change::{Report, tell};
+use crate::change::{Report, print_report};
 use crate::exit::{DONE, Failure, REFUSED, Status, complain, sum};
 use crate::follow::attach::{plan, read};
 use crate::follow::need::{Need, need};
@@ -53,7 +53,7 @@ pub(super) fn run(
             Report::failed(Some(domain.socket_name()), &domain.name, failure)
         });
         if !options.json {
-            tell(&report, "enabled")?;
+            print_report(&report, "enabled")?;
         }
         reports.push(report);
     }

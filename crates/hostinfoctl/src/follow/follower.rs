@@ -6,7 +6,7 @@ use std::time::Instant;
 use hostinfo_domains::{TagSources, Uuid};
 
 use crate::args::Options;
-use crate::change::{Report, tell};
+use crate::change::{Report, print_report};
 use crate::exit::{DONE, Failure, Status, complain};
 use crate::follow::attach::attach;
 use crate::follow::connection::{Blame, Connection, blame};
@@ -26,10 +26,10 @@ pub(super) struct Follower<'a> {
     connection: Connection<'a>,
     queue: Queue,
     lines: Lines,
-    /// Whether libvirt answers, as was last told.
+    /// Whether libvirt answers, as was last printed.
     answers: Option<bool>,
-    /// Why the connection could not be made, as was last told.
-    told: Option<String>,
+    /// Why the connection could not be made, as was last printed.
+    unconnected: Option<String>,
 }
 
 impl<'a> Follower<'a> {
@@ -50,7 +50,7 @@ impl<'a> Follower<'a> {
             queue: Queue::default(),
             lines: Lines::default(),
             answers: None,
-            told: None,
+            unconnected: None,
         }
     }
 
@@ -135,7 +135,7 @@ impl<'a> Follower<'a> {
             Ok(libvirt) => libvirt,
             Err(failure) => return self.unconnected(failure, now),
         };
-        self.told = None;
+        self.unconnected = None;
         match attach(libvirt, &guest.domain, &self.options.directory) {
             Ok((facts, is_changed)) => {
                 self.connection.worked();
@@ -156,9 +156,9 @@ impl<'a> Follower<'a> {
             return Err(failure);
         }
         let words = failure.to_string();
-        if self.told.as_ref() != Some(&words) {
+        if self.unconnected.as_ref() != Some(&words) {
             self.complain(now, &format!("{words}; trying again"));
-            self.told = Some(words);
+            self.unconnected = Some(words);
         }
         Ok(())
     }
@@ -189,7 +189,7 @@ impl<'a> Follower<'a> {
         if self.options.json {
             return write_json_line(report);
         }
-        tell(report, "enabled")
+        print_report(report, "enabled")
     }
 
     /// Writes a line to stderr, unless there were too many. Names and libvirt's words are any text.

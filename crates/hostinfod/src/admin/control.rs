@@ -118,7 +118,7 @@ impl Control {
 
     /// A client connects.
     pub(crate) fn accept(&mut self, ctx: &mut Ctx<'_>) {
-        let fd = self.listener.as_ref().and_then(|listener| listener.accept(ctx));
+        let fd = self.listener.as_mut().and_then(|listener| listener.accept(ctx));
         let Some((user, fd)) = fd.and_then(|fd| Some((Credentials::of(&fd)?.uid, fd))) else {
             return;
         };

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::unix_socket::UnixSocket;
 use crate::handover::ListenerState;
-use crate::reactor::accepting::Accepting;
+use crate::reactor::accepting::{AcceptPace, Accepting};
 use crate::reactor::alarms::Alarm;
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
@@ -23,6 +23,7 @@ pub(super) enum Place {
 pub(super) struct Listener {
     place: Place,
     accepting: Accepting,
+    pace: AcceptPace,
 }
 
 impl Listener {
@@ -38,7 +39,12 @@ impl Listener {
         reactor: &Reactor,
     ) -> io::Result<Self> {
         reactor.add(&place, token, Interest::Read)?;
-        Ok(Self { place, accepting: Accepting { who, token, alarm } })
+        let accepting = Accepting { who, token, alarm };
+        let pace = match &place {
+            Place::Unix(_) => AcceptPace::new(),
+            Place::Tcp(_) => AcceptPace::without_bound(),
+        };
+        Ok(Self { place, accepting, pace })
     }
 
     /// What another program goes on with.
@@ -51,8 +57,8 @@ impl Listener {
     }
 
     /// Accepts one waiting connection.
-    pub(super) fn accept(&self, ctx: &mut Ctx<'_>) -> Option<OwnedFd> {
-        self.accepting.accept(&self.place, ctx)
+    pub(super) fn accept(&mut self, ctx: &mut Ctx<'_>) -> Option<OwnedFd> {
+        self.accepting.accept(&self.place, &mut self.pace, ctx)
     }
 
     /// Accepts connections again after a pause.

@@ -96,7 +96,7 @@ impl Scrape {
     /// A client connects. If there are too many, the oldest one is closed, so that a client that
     /// sends its request at once is answered whatever the others do.
     pub(crate) fn accept(&mut self, ctx: &mut Ctx<'_>) {
-        let fd = self.listener.as_ref().and_then(|listener| listener.accept(ctx));
+        let fd = self.listener.as_mut().and_then(|listener| listener.accept(ctx));
         let Some(stream) = fd.map(Stream::new) else { return };
         let oldest = self.scrapers.iter().min_by_key(|(_, scraper)| scraper.since);
         if self.scrapers.len() >= SCRAPERS_MAX

@@ -62,7 +62,10 @@ fn after<'a>(
             Event::Denied { guest, grant, asked: b"host", denied: 2, permit: PERMIT }
         }
         Some(Event::Denied { .. }) => Event::LeftOut { guest, permit: PERMIT },
-        Some(Event::LeftOut { .. }) => Event::SocketRefused { socket: "x", why, permit: PERMIT },
+        Some(Event::LeftOut { .. }) => Event::RefusalsLeftOut { socket: "vsock", permit: PERMIT },
+        Some(Event::RefusalsLeftOut { .. }) => {
+            Event::SocketRefused { socket: "x", why, permit: PERMIT }
+        }
         Some(Event::SocketRefused { .. }) => Event::RulesLoaded { file, rules: 2 },
         Some(Event::RulesLoaded { .. }) => Event::RulesRefused { file, why },
         Some(Event::RulesRefused { .. }) => Event::NoticeSet { notice, uid: 0 },

@@ -2,11 +2,15 @@
 //! try, and the log what became of it. A release build has none of this.
 
 use std::env;
-use std::fs::{self, File};
-use std::io::{Error, Result};
+use std::fs::{self, File, Permissions};
+use std::io::{self, Error, Result};
 use std::net::TcpStream;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
+
+use rustix::fs::{MemfdFlags, memfd_create};
 
 /// Attempts, each a word and what it is about, with `;` between them.
 const VARIABLE: &str = "HOSTINFOD_ATTEMPTS";
@@ -31,9 +35,13 @@ fn attempt_to(what: &str, about: &str) -> Result<()> {
         "append" => File::options().append(true).open(about).map(drop),
         "mkdir" => fs::create_dir(about),
         "remove" => fs::remove_file(about),
+        "setuid" => fs::set_permissions(about, Permissions::from_mode(0o4755)),
+        // To the user who has it.
+        "give" => chown(about, Some(rustix::process::getuid().as_raw()), None),
         "connect" => TcpStream::connect(about).map(drop),
         // Where it is not refused, the daemon is that program from now on.
         "execute" => Err(Command::new(about).exec()),
+        "copy-and-start" => copy_and_start(about),
         "start" => quiet(about).spawn().and_then(|mut child| child.wait()).map(drop),
         // A user to become is what makes it fork(2).
         "fork" => {
@@ -43,6 +51,17 @@ fn attempt_to(what: &str, about: &str) -> Result<()> {
         "start-many" => start_many(about),
         other => Err(Error::other(format!("no such attempt: {other}"))),
     }
+}
+
+/// In memory, where no rule on paths holds.
+fn copy_and_start(program: &str) -> Result<()> {
+    let path = |file: &File| format!("/proc/self/fd/{}", file.as_raw_fd());
+    let mut written = File::from(memfd_create("hostinfo-attempt", MemfdFlags::CLOEXEC)?);
+    io::copy(&mut File::open(program)?, &mut written)?;
+    let copy = File::open(path(&written))?;
+    // What is open for writing is not executed.
+    drop(written);
+    quiet(&path(&copy)).spawn().and_then(|mut child| child.wait()).map(drop)
 }
 
 /// Until it is refused. A process that has ended counts until it is waited for.

@@ -5,12 +5,20 @@ use std::collections::BTreeMap;
 use std::env::consts::ARCH;
 
 use nix::libc;
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::io::Errno;
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
     SeccompFilter, SeccompRule, TargetArch, apply_filter_all_threads,
 };
 
-use super::system_calls::{IOCTLS, PERMITTED, PRCTLS};
+use super::system_calls::{IOCTLS, PERMITTED, PRCTLS, SET_MODE, SET_OWNER};
+
+/// The bits of a mode that make a file run as its owner or its group, and a directory hand on its group: inode(7).
+const SPECIAL_BITS: u64 = 0o7000;
+
+/// chown(2): the owner stays.
+const SAME_OWNER: u64 = 0xffff_ffff;
 
 /// Why there is no filter.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +61,8 @@ fn permitted(vsock: bool) -> Result<BpfProgram, BackendError> {
     rules.insert(libc::SYS_clone, starts()?);
     // Its own limits alone, by the PID 0: by another's it could end that, which no rule on signals sees.
     rules.insert(libc::SYS_prlimit64, one_of(0, [0])?);
+    rules.insert(libc::SYS_memfd_create, memory_files()?);
+    rules.extend(modes_and_owners()?);
     let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     program(SeccompFilter::new(rules, refused, SeccompAction::Allow, arch()?)?)
 }
@@ -74,6 +84,29 @@ fn starts() -> Result<Vec<SeccompRule>, BackendError> {
             rule(0, looked_at, bits(wanted))
         })
         .collect()
+}
+
+/// Memory files that cannot be executed, which Landlock does not see. Kernels before 6.3 know no others than those that
+/// can.
+fn memory_files() -> Result<Vec<SeccompRule>, BackendError> {
+    let wanted = MemfdFlags::NOEXEC_SEAL;
+    if memfd_create("hostinfo-probe", MemfdFlags::CLOEXEC | wanted).err() == Some(Errno::INVAL) {
+        return Ok(Vec::new());
+    }
+    let wanted = wanted.bits().into();
+    Ok(vec![rule(1, SeccompCmpOp::MaskedEq(wanted), wanted)?])
+}
+
+/// Modes without [`SPECIAL_BITS`], and other groups. What open(2) makes can have such bits, but whoever is not privileged
+/// writes nothing to it without losing them: `file_remove_privs` in the kernel's fs/inode.c.
+fn modes_and_owners() -> Result<Vec<(i64, Vec<SeccompRule>)>, BackendError> {
+    let modes = SET_MODE.iter().map(|(call, argument)| {
+        Ok((*call, vec![rule(*argument, SeccompCmpOp::MaskedEq(SPECIAL_BITS), 0)?]))
+    });
+    let owners = SET_OWNER
+        .iter()
+        .map(|(call, argument)| Ok((*call, vec![rule(*argument, SeccompCmpOp::Eq, SAME_OWNER)?])));
+    modes.chain(owners).collect()
 }
 
 /// One argument has one of these values. The kernel looks at the lower half of each.
@@ -107,7 +140,7 @@ mod tests {
     use std::os::unix::process::CommandExt as _;
     use std::process::Command;
 
-    use rustix::io::Errno;
+    use rustix::fs::{AtFlags, CWD, Mode, chmodat, chown, mkdirat};
     use rustix::net::{AddressFamily, SocketType};
 
     /// In a thread of its own, which alone is confined.
@@ -190,5 +223,66 @@ mod tests {
         }
         assert!(!is_always_allowed(&permitted(false).unwrap(), libc::SYS_socket));
         assert!(!is_always_allowed(&without_clone3().unwrap(), libc::SYS_clone3));
+    }
+
+    #[test]
+    fn a_memory_file_can_be_made_only_if_it_cannot_be_executed() {
+        let create = |flags| memfd_create("x", MemfdFlags::CLOEXEC | flags).map(drop);
+        if create(MemfdFlags::NOEXEC_SEAL) == Err(Errno::INVAL) {
+            confined(false, || create(MemfdFlags::ALLOW_SEALING).unwrap());
+            return;
+        }
+        confined(false, || {
+            create(MemfdFlags::NOEXEC_SEAL).unwrap();
+            create(MemfdFlags::NOEXEC_SEAL | MemfdFlags::ALLOW_SEALING).unwrap();
+            for refused in [MemfdFlags::empty(), MemfdFlags::ALLOW_SEALING, MemfdFlags::EXEC] {
+                assert_eq!(create(refused), Err(Errno::PERM), "{refused:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn a_file_gets_a_mode_and_a_group_but_nobodys_rights_and_no_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        let (user, group) = (rustix::process::getuid(), rustix::process::getgid());
+        confined(false, || {
+            let mode = |bits| {
+                let mode = Mode::from_raw_mode(bits);
+                let descriptor = std::fs::File::open(&file).unwrap();
+                let results = [
+                    chmodat(CWD, &file, mode, AtFlags::empty()),
+                    rustix::fs::fchmod(descriptor, mode),
+                    mkdirat(CWD, folder.path().join(format!("{bits:o}")), mode),
+                ];
+                assert!(results.iter().all(|result| *result == results[0]), "{results:?}");
+                results[0]
+            };
+            for permitted in [0o600, 0o666, 0o777] {
+                mode(permitted).unwrap();
+            }
+            for refused in [0o4755, 0o2755, 0o1755, 0o6711] {
+                assert_eq!(mode(refused), Err(Errno::PERM), "{refused:o}");
+            }
+            chown(&file, None, Some(group)).unwrap();
+            assert_eq!(chown(&file, Some(user), None), Err(Errno::PERM));
+        });
+    }
+
+    /// Which is why open(2) needs no rule.
+    #[test]
+    fn a_file_that_was_made_with_such_a_bit_loses_it_with_its_first_byte() {
+        use std::io::Write as _;
+        use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+        if rustix::process::getuid().is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let mut file =
+            std::fs::File::options().write(true).create_new(true).mode(0o6755).open(path).unwrap();
+        file.write_all(b"x").unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o7777, 0o755);
     }
 }

@@ -110,15 +110,9 @@ pub(super) const PERMITTED: &[c_long] = &[
     libc::SYS_statx,
     // Files that it writes, and the handover to a new version. Where these are is up to Landlock.
     libc::SYS_fallocate,
-    libc::SYS_fchmod,
-    libc::SYS_fchmodat,
-    libc::SYS_fchown,
-    libc::SYS_fchownat,
     libc::SYS_fdatasync,
     libc::SYS_fsync,
     libc::SYS_ftruncate,
-    libc::SYS_memfd_create,
-    libc::SYS_mkdirat,
     libc::SYS_pwrite64,
     libc::SYS_pwritev,
     libc::SYS_renameat,
@@ -160,10 +154,6 @@ pub(super) const PERMITTED: &[c_long] = &[
     #[cfg(target_arch = "x86_64")]
     libc::SYS_access,
     #[cfg(target_arch = "x86_64")]
-    libc::SYS_chmod,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_chown,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_dup2,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_epoll_create,
@@ -175,8 +165,6 @@ pub(super) const PERMITTED: &[c_long] = &[
     libc::SYS_inotify_init,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_lstat,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_mkdir,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_open,
     #[cfg(target_arch = "x86_64")]
@@ -213,4 +201,23 @@ pub(super) const PRCTLS: [i32; 7] = [
     libc::PR_CAP_AMBIENT,
     libc::PR_SET_PDEATHSIG,
     libc::PR_GET_DUMPABLE,
+];
+
+/// What sets a file's or a directory's mode, with the argument that has it.
+pub(super) const SET_MODE: &[(c_long, u8)] = &[
+    (libc::SYS_fchmod, 1),
+    (libc::SYS_fchmodat, 2),
+    (libc::SYS_mkdirat, 2),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_chmod, 1),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_mkdir, 1),
+];
+
+/// What sets a file's owner and group, with the argument that has the owner; the group follows.
+pub(super) const SET_OWNER: &[(c_long, u8)] = &[
+    (libc::SYS_fchown, 1),
+    (libc::SYS_fchownat, 2),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_chown, 1),
 ];

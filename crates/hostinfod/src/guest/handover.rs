@@ -30,12 +30,12 @@ impl Guest {
         }
     }
 
-    /// Goes on as the guest that was handed over, under these rules: `are_other` than those that it had. Its
-    /// process is read below `roots`, and its open files are kept among `files`. Returns its ports.
+    /// Goes on as the guest that was handed over, under the rules that it had. Its process
+    /// is read below `roots`, and its open files are kept among `files`. Returns its ports.
     pub(crate) fn take_over(
         &mut self,
         state: GuestState,
-        (rules, are_other): (&Rules, bool),
+        rules: &Rules,
         roots: &Arc<Roots>,
         files: &OpenFiles,
     ) -> Vec<PortState> {
@@ -47,7 +47,7 @@ impl Guest {
         self.tags = state.tags;
         let decision = rules.decide_tagged(self.who.name().whole(), &self.tags);
         self.who.apply_decision(decision, &mut self.observed);
-        self.who.take_over(state.who, are_other);
+        self.who.take_over(state.who);
         if state.may_be_watched && !self.who.may_be_watched() {
             self.observed.incidents = GuestIncidents::default();
         }

@@ -135,6 +135,7 @@ impl Guests {
 
     /// Removes a port.
     pub(super) fn remove_port(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
+        self.charge_unanswered(number, ctx);
         if let Some(guest) = self.roster.remove_port(number) {
             self.port_is_gone(number, guest, ctx);
         }

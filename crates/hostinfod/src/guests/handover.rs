@@ -58,7 +58,6 @@ impl Guests {
             listening.map(|socket| (socket.kept_as(), fds.add(socket.as_fd()))).collect();
         let (vsock, unidentified) = self.vsock.hand_over(fds);
         GuestsState {
-            rules: self.rules.digest(),
             guests,
             contested: contested.collect(),
             listeners,
@@ -101,9 +100,7 @@ impl Guests {
         mut fds: Incoming,
         ctx: &mut Ctx<'_>,
     ) -> Later {
-        let GuestsState { rules, guests, contested, listeners, vsock, unidentified, unwritten } =
-            state;
-        let are_other = rules != self.rules.digest();
+        let GuestsState { guests, contested, listeners, vsock, unidentified, unwritten } = state;
         let mut later = Later {
             listeners: listeners
                 .into_iter()
@@ -121,7 +118,7 @@ impl Guests {
             let Some(name) = Name::parse(&name) else { continue };
             match self.guest(&name, ctx.now) {
                 Ok(guest) => {
-                    self.take_over_guest(guest, state, are_other, &mut fds, &mut later, ctx);
+                    self.take_over_guest(guest, state, &mut fds, &mut later, ctx);
                 }
                 Err(error) => tracing::error!(guest = name.whole(), "{error}"),
             }
@@ -130,9 +127,6 @@ impl Guests {
         let contested =
             contested.filter_map(|(name, claimants)| Some((self.roster.named(&name)?, claimants)));
         self.contested = contested.collect();
-        if are_other {
-            self.drop_incidents();
-        }
         later
     }
 
@@ -140,7 +134,6 @@ impl Guests {
         &mut self,
         number: GuestId,
         state: GuestState,
-        are_other: bool,
         fds: &mut Incoming,
         later: &mut Later,
         ctx: &mut Ctx<'_>,
@@ -149,7 +142,7 @@ impl Guests {
         if state.has_disk {
             ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now));
         }
-        let rules = (self.rules.rules(), are_other);
+        let rules = self.rules.rules();
         for state in guest.take_over(state, rules, &self.roots, &self.files) {
             let Some(fd) = fds.take(state.connection.fd) else { continue };
             let endpoint = match &state.endpoint {

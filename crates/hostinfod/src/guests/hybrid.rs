@@ -8,7 +8,7 @@ use hostinfo_answer::{Dialect, Name};
 use super::Guests;
 use crate::audit::Event;
 use crate::audit::quota::Permit;
-use crate::port::listener::GuestListener;
+use crate::port::listener::{GuestListener, NotListening};
 use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
 use crate::reactor::accepting::Accepting;
@@ -20,7 +20,7 @@ use crate::settings::hybrid::{Hybrid, Hybrids};
 use crate::sockets::hybrid::{GuestDir, Section};
 use crate::sockets::pace::PlaceChange;
 use crate::system::credentials::Credentials;
-use crate::system::file_error::FileError;
+use crate::system::file_error::TRY_AGAIN;
 
 impl Guests {
     /// Listens where the settings say, and nowhere else any more.
@@ -97,16 +97,11 @@ impl Guests {
 
     fn check_section(&mut self, id: SectionId, ctx: &mut Ctx<'_>) {
         let Some(section) = self.sections.get_mut(id) else { return };
-        section.follow();
-        let mut entries = match section.entries() {
-            Ok(entries) => entries,
-            Err(error) => {
-                return tracing::error!(
-                    "{}",
-                    FileError::of(section.settings.path.directory())(error)
-                );
-            }
-        };
+        let entries = section.look();
+        if section.is_to_be_tried_again() {
+            ctx.reactor.set_alarm(Alarm::Section(id), Some(ctx.now + TRY_AGAIN));
+        }
+        let Some(mut entries) = entries else { return };
         // Those that are gone, too.
         entries.extend(section.ports.keys().cloned());
         entries.iter().for_each(|entry| self.check_entry(id, entry, ctx));
@@ -152,7 +147,7 @@ impl Guests {
             Ok(GuestDir::Missing) => return self.remove_listener(number, ctx),
             Ok(GuestDir::Incomplete(why)) => {
                 listener.socket = None;
-                why.map_or(Ok(()), Err)
+                why.map_or(Ok(()), |why| Err(NotListening::Incomplete(why)))
             }
             Ok(GuestDir::Open(directory)) => {
                 let listens = listener.listen(
@@ -163,22 +158,22 @@ impl Guests {
                 );
                 listens.and_then(|is_new| match &listener.socket {
                     Some(socket) if is_new => {
-                        let added = ctx.reactor.add(socket, Token::Port(number), Interest::Read);
-                        added.map_err(|error| error.to_string())
+                        Ok(ctx.reactor.add(socket, Token::Port(number), Interest::Read)?)
                     }
                     _ => Ok(()),
                 })
             }
             Err(error) => {
                 listener.socket = None;
-                Err(error.to_string())
+                Err(error.into())
             }
         };
+        let again = listens.as_ref().is_err_and(NotListening::is_passing);
         let path = section.settings.path.text();
         let refusal = listens.err().map(|why| format!("[[listen]] {path}: {why}"));
         let is_told = port.refusal == refusal;
         port.refusal.clone_from(&refusal);
-        ctx.reactor.set_alarm(Alarm::Port(number), None);
+        ctx.reactor.set_alarm(Alarm::Port(number), again.then(|| ctx.now + TRY_AGAIN));
         if let Some(why) = refusal.filter(|_| !is_told) {
             self.log_refused(number, &why, ctx);
         }
@@ -204,7 +199,7 @@ impl Guests {
         let Some((port, guest)) = self.roster.at(number) else { return };
         let Endpoint::Listener(listener) = &mut port.endpoint else { return };
         let Some(socket) = &listener.socket else { return };
-        let Some(fd) = accepting(number).accept(socket, ctx) else { return };
+        let Some(fd) = accepting(number).accept(socket, &mut listener.pace, ctx) else { return };
         let Some(peer) = Credentials::of(&fd) else { return };
         if !peer.uid.is_root() && Some(peer.uid) != listener.user {
             if listener.other_users.ask(ctx.now) {

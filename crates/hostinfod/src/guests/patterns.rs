@@ -187,8 +187,6 @@ impl Guests {
         let Some(pattern) = self.patterns.dirs.get_mut(number) else { return };
         pattern.forget_below(name);
         let Some(port) = pattern.ports.remove(name) else { return };
-        if let Some(guest) = self.roster.remove_port(port) {
-            self.port_is_gone(port, guest, ctx);
-        }
+        self.remove_port(port, ctx);
     }
 }

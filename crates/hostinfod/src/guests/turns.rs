@@ -83,12 +83,19 @@ impl Guests {
         }
     }
 
-    /// Ends a connection, and schedules the next try.
-    pub(super) fn hang_up(&mut self, number: PortId, why: &str, ctx: &mut Ctx<'_>) {
-        let Some((port, guest)) = self.roster.at(number) else { return };
-        if let Some(Phase::WaitingForValue(_)) = port.connection.as_ref().map(|it| it.phase) {
+    /// Counts a query that will not be answered, since its connection ends.
+    pub(super) fn charge_unanswered(&mut self, number: PortId, ctx: &Ctx<'_>) {
+        if let Some((Port { connection: Some(connection), .. }, guest)) = self.roster.at(number)
+            && connection.has_begun_an_answer()
+        {
             guest.who.gave_up(ctx.now);
         }
+    }
+
+    /// Ends a connection, and schedules the next try.
+    pub(super) fn hang_up(&mut self, number: PortId, why: &str, ctx: &mut Ctx<'_>) {
+        self.charge_unanswered(number, ctx);
+        let Some((port, guest)) = self.roster.at(number) else { return };
         if let Endpoint::Accepted(_) | Endpoint::Vsock(_) = port.endpoint {
             // A program in the guest that asks once makes one connection: the log tells of the VMM.
             tracing::debug!(guest = guest.who.name().whole(), "one of its connections: {why}");

@@ -6,6 +6,7 @@ use super::Guests;
 use crate::guest::Guest;
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
+use crate::system::file_error::TRY_AGAIN;
 
 impl Guests {
     /// Gives a turn to whoever waits for values that have arrived. Returns true if any have.
@@ -20,10 +21,21 @@ impl Guests {
     /// Reads the directory of definitions again.
     pub(crate) fn reload_customs(&mut self, ctx: &mut Ctx<'_>) {
         let customs = &mut self.responder.admin_values().customs;
+        let was_unread = customs.is_unread();
         let problems = customs.reload();
-        self.admin_files.custom_dir.note(customs, &problems);
+        // That it cannot be read is told once.
+        if !(was_unread && customs.is_unread()) {
+            self.admin_files.custom_dir.note(customs, &problems);
+        }
+        self.plan_reading_of_customs(ctx);
         // A guest that waits for a removed statistic gets its reply now.
         self.wake(|_, _| true, ctx);
+    }
+
+    /// Has the definitions read again soon that could not be read.
+    pub(super) fn plan_reading_of_customs(&mut self, ctx: &mut Ctx<'_>) {
+        let is_unread = self.responder.admin_values().customs.is_unread();
+        ctx.reactor.set_alarm(Alarm::Definitions, is_unread.then(|| ctx.now + TRY_AGAIN));
     }
 
     /// Gives a turn to whoever waits for a value that `is_meant`. Looks at every guest and port.

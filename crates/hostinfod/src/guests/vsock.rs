@@ -19,7 +19,7 @@ use crate::handover::UnidentifiedState;
 use crate::port::Endpoint;
 use crate::port::vsock_domain::VsockDomain;
 use crate::reactor::Ctx;
-use crate::reactor::accepting::Accepting;
+use crate::reactor::accepting::{AcceptPace, Accepting};
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::{GuestId, PortId, UnidentifiedId};
 use crate::reactor::poll::Interest;
@@ -42,6 +42,7 @@ const REFUSED_FOR: Duration = Duration::from_secs(2);
 pub(crate) struct VsockState {
     settings: Vsock,
     listener: Option<VsockListener>,
+    pace: AcceptPace,
     unidentified: UnidentifiedPeers,
     /// What may be logged about unidentified peers, all together.
     quota: Quota,
@@ -51,7 +52,7 @@ impl VsockState {
     /// Nobody listens yet.
     pub(super) fn new(settings: Vsock) -> Self {
         let (unidentified, quota) = (UnidentifiedPeers::default(), Quota::default());
-        Self { settings, listener: None, unidentified, quota }
+        Self { settings, listener: None, pace: AcceptPace::without_bound(), unidentified, quota }
     }
 
     /// Whether guests may connect this way at all.
@@ -72,10 +73,18 @@ impl VsockState {
         (listener, unidentified.collect())
     }
 
-    fn log(&mut self, cid: u32, why: &str, now: Instant) {
-        if let Some(permit) = self.quota.ask(now) {
+    fn log(&mut self, cid: u32, why: &str, ctx: &mut Ctx<'_>) {
+        if let Some(permit) = self.quota.ask(ctx.now) {
             Event::SocketRefused { socket: &format!("vsock CID {cid}"), why, permit }.log();
         }
+        ctx.reactor.set_alarm(Alarm::UnidentifiedLeftOut, self.quota.due(ctx.now));
+    }
+
+    fn log_left_out(&mut self, ctx: &mut Ctx<'_>) {
+        if let Some(permit) = self.quota.overdue(ctx.now) {
+            Event::RefusalsLeftOut { socket: "vsock", permit }.log();
+        }
+        ctx.reactor.set_alarm(Alarm::UnidentifiedLeftOut, self.quota.due(ctx.now));
     }
 }
 
@@ -119,11 +128,11 @@ impl Guests {
     /// Somebody connects over AF_VSOCK.
     pub(crate) fn accept_over_vsock(&mut self, ctx: &mut Ctx<'_>) {
         let Some(listener) = &self.vsock.listener else { return };
-        let Some(fd) = ACCEPTING.accept(listener, ctx) else { return };
+        let Some(fd) = ACCEPTING.accept(listener, &mut self.vsock.pace, ctx) else { return };
         let Some(cid) = guest_at_other_end(&fd) else { return };
         let Some(peer) = self.vsock.unidentified.add(fd, cid, ctx.now) else {
             let why = "too many connections wait to be identified: it was hung up on";
-            return self.vsock.log(cid, why, ctx.now);
+            return self.vsock.log(cid, why, ctx);
         };
         self.look_up(peer, ctx);
     }
@@ -139,6 +148,11 @@ impl Guests {
                 self.look_up(peer, ctx);
             }
         }
+    }
+
+    /// Logs the number of lines left out about connections whose guest is not known, now or when it is due.
+    pub(crate) fn log_unidentified_left_out(&mut self, ctx: &mut Ctx<'_>) {
+        self.vsock.log_left_out(ctx);
     }
 
     /// Accepts connections again.
@@ -202,7 +216,7 @@ impl Guests {
                 }
             }
             Err(why) => {
-                self.vsock.log(cid, &why, ctx.now);
+                self.vsock.log(cid, &why, ctx);
                 self.refuse_unidentified(id, ctx);
             }
         }
@@ -310,4 +324,22 @@ fn is_over(fd: &OwnedFd) -> bool {
     let mut polled = [PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::empty())];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     rustix::event::poll(&mut polled, Some(&now)).is_ok_and(|count| count > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reactor::Reactor;
+
+    #[test]
+    fn how_much_was_left_out_of_the_log_is_said_although_nobody_connects_any_more() {
+        let (mut reactor, mut vsock) = (Reactor::new().unwrap(), VsockState::new(Vsock::default()));
+        let ctx = &mut reactor.now();
+        (0..100).for_each(|cid| vsock.log(cid, "x", ctx));
+        let later = ctx.now + Duration::from_secs(120);
+        assert_eq!(ctx.reactor.due(later), Some(Alarm::UnidentifiedLeftOut));
+        vsock.log_left_out(&mut Ctx { reactor: ctx.reactor, now: later });
+        assert_eq!(vsock.quota.due(later), None);
+        assert_eq!(ctx.reactor.due(later), None);
+    }
 }

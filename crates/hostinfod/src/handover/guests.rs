@@ -18,8 +18,6 @@ use crate::system::descriptors::Number;
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GuestsState {
-    /// What recognizes the text of the rules in force; `None` for the built-in default.
-    pub(crate) rules: Option<u64>,
     /// Guests by their whole names.
     pub(crate) guests: BTreeMap<String, GuestState>,
     /// Guests that are not served, since these two processes claim to be them.

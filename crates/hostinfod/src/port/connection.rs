@@ -116,6 +116,12 @@ impl Connection {
         (self.phase == Phase::Reading).then_some(self.heard)
     }
 
+    /// Whether the host has begun to work on a line whose answer was not sent: also while others have their turns, or after
+    /// a handover.
+    pub(crate) fn has_begun_an_answer(&self) -> bool {
+        self.conversation.pending().is_some()
+    }
+
     /// Starts over on the same descriptor.
     pub(crate) fn restart(&mut self, dialect: Dialect, now: Instant) {
         self.stream.forget_unsent();
@@ -127,5 +133,34 @@ impl Connection {
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use hostinfo_answer::Pending;
+    use serde_json::json;
+
+    #[test]
+    fn an_answer_that_was_begun_is_so_while_other_connections_have_their_turns() {
+        let now = Instant::now();
+        let fd = || std::fs::File::open("/dev/null").unwrap().into();
+        let plain = Connection::new(fd(), None, Dialect::Hostinfo, now);
+        assert!(!plain.has_begun_an_answer());
+        let pending = Pending { asked: now, until: now, on: String::new() };
+        let mut conversation = serde_json::to_value(plain.conversation.hand_over()).unwrap();
+        conversation["pending"] = json!(pending);
+        conversation["held"] = json!("0a");
+        let number = serde_json::from_value(json!(0)).unwrap();
+        let state = ConnectionState {
+            conversation: serde_json::from_value(conversation).unwrap(),
+            phase: PhaseState::WaitingForValue,
+            ..plain.hand_over(number)
+        };
+        let begun = Connection::taken_over(state, fd(), now).unwrap();
+        assert_eq!(begun.phase, Phase::Throttled(now));
+        assert!(begun.has_begun_an_answer());
     }
 }

@@ -1,16 +1,19 @@
 //! Where the daemon listens for one guest.
 
 use std::ffi::OsString;
+use std::io;
 use std::os::fd::OwnedFd;
 
 use hostinfo_answer::Name;
 use rustix::process::Uid;
 
 use crate::audit::quota::OncePerMinute;
+use crate::reactor::accepting::AcceptPace;
 use crate::reactor::id::SectionId;
 use crate::sockets::hybrid::Section;
-use crate::sockets::listening::{EarlierSockets, Listening};
+use crate::sockets::listening::{self, EarlierSockets, Listening};
 use crate::system::account::{self, USERS};
+use crate::system::file_error::{self, FileError};
 
 /// Where one guest's VMM connects.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub(crate) struct GuestListener {
     pub(crate) entry: OsString,
     /// While it listens.
     pub(crate) socket: Option<Listening>,
+    /// How many have connected.
+    pub(crate) pace: AcceptPace,
     /// Who may connect besides root.
     pub(crate) user: Option<Uid>,
     /// Connections of others in the log.
@@ -31,7 +36,7 @@ impl GuestListener {
     /// Where nobody listens yet.
     pub(crate) fn new(section: SectionId, entry: OsString) -> Self {
         let (socket, user, other_users) = (None, None, OncePerMinute::default());
-        Self { section, entry, socket, user, other_users }
+        Self { section, entry, socket, pace: AcceptPace::new(), user, other_users }
     }
 
     /// Listens in that directory, if it does not already. Whether it has begun to just now.
@@ -44,26 +49,52 @@ impl GuestListener {
         directory: OwnedFd,
         guest: &Name,
         earlier: &mut EarlierSockets,
-    ) -> Result<bool, String> {
+    ) -> Result<bool, NotListening> {
         if self.socket.as_ref().is_some_and(|socket| socket.is_in(&directory)) {
             return Ok(false);
         }
         // Before another has its path.
         self.socket = None;
         self.user = Some(find_user(&section.settings.user(guest.guest()))?);
-        let opened = Listening::open(directory, section.file_name(), earlier);
-        self.socket = Some(opened.map_err(|error| error.to_string())?);
+        self.socket = Some(Listening::open(directory, section.file_name(), earlier)?);
         Ok(true)
     }
 }
 
-/// The user of that name or number.
-fn find_user(user: &str) -> Result<Uid, String> {
-    match account::find(USERS, user) {
-        Ok(Some(number)) => Ok(Uid::from_raw(number)),
-        Ok(None) => Err(format!(
-            "no user {user} in {USERS}. Give a user of LDAP or sssd by its number: getent passwd {user}"
-        )),
-        Err(error) => Err(error.to_string()),
+/// Why the daemon does not listen for a guest.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotListening {
+    /// Something on the way is not what it has to be.
+    #[error("{0}")]
+    Incomplete(String),
+    /// Who may connect is not known.
+    #[error("no user {0} in {USERS}. Give a user of LDAP or sssd by its number: getent passwd {0}")]
+    NoUser(String),
+    /// A directory on the way, or the list of users.
+    #[error(transparent)]
+    Unread(#[from] FileError),
+    /// The socket cannot be made.
+    #[error(transparent)]
+    Socket(#[from] listening::Error),
+    /// It cannot be waited for.
+    #[error(transparent)]
+    Unwaited(#[from] io::Error),
+}
+
+impl NotListening {
+    /// Whether it is to be tried again soon: see [`file_error::is_passing`].
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Incomplete(_) | Self::NoUser(_) => false,
+            Self::Unread(error) => error.is_passing(),
+            Self::Socket(error) => error.is_passing(),
+            Self::Unwaited(error) => file_error::is_passing(error),
+        }
     }
+}
+
+/// The user of that name or number.
+fn find_user(user: &str) -> Result<Uid, NotListening> {
+    let number = account::find(USERS, user)?;
+    number.map(Uid::from_raw).ok_or_else(|| NotListening::NoUser(user.to_owned()))
 }

@@ -29,10 +29,14 @@ pub(crate) enum Alarm {
     LookAgain(PortId),
     /// hostinfo-open has not answered in time.
     Opener,
+    /// The directory of the administrator's own statistics is to be read again, since it could not be for a passing reason.
+    Definitions,
     /// Guests can connect over AF_VSOCK again.
     Vsock,
     /// A connection over AF_VSOCK is to be identified, or closed.
     Unidentified(UnidentifiedId),
+    /// The number of log lines left out about such connections is to be logged.
+    UnidentifiedLeftOut,
     /// Incidents are to be written.
     Incidents,
     /// The number of log lines left out about a guest is to be logged.

@@ -1,10 +1,8 @@
 //! The content of a rules file, used completely or not at all.
 
-use std::hash::{DefaultHasher, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use hostinfo_control::limits::RULES_TEXT_MAX;
 use hostinfo_rules::{FILE_MAX, Problem, Rules};
 
 use crate::system::file_error::FileError;
@@ -15,10 +13,8 @@ pub(crate) struct InForce {
     pub(crate) rules: Rules,
     /// Since when they have been in force.
     pub(crate) since: SystemTime,
-    /// The text they were parsed from, unless it is longer than [`RULES_TEXT_MAX`].
+    /// The text they were parsed from, of at most [`FILE_MAX`]. `None` for the built-in default.
     pub(crate) text: Option<String>,
-    /// Recognizes the same text again, even if it is not kept. `None` for the built-in default.
-    pub(super) digest: Option<u64>,
 }
 
 /// Why a file's rules are not in force.
@@ -48,7 +44,7 @@ pub(crate) enum Error {
 impl InForce {
     /// The built-in default.
     pub(super) fn builtin() -> Self {
-        Self { rules: Rules::builtin(), since: SystemTime::now(), text: None, digest: None }
+        Self { rules: Rules::builtin(), since: SystemTime::now(), text: None }
     }
 
     /// Reads the file: its rules, and warnings about them; `None` if it does not exist.
@@ -58,22 +54,21 @@ impl InForce {
     pub(super) fn read(path: &Path) -> Result<Option<(Self, Vec<Problem>)>, Error> {
         let text = hostinfo_file::read(path, FILE_MAX);
         let text = text.map_err(FileError::of(path)).map_err(Error::Unreadable)?;
-        let Some(text) = text else { return Ok(None) };
-        let parsed = hostinfo_rules::parse(&text)
-            .map_err(|problems| Error::Malformed { path: path.to_owned(), problems })?;
-        let digest = Some(digest(&text));
-        let text = Some(text).filter(|text| text.len() <= RULES_TEXT_MAX);
-        let text = text.and_then(|text| String::from_utf8(text).ok());
-        let rules = Self { rules: parsed.rules, since: SystemTime::now(), text, digest };
-        Ok(Some((rules, parsed.warnings)))
+        text.map(|text| Self::parse(&text, path)).transpose()
     }
-}
 
-/// Need not be cryptographic: whoever writes the file gains nothing from a collision.
-fn digest(text: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(text);
-    hasher.finish()
+    /// What the `text` of the file at `path` says: its rules, and warnings about them.
+    ///
+    /// # Errors
+    /// It has errors.
+    pub(super) fn parse(text: &[u8], path: &Path) -> Result<(Self, Vec<Problem>), Error> {
+        let parsed = hostinfo_rules::parse(text)
+            .map_err(|problems| Error::Malformed { path: path.to_owned(), problems })?;
+        // What is not UTF-8 has errors.
+        let text = Some(String::from_utf8_lossy(text).into_owned());
+        let rules = Self { rules: parsed.rules, since: SystemTime::now(), text };
+        Ok((rules, parsed.warnings))
+    }
 }
 
 fn show(problems: &[Problem], path: &Path) -> String {

@@ -7,12 +7,13 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::Context as _;
 use hostinfo_control::{Upgraded, answer};
+use hostinfo_custom::CustomState;
 use hostinfo_handover::Document;
 use hostinfo_sample::Host;
 
 use crate::admin::{Before, Inherited};
 use crate::args::Args;
-use crate::handover::{GuestsState, Handover, LibvirtState, ListenerState};
+use crate::handover::{FilesState, GuestsState, Handover, LibvirtState, ListenerState};
 use crate::metrics::tally::Tally;
 use crate::rules_file;
 use crate::settings::Settings;
@@ -27,10 +28,12 @@ pub(super) struct Beginning {
     pub(super) start: Instant,
     pub(super) host: Host,
     pub(super) tally: Tally,
-    pub(super) custom_failures: u64,
+    pub(super) customs: CustomState,
     pub(super) log_left_out: u64,
     /// From another program.
     pub(super) before: Option<Predecessor>,
+    /// The administrator's files as that goes by them.
+    pub(super) files: Option<FilesState>,
 }
 
 /// What another program hands over besides.
@@ -58,9 +61,10 @@ impl Beginning {
             start: Instant::now(),
             host: Host::default(),
             tally: Tally::default(),
-            custom_failures: 0,
+            customs: CustomState::default(),
             log_left_out: 0,
             before: None,
+            files: None,
         }
     }
 
@@ -86,7 +90,7 @@ impl Beginning {
             start: handover.start,
             host: handover.host,
             tally: handover.tally,
-            custom_failures: handover.custom_failures,
+            customs: handover.customs,
             log_left_out: handover.log_left_out,
             before: Some(Predecessor {
                 guests: handover.guests,
@@ -94,6 +98,7 @@ impl Beginning {
                 libvirt: handover.libvirt,
                 clients: Clients { before: handover.release, fds: askers },
             }),
+            files: Some(handover.files),
         })
     }
 }
@@ -116,7 +121,7 @@ impl Clients {
 }
 
 /// `--check-handover`: whether this program can go on with the document at that descriptor, under the rules and the
-/// settings that are there now.
+/// settings in it.
 ///
 /// # Errors
 /// Why it cannot.
@@ -124,8 +129,9 @@ pub(super) fn check(fd: u32, args: &Args) -> anyhow::Result<()> {
     // The file is opened anew, so that it is read from its beginning, whoever else reads it.
     let path = PathBuf::from(format!("/proc/self/fd/{fd}"));
     let file = File::open(&path).with_context(|| path.display().to_string())?;
-    Handover::read(&Document::open(file.into())?)?;
-    check_files(args)
+    let FilesState { settings, rules } = Handover::read(&Document::open(file.into())?)?.files;
+    let settings = Settings::of(settings.into(), args)?;
+    Ok(rules_file::check_handover(rules.as_deref(), &settings.paths.rules)?)
 }
 
 /// `--check`: whether a daemon would start with the rules and the settings that are there now.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::Parser as _;
@@ -19,6 +20,7 @@ use crate::admin_values;
 use crate::args::Args;
 use crate::confinement::Confinement;
 use crate::guests::Guests;
+use crate::handover::FilesState;
 use crate::libvirt::Libvirt;
 use crate::logging::Logging;
 use crate::reactor::Reactor;
@@ -67,7 +69,9 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let program = Program::own().context("/proc/self/exe")?;
     let beginning = if args.handover { Beginning::taken_over()? } else { Beginning::fresh() };
     let Beginning { locks, scrape, start, host, tally, before, .. } = beginning;
-    let (file, settings) = SettingsFile::open(args)?;
+    let texts = beginning.files;
+    let text = texts.as_ref().map(|texts| &*texts.settings);
+    let (file, settings) = SettingsFile::open(args, text)?;
     let confinement = Confinement::of(&settings, &program.path);
     let Settings {
         paths,
@@ -90,7 +94,12 @@ fn serve(args: Args) -> anyhow::Result<()> {
     // Before anything else takes effect: of two daemons, the second one ends here.
     let directories = Directories::open(&paths.socket_dir, pty, locks)?;
     let watcher = Watcher::new().context("the rules file cannot be watched")?;
-    let rules = RulesFile::open(&paths.rules, watcher)?;
+    let rules = match &texts {
+        Some(FilesState { rules, .. }) => {
+            RulesFile::taken_over(rules.as_deref(), &paths.rules, watcher, Instant::now())?
+        }
+        None => RulesFile::open(&paths.rules, watcher)?,
+    };
     let file_limit = raise_file_limit();
     keep_capabilities();
     let os_release = hostinfo_file::read(Path::new(OS_RELEASE), OS_RELEASE_MAX).ok().flatten();
@@ -105,7 +114,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
         }
     };
     let (mut admin_values, admin_files) = admin_values::load(&paths, labels).context("epoll")?;
-    admin_values.customs.count_on_from(beginning.custom_failures);
+    admin_values.customs.take_over(beginning.customs);
     let files = OpenFiles::within(file_limit);
     let host = host.seen_at(paths.roots(), files.clone());
     let engine = Engine::new(host, libvirt, admin_values, os_name, start);

@@ -18,7 +18,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::Server;
 use crate::confinement::Layers;
-use crate::handover::{Handover, VERSION};
+use crate::handover::{FilesState, Handover, VERSION};
 use crate::reactor::alarms::Alarm;
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
@@ -70,7 +70,8 @@ impl Server {
             }
             Some(_) => return,
         }
-        match self.prepare().and_then(|()| self.check().map_err(|error| error.to_string())) {
+        let prepared = self.prepare();
+        match prepared.and_then(|files| self.check(files).map_err(|error| error.to_string())) {
             Ok(check) => {
                 self.upgrade.check = Some(check);
                 self.reactor.set_alarm(Alarm::Check, Some(Instant::now() + CHECK_WITHIN));
@@ -79,14 +80,15 @@ impl Server {
         }
     }
 
-    /// Whether the new program, which reads the rules and the settings anew, would go on under those in force.
-    fn prepare(&mut self) -> Result<(), String> {
-        self.settings.are_current()?;
-        self.guests.prepare_handover(Instant::now())
+    /// What the new program goes by: what is in force, and settings that take effect while it runs.
+    fn prepare(&mut self) -> Result<FilesState, String> {
+        let settings = self.settings.hand_over()?;
+        let rules = self.guests.prepare_handover(Instant::now())?;
+        Ok(FilesState { settings, rules })
     }
 
-    fn check(&self) -> io::Result<Check> {
-        let document = Document::write(&self.hand_over(&mut Outgoing::default()));
+    fn check(&self, files: FilesState) -> io::Result<Check> {
+        let document = Document::write(&self.hand_over(files, &mut Outgoing::default()));
         let document = document.map_err(io::Error::other)?.as_fd().try_clone_to_owned()?;
         let (says, end) = io::pipe()?;
         let mut command = Command::new(&self.upgrade.program.path);
@@ -132,10 +134,10 @@ impl Server {
 
     /// Executes the new program. Returns only if that fails; then nothing has changed.
     fn execute(&mut self) -> Result<Infallible, String> {
-        self.prepare()?;
+        let files = self.prepare()?;
         let fail = |error: io::Error| format!("nothing could be handed over: {error}");
         let mut fds = Outgoing::default();
-        let document = Document::write(&self.hand_over(&mut fds));
+        let document = Document::write(&self.hand_over(files, &mut fds));
         let document =
             document.map_err(|error| format!("nothing could be handed over: {error}"))?;
         let waiting = fds.send(document.as_fd()).map_err(fail)?;
@@ -155,12 +157,13 @@ impl Server {
         Err(format!("cannot execute {}: {error}", self.upgrade.program.path.display()))
     }
 
-    fn hand_over<'s>(&'s self, fds: &mut Outgoing<'s>) -> Handover<&'s Host> {
+    fn hand_over<'s>(&'s self, files: FilesState, fds: &mut Outgoing<'s>) -> Handover<&'s Host> {
         let engine = self.guests.engine();
-        let socket = self.control.state();
+        let (socket, now) = (self.control.state(), Instant::now());
         Handover {
             version: VERSION,
             release: env!("CARGO_PKG_VERSION").to_owned(),
+            files,
             start: engine.start(),
             since: socket.since,
             host: engine.host(),
@@ -168,9 +171,9 @@ impl Server {
             control: self.control.hand_over(fds),
             scrape: self.scrape.hand_over(fds),
             guests: self.guests.hand_over(fds),
-            libvirt: engine.libvirt().hand_over(Instant::now()),
+            libvirt: engine.libvirt().hand_over(now),
             tally: self.guests.tally().clone(),
-            custom_failures: engine.admin_values().customs.failures(),
+            customs: engine.admin_values().customs.hand_over(now),
             events_left_out: socket.left_out,
             log_left_out: self.logging.left_out(),
             askers: self.control.hand_over_askers(fds),

@@ -17,12 +17,15 @@ pub(crate) struct SettingsFile {
 }
 
 impl SettingsFile {
-    /// Reads the file for the first time.
+    /// Begins with the file as it is, or as another program has `read` it, since it may have changed meanwhile.
     ///
     /// # Errors
     /// The file has errors; the daemon does not start then.
-    pub(crate) fn open(args: Args) -> Result<(Self, Settings), Error> {
-        let settings = Settings::load(&args)?;
+    pub(crate) fn open(args: Args, read: Option<&str>) -> Result<(Self, Settings), Error> {
+        let settings = match read {
+            Some(text) => Settings::of(text.into(), &args)?,
+            None => Settings::load(&args)?,
+        };
         let at_start = AtStart::of(&settings);
         Ok((Self { args, at_start, problem: None }, settings))
     }
@@ -44,17 +47,18 @@ impl SettingsFile {
         }
     }
 
-    /// Whether another program that reads the file goes on like this one.
+    /// The text of the file, with which another program goes on like this one.
     ///
     /// # Errors
-    /// Why not, with the remedy.
-    pub(crate) fn are_current(&self) -> Result<(), String> {
-        let settings = Settings::load(&self.args);
-        let settings =
-            settings.map_err(|error| format!("the settings have to be mended first: {error}"))?;
+    /// Why none would, with the remedy.
+    pub(crate) fn hand_over(&self) -> Result<String, String> {
+        let fail = |error: Error| format!("the settings have to be mended first: {error}");
+        let file = Settings::read(&self.args).map_err(fail)?;
+        let text = String::from_utf8_lossy(&file).into_owned();
+        let settings = Settings::of(file, &self.args).map_err(fail)?;
         let waiting = self.at_start.waiting(&settings).join(", ");
         match waiting.is_empty() {
-            true => Ok(()),
+            true => Ok(text),
             false => Err(format!(
                 "these changes of the settings take effect only when hostinfod is restarted, so restart it \
                  (systemctl restart hostinfo): {waiting}"

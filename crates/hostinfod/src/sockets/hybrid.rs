@@ -3,8 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::path::Path;
+use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
@@ -13,6 +12,7 @@ use rustix::io::Errno;
 
 use crate::reactor::id::PortId;
 use crate::settings::hybrid::Hybrid;
+use crate::sockets::below::Below;
 use crate::sockets::directory::WATCHED;
 use crate::sockets::pace::{Pace, PlaceChange};
 use crate::system::file_error::FileError;
@@ -30,7 +30,9 @@ pub(crate) struct Section {
     watched_path: WatchedPath,
     base: Option<Watch>,
     /// The watched directories of guests.
-    below: HashMap<Watch, OsString>,
+    below: Below<OsString>,
+    /// Whether it could not be looked into for a passing reason. Nothing tells when that has passed.
+    is_passing: bool,
     pace: Pace<OsString>,
 }
 
@@ -49,40 +51,65 @@ pub(crate) enum GuestDir {
 const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW);
 
 impl Section {
-    /// Watches what leads to the guests' directories.
+    /// Nothing is looked at yet.
     ///
     /// # Errors
     /// Where nothing can be watched.
     pub(crate) fn open(settings: Hybrid) -> io::Result<Self> {
         let (watcher, watched_path) =
             (Watcher::new()?, WatchedPath::new(settings.path.directory()));
-        let (ports, below) = (HashMap::new(), HashMap::new());
-        let pace = Pace::new();
-        let mut section = Self { settings, ports, watcher, watched_path, base: None, below, pace };
-        section.follow();
-        Ok(section)
+        Ok(Self {
+            settings,
+            ports: HashMap::new(),
+            watcher,
+            watched_path,
+            base: None,
+            below: Below::new(),
+            is_passing: false,
+            pace: Pace::new(),
+        })
     }
 
-    /// Watches whatever stands behind the path now.
-    pub(crate) fn follow(&mut self) {
+    /// Watches whatever stands behind the path now. Returns every entry that a guest's directory may be; `None` where the
+    /// directory is there and cannot be read.
+    pub(crate) fn look(&mut self) -> Option<Vec<OsString>> {
+        let was_passing = std::mem::take(&mut self.is_passing);
+        // First watched, then read: nothing comes in between.
+        let (error, entries) = match (self.follow(), self.entries()) {
+            (Ok(()), Ok(entries)) => return Some(entries),
+            (Err(error), entries) => (error, entries.ok()),
+            (Ok(()), Err(error)) => (error, None),
+        };
+        let error = FileError::of(self.settings.path.directory())(error);
+        self.is_passing = error.is_passing();
+        if !self.is_passing {
+            tracing::error!("{error}; guests that come there are found only at SIGHUP");
+        } else if !was_passing {
+            tracing::error!("{error}; it is tried again");
+        }
+        entries
+    }
+
+    /// Whether it could not be looked into for a passing reason, so that it is to be looked at again soon.
+    pub(crate) fn is_to_be_tried_again(&self) -> bool {
+        self.is_passing
+    }
+
+    fn follow(&mut self) -> io::Result<()> {
         let (_, unwatched) = self.watched_path.follow(&self.watcher, WatchFlags::empty());
         for error in unwatched {
             tracing::debug!("{error}; changes there take effect only at SIGHUP");
         }
         let base = self.settings.path.directory();
-        let before = self.base.take();
-        self.base = match self.watcher.add(base, WATCHED | WatchFlags::ONLYDIR) {
-            Ok(watch) => Some(watch),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => {
-                let error = FileError::of(base)(error);
-                tracing::warn!("{error}; guests that come there are found only at SIGHUP");
-                None
-            }
+        let added = match self.watcher.add(base, WATCHED | WatchFlags::ONLYDIR) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            added => added.map(Some),
         };
+        let before = std::mem::replace(&mut self.base, *added.as_ref().unwrap_or(&None));
         if let Some(before) = before.filter(|before| Some(*before) != self.base) {
             self.watcher.remove(before);
         }
+        added.map(drop)
     }
 
     /// What tells that something has changed.
@@ -102,6 +129,9 @@ impl Section {
                 changes.extend(is_guests.then_some(PlaceChange::Guest(entry)));
             }
         }
+        if self.is_passing {
+            changes.insert(PlaceChange::Everything);
+        }
         self.pace.admit(changes, now)
     }
 
@@ -119,9 +149,9 @@ impl Section {
         if Some(watch) == self.base {
             return name;
         }
-        let entry = self.below.get(&watch)?.clone();
+        let entry = self.below.guest(watch)?.clone();
         if what.contains(ReadFlags::IGNORED) {
-            self.below.remove(&watch);
+            self.below.has_ended(watch);
         }
         // A VMM has other files there as well.
         let mut parts = self.settings.path.below().iter();
@@ -136,11 +166,7 @@ impl Section {
         self.settings.guests.has(&whole).then_some(whole)
     }
 
-    /// Every entry that a guest's directory may be.
-    ///
-    /// # Errors
-    /// Where the directory is there and cannot be read.
-    pub(crate) fn entries(&self) -> io::Result<Vec<OsString>> {
+    fn entries(&self) -> io::Result<Vec<OsString>> {
         let found = match super::names(self.settings.path.directory()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             other => other?,
@@ -188,23 +214,16 @@ impl Section {
                 }
                 Err(error) => return Err(FileError::of(&here)(error)),
             };
-            let itself = format!("/proc/self/fd/{}", directory.as_raw_fd());
-            let watch = self.watcher.add(Path::new(&itself), WATCHED | WatchFlags::ONLYDIR);
-            self.below.insert(watch.map_err(FileError::of(&here))?, entry.to_owned());
+            let text = path.text();
+            let watched = self.below.watch(&self.watcher, &directory, entry.to_owned(), text);
+            watched.map_err(FileError::of(&here))?;
         }
         Ok(GuestDir::Open(directory))
     }
 
     /// A guest has no directory any more.
     pub(crate) fn remove_guest(&mut self, entry: &OsStr) -> Option<PortId> {
-        let watcher = &self.watcher;
-        self.below.retain(|watch, of| {
-            let stays = of != entry;
-            if !stays {
-                watcher.remove(*watch);
-            }
-            stays
-        });
+        self.below.forget(&self.watcher, entry);
         self.ports.remove(entry)
     }
 }

@@ -10,6 +10,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockop
 use rustix::process::umask;
 
 use super::{ConnectError, find};
+use crate::system::file_error;
 use crate::system::file_id::FileId;
 use crate::system::systemd;
 
@@ -58,6 +59,13 @@ pub(crate) enum Error {
     /// Anything else.
     #[error("{0}")]
     Failed(io::Error),
+}
+
+impl Error {
+    /// Whether it is to be tried again soon: see [`file_error::is_passing`].
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Failed(error) if file_error::is_passing(error))
+    }
 }
 
 impl From<Errno> for Error {

@@ -11,7 +11,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 /// and its mode.
 const CHECKS_MAX: u32 = 4;
 
-/// Guests that are checked in that time, each on its own: as many guests as [`super::pattern_dir`] watches
+/// Guests that are checked in that time, each on its own: as many guests as [`super::below`] watches
 /// directories of. Where there are more, all are checked together.
 const NAMES_MAX: usize = 4096;
 

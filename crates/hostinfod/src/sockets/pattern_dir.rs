@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Instant;
 
@@ -17,6 +17,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::reactor::id::PortId;
+use crate::sockets::below::Below;
 use crate::sockets::directory::WATCHED;
 use crate::sockets::pace::{Pace, PlaceChange};
 use crate::sockets::{self, ConnectError};
@@ -24,10 +25,6 @@ use crate::system::file_error::FileError;
 use crate::system::file_id::FileId;
 use crate::system::watch::{Watch, Watcher};
 use crate::system::watched_path::WatchedPath;
-
-/// Directories of guests that are watched, at most, where a pattern has segments below the name: two for each of
-/// 4,096 guests. The kernel permits a user 8,192 watches or more.
-const BELOW_MAX: usize = 8192;
 
 /// One `[[sockets]]`.
 #[derive(Debug)]
@@ -37,12 +34,10 @@ pub(crate) struct PatternDir {
     watched_path: WatchedPath,
     /// The directory with the names, while it is there.
     directory: Option<Watch>,
-    /// Directories of the guests of these names.
-    below: HashMap<Watch, String>,
+    /// Directories of guests, by their names, where the pattern has segments below the name.
+    below: Below<String>,
     /// The guests that are served from here, by their names.
     pub(crate) ports: HashMap<String, PortId>,
-    /// There are more of those than are watched, and the log has been told.
-    is_full: bool,
     /// Why the directory cannot be looked into.
     problem: Option<String>,
     /// Whether that reason passes by itself. Nothing tells when, so it is tried again.
@@ -61,8 +56,7 @@ impl PatternDir {
             watched_path: WatchedPath::new(entry.pattern.directory()),
             entry,
             directory: None,
-            below: HashMap::new(),
-            is_full: false,
+            below: Below::new(),
             ports: HashMap::new(),
             problem: None,
             is_passing: false,
@@ -111,8 +105,8 @@ impl PatternDir {
                     None => None,
                 });
             } else if change.what.contains(ReadFlags::IGNORED) {
-                self.below.remove(&change.watch);
-            } else if let Some(name) = self.below.get(&change.watch) {
+                self.below.has_ended(change.watch);
+            } else if let Some(name) = self.below.guest(change.watch) {
                 changes.insert(PlaceChange::Guest(name.clone()));
             }
         }
@@ -197,36 +191,17 @@ impl PatternDir {
                 Ok(next) => here = next,
                 Err(_) => return,
             }
-            if self.below.len() >= BELOW_MAX {
-                let text = self.entry.pattern.text();
-                if !std::mem::replace(&mut self.is_full, true) {
-                    tracing::error!(
-                        "{text}: guests have over {BELOW_MAX} directories there: changes in the others take \
-                         effect only at SIGHUP. Enable fewer guests in hostinfod.toml"
-                    );
-                }
-                return;
-            }
-            let path = format!("/proc/self/fd/{}", here.as_raw_fd());
-            match self.watcher.add(Path::new(&path), WATCHED | WatchFlags::ONLYDIR) {
-                Ok(watch) => drop(self.below.insert(watch, name.to_owned())),
-                Err(error) => {
-                    let path = self.entry.pattern.path(name);
-                    return tracing::error!("{}", FileError::of(&path)(error));
-                }
+            let text = self.entry.pattern.text();
+            if let Err(error) = self.below.watch(&self.watcher, &here, name.to_owned(), text) {
+                let path = self.entry.pattern.path(name);
+                return tracing::error!("{}", FileError::of(&path)(error));
             }
         }
     }
 
     /// Watches nothing of a guest's own any more.
     pub(crate) fn forget_below(&mut self, name: &str) {
-        let watcher = &self.watcher;
-        self.below.retain(|watch, whose| {
-            if whose == name {
-                watcher.remove(*watch);
-            }
-            whose != name
-        });
+        self.below.forget(&self.watcher, name);
     }
 
     /// The socket of the guest of that name.

@@ -28,12 +28,17 @@ impl FileError {
 }
 
 impl FileError {
-    /// Whether the system lacks what it may have again in a moment, and will not tell when: descriptors (EMFILE,
-    /// ENFILE) or memory. Such a file is to be tried again after [`TRY_AGAIN`].
+    /// Whether the error [`is_passing`].
     pub(crate) fn is_passing(&self) -> bool {
-        let errno = Errno::from_io_error(&self.error);
-        matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
+        is_passing(&self.error)
     }
+}
+
+/// Whether the system lacks what it may have again in a moment, and will not tell when: descriptors (EMFILE, ENFILE) or
+/// memory. What failed is to be tried again after [`TRY_AGAIN`].
+pub(crate) fn is_passing(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
 }
 
 impl fmt::Display for FileError {

@@ -10,13 +10,13 @@ use crate::standing::Standing;
 impl Scene {
     /// The guest as the domain `a` of a libvirt that knows these figures. The guest has asked for
     /// them itself.
-    fn in_libvirt(rules: &str, figures: Figures) -> Self {
+    pub(super) fn in_libvirt(rules: &str, figures: Figures) -> Self {
         Self::in_libvirt_as(rules, domain(7, "a"), figures)
     }
 
     fn in_libvirt_as(rules: &str, domain: Domain, figures: Figures) -> Self {
         let mut scene = Self::new(rules);
-        scene.observed.history().may_refresh(scene.now);
+        scene.observed.history().may_refresh(Duration::ZERO, scene.now);
         scene.engine.backend.libvirt = FakeLibvirt::with_figures(domain, figures);
         let run = Run { id: Some(1), reverts: 0 };
         scene.set_standing(Standing::Domain(examples::UUID, run));

@@ -42,7 +42,7 @@ fn of_quota_and_neighbours_the_one_that_took_more_is_named_first() {
 }
 
 #[test]
-fn who_got_all_of_its_quota_waited_for_that_however_throttling_is_counted() {
+fn a_guest_that_got_all_of_its_quota_waited_for_that_however_throttling_is_counted() {
     // Four vCPUs held back on one CPU count once as throttled and four times as delayed.
     let minute = Stretch {
         vcpus: 4,

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::termios::{self, ControlModes, OptionalActions, QueueSelector, Termios};
+use rustix::termios;
 
 use crate::blame::is_console;
 use crate::others::Others;
 use crate::port::{OpenError, Port};
-use crate::system::linux::{fd, look::look};
+use crate::system::linux::look::{Node, look};
+use crate::system::linux::{fd, raw, signal};
 
 /// An open port. A tty is in raw mode as long as this value lives.
 pub(super) struct Device {
@@ -21,12 +22,10 @@ pub(super) struct Device {
     tty: Option<Tty>,
 }
 
-/// What a tty needs in addition to a channel.
+/// What a tty has in addition to a channel.
 struct Tty {
-    /// Its original settings.
-    found: Termios,
-    /// The devices that lead to it (`st_rdev`).
-    devices: Vec<u64>,
+    /// The devices that lead to it.
+    devices: Vec<Node>,
 }
 
 /// The time between two checks of a busy port: an answer takes milliseconds.
@@ -37,7 +36,7 @@ const BUSY_PAUSE: Duration = Duration::from_millis(50);
 const SECOND_LOOK: Duration = Duration::from_millis(20);
 
 /// Which other programs have one of the devices open.
-fn others(devices: &[u64]) -> Others {
+fn others(devices: &[Node]) -> Others {
     look(Path::new("/proc"), std::process::id(), devices)
 }
 
@@ -86,7 +85,7 @@ impl Device {
         if FileType::from_raw_mode(status.st_mode) != FileType::CharacterDevice {
             return Err(OpenError::NotAPort);
         }
-        let rdev = status.st_rdev;
+        let node = Node::new(status.st_rdev, status.st_dev);
         // TIOCEXCL would keep out everybody else until the last close, whereas the kernel releases
         // this lock if a program dies.
         rustix::fs::flock(&device, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
@@ -103,16 +102,14 @@ impl Device {
         };
         // A program that does not know about the lock would get part of the answer, or be answered
         // in between.
-        let others = rivals(&[rdev]);
+        let others = rivals(&[node]);
         if !others.holders.is_empty() {
             return Err(OpenError::Busy(others));
         }
-        let mut raw = found.clone();
-        // A read returns as soon as there is one byte (VMIN), and there is no carrier to lose.
-        raw.make_raw();
-        raw.control_modes |= ControlModes::CLOCAL | ControlModes::CREAD;
-        termios::tcsetattr(&device, OptionalActions::Now, &raw)?;
-        Ok(Self { device, tty: Some(Tty { found, devices: devices(path, rdev) }) })
+        // Without handlers, a signal leaves the port raw, which does no harm to hostinfo.
+        let _ = signal::restore_port_on_end();
+        raw::make_raw(&device, found)?;
+        Ok(Self { device, tty: Some(Tty { devices: devices(path, node) }) })
     }
 }
 
@@ -139,21 +136,16 @@ impl Port for Device {
 }
 
 impl Drop for Device {
-    /// Restores the tty's settings: by mistake, it may be the terminal that somebody is using. A
-    /// signal that ends the program leaves it raw, which does no harm on a serial port.
     fn drop(&mut self) {
-        if let Some(tty) = &self.tty {
-            let _ = termios::ioctl_tiocnxcl(&self.device);
-            // Bytes that a dead host has not read would delay the close for 30 s (closing_wait).
-            let _ = termios::tcflush(&self.device, QueueSelector::OFlush);
-            let _ = termios::tcsetattr(&self.device, OptionalActions::Now, &tty.found);
+        if self.tty.is_some() {
+            raw::restore();
         }
     }
 }
 
 /// Which other programs have one of the devices open for longer than it takes to check whether it
 /// is free.
-fn rivals(devices: &[u64]) -> Others {
+fn rivals(devices: &[Node]) -> Others {
     let first = others(devices);
     if first.holders.is_empty() {
         return first;
@@ -185,15 +177,14 @@ fn has_lock(locks: &str, device: u64, inode: u64) -> bool {
 /// Which other programs have the device at `path` open.
 pub(crate) fn others_on(path: &Path) -> Others {
     match rustix::fs::stat(path) {
-        Ok(status) => others(&devices(path, status.st_rdev)),
+        Ok(status) => others(&devices(path, Node::new(status.st_rdev, status.st_dev))),
         Err(_) => Others::default(),
     }
 }
 
-/// The numbers of the devices that lead to that one: its own, and that of /dev/console if that tty
-/// is the kernel's console.
-fn devices(path: &Path, own: u64) -> Vec<u64> {
-    if is_console(path) { vec![own, rustix::fs::makedev(5, 1)] } else { vec![own] }
+/// The devices that lead to that one: itself, and /dev/console if that tty is it.
+fn devices(path: &Path, own: Node) -> Vec<Node> {
+    if is_console(path) { vec![own, Node::new(rustix::fs::makedev(5, 1), 0)] } else { vec![own] }
 }
 
 /// How a user gets access to a device.

@@ -37,8 +37,9 @@ pub(super) fn read(fd: impl AsFd, buffer: &mut [u8], until: Instant) -> io::Resu
     loop {
         wait(fd.as_fd(), PollFlags::IN, until)?;
         match rustix::io::read(&fd, &mut *buffer) {
-            // A channel without a host; a tty that was hung up; a socket that was closed.
-            Ok(0) | Err(Errno::IO | Errno::CONNRESET) => {
+            // A channel without a host; a tty that was hung up; a channel that was unplugged; a
+            // socket that was closed.
+            Ok(0) | Err(Errno::IO | Errno::NODEV | Errno::CONNRESET) => {
                 return Err(ErrorKind::NotConnected.into());
             }
             Ok(length) => return Ok(length),
@@ -60,7 +61,7 @@ pub(super) fn write(fd: impl AsFd, mut bytes: &[u8], until: Instant) -> io::Resu
             Ok(length) => bytes = bytes.get(length..).unwrap_or_default(),
             Err(Errno::AGAIN) => wait(fd.as_fd(), PollFlags::OUT, until)?,
             Err(Errno::INTR) => {}
-            Err(Errno::IO | Errno::PIPE | Errno::CONNRESET) => {
+            Err(Errno::IO | Errno::NODEV | Errno::PIPE | Errno::CONNRESET) => {
                 return Err(ErrorKind::NotConnected.into());
             }
             Err(error) => return Err(error.into()),

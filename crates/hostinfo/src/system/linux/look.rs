@@ -13,14 +13,40 @@ use crate::others::{Holder, Others};
 /// The longest that a search takes: ten thousand processes with ten files each take 0.2 s.
 const LOOK_MAX: Duration = Duration::from_millis(500);
 
-/// Finds the programs that have one of `devices` open, given by the kernel's numbers
-/// (`st_rdev`), other than the process `own` and its ancestors: a shell that has opened the
+/// A device, as stat(2) tells it from others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Node {
+    /// Its number (`st_rdev`).
+    number: u64,
+    /// The file system of a pseudo-terminal (`st_dev`): in each container, their numbers begin at 0
+    /// again.
+    devpts: Option<u64>,
+}
+
+impl Node {
+    /// From `st_rdev` and `st_dev`.
+    pub(super) fn new(number: u64, file_system: u64) -> Self {
+        let pts = pts(number);
+        Self { number, devpts: pts.map(|_| file_system) }
+    }
+}
+
+/// The number of a pseudo-terminal among its kind.
+fn pts(number: u64) -> Option<u32> {
+    /// The number of the first of them, and how many minor numbers each has (devices.txt).
+    const PTS_MAJOR: u32 = 136;
+    const PTS_MINORS: u32 = 1 << 20;
+    let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
+    (major == PTS_MAJOR && minor < PTS_MINORS).then_some(minor)
+}
+
+/// Finds the programs that have one of `devices` open, other than the process `own` and its ancestors: a shell that has opened the
 /// port, as in the README, waits while the program it started runs. A process that holds the
 /// other end of a pseudo-terminal is the host itself (`hostinfod --pty`), so it does not count
 /// either.
 ///
 /// `proc` is the mount point of proc(5).
-pub(super) fn look(proc: &Path, own: u32, devices: &[u64]) -> Others {
+pub(super) fn look(proc: &Path, own: u32, devices: &[Node]) -> Others {
     let deadline = Instant::now() + LOOK_MAX;
     let ancestors = Ancestors::of(proc, own);
     let mut others = Others::default();
@@ -58,7 +84,7 @@ enum Access {
 
 impl Access {
     /// `None` if this program may not inspect the process.
-    fn to(process: &Path, devices: &[u64]) -> Option<Self> {
+    fn to(process: &Path, devices: &[Node]) -> Option<Self> {
         let files = match fs::read_dir(process.join("fd")) {
             Ok(files) => files,
             // It has ended in the meantime.
@@ -71,13 +97,14 @@ impl Access {
 
     /// From one of its open files. The link has the same read and write permissions as the open
     /// file.
-    fn by(link: &Path, devices: &[u64]) -> Self {
+    fn by(link: &Path, devices: &[Node]) -> Self {
         const READABLE: u32 = 0o400;
         // Only devices are inspected: another file may be on a server that does not answer.
         let is_candidate = fs::read_link(link).is_ok_and(|to| to.starts_with("/dev"));
         let is_meant = is_candidate
             && fs::metadata(link).is_ok_and(|file| {
-                file.file_type().is_char_device() && devices.contains(&file.rdev())
+                file.file_type().is_char_device()
+                    && devices.contains(&Node::new(file.rdev(), file.dev()))
             });
         match fs::symlink_metadata(link) {
             Ok(own) if is_meant && own.permissions().mode() & READABLE != 0 => Self::Reads,
@@ -89,15 +116,8 @@ impl Access {
 
 /// Whether the process holds the controlling end of one of the devices, which must then be a
 /// pseudo-terminal.
-fn is_at_other_end(process: &Path, devices: &[u64]) -> bool {
-    /// The number of the first of them, and how many minor numbers each has (devices.txt).
-    const PTS_MAJOR: u32 = 136;
-    const PTS_MINORS: u32 = 1 << 20;
-    let index = |device: &u64| {
-        let (major, minor) = (rustix::fs::major(*device), rustix::fs::minor(*device));
-        (major == PTS_MAJOR && minor < PTS_MINORS).then_some(minor)
-    };
-    let wanted: Vec<u32> = devices.iter().filter_map(index).collect();
+fn is_at_other_end(process: &Path, devices: &[Node]) -> bool {
+    let wanted: Vec<u32> = devices.iter().filter_map(|device| pts(device.number)).collect();
     let Ok(files) = fs::read_dir(process.join("fdinfo")) else { return false };
     !wanted.is_empty()
         && files.flatten().any(|file| {
@@ -168,8 +188,9 @@ mod tests {
         proc
     }
 
-    fn rdev(path: &str) -> u64 {
-        fs::metadata(path).unwrap().rdev()
+    fn node(path: &str) -> Node {
+        let meta = fs::metadata(path).unwrap();
+        Node::new(meta.rdev(), meta.dev())
     }
 
     #[test]
@@ -181,7 +202,7 @@ mod tests {
             (12, 1, "/etc/passwd"),
             (13, 1, "socket:[1]"),
         ]);
-        let seen = look(proc.path(), 99, &[rdev("/dev/null")]);
+        let seen = look(proc.path(), 99, &[node("/dev/null")]);
         let holder = Holder { pid: 10, name: "program10".to_owned(), reads: true };
         assert_eq!(seen, Others { holders: vec![holder], is_partial: false });
     }
@@ -190,7 +211,7 @@ mod tests {
     fn a_program_and_the_shells_that_it_came_from_are_no_others() {
         let null = "/dev/null";
         let proc = proc(&[(1, 0, null), (20, 1, null), (21, 20, null), (22, 21, null)]);
-        let seen = look(proc.path(), 21, &[rdev(null)]);
+        let seen = look(proc.path(), 21, &[node(null)]);
         assert_eq!(seen.holders.iter().map(|holder| holder.pid).collect::<Vec<_>>(), [22]);
     }
 
@@ -199,7 +220,7 @@ mod tests {
         let own = std::process::id();
         // An ancestor that does not exist, so that this process itself is seen.
         let writes = File::options().write(true).open("/dev/full").unwrap();
-        let look = || look(Path::new("/proc"), u32::MAX, &[rdev("/dev/full")]);
+        let look = || look(Path::new("/proc"), u32::MAX, &[node("/dev/full")]);
         let own_access = |others: Others| {
             others.holders.iter().find(|holder| holder.pid == own).map(|holder| holder.reads)
         };
@@ -221,15 +242,28 @@ mod tests {
         fs::create_dir(&info).unwrap();
         fs::write(info.join("4"), "tty-index:\t5\n").unwrap();
         let process = proc.path().join("10");
-        assert!(is_at_other_end(&process, &[rustix::fs::makedev(136, 5)]));
-        assert!(!is_at_other_end(&process, &[rustix::fs::makedev(136, 6)]));
-        assert!(!is_at_other_end(&process, &[rustix::fs::makedev(4, 5)]), "ttyS is no pts");
+        let pts = |minor| Node::new(rustix::fs::makedev(136, minor), 1);
+        assert!(is_at_other_end(&process, &[pts(5)]));
+        assert!(!is_at_other_end(&process, &[pts(6)]));
+        assert!(
+            !is_at_other_end(&process, &[Node::new(rustix::fs::makedev(4, 5), 1)]),
+            "ttyS is no pts"
+        );
+    }
+
+    #[test]
+    fn a_pseudo_terminal_of_that_number_in_a_container_is_another_one() {
+        let pts = rustix::fs::makedev(136, 5);
+        assert_eq!(Node::new(pts, 1), Node::new(pts, 1));
+        assert_ne!(Node::new(pts, 1), Node::new(pts, 2));
+        let serial = rustix::fs::makedev(4, 65);
+        assert_eq!(Node::new(serial, 1), Node::new(serial, 2), "made anew in the container's /dev");
     }
 
     #[test]
     fn a_proc_that_cannot_be_read_is_no_proof_of_anything() {
         let folder = tempfile::tempdir().unwrap();
-        let seen = look(&folder.path().join("none"), 1, &[1]);
+        let seen = look(&folder.path().join("none"), 1, &[node("/dev/null")]);
         assert!(seen.is_partial && seen.holders.is_empty());
     }
 

@@ -14,6 +14,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::exit::Failure;
+use crate::system::linux::{raw, signal};
 use crate::top::{ENTER, Key, LEAVE};
 
 /// The terminal on standard input and output, under the control of this program.
@@ -35,10 +36,11 @@ impl RawTty {
     /// # Errors
     /// [`Failure`]: there is no terminal.
     pub(crate) fn enter() -> Result<Self, Failure> {
-        let why = "top needs a terminal; hostinfo alone, and hostinfo record, do not";
+        let why = "top needs a terminal; plain hostinfo and hostinfo record do not";
         let no_terminal = |_| Failure::Usage(why.to_owned());
         tcgetattr(io::stdout()).map_err(no_terminal)?;
         let termios = tcgetattr(io::stdin()).map_err(no_terminal)?;
+        signal::leave_to_caller();
         let before = Arc::new(Before { termios, is_changed: AtomicBool::new(false) });
         let signal = Arc::new(AtomicUsize::new(0));
         for number in [SIGHUP, SIGINT, SIGTERM] {
@@ -87,6 +89,8 @@ impl RawTty {
 impl Drop for RawTty {
     fn drop(&mut self) {
         self.before.restore();
+        // The thread that takes samples may have left the port raw.
+        raw::restore_for_good();
         // The sender of a signal should see that it ended this program.
         let signal = self.signal.load(Ordering::Relaxed);
         if let Some(signal) = i32::try_from(signal).ok().filter(|signal| *signal != 0) {

@@ -30,12 +30,12 @@ impl RawTty {
     /// [`Failure`]: there is no console, or it is older than Windows 10.
     pub(crate) fn enter() -> Result<Self, Failure> {
         if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-            let why = "top needs a terminal; hostinfo alone, and hostinfo record, do not";
+            let why = "top needs a terminal; plain hostinfo and hostinfo record do not";
             return Err(Failure::Usage(why.to_owned()));
         }
         // It also wants stderr to be a console, which may be a file.
         if enable_ansi_colors() != Some(true) && io::stderr().is_terminal() {
-            let why = "top needs the console of Windows 10 or later; hostinfo alone does not";
+            let why = "top needs the console of Windows 10 or later; plain hostinfo does not";
             return Err(Failure::Usage(why.to_owned()));
         }
         let is_interrupted = Arc::new(AtomicBool::new(false));

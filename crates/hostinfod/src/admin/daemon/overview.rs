@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use hostinfo_answer::Dialect;
-use hostinfo_control::limits::MISSING_MAX;
+use hostinfo_control::limits::{MISSING_MAX, RULES_TEXT_MAX};
 use hostinfo_control::{
     GuestState, Missing, Place, Rules, Stats, Status, Watched, WhyWithout, Without, timestamp,
 };
@@ -84,10 +84,9 @@ impl Daemon<'_> {
 
     /// The rules in force.
     pub(super) fn rules_in_force(&self) -> Rules {
-        Rules {
-            state: self.guests.rules().state(),
-            text: self.guests.rules().in_force().text.clone(),
-        }
+        let text = self.guests.rules().in_force().text.as_ref();
+        let text = text.filter(|text| text.len() <= RULES_TEXT_MAX).cloned();
+        Rules { state: self.guests.rules().state(), text }
     }
 
     /// The daemon's own metrics, one by one.

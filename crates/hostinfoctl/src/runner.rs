@@ -6,7 +6,7 @@ use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 /// systemctl and journalctl answer within a second, unless the service manager hangs.
-const DEADLINE: Duration = Duration::from_secs(10);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 
 /// 500 lines of a log with 500 bytes each are 250 KB.
 const OUTPUT_MAX: u64 = 1024 * 1024;
@@ -30,15 +30,27 @@ pub(crate) enum NotRun {
     Missing,
     #[error("it cannot be run: {0}")]
     Failed(std::io::Error),
-    #[error("it did not end within {} s", DEADLINE.as_secs())]
-    Silent,
+    #[error("it did not end within {} s", .0.as_secs())]
+    Silent(Duration),
 }
 
-/// Runs it with these arguments, in the C locale and without input.
+/// Runs it for [`DEADLINE`] at the most, with these arguments, in the C locale and without input.
 ///
 /// # Errors
 /// [`NotRun`]. A program that does not end is killed.
 pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<Ran, NotRun> {
+    run_within(DEADLINE, program, arguments)
+}
+
+/// The same for a time of its own.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn run_within(
+    deadline: Duration,
+    program: &str,
+    arguments: &[&str],
+) -> Result<Ran, NotRun> {
     let mut command = Command::new(program);
     command.args(arguments).env("LC_ALL", "C").stdin(Stdio::null());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(
@@ -48,16 +60,17 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<Ran, NotRun> {
         },
     )?;
     let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
-    let until = Instant::now() + DEADLINE;
+    let until = Instant::now() + deadline;
     let status = loop {
         match child.try_wait().map_err(NotRun::Failed)? {
-            Some(status) => break status.code(),
-            None if Instant::now() < until => sleep(STEP),
-            None => {
+            // What it has started may still print.
+            Some(status) if stdout.is_finished() && stderr.is_finished() => break status.code(),
+            _ if Instant::now() < until => sleep(STEP),
+            _ => {
                 // It only fails if the program has ended by now.
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(NotRun::Silent);
+                return Err(NotRun::Silent(deadline));
             }
         }
     };
@@ -90,5 +103,14 @@ mod tests {
         let ran = run("sh", &["-c", "yes"]).unwrap();
         assert_eq!(ran.stdout.len() as u64, OUTPUT_MAX);
         assert!(matches!(run("hostinfo-no-such-program", &[]), Err(NotRun::Missing)));
+    }
+
+    #[test]
+    fn neither_a_program_that_does_not_end_nor_one_that_it_has_started_is_waited_for() {
+        for script in ["sleep 1000", "sleep 1000 & echo out"] {
+            let short = Duration::from_millis(300);
+            let silent = run_within(short, "sh", &["-c", script]);
+            assert!(matches!(silent, Err(NotRun::Silent(_))), "{script}: {silent:?}");
+        }
     }
 }
