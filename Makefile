@@ -79,7 +79,7 @@ test-lab: ## Scenarios on real KVM hosts in a box: Debian 12 and 13, AppArmor an
 	cargo nextest run --profile lab -p hostinfo-tests
 
 test-long: ## What takes hours
-	scripts/setup test lab
+	scripts/setup test lab hosts
 	$(BUILD_FOR_TESTS)
 	cargo nextest run --profile long -p hostinfo-tests
 

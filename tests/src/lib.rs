@@ -6,6 +6,7 @@
 
 pub mod cgroup;
 pub mod chaos;
+pub mod container;
 pub mod ctl;
 pub mod daemon;
 pub mod deadline;
@@ -18,6 +19,8 @@ pub mod lab;
 pub mod libvirtd;
 pub mod paths;
 pub mod process;
+pub mod prometheus;
+pub mod readme;
 pub mod upgrading;
 pub mod user;
 pub mod wine;

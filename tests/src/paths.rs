@@ -78,10 +78,15 @@ pub fn windows_tool() -> Result<PathBuf> {
     }
 }
 
-/// Prometheus's checker for metrics: as unpacked by `scripts/setup`, or the machine's own.
+/// Prometheus's checker for metrics.
 pub fn promtool() -> PathBuf {
-    let unpacked = workspace().join("target/tools/promtool");
-    if unpacked.exists() { unpacked } else { PathBuf::from("promtool") }
+    tool("promtool")
+}
+
+/// A program that the tests need: as unpacked by `scripts/setup`, or the machine's own.
+pub fn tool(name: &str) -> PathBuf {
+    let unpacked = workspace().join("target/tools").join(name);
+    if unpacked.exists() { unpacked } else { PathBuf::from(name) }
 }
 
 /// `PATH` with the programs that `scripts/setup` has unpacked.

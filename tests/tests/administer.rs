@@ -240,7 +240,7 @@ fn status_tells_what_is_wrong_with_a_newer_rules_file_and_fails() -> Result<()> 
     ensure!(rules(&said.stdout) && said.stdout.contains("hostinfo.conf:2:3"), "{said:?}");
     let stats = alone(&host, &["stats"])?.well()?;
     ensure!(stats.starts_with("Since 20") && stats.contains("guests"), "{stats}");
-    let metrics = alone(&host, &["stats", "--openmetrics"])?.well()?;
+    let metrics = alone(&host, &["stats", "--format", "openmetrics"])?.well()?;
     ensure!(metrics.ends_with("# EOF\n"), "{metrics}");
     Ok(())
 }

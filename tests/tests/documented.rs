@@ -22,7 +22,8 @@ use Seen::{By, Not};
 
 /// Commands that begin with these words are not run here: they change this machine, need a libvirt with guests, a
 /// terminal or a platform. The first that fits decides.
-const ELSEWHERE: [(&str, Seen); 37] = [
+const ELSEWHERE: [(&str, Seen); 39] = [
+    ("ansible-playbook", By("long_ansible.rs", "hosts.play(")),
     ("apt install", By("lab_packages.rs", "apt-get install")),
     ("curl", By("scrape.rs", "GET /metrics")),
     ("echo", By("serial.rs", "echo")),
@@ -54,6 +55,7 @@ const ELSEWHERE: [(&str, Seen); 37] = [
     ("systemctl edit", By("lab_service.rs", "restart_with")),
     ("systemctl enable --now hostinfo-follow", By("lab_follow.rs", "hostinfo-follow")),
     ("systemctl enable --now hostinfo-open", By("lab_sandbox.rs", "hostinfo-open.socket")),
+    ("systemctl enable --now hostinfo-textfile", By("long_ansible.rs", "hostinfo-textfile.timer")),
     ("systemctl enable --now hostinfo", By("lab_service.rs", "systemctl enable --now hostinfo")),
     (
         "systemctl enable hostinfo-vsock.socket",
@@ -173,7 +175,7 @@ fn run_all(program: &str, folder: &Path, stub: &str) -> Result<()> {
     fs::create_dir(&bin)?;
     fs::write(bin.join(program), stub)?;
     fs::set_permissions(bin.join(program), fs::Permissions::from_mode(0o755))?;
-    for tool in ["cut", "timeout"] {
+    for tool in ["cut", "grep", "timeout"] {
         symlink(Path::new("/usr/bin").join(tool), bin.join(tool))?;
     }
     let mut lines: Vec<String> = Vec::new();

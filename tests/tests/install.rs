@@ -28,6 +28,8 @@ const OTHERS: &str = "\
 /usr/lib/systemd/system/hostinfo-open.socket
 /usr/lib/systemd/system/hostinfo-run.service
 /usr/lib/systemd/system/hostinfo-run.socket
+/usr/lib/systemd/system/hostinfo-textfile.service
+/usr/lib/systemd/system/hostinfo-textfile.timer
 /usr/lib/systemd/system/hostinfo-vsock.socket
 /usr/lib/systemd/system/hostinfo.service
 /usr/lib/sysusers.d/hostinfo.conf
@@ -48,6 +50,14 @@ const OTHERS: &str = "\
 /usr/share/man/man5/hostinfo-custom.5
 /usr/share/man/man5/hostinfo.conf.5
 /usr/share/man/man5/hostinfod.toml.5
+/usr/share/hostinfo/ansible/roles/hostinfo/defaults/main.yml
+/usr/share/hostinfo/ansible/roles/hostinfo/handlers/main.yml
+/usr/share/hostinfo/ansible/roles/hostinfo/meta/argument_specs.yml
+/usr/share/hostinfo/ansible/roles/hostinfo/meta/main.yml
+/usr/share/hostinfo/ansible/roles/hostinfo/tasks/configure.yml
+/usr/share/hostinfo/ansible/roles/hostinfo/tasks/guests.yml
+/usr/share/hostinfo/ansible/roles/hostinfo/tasks/install.yml
+/usr/share/hostinfo/ansible/roles/hostinfo/tasks/main.yml
 /usr/share/hostinfo/grafana/hostinfo.json
 /usr/share/hostinfo/guest/60-hostinfo.rules
 /usr/share/hostinfo/guest/hostinfo-serve.service
@@ -57,6 +67,7 @@ const OTHERS: &str = "\
 /usr/share/man/man7/hostinfo-audit.7
 /usr/share/man/man7/hostinfo-clouds.7
 /usr/share/man/man7/hostinfo-control.7
+/usr/share/man/man7/hostinfo-fleet.7
 /usr/share/man/man7/hostinfo-guest.7
 /usr/share/man/man7/hostinfo-json.7
 /usr/share/man/man7/hostinfo-monitoring.7
@@ -149,6 +160,24 @@ fn the_examples_change_nothing_until_they_are_uncommented_and_then_they_are_vali
     host.write_config(&settings)?;
     let daemon = host.start_daemon()?;
     assert!(!daemon.log().contains("WARN"), "{}", daemon.log());
+    Ok(())
+}
+
+#[test]
+fn what_writes_a_textfile_is_exposed_to_0_9_at_the_most_and_is_off() -> Result<()> {
+    let root = installed()?;
+    let exposure = exposure(&path_of(&root, "hostinfo-textfile.service"))?;
+    assert!(exposure < 0.95, "{exposure}");
+    let command = "ExecStart=/usr/bin/hostinfoctl stats --format prometheus --output \
+                   /var/lib/prometheus/node-exporter/hostinfod.prom";
+    has_lines(
+        &root,
+        "hostinfo-textfile.service",
+        &[command, "CapabilityBoundingSet=CAP_DAC_OVERRIDE"],
+    )?;
+    has_lines(&root, "hostinfo-textfile.timer", &["WantedBy=timers.target"])?;
+    let preset = fs::read_to_string("../dist/packages/host.preset")?;
+    assert!(preset.contains("disable hostinfo-textfile.timer\n"), "{preset}");
     Ok(())
 }
 

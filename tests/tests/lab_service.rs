@@ -3,12 +3,12 @@
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use hostinfo_tests::deadline::wait_until;
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::install::run;
 use hostinfo_tests::lab::{self, BOOKWORM, PATIENCE};
-use hostinfo_tests::paths;
+use hostinfo_tests::{paths, readme};
 
 const RULES: &str = "/etc/hostinfo/hostinfo.conf";
 
@@ -33,19 +33,14 @@ fn the_service_is_started_stopped_and_enabled_by_its_name() -> Result<()> {
         ensure!(lab.property("ActiveState")? == "inactive");
         ensure!(lab.property("Result")? == "success");
         let journal = lab.journal()?;
-        ensure!(!journal.contains("WARN"), "{journal}");
+        // Under emulation, on a machine that is busy, a libvirtd that starts can be that slow.
+        let is_slow = |line: &&str| line.contains("libvirt did not answer within");
+        let mut warnings = journal.lines().filter(|line| line.contains("WARN"));
+        ensure!(warnings.all(|line| is_slow(&line)), "{journal}");
         let left = lab.sh("stat -c '%a %U' /var/lib/hostinfo /var/lib/hostinfod")?;
         ensure!(left == "711 hostinfo\n700 hostinfo\n", "{left}");
         Ok(())
     })
-}
-
-/// The lines of shell of the `number`th example below the README's "First answer".
-fn example(number: usize) -> Result<&'static str> {
-    let (_, rest) =
-        include_str!("../../README.md").split_once("## First answer").context("no such part")?;
-    let example = rest.split("```\n").nth(2 * number + 1);
-    example.context("no such example")
 }
 
 #[test]
@@ -53,7 +48,7 @@ fn the_first_answer_of_the_readme_comes_as_it_says() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
         let mut guest = lab.domain("a").without_port();
         guest.define()?;
-        let mut lines = example(0)?.lines();
+        let mut lines = readme::example(0)?.lines();
         // What a package does is in `lab_packages`.
         for start in ["make packages", "sudo apt install"] {
             ensure!(lines.next().is_some_and(|line| line.starts_with(start)), "{start}");
@@ -63,7 +58,7 @@ fn the_first_answer_of_the_readme_comes_as_it_says() -> Result<()> {
             lab.sh(&line.replace("sudo ", "").replace("NAME", "a"))?;
         }
         let guest = guest.start()?;
-        let told = guest.run(example(1)?)?;
+        let told = guest.run(readme::ask_loadavg()?)?;
         ensure!(told.stdout.starts_with("200-loadavg.1="), "{told:?}");
         let told = guest.run("hostinfo --wait get loadavg.1 memory.total")?;
         ensure!(told.status == 0, "{told:?}");

@@ -46,7 +46,7 @@ impl Site {
     fn boot(&self, port: Port) -> Result<DomainGuest> {
         let socket = self.host.socket("a");
         let devices = match port {
-            Port::Serial => serial(&socket)?,
+            Port::Serial | Port::Console => serial(&socket)?,
             Port::Channel => format!(
                 "<channel type='unix'><source mode='bind' path='{}'/>
                  <target type='virtio' name='org.hostinfo.0'/></channel>",

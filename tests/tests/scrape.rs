@@ -9,7 +9,8 @@ use anyhow::{Context as _, Result, ensure};
 use hostinfo_tests::deadline::PATIENCE;
 use hostinfo_tests::{Daemon, FakeGuest, Host};
 
-const GET: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+const GET: &[u8] =
+    b"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: application/openmetrics-text\r\n\r\n";
 
 /// The time that one connection is given, and a busy machine.
 const GIVEN_UP: Duration = Duration::from_secs(10);
@@ -57,6 +58,9 @@ fn a_scrape_gets_what_the_daemon_counts() -> Result<()> {
         ensure!(body.contains(line), "{line}{body}");
     }
     ensure!(body.ends_with("# EOF\n"), "{body}");
+    let text = answer(connect(&address)?, b"GET /metrics HTTP/1.1\r\nAccept: */*\r\n\r\n")?;
+    ensure!(text.contains("Content-Type: text/plain; version=0.0.4"), "{text}");
+    ensure!(text.contains("# TYPE hostinfod_queries_total counter\n") && !text.contains("# EOF"));
     let head = answer(connect(&address)?, b"HEAD /metrics HTTP/1.1\r\n\r\n")?;
     ensure!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.ends_with("\r\n\r\n"), "{head}");
     for (request, status) in [

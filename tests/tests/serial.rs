@@ -1,8 +1,9 @@
 //! A guest with nothing but a serial port.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use hostinfo_tests::deadline::{PATIENCE, wait_for};
 use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::readme;
 use hostinfo_tests::{Daemon, Guest, Host, Port};
 
 /// The cores of this machine, as the answers have to name them.
@@ -22,12 +23,15 @@ fn served_guest(rules: &str) -> Result<(Host, Daemon, Guest)> {
 
 #[test]
 fn a_shell_alone_is_enough_to_ask() -> Result<()> {
-    let (_host, _daemon, mut guest) = served_guest("")?;
-    // The very line of docs/protocol.md.
-    let answer = guest
-        .sh("exec 3<>/dev/ttyS1; stty raw -echo <&3; echo physcpus >&3; read -r answer <&3
-        echo \"$answer\"")?;
-    assert_eq!(answer.trim_end(), format!("200 {}", physcpus()?));
+    let (_host, _daemon, mut guest) = served_guest(EVERYTHING)?;
+    let ask = readme::ask_function()?;
+    ensure!(include_str!("../../docs/protocol.md").contains(ask), "the two are not the same");
+    // What nobody has read is not taken for the answer.
+    let answer =
+        guest.sh(&format!("{ask}\necho loadavg >&3; sleep 0.2; ask physcpus; ask loadavg"))?;
+    let answer: Vec<&str> = answer.lines().collect();
+    assert_eq!(answer[0], format!("200 {}", physcpus()?));
+    ensure!(answer.len() == 4 && answer[1].starts_with("200-loadavg.1="), "{answer:?}");
     Ok(())
 }
 
@@ -70,19 +74,36 @@ fn an_old_answer_that_nobody_read_is_not_taken_for_the_next_one() -> Result<()> 
     Ok(())
 }
 
+/// What the tool says thirty times while `noise` is made all the time, and ten times in JSON.
+fn thirty_times_beside(guest: &mut Guest, noise: &str) -> Result<()> {
+    let told = guest.sh(&format!(
+        "(while :; do {noise}; usleep 60000; done) >/dev/null 2>&1 &
+        for i in $(seq 30); do hostinfo get physcpus || echo \"exit $?\"; done | sort | uniq -c
+        for i in $(seq 10); do hostinfo --json get physcpus || echo \"exit $?\"; done | sort | uniq -c
+        kill $!"
+    ))?;
+    let told: Vec<&str> = told.lines().map(str::trim).collect();
+    let json = physcpus()?.replace("physcpus=", "{\"physcpus\":") + "}";
+    assert_eq!(told, [format!("30 {}", physcpus()?), format!("10 {json}")]);
+    Ok(())
+}
+
 #[test]
 fn a_program_that_writes_to_the_port_all_the_time_does_not_get_its_answers_believed() -> Result<()>
 {
     let (_host, _daemon, mut guest) = served_guest(EVERYTHING)?;
-    let told = guest.sh("(while :; do echo loadavg.1 >/dev/ttyS1; usleep 60000; done) \
-            >/dev/null 2>&1 &
-        for i in $(seq 30); do hostinfo get physcpus || echo \"exit $?\"; done | sort | uniq -c
-        for i in $(seq 5); do hostinfo --json get physcpus || echo \"exit $?\"; done | sort | uniq -c
-        kill %1")?;
-    let told: Vec<&str> = told.lines().map(str::trim).collect();
-    let json = physcpus()?.replace("physcpus=", "{\"physcpus\":") + "}";
-    assert_eq!(told, [format!("30 {}", physcpus()?), format!("5 {json}")]);
-    Ok(())
+    thirty_times_beside(&mut guest, "echo loadavg.1 >/dev/ttyS1")
+}
+
+#[test]
+fn a_kernel_that_logs_to_the_port_does_not_get_in_the_way_of_an_answer() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let _daemon = host.start_daemon()?;
+    let mut guest = Guest::restore(&host.socket("a"), Port::Console)?;
+    guest.wait_for_host()?;
+    // Messages of all levels.
+    guest.sh("grep -q ttyS1 /sys/class/tty/console/active; echo 8 >/proc/sys/kernel/printk")?;
+    thirty_times_beside(&mut guest, "echo '<4>virtio_net: link is up' >/dev/kmsg")
 }
 
 #[test]

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::counter::Counter;
 use crate::custom::{Custom, Statistic};
 use crate::definition::Definition;
-use crate::kept::Kept;
 use crate::output::Output;
+use crate::stored::Stored;
 
 /// What is kept of a [`Custom`].
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -60,8 +60,8 @@ impl Custom {
             let statistic = self.statistics.entry(name).or_default();
             if statistic.definition.as_ref().map(values_of) == state.values_of {
                 let values = state.values.into_iter();
-                statistic.kept.extend(
-                    values.map(|(guest, value)| (guest, Kept::of(value.at, value.outcome))),
+                statistic.values.extend(
+                    values.map(|(guest, value)| (guest, Stored::of(value.at, value.outcome))),
                 );
             }
             statistic.counters.extend(state.counters);
@@ -71,8 +71,8 @@ impl Custom {
 
 fn fresh_values(statistic: &Statistic, now: Instant) -> HashMap<Box<str>, ValueState> {
     let Some(Definition { every, .. }) = &statistic.definition else { return HashMap::new() };
-    let fresh = statistic.kept.iter().filter_map(|(guest, kept)| {
-        let (at, outcome) = kept.since(*every, now)?;
+    let fresh = statistic.values.iter().filter_map(|(guest, stored)| {
+        let (at, outcome) = stored.since(*every, now)?;
         Some((guest.clone(), ValueState { at, outcome: outcome.clone() }))
     });
     fresh.collect()

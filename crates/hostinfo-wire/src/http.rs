@@ -1,6 +1,10 @@
 //! The part of HTTP/1.1 (RFC 9112) that a scrape needs: one request, one answer, and the end. The
 //! daemon uses it for its own metrics, and a guest's tool for the host's values.
 
+mod accept;
+
+use crate::prometheus::classic;
+
 /// The most bytes of a request; those from Prometheus are a tenth of that.
 pub const REQUEST_MAX: usize = 4096;
 
@@ -61,11 +65,13 @@ pub fn parse(request: &[u8], hosts: Hosts) -> Asked {
         return Asked::Malformed;
     };
     let body = method != "HEAD";
-    let header = |name: &str| {
-        let named = head.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
-        named.map(|header| String::from_utf8_lossy(header.value).to_ascii_lowercase()).next()
+    let named = |name: &'static str| {
+        let named =
+            head.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
+        named.map(|header| String::from_utf8_lossy(header.value))
     };
-    if hosts == Hosts::Local && header("host").is_some_and(|host| !is_local(&host)) {
+    let is_foreign = |host: &str| !is_local(&host.to_ascii_lowercase());
+    if hosts == Hosts::Local && named("host").next().is_some_and(|host| is_foreign(&host)) {
         return Asked::Answered(refusal(
             "403 Forbidden",
             "only http://localhost is answered",
@@ -75,8 +81,8 @@ pub fn parse(request: &[u8], hosts: Hosts) -> Asked {
     // A query string does not change the path.
     match (method, target.split_once('?').map_or(target, |(path, _)| path)) {
         ("GET" | "HEAD", PATH) => {
-            let accept = header("accept").unwrap_or_default();
-            let openmetrics = accept.contains("application/openmetrics-text");
+            let openmetrics =
+                accept::wants_openmetrics(&named("accept").collect::<Vec<_>>().join(","));
             Asked::Metrics(Wanted { openmetrics, body })
         }
         ("GET" | "HEAD", _) => {
@@ -99,10 +105,12 @@ fn is_local(host: &str) -> bool {
         || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// The answer with the metrics.
+/// The answer with the metrics, which are `text` in OpenMetrics.
 pub fn metrics(wanted: Wanted, text: &str) -> Vec<u8> {
-    let kind = if wanted.openmetrics { OPENMETRICS } else { CLASSIC };
-    response("200 OK", kind, "", text, wanted.body)
+    match wanted.openmetrics {
+        true => response("200 OK", OPENMETRICS, "", text, wanted.body),
+        false => response("200 OK", CLASSIC, "", &classic(text), wanted.body),
+    }
 }
 
 /// The answer to [`Asked::Malformed`].
@@ -158,11 +166,19 @@ mod tests {
             GET.replace("*/*", "application/openmetrics-text;version=1.0.0,text/plain;q=0.5");
         let wanted = Wanted { openmetrics: true, body: true };
         assert_eq!(ask(prometheus), Asked::Metrics(wanted));
+        let on_two_lines =
+            GET.replace("*/*", "text/plain;q=0.5\r\naccept: application/openmetrics-text");
+        assert_eq!(ask(on_two_lines), Asked::Metrics(wanted));
         assert_eq!(
             String::from_utf8(metrics(wanted, "x 1\n# EOF\n")).unwrap(),
             "HTTP/1.1 200 OK\r\nContent-Type: application/openmetrics-text; version=1.0.0; \
              charset=utf-8\r\nContent-Length: 10\r\nCache-Control: no-store\r\n\
              Connection: close\r\n\r\nx 1\n# EOF\n"
+        );
+        assert_eq!(
+            String::from_utf8(metrics(classic, "x 1\n# EOF\n")).unwrap(),
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n\
+             Content-Length: 4\r\nCache-Control: no-store\r\nConnection: close\r\n\r\nx 1\n"
         );
     }
 

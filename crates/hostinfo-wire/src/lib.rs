@@ -2,7 +2,7 @@
 //!
 //! Nothing here reads, writes, waits or knows a statistic. The daemon and the guest's tool share
 //! it, so that each understands what the other sends. `docs/protocol.md` is the specification in
-//! words. Their HTTP answers are in [`http`].
+//! words. Their HTTP answers are in [`http`], and the two text formats of metrics in [`prometheus`].
 
 pub mod duration;
 pub mod frame;
@@ -10,6 +10,7 @@ pub mod http;
 pub mod limits;
 pub mod name;
 pub mod nearest;
+pub mod prometheus;
 pub mod reply;
 pub mod request;
 pub mod text;

@@ -8,7 +8,6 @@ mod broken;
 mod link;
 mod others;
 mod port;
-mod prometheus;
 mod question;
 mod reply;
 mod units;
@@ -84,7 +83,7 @@ pub fn reply(bytes: &[u8]) {
             text += &line.text;
             text.push('\n');
         }
-        prometheus::classic(&text);
+        hostinfo_wire::prometheus::classic(&text);
         let _ = views::hosts::Reply::of(&lines).number("loadavg.1");
     }
 }

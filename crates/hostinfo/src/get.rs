@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use hostinfo_wire::Code;
 use hostinfo_wire::reply::Refusal;
+use hostinfo_wire::{Code, prometheus};
 use serde_json::{Value, json};
 
 use crate::args::Format;
@@ -11,7 +11,6 @@ use crate::exit::Failure;
 use crate::host::Host;
 use crate::nearest::correct;
 use crate::output::Shown;
-use crate::prometheus;
 use crate::question::Question;
 use crate::reply::Line;
 

@@ -20,7 +20,6 @@ mod output;
 mod ping;
 mod port;
 mod progress;
-mod prometheus;
 mod question;
 mod record;
 mod recorder;

@@ -1,12 +1,12 @@
 //! Answers go to stdout or a file; everything else goes to stderr.
 
 use std::borrow::Cow;
-use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use hostinfo_file::replace;
 
 use crate::exit::{Failure, Outcome, complain};
-use crate::system::take_after;
 use crate::wrap::wrapped;
 
 /// The visible form of a reply.
@@ -73,65 +73,10 @@ pub(crate) fn stderr_columns() -> Option<usize> {
     io::stderr().is_terminal().then(|| told.unwrap_or(USUAL_COLUMNS).into())
 }
 
-/// Replaces a file with one of that content, so that a reader sees either the old or the new one
-/// and never a part. The new one has the owner and the mode of the old one; a symbolic link stays
-/// one, and what it leads to is replaced.
-fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
-    let file = &behind_links(file)?;
-    let before = match fs::metadata(file) {
-        // A device such as /dev/stdout would be replaced by a file.
-        Ok(meta) if !meta.is_file() => {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
-        }
-        before => before.ok(),
-    };
-    let partial = beside(file)?;
-    // One that was left there, or that somebody else has put there, is not written to.
-    let _ = fs::remove_file(&partial);
-    let written = File::create_new(&partial).and_then(|mut file| {
-        before.iter().try_for_each(|before| take_after(&file, before))?;
-        file.write_all(content)?;
-        file.sync_data()
-    });
-    let replaced = written.and_then(|()| fs::rename(&partial, file));
-    if replaced.is_err() {
-        let _ = fs::remove_file(&partial);
-    }
-    replaced
-}
-
-/// The path behind symbolic links: where a shell would write to with `>`.
-///
-/// # Errors
-/// The system does not follow the link, such as one that another user has put into /tmp (see
-/// fs.protected_symlinks in proc_sys_fs(5)), or this user may not write to what is behind it.
-fn behind_links(file: &Path) -> io::Result<PathBuf> {
-    /// As many as Linux follows: path_resolution(7).
-    const LINKS_MAX: usize = 40;
-    let mut path = file.to_owned();
-    for _ in 0..LINKS_MAX {
-        let Ok(target) = fs::read_link(&path) else { return Ok(path) };
-        match File::options().write(true).open(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        path = path.parent().unwrap_or(Path::new("")).join(target);
-    }
-    Ok(path)
-}
-
-/// A name in the same folder that no collector of metrics reads, and no other process uses.
-fn beside(file: &Path) -> io::Result<PathBuf> {
-    let name = file.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}", std::process::id()));
-    Ok(file.with_file_name(hidden))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn shown(text: &str) -> Shown {
         Shown { text: text.to_owned(), ..Shown::default() }
@@ -152,33 +97,6 @@ mod tests {
         }
         assert_eq!(fs::read_to_string(&file).unwrap(), "b 2\n", "without colours");
         assert_eq!(names(folder.path()), ["host.prom"]);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_file_keeps_its_mode_and_a_link_to_it_stays_a_link() {
-        use std::os::unix::fs::{PermissionsExt as _, symlink};
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        let mode = |name: &str| fs::metadata(path(name)).unwrap().permissions().mode() & 0o7777;
-        fs::write(path("file"), "before").unwrap();
-        for mode_before in [0o600, 0o664] {
-            fs::set_permissions(path("file"), fs::Permissions::from_mode(mode_before)).unwrap();
-            shown("then").write(Some(&path("file"))).unwrap();
-            assert_eq!(mode("file"), mode_before);
-        }
-        fs::create_dir(path("below")).unwrap();
-        symlink("../file", path("below/link")).unwrap();
-        symlink("below/link", path("link")).unwrap();
-        symlink("new", path("leads-nowhere")).unwrap();
-        for (link, target) in [("link", "file"), ("leads-nowhere", "new")] {
-            shown("through a link").write(Some(&path(link))).unwrap();
-            assert!(fs::symlink_metadata(path(link)).unwrap().is_symlink());
-            assert_eq!(fs::read_to_string(path(target)).unwrap(), "through a link");
-        }
-        symlink("circle", path("circle")).unwrap();
-        assert!(shown("x").write(Some(&path("circle"))).is_err());
-        assert_eq!(names(folder.path()).len(), 6, "nothing is left beside them");
     }
 
     #[test]

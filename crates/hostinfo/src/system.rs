@@ -31,8 +31,6 @@ pub(crate) use own::{
     page_size,
     // The broker.
     serve,
-    // A file that takes another one's place.
-    take_after,
     usual_ways,
     ways_without_broker,
 };

@@ -15,8 +15,8 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use change::{Disable, Enable, Snippet, Tag, Transport};
 use change::{ENABLE, FOLLOW, TAG};
-pub(crate) use look::{Check, Diff, Incidents, List, State};
-use look::{DIFF, DOCTOR, INCIDENTS, LIST};
+pub(crate) use look::{Check, Diff, Format, Incidents, List, State, Stats};
+use look::{DIFF, DOCTOR, INCIDENTS, LIST, STATS};
 pub(crate) use tell::{HostState, Kind, Notice, StateToSet};
 
 /// Defaults: the sockets of guests, libvirt's URI, the rules, the daemon's settings, its control socket,
@@ -153,12 +153,9 @@ pub(crate) enum Command {
         #[arg(value_name = "GUEST", value_parser = name)]
         guest: Option<String>,
     },
-    /// Show the daemon's own metrics
-    Stats {
-        /// Write OpenMetrics text, for Prometheus
-        #[arg(long, conflicts_with = "json")]
-        openmetrics: bool,
-    },
+    /// Show the daemon's own metrics, or write them to a file for Prometheus
+    #[command(after_help = STATS)]
+    Stats(Stats),
     /// Show what a guest may see, and which line of the rules file decides it
     Explain {
         /// The guest: its name, or $driver-$name, which need not exist yet
@@ -233,7 +230,8 @@ mod tests {
             "host-state draining",
             "host-state set",
             "host-state set down",
-            "stats --json --openmetrics",
+            "stats --json --format prometheus",
+            "stats --format graphite",
             "snippet a --port 4",
             "enable a --port -1",
             "tag",
@@ -250,5 +248,7 @@ mod tests {
         assert!(parse("list --directory x").is_err(), "a path that is not absolute");
         assert!(parse("enable -c test:///default a b --json --now").is_ok());
         assert!(parse("enable --follow a* b role=db --json --dry-run").is_ok());
+        assert!(parse("stats --format prometheus --output x.prom").is_ok());
+        assert!(parse("stats --json --output x.json").is_ok());
     }
 }

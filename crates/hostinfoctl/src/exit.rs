@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use hostinfo_control::{Error, Refusal};
@@ -38,6 +39,8 @@ pub(crate) enum Failure {
     /// libvirt hung in the middle of a change.
     #[error("{0}")]
     Doubtful(String),
+    #[error("cannot write {}: {why}", path.display())]
+    File { path: PathBuf, why: io::Error },
     #[error("cannot write to the standard output: {0}")]
     Output(#[from] io::Error),
 }
@@ -82,7 +85,7 @@ fn libvirt(uri: &str, why: &Unanswered) -> String {
 impl Failure {
     pub(crate) fn status(&self) -> Status {
         match self {
-            Self::Refused(_) | Self::Output(_) => REFUSED,
+            Self::Refused(_) | Self::File { .. } | Self::Output(_) => REFUSED,
             Self::Usage(_) | Self::Daemon(Error::TooLong(_)) => 2,
             Self::NoGuest { .. } | Self::NoMatch(_) => 3,
             Self::Libvirt { why: Unanswered::Failed(failure), .. } => match failure.kind {

@@ -78,7 +78,7 @@ fn run(args: &Args) -> Result<Status, Failure> {
         Command::ImportVhostmd { file } => import_vhostmd::run(options, file),
         Command::Status => status::run(options),
         Command::Watch { guest } => watch::run(options, guest.as_deref()),
-        Command::Stats { openmetrics } => stats::run(options, *openmetrics),
+        Command::Stats(wanted) => stats::run(options, wanted),
         Command::Explain { guest, names } => explain::run(options, guest, names),
         Command::Preview { guest, names } => preview::run(options, guest, names),
         Command::Notice(wanted) => notice::run(options, wanted),

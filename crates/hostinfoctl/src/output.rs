@@ -44,9 +44,17 @@ pub(crate) fn write(text: &str) -> Result<(), Failure> {
 /// # Errors
 /// stdout cannot be written to.
 pub(crate) fn write_json(value: &impl Serialize) -> Result<(), Failure> {
+    write(&json(value)?)
+}
+
+/// A JSON object and a line end.
+///
+/// # Errors
+/// It has no form in JSON.
+pub(crate) fn json(value: &impl Serialize) -> Result<String, Failure> {
     let text =
         serde_json::to_string_pretty(&Versioned::of(value)).map_err(std::io::Error::other)?;
-    write(&(text + "\n"))
+    Ok(text + "\n")
 }
 
 /// The same on one line, for commands that print many.

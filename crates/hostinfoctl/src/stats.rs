@@ -1,36 +1,42 @@
 //! `stats`: the daemon's own metrics.
 
-use hostinfo_control::Figure;
+use hostinfo_control::{Figure, Stats};
+use hostinfo_wire::prometheus::classic;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::args::Options;
+use crate::args::{self, Format, Options};
 use crate::daemon::connect;
 use crate::exit::{DONE, Failure, Status};
-use crate::output::{printable, write, write_json};
+use crate::output::{json, printable, write};
 use crate::table::table;
 use crate::time::local;
 
-/// Shows them as a table, or in a format for programs.
+/// Writes them to stdout, or to a file.
 ///
 /// # Errors
-/// [`Failure::Daemon`].
-pub(crate) fn run(options: &Options, openmetrics: bool) -> Result<Status, Failure> {
+/// [`Failure::Daemon`], [`Failure::File`]. A file is left unchanged then.
+pub(crate) fn run(options: &Options, wanted: &args::Stats) -> Result<Status, Failure> {
     let mut daemon = connect(options)?;
-    if openmetrics {
-        write(&daemon.metrics()?)?;
-        return Ok(DONE);
-    }
-    let stats = daemon.stats()?;
-    if options.json {
-        write_json(&stats)?;
-    } else {
-        // A histogram's buckets are for programs.
-        let figures = stats.figures.iter().filter(|figure| !figure.name.ends_with("_bucket"));
-        let rows: Vec<Vec<String>> = figures.map(figure_cells).collect();
-        let heading = ["NAME", "VALUE", "WHAT IT IS"];
-        write(&format!("Since {}:\n{}", local(stats.since), table(&heading, &rows)))?;
+    let default = if options.json { Format::Json } else { Format::Text };
+    let text = match wanted.format.unwrap_or(default) {
+        Format::Text => in_a_table(&daemon.stats()?),
+        Format::Json => json(&daemon.stats()?)?,
+        Format::Openmetrics => daemon.metrics()?,
+        Format::Prometheus => classic(&daemon.metrics()?),
+    };
+    match &wanted.output {
+        None => write(&text)?,
+        Some(file) => hostinfo_file::replace(file, text.as_bytes())
+            .map_err(|why| Failure::File { path: file.clone(), why })?,
     }
     Ok(DONE)
+}
+
+fn in_a_table(stats: &Stats) -> String {
+    // A histogram's buckets are for programs.
+    let figures = stats.figures.iter().filter(|figure| !figure.name.ends_with("_bucket"));
+    let rows: Vec<Vec<String>> = figures.map(figure_cells).collect();
+    format!("Since {}:\n{}", local(stats.since), table(&["NAME", "VALUE", "WHAT IT IS"], &rows))
 }
 
 fn figure_cells(figure: &Figure) -> Vec<String> {

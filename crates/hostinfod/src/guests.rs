@@ -165,6 +165,7 @@ impl Guests {
         ctx: &mut Ctx<'_>,
     ) {
         self.vsock = VsockState::new(vsock);
+        let goes_on = before.is_some();
         let (mut later, mut kept) = match before {
             Some((state, fds)) => (self.take_over(state, fds, ctx), Vec::new()),
             // Before any program is started, which would inherit them.
@@ -187,6 +188,9 @@ impl Guests {
         self.take_over_later(later, ctx);
         self.plan_disks(ctx);
         self.plan_reading_of_customs(ctx);
+        if goes_on {
+            self.reload_rules(ctx);
+        }
     }
 
     /// Sets the alarms of the parts that have deadlines of their own.

@@ -164,8 +164,8 @@ mod tests {
              # UNIT hostinfod_start_time_seconds seconds\n\
              # HELP hostinfod_start_time_seconds When the daemon started, since 1970.\n\
              hostinfod_start_time_seconds 1.5\n\
-             # TYPE hostinfod_build info\n\
-             # HELP hostinfod_build The daemon's version.\n\
+             # TYPE hostinfod_build_info gauge\n\
+             # HELP hostinfod_build_info Always 1; its label is the daemon's version.\n\
              hostinfod_build_info{version=\"1.2\"} 1\n\
              # EOF\n"
         );
@@ -184,6 +184,7 @@ mod tests {
         for line in [
             "hostinfod_queries_total{result=\"answered\"} 4\n",
             "hostinfod_query_duration_seconds_bucket{le=\"0.00001\"} 1\n",
+            "hostinfod_query_duration_seconds_bucket{le=\"0.00005\"} 2\n",
             "hostinfod_query_duration_seconds_bucket{le=\"0.0001\"} 3\n",
             "hostinfod_query_duration_seconds_bucket{le=\"0.1\"} 3\n",
             "hostinfod_query_duration_seconds_bucket{le=\"+Inf\"} 4\n",

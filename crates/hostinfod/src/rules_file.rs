@@ -82,8 +82,8 @@ impl RulesFile {
         Ok(file)
     }
 
-    /// Goes on under rules that another program hands over: those in `text`, or the built-in default. What the file says
-    /// by now counts as a change of it.
+    /// Goes on under rules that another program hands over: those in `text`, or the built-in default. The file may have
+    /// changed since: [`RulesFile::reload`] finds out.
     ///
     /// # Errors
     /// They have errors to this program.
@@ -91,14 +91,12 @@ impl RulesFile {
         text: Option<&str>,
         path: &Path,
         watcher: Watcher,
-        now: Instant,
     ) -> Result<Self, Error> {
         let mut file = Self::unread(path, watcher);
         if let Some(text) = text {
             let (rules, warnings) = InForce::parse(text.as_bytes(), path)?;
             file.put_in_force(rules, &warnings);
         }
-        file.ask(now);
         Ok(file)
     }
 

@@ -25,7 +25,7 @@ macro_rules! document {
     };
 }
 
-const DOCUMENTS: [Document; 21] = [
+const DOCUMENTS: [Document; 22] = [
     document!("rules.md", "hostinfo.conf", "5"),
     document!("hostinfod.toml", "hostinfod.toml", "5"),
     document!("custom.md", "hostinfo-custom", "5"),
@@ -35,6 +35,7 @@ const DOCUMENTS: [Document; 21] = [
     document!("audit.md", "hostinfo-audit", "7"),
     document!("clouds.md", "hostinfo-clouds", "7"),
     document!("control.md", "hostinfo-control", "7"),
+    document!("fleet.md", "hostinfo-fleet", "7"),
     document!("json.md", "hostinfo-json", "7"),
     document!("monitoring.md", "hostinfo-monitoring", "7"),
     document!("guest.md", "hostinfo-guest", "7"),

@@ -11,7 +11,7 @@ use anstyle::{AnsiColor, Style};
 use anyhow::{Context as _, Result};
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::guest::Accel;
-use hostinfo_tests::{Guest, Host, Port};
+use hostinfo_tests::{Guest, Host, Port, readme};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// The example from the feature's first announcement, verbatim.
@@ -60,9 +60,8 @@ fn run() -> Result<()> {
     guest.wait_for_host()?;
 
     heading("Nothing of hostinfo is installed in it: a shell is enough to ask");
-    let ask = "ask() { echo $1 >&3; read -r answer <&3; echo \"$answer\"; }";
-    let open = format!("exec 3<>/dev/ttyS1; stty raw -echo <&3; {ask}");
-    in_guest(&mut guest, &format!("{open}\nask physcpus"))?;
+    let ask = readme::ask_function()?;
+    in_guest(&mut guest, &format!("{ask}ask physcpus"))?;
 
     heading("The program hostinfo is one static file. Is it me or my host?");
     in_guest(&mut guest, "hostinfo")?;
@@ -71,7 +70,7 @@ fn run() -> Result<()> {
     in_guest(&mut guest, "sleep 1; hostinfo --all")?;
 
     heading("The rule lets this guest ask once a second");
-    in_guest(&mut guest, &format!("{open}\nsleep 1; ask loadavg.1; ask loadavg.1"))?;
+    in_guest_with(ask, &mut guest, "sleep 1; ask loadavg.1; ask loadavg.1")?;
     in_guest(&mut guest, "hostinfo --wait get loadavg.1")?;
 
     heading("The host's administrator writes a rule for this guest on top of the others");
@@ -151,10 +150,15 @@ fn change_rules(host: &Host, guest: &mut Guest, rule: &str, sign: &str) -> Resul
 
 /// Shows a command in the guest and its output.
 fn in_guest(guest: &mut Guest, command: &str) -> Result<()> {
+    in_guest_with("", guest, command)
+}
+
+/// The same after lines that have been shown before.
+fn in_guest_with(before: &str, guest: &mut Guest, command: &str) -> Result<()> {
     for line in command.lines() {
         println!("    {PROMPT}guest#{PROMPT:#} {line}");
     }
-    show(&guest.run(&format!("exec 2>&1\n{command}"))?.stdout);
+    show(&guest.run(&format!("exec 2>&1\n{before}{command}"))?.stdout);
     Ok(())
 }
 

@@ -13,6 +13,8 @@ use crate::process::tied;
 pub enum Port {
     /// The second serial port, `/dev/ttyS1`.
     Serial,
+    /// The same, to which the kernel writes its messages (`console=ttyS1`).
+    Console,
     /// The virtio channel `/dev/virtio-ports/org.hostinfo.0`.
     Channel,
 }
@@ -21,7 +23,7 @@ impl Port {
     /// The device name in the guest.
     pub fn device(self) -> &'static str {
         match self {
-            Self::Serial => "/dev/ttyS1",
+            Self::Serial | Self::Console => "/dev/ttyS1",
             Self::Channel => "/dev/virtio-ports/org.hostinfo.0",
         }
     }
@@ -29,6 +31,7 @@ impl Port {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Serial => "serial",
+            Self::Console => "console",
             Self::Channel => "channel",
         }
     }
@@ -70,14 +73,15 @@ pub(super) fn command(
     // libvirt makes QEMU name its threads, too.
     command.args(["-name", "guest,debug-threads=on"]);
     command.arg("-kernel").arg(&image.kernel).arg("-initrd").arg(&image.initramfs);
-    command.args(["-append", KERNEL]);
+    let console = if port == Port::Console { "ttyS1" } else { "ttyS0" };
+    command.arg("-append").arg(KERNEL.replace("ttyS0", console));
     for name in [CONSOLE, MONITOR] {
         command.arg("-chardev").arg(chardev(name, &folder.join(name), ""));
     }
     command.arg("-chardev").arg(chardev(HOSTINFO, socket, ",server=on,wait=off"));
     command.args(["-mon", "chardev=monitor,mode=control", "-serial", "chardev:console"]);
     match port {
-        Port::Serial => command.args(["-serial", "chardev:hostinfo"]),
+        Port::Serial | Port::Console => command.args(["-serial", "chardev:hostinfo"]),
         Port::Channel => command.args([
             "-device",
             "virtio-serial-pci",

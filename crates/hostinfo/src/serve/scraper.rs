@@ -5,7 +5,6 @@ use std::time::Duration;
 use hostinfo_wire::http::{self, Asked, Hosts, Wanted};
 use hostinfo_wire::{Reply, Request};
 
-use crate::prometheus;
 use crate::serve::answer::from_snapshot;
 use crate::serve::client::Source;
 use crate::serve::connection::{Connection, Over};
@@ -118,10 +117,7 @@ fn metrics(wanted: Wanted, snapshot: &Snapshot, reply: &mut Reply, now: Duration
     if !text.ends_with("# EOF\n") {
         return http::unavailable(wanted, text.trim_end());
     }
-    match wanted.openmetrics {
-        true => http::metrics(wanted, &text),
-        false => http::metrics(wanted, &prometheus::classic(&text)),
-    }
+    http::metrics(wanted, &text)
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ mod signal;
 mod socket;
 mod tty;
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, fchown};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -85,18 +85,6 @@ impl From<Errno> for OpenError {
 pub(crate) fn open_to_append(path: &Path) -> io::Result<Option<File>> {
     let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
     Ok(flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok().then_some(file))
-}
-
-/// Gives a file the owner and the mode of the one whose place it takes. Only root may give files away: for others it
-/// stays theirs.
-///
-/// # Errors
-/// Those of fchmod(2).
-pub(crate) fn take_after(file: &File, before: &Metadata) -> io::Result<()> {
-    let _ = fchown(file, Some(before.uid()), Some(before.gid()))
-        .or_else(|_| fchown(file, None, Some(before.gid())));
-    // After fchown(2), which takes some bits away.
-    file.set_permissions(before.permissions())
 }
 
 /// Where the kernel's file systems are.

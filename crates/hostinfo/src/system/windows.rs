@@ -6,7 +6,7 @@ mod serial;
 mod signal;
 mod tty;
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::windows::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -113,14 +113,6 @@ pub(crate) fn open_to_append(path: &Path) -> io::Result<Option<File>> {
         Err(error) if error.raw_os_error() == Some(ERROR_SHARING_VIOLATION) => Ok(None),
         opened => opened.map(Some),
     }
-}
-
-/// Nothing: a new file has the access rights of its folder, and a file that is read-only is not replaced.
-///
-/// # Errors
-/// Never.
-pub(crate) fn take_after(_: &File, _: &Metadata) -> io::Result<()> {
-    Ok(())
 }
 
 /// There is no /proc and no /sys: no file can have this name.

@@ -36,6 +36,13 @@ Examples:
   hostinfoctl diff ./hostinfo.conf              what the file would change
   hostinfoctl diff --exit-code ./hostinfo.conf  for scripts: 1 if it would change anything";
 
+pub(super) const STATS: &str = "\
+Examples:
+  hostinfoctl stats                       a table, without the buckets of the histogram
+  hostinfoctl stats --format openmetrics  what the daemon serves over HTTP, if it is told to
+  hostinfoctl stats --format prometheus --output /var/lib/prometheus/node-exporter/hostinfod.prom
+                                          for node_exporter; hostinfo-textfile.timer does that every 30 s";
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct List {
     /// Which guests [default: all]
@@ -109,4 +116,27 @@ pub(crate) struct Diff {
     /// Exit with 1 if anything would change, as diff does
     #[arg(long)]
     pub(crate) exit_code: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Stats {
+    /// Output format [default: text]
+    #[arg(long, value_enum, conflicts_with = "json")]
+    pub(crate) format: Option<Format>,
+    /// Write to FILE, atomically; if the daemon does not answer, FILE stays unchanged
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// How metrics are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A table
+    Text,
+    /// The same as --json
+    Json,
+    /// OpenMetrics 1.0
+    Openmetrics,
+    /// The classic text format, which node_exporter's textfile collector reads
+    Prometheus,
 }

@@ -25,12 +25,14 @@ enum Wanted {
 
 const DAEMON: &str = "hostinfo.service";
 
-const UNITS: [Unit; 5] = [
+const UNITS: [Unit; 7] = [
     Unit { name: DAEMON, wanted: Wanted::Always },
     Unit { name: "hostinfo-run.socket", wanted: Wanted::ByAnother },
     Unit { name: "hostinfo-open.socket", wanted: Wanted::IfEnabled },
     Unit { name: "hostinfo-vsock.socket", wanted: Wanted::ForVsock },
     Unit { name: "hostinfo-follow.service", wanted: Wanted::IfEnabled },
+    Unit { name: "hostinfo-textfile.timer", wanted: Wanted::IfEnabled },
+    Unit { name: "hostinfo-textfile.service", wanted: Wanted::ByAnother },
 ];
 
 /// What systemctl(1) shows of a unit, by property.

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use hostinfo_wire::http::{self, Asked, Hosts, REQUEST_MAX, Wanted};
+use hostinfo_wire::http::{self, Asked, Hosts, REQUEST_MAX};
 use hostinfo_wire::limits::READ_CHUNK;
 use rustix::io::Errno;
 
@@ -175,10 +175,7 @@ fn answer(request: &[u8], metrics: impl FnOnce() -> String) -> Option<Vec<u8>> {
     match http::parse(request, Hosts::Any) {
         Asked::NotYet => None,
         Asked::Malformed => Some(http::malformed("this is not an HTTP/1.1 request")),
-        // The text is always OpenMetrics, whatever formats the client accepts.
-        Asked::Metrics(wanted) => {
-            Some(http::metrics(Wanted { openmetrics: true, ..wanted }, &metrics()))
-        }
+        Asked::Metrics(wanted) => Some(http::metrics(wanted, &metrics())),
         Asked::Answered(answer) => Some(answer),
     }
 }
@@ -221,10 +218,16 @@ mod tests {
     }
 
     #[test]
-    fn a_scrape_gets_openmetrics_whatever_it_accepts_and_under_whatever_name_it_comes() {
-        let request = "GET /metrics HTTP/1.1\r\nHost: host.example\r\nAccept: */*\r\n\r\n";
+    fn a_scrape_gets_what_it_accepts_under_whatever_name_it_comes() {
+        let asking = |accept| {
+            format!("GET /metrics HTTP/1.1\r\nHost: host.example\r\nAccept: {accept}\r\n\r\n")
+        };
+        let by_curl = ask(&asking("*/*")).unwrap();
+        assert!(
+            by_curl.contains("text/plain; version=0.0.4") && by_curl.ends_with("\r\n\r\nx 1\n")
+        );
         assert_eq!(
-            ask(request).unwrap(),
+            ask(&asking("application/openmetrics-text")).unwrap(),
             "HTTP/1.1 200 OK\r\nContent-Type: application/openmetrics-text; version=1.0.0; \
              charset=utf-8\r\nContent-Length: 10\r\nCache-Control: no-store\r\n\
              Connection: close\r\n\r\nx 1\n# EOF\n"

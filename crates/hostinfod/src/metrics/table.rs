@@ -22,8 +22,6 @@ pub(crate) enum Kind {
     Gauge,
     /// How many took how long.
     Histogram,
-    /// Always 1; its labels have the information.
-    Info,
 }
 
 impl Kind {
@@ -33,7 +31,6 @@ impl Kind {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
             Self::Histogram => "histogram",
-            Self::Info => "info",
         }
     }
 
@@ -42,7 +39,6 @@ impl Kind {
         match self {
             Self::Counter => "_total",
             Self::Gauge | Self::Histogram => "",
-            Self::Info => "_info",
         }
     }
 }
@@ -58,7 +54,8 @@ macro_rules! table {
 }
 
 table! {
-    BUILD: Info "" "hostinfod_build" "The daemon's version.";
+    // Not OpenMetrics' type info, which the classic format of Prometheus lacks.
+    BUILD: Gauge "" "hostinfod_build_info" "Always 1; its label is the daemon's version.";
     START: Gauge "seconds" "hostinfod_start_time_seconds" "When the daemon started, since 1970.";
     GUESTS: Gauge "" "hostinfod_guests" "Guests, by whether they can ask.";
     WATCHED: Gauge "" "hostinfod_watched_guests"
@@ -100,7 +97,7 @@ mod tests {
             assert!(ALL[..at].iter().all(|before| before.name != metric.name));
             assert!(metric.name.starts_with("hostinfod_") && metric.name.ends_with(metric.unit));
             assert!(
-                ["_total", "_info", "_count", "_sum", "_bucket"]
+                ["_total", "_count", "_sum", "_bucket"]
                     .iter()
                     .all(|suffix| !metric.name.ends_with(suffix))
             );

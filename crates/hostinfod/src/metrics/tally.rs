@@ -7,13 +7,25 @@ use hostinfo_control::limits::LAST_MAX;
 use hostinfo_wire::Code;
 use serde::{Deserialize, Serialize};
 
-/// Upper bounds of the time buckets, in seconds: a ping takes 1 us, everything that a large guest
-/// may ask about 100 us. The other buckets are for replies that read slow files.
-pub(crate) const BUCKETS: [(Duration, f64); 5] = [
+/// Upper bounds of the time buckets, in seconds: a ping takes 1 us, everything that a large guest may ask about
+/// 100 us, and what reads slow files up to 10 ms, from which on `HostinfodSlow` is raised. In steps of 1, 2 and 5 a
+/// quantile is known to within a factor of 2.5 at the most; in decades 0.11 ms and 0.9 ms were the same. The
+/// bounds are the same on every host and in every version, so that hosts can be added up. With `+Inf`, the count
+/// and the sum they are 16 series a host. Prometheus' usual bounds begin at 5 ms, so nearly every reply would be
+/// in the first one.
+pub(crate) const BUCKETS: [(Duration, f64); 13] = [
     (Duration::from_micros(10), 0.000_01),
+    (Duration::from_micros(20), 0.000_02),
+    (Duration::from_micros(50), 0.000_05),
     (Duration::from_micros(100), 0.000_1),
+    (Duration::from_micros(200), 0.000_2),
+    (Duration::from_micros(500), 0.000_5),
     (Duration::from_millis(1), 0.001),
+    (Duration::from_millis(2), 0.002),
+    (Duration::from_millis(5), 0.005),
     (Duration::from_millis(10), 0.01),
+    (Duration::from_millis(20), 0.02),
+    (Duration::from_millis(50), 0.05),
     (Duration::from_millis(100), 0.1),
 ];
 
@@ -144,9 +156,11 @@ mod tests {
         for micros in [0, 10, 11, 1000, 5_000_000] {
             tally.reply(Code::Done, 0, Duration::from_micros(micros));
         }
-        assert_eq!(tally.buckets, [2, 1, 1, 0, 0]);
+        assert_eq!(tally.buckets, [2, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
         assert_eq!((tally.replies, tally.time), (5, Duration::from_micros(5_001_021)));
         assert!(BUCKETS.iter().all(|(time, seconds)| (time.as_secs_f64() - seconds).abs() < 1e-12));
+        let steps = BUCKETS.windows(2).map(|pair| pair[1].1 / pair[0].1);
+        assert!(steps.into_iter().all(|step| (1.99..2.51).contains(&step)));
     }
 
     #[test]

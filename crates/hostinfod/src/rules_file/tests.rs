@@ -222,3 +222,27 @@ fn a_file_system_that_is_mounted_over_its_directory_is_found_when_it_is_asked_fo
         assert_eq!(interval(&file), 3);
     });
 }
+
+#[test]
+fn rules_that_are_handed_over_are_in_force_until_the_file_has_others_without_errors() {
+    let before = "*:\n interval = 1\n";
+    let (_folder, path) = folder(before);
+    let text = open(&path).unwrap().hand_over(Instant::now()).unwrap();
+    assert_eq!(text.as_deref(), Some(before));
+    let taken_over = || {
+        let watcher = Watcher::new().unwrap();
+        RulesFile::taken_over(text.as_deref(), &path, watcher).unwrap()
+    };
+    let mut same = taken_over();
+    assert!(!same.reload(Instant::now()).unwrap());
+    fs::write(&path, "nonsense\n").unwrap();
+    let mut broken = taken_over();
+    assert!(broken.reload(Instant::now()).is_err() && broken.state().problem.is_some());
+    assert_eq!(interval(&broken), 1);
+    assert!(broken.hand_over(Instant::now()).is_err());
+    fs::write(&path, "*:\n interval = 2\n").unwrap();
+    let mut other = taken_over();
+    assert_eq!(interval(&other), 1);
+    assert!(other.reload(Instant::now()).unwrap());
+    assert_eq!(interval(&other), 2);
+}

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::Parser as _;
@@ -96,7 +95,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let watcher = Watcher::new().context("the rules file cannot be watched")?;
     let rules = match &texts {
         Some(FilesState { rules, .. }) => {
-            RulesFile::taken_over(rules.as_deref(), &paths.rules, watcher, Instant::now())?
+            RulesFile::taken_over(rules.as_deref(), &paths.rules, watcher)?
         }
         None => RulesFile::open(&paths.rules, watcher)?,
     };

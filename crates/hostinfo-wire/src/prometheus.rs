@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 /// The same metrics in the classic format.
-pub(crate) fn classic(openmetrics: &str) -> String {
+pub fn classic(openmetrics: &str) -> String {
     let counters: HashSet<&str> = openmetrics
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))

@@ -1,0 +1,155 @@
+//! A host in a container: Debian 12 with systemd as its first process, and libvirt. Its files are those of the lab under an
+//! overlay in memory. It needs root.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use tempfile::TempDir;
+
+use crate::deadline::{PATIENCE, wait_for, wait_until};
+use crate::install::run;
+use crate::paths::{lab_cache, tool, workspace};
+use crate::process::{Process, tied};
+
+/// Hosts that Ansible can be run against.
+#[derive(Debug)]
+pub struct Containers {
+    hosts: Vec<Container>,
+    folder: TempDir,
+}
+
+/// A running one.
+#[derive(Debug)]
+struct Container {
+    name: String,
+    process: Process,
+    /// Its first process, by its number outside.
+    leader: String,
+}
+
+impl Containers {
+    /// Boots one for each name, side by side, and waits until all services run.
+    ///
+    /// # Errors
+    /// They do not, or this is not root.
+    pub fn boot(names: &[&str]) -> Result<Self> {
+        if !rustix::process::geteuid().is_root() {
+            bail!("containers need root: sudo -E env PATH=\"$PATH\" make test-long");
+        }
+        let folder = tempfile::Builder::new().prefix("hostinfo-hosts-").tempdir()?;
+        let path = folder.path();
+        fs::write(path.join("boot.sh"), include_str!("container/boot.sh"))?;
+        fs::write(path.join("ssh"), include_str!("container/ssh.sh"))?;
+        fs::set_permissions(path.join("ssh"), fs::Permissions::from_mode(0o755))?;
+        let lab = lab_cache()?;
+        let files = [lab.join("python"), lab.join("bookworm/root")];
+        let mut started = Vec::new();
+        for name in names {
+            let root = path.join(name);
+            fs::create_dir(&root)?;
+            let mut command = tied("unshare");
+            command
+                .args(["--mount", "--cgroup", "sh"])
+                .arg(path.join("boot.sh"))
+                .arg(name)
+                .arg(root)
+                .args(&files);
+            started.push((*name, Process::start(&mut command, path.join(format!("{name}.log")))?));
+        }
+        let mut hosts = Vec::new();
+        for (name, mut process) in started {
+            let children = format!("/proc/{0}/task/{0}/children", process.pid());
+            let leader = wait_for("systemd", PATIENCE, || {
+                if let Some(status) = process.ended()? {
+                    bail!("the container ended: {status}: {}", process.log());
+                }
+                let children = fs::read_to_string(&children)?;
+                Ok(children.split_whitespace().find(|child| is_systemd(child)).map(str::to_owned))
+            })?;
+            fs::write(path.join(format!("{name}.pid")), &leader)?;
+            hosts.push(Container { name: name.to_owned(), process, leader });
+        }
+        let containers = Self { hosts, folder };
+        for name in names {
+            wait_until("its services", PATIENCE, || {
+                Ok(containers.sh(name, "systemctl is-system-running").is_ok())
+            })
+            .with_context(|| containers.story(name))?;
+        }
+        Ok(containers)
+    }
+
+    /// The output of a shell command in one.
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn sh(&self, name: &str, line: &str) -> Result<String> {
+        let host = self.hosts.iter().find(|host| host.name == name).context("no such host")?;
+        run(Command::new("nsenter")
+            .args(["--target", &host.leader])
+            .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--"])
+            .args(["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "sh", "-c", line]))
+    }
+
+    /// Runs ansible-playbook for all of them with the role of `dist/ansible`, and returns whether it succeeds, and its
+    /// output.
+    ///
+    /// # Errors
+    /// It cannot be run.
+    pub fn play(&self, playbook: &str, options: &[&str]) -> Result<(bool, String)> {
+        let path = self.folder.path();
+        fs::write(path.join("site.yml"), playbook)?;
+        let hosts: Vec<&str> = self.hosts.iter().map(|host| &*host.name).collect();
+        let output = Command::new(tool("ansible-playbook"))
+            .args(["--inventory", &format!("{},", hosts.join(","))])
+            .args(options)
+            .arg(path.join("site.yml"))
+            .env("ANSIBLE_SSH_EXECUTABLE", path.join("ssh"))
+            .env("HOSTINFO_CONTAINERS", path)
+            .envs(ansible(path)?)
+            .output()
+            .context("run ansible-playbook")?;
+        let said = [output.stdout, output.stderr].concat();
+        Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+    }
+
+    /// What they counted in its last run, host by host: `changed=0` and the like.
+    ///
+    /// # Errors
+    /// A host is missing.
+    pub fn recap<'s>(&self, said: &'s str) -> Result<Vec<&'s str>> {
+        let (_, recap) = said.rsplit_once("PLAY RECAP").context(said.to_owned())?;
+        let lines: Vec<&str> = recap.lines().filter(|line| line.contains("changed=")).collect();
+        ensure!(lines.len() == self.hosts.len(), "{said}");
+        Ok(lines)
+    }
+
+    fn story(&self, name: &str) -> String {
+        let host = self.hosts.iter().find(|host| host.name == name);
+        host.map(|host| host.process.log()).unwrap_or_default()
+    }
+}
+
+/// Variables with which Ansible knows our role, and nothing of the user's own settings. `folder` is for its files.
+///
+/// # Errors
+/// Nothing can be written there.
+pub fn ansible(folder: &Path) -> Result<[(&'static str, PathBuf); 6]> {
+    fs::write(folder.join("ansible.cfg"), "")?;
+    Ok([
+        ("ANSIBLE_ROLES_PATH", workspace().join("dist/ansible/roles")),
+        ("ANSIBLE_CONFIG", folder.join("ansible.cfg")),
+        ("ANSIBLE_HOME", folder.join("ansible")),
+        ("ANSIBLE_SSH_TRANSFER_METHOD", PathBuf::from("piped")),
+        ("ANSIBLE_PIPELINING", PathBuf::from("1")),
+        ("ANSIBLE_NOCOLOR", PathBuf::from("1")),
+    ])
+}
+
+/// Whether a process is the first of a container, which is called systemd once it is one.
+fn is_systemd(number: &str) -> bool {
+    fs::read_to_string(format!("/proc/{number}/comm")).is_ok_and(|name| name == "systemd\n")
+}
