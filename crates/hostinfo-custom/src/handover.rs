@@ -87,14 +87,28 @@ fn values_of(definition: &Definition) -> String {
 mod tests {
     use super::*;
     use crate::custom::Answer;
-    use crate::examples::custom;
 
-    use std::fs;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
     use std::time::Duration;
 
     use hostinfo_wire::Value;
+    use rustix::process::geteuid;
 
-    fn definition(file: &std::path::Path, kind: &str) -> String {
+    /// Statistics from files, so that nobody has to run commands.
+    fn custom(definitions: &str) -> Custom {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("x.toml");
+        fs::write(&file, definitions).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+        let (owner, socket) = (geteuid().as_raw(), Path::new("/nonexistent"));
+        let (custom, problems) = Custom::load(directory.path(), owner, socket).unwrap();
+        assert_eq!(problems, []);
+        custom
+    }
+
+    fn definition(file: &Path, kind: &str) -> String {
         let file = file.display();
         format!("[custom.x]\nkind = '{kind}'\nhelp = 'x'\nfile = '{file}'\nevery = '60s'\n")
     }
