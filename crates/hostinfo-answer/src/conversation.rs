@@ -137,7 +137,7 @@ impl Conversation {
             }
             let has_more = !rest.is_empty();
             let is_kept = matches!(frame, Frame::Line(_));
-            break Outcome::Answered { line: is_kept.then(|| framer.given()), code, has_more };
+            break Outcome::Answered { line: is_kept.then(|| framer.last_line()), code, has_more };
         };
         if held.is_empty() {
             let left = rest.len();

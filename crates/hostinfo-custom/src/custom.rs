@@ -18,7 +18,6 @@ use crate::definition::{Definition, Scope, Source, fill, is_one_word};
 use crate::directory::{self, Found};
 use crate::failure::{NONE, NOT_YET};
 use crate::file;
-use crate::kept::{Kept, Of};
 use crate::limits::ANSWER_MARGIN;
 use crate::message::Request;
 use crate::output::{Output, number_value};
@@ -26,6 +25,7 @@ use crate::pool::Pool;
 use crate::problem::Problem;
 use crate::queue::{Asked, Key};
 use crate::run::Order;
+use crate::stored::{Stored, Subject};
 
 /// The administrator's statistics and their values.
 ///
@@ -48,7 +48,8 @@ pub struct Custom {
 pub(crate) struct Statistic {
     /// `None` if it is no longer defined: its counters continue if it is defined again.
     pub(crate) definition: Option<Definition>,
-    pub(crate) kept: HashMap<Box<str>, Kept>,
+    /// For each guest; under the empty name, for all guests together.
+    pub(crate) values: HashMap<Box<str>, Stored>,
     /// What each guest was sent for it as a counter, under any definition.
     pub(crate) counters: HashMap<Box<str>, Counter>,
 }
@@ -129,7 +130,7 @@ impl Custom {
             let definition = definitions.remove(name);
             if statistic.definition != definition {
                 self.pool.cancel(|key| *key.name == **name);
-                statistic.kept.clear();
+                statistic.values.clear();
                 statistic.definition = definition;
             }
         }
@@ -170,7 +171,7 @@ impl Custom {
             Scope::Guest => return Answer::Ready(Err(NONE)),
         };
         let (every, until) = (definition.every, asked + definition.timeout + ANSWER_MARGIN);
-        let fresh = |custom: &Self| custom.kept(name, of)?.fresh(every, asked, now).cloned();
+        let fresh = |custom: &Self| custom.stored(name, of)?.fresh(every, asked, now).cloned();
         let mut outcome = fresh(self);
         if outcome.is_none() {
             self.fetch(name, of, now);
@@ -179,7 +180,9 @@ impl Custom {
         match outcome {
             Some(Ok(output)) => Answer::Ready(self.tell(name, guest, output)),
             Some(Err(absent)) => Answer::Ready(Err(absent)),
-            None if now < until && self.kept(name, of).is_some_and(|kept| kept.is_pending) => {
+            None if now < until
+                && self.stored(name, of).is_some_and(|stored| stored.is_pending) =>
+            {
                 Answer::Pending { until }
             }
             None => Answer::Ready(Err(NOT_YET)),
@@ -214,11 +217,11 @@ impl Custom {
         new_values.into_iter().chain(self.pool.next_deadline()).min()
     }
 
-    /// A guest is gone for good: drops everything kept for it, and kills its runs.
+    /// A guest is gone for good: drops everything stored for it, and kills its runs.
     pub fn forget(&mut self, guest: &str) {
         self.pool.cancel(|key| *key.guest == *guest);
         for statistic in self.statistics.values_mut() {
-            statistic.kept.remove(guest);
+            statistic.values.remove(guest);
             statistic.counters.remove(guest);
         }
     }
@@ -227,8 +230,8 @@ impl Custom {
     /// the value), and the reason.
     pub fn absent(&self) -> impl Iterator<Item = (&str, &str, &Absent)> {
         self.statistics.iter().flat_map(|(name, statistic)| {
-            statistic.kept.iter().filter_map(|(guest, kept)| {
-                kept.absent().map(|absent| (name.as_str(), guest.as_ref(), absent))
+            statistic.values.iter().filter_map(|(guest, stored)| {
+                stored.absent().map(|absent| (name.as_str(), guest.as_ref(), absent))
             })
         })
     }
@@ -253,27 +256,27 @@ impl Custom {
         self.failures
     }
 
-    fn kept(&self, name: &str, guest: &str) -> Option<&Kept> {
-        self.statistics.get(name)?.kept.get(guest)
+    fn stored(&self, name: &str, guest: &str) -> Option<&Stored> {
+        self.statistics.get(name)?.values.get(guest)
     }
 
     /// Reads the file, or makes sure that a run is queued.
     fn fetch(&mut self, name: &str, guest: &str, now: Instant) {
         let Some(statistic) = self.statistics.get_mut(name) else { return };
         let Some(definition) = &statistic.definition else { return };
-        let kept = statistic.kept.entry(guest.into()).or_default();
+        let stored = statistic.values.entry(guest.into()).or_default();
         match &definition.source {
             Source::File(path) => {
                 let steps: Vec<&str> = path.split('/').map(|step| fill(step, guest)).collect();
                 let bytes = file::read(&steps.join("/"), definition.account);
-                let of = Of { name, guest, kind: definition.about.kind };
-                self.failures += u64::from(kept.put(of, bytes, now));
+                let subject = Subject { name, guest, kind: definition.about.kind };
+                self.failures += u64::from(stored.put(subject, bytes, now));
             }
-            Source::Command(_) if kept.is_pending => {}
+            Source::Command(_) if stored.is_pending => {}
             Source::Command(_) => {
                 let key = Key { name: name.into(), guest: guest.into() };
                 let asked = self.pool.ask(key);
-                kept.is_pending = asked != Asked::NoRoom;
+                stored.is_pending = asked != Asked::NoRoom;
                 if let Asked::InPlaceOf(displaced) = asked {
                     self.give_up(displaced, now);
                 }
@@ -286,8 +289,8 @@ impl Custom {
     /// room.
     fn give_up(&mut self, displaced: Key, now: Instant) {
         let statistic = self.statistics.get_mut(&*displaced.name);
-        if let Some(kept) = statistic.and_then(|one| one.kept.get_mut(&displaced.guest)) {
-            kept.is_pending = false;
+        if let Some(stored) = statistic.and_then(|one| one.values.get_mut(&displaced.guest)) {
+            stored.is_pending = false;
         }
         self.add_new_value(displaced, now);
     }
@@ -306,10 +309,10 @@ impl Custom {
             let Key { name, guest } = key;
             if let Some(statistic) = self.statistics.get_mut(&*name)
                 && let Some(definition) = &statistic.definition
-                && let Some(kept) = statistic.kept.get_mut(&guest)
+                && let Some(stored) = statistic.values.get_mut(&guest)
             {
-                let of = Of { name: &name, guest: &guest, kind: definition.about.kind };
-                self.failures += u64::from(kept.put(of, bytes, now));
+                let subject = Subject { name: &name, guest: &guest, kind: definition.about.kind };
+                self.failures += u64::from(stored.put(subject, bytes, now));
             }
         }
     }

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::counter::Counter;
 use crate::custom::{Custom, Statistic};
 use crate::definition::Definition;
-use crate::kept::Kept;
 use crate::output::Output;
+use crate::stored::Stored;
 
 /// What is kept of a [`Custom`].
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -60,8 +60,8 @@ impl Custom {
             let statistic = self.statistics.entry(name).or_default();
             if statistic.definition.as_ref().map(values_of) == state.values_of {
                 let values = state.values.into_iter();
-                statistic.kept.extend(
-                    values.map(|(guest, value)| (guest, Kept::of(value.at, value.outcome))),
+                statistic.values.extend(
+                    values.map(|(guest, value)| (guest, Stored::of(value.at, value.outcome))),
                 );
             }
             statistic.counters.extend(state.counters);
@@ -71,8 +71,8 @@ impl Custom {
 
 fn fresh_values(statistic: &Statistic, now: Instant) -> HashMap<Box<str>, ValueState> {
     let Some(Definition { every, .. }) = &statistic.definition else { return HashMap::new() };
-    let fresh = statistic.kept.iter().filter_map(|(guest, kept)| {
-        let (at, outcome) = kept.since(*every, now)?;
+    let fresh = statistic.values.iter().filter_map(|(guest, stored)| {
+        let (at, outcome) = stored.since(*every, now)?;
         Some((guest.clone(), ValueState { at, outcome: outcome.clone() }))
     });
     fresh.collect()
@@ -87,14 +87,28 @@ fn values_of(definition: &Definition) -> String {
 mod tests {
     use super::*;
     use crate::custom::Answer;
-    use crate::examples::custom;
 
-    use std::fs;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
     use std::time::Duration;
 
     use hostinfo_wire::Value;
+    use rustix::process::geteuid;
 
-    fn definition(file: &std::path::Path, kind: &str) -> String {
+    /// Statistics from files, so that nobody has to run commands.
+    fn custom(definitions: &str) -> Custom {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("x.toml");
+        fs::write(&file, definitions).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+        let (owner, socket) = (geteuid().as_raw(), Path::new("/nonexistent"));
+        let (custom, problems) = Custom::load(directory.path(), owner, socket).unwrap();
+        assert_eq!(problems, []);
+        custom
+    }
+
+    fn definition(file: &Path, kind: &str) -> String {
         let file = file.display();
         format!("[custom.x]\nkind = '{kind}'\nhelp = 'x'\nfile = '{file}'\nevery = '60s'\n")
     }

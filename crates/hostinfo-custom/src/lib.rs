@@ -8,7 +8,7 @@
 //!
 //! The stages of a definition: `directory` (files) -> `parse` (tables), `draft` (their keys, with
 //! `account`) -> `custom` (queries) -> `file`, or `pool`, `run` and hostinfo-run -> `output` (bytes to a value)
-//! -> `kept` (values, until they are too old). Other crates decide who may see what.
+//! -> `stored` (values, until they are too old). Other crates decide who may see what.
 
 mod account;
 mod counter;
@@ -16,14 +16,13 @@ mod custom;
 mod definition;
 mod directory;
 mod draft;
-#[cfg(feature = "examples")]
+#[cfg(any(test, feature = "examples"))]
 pub mod examples;
 mod failure;
 mod file;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod handover;
-mod kept;
 pub mod limits;
 pub mod message;
 mod output;
@@ -33,6 +32,7 @@ mod problem;
 mod queue;
 mod run;
 pub mod runner;
+mod stored;
 
 pub use account::{Account, Accounts, Power};
 pub use custom::{Answer, Custom, NewValues};

@@ -13,7 +13,7 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use uuid::Uuid;
 
 use crate::backoff::Backoff;
-use crate::board::Board;
+use crate::collector::Collector;
 use crate::limits::{ANSWER_DEADLINE, DEADLINE};
 use crate::message::{Hypervisor, Message, VERSION};
 use crate::presence::{self, Presence};
@@ -48,7 +48,7 @@ pub struct Helper {
     wanted: Wanted,
     asks: u64,
     as_of: Option<Instant>,
-    board: Board,
+    collector: Collector,
     snapshot: Arc<Snapshot>,
 }
 
@@ -106,7 +106,7 @@ impl Helper {
             wanted: Wanted::default(),
             asks: 0,
             as_of: None,
-            board: Board::default(),
+            collector: Collector::default(),
             snapshot: Arc::new(Snapshot::down("libvirt was not asked yet", Arc::default())),
         })
     }
@@ -118,7 +118,7 @@ impl Helper {
         hypervisor: Option<Hypervisor>,
         as_of: Option<Instant>,
     ) {
-        self.board = Board::after(guests.clone());
+        self.collector = Collector::after(guests.clone());
         let whose = Arc::new(Whose::new(guests.values().map(|guest| &guest.domain)));
         self.snapshot = Arc::new(Snapshot { outage: None, hypervisor, guests, whose });
         self.as_of = as_of;
@@ -287,11 +287,11 @@ impl Helper {
                     ));
                 }
                 Message::Hello { .. } => {}
-                Message::Domain(domain) => self.board.domain(domain, now),
-                Message::Gone(uuid) => self.board.gone(uuid),
-                Message::Reverted(uuid) => self.board.reverted(uuid),
-                Message::Figures(uuid, figures) => self.board.figures(uuid, figures, now),
-                Message::Hypervisor(hypervisor) => self.board.hypervisor(hypervisor),
+                Message::Domain(domain) => self.collector.domain(domain, now),
+                Message::Gone(uuid) => self.collector.gone(uuid),
+                Message::Reverted(uuid) => self.collector.reverted(uuid),
+                Message::Figures(uuid, figures) => self.collector.figures(uuid, figures, now),
+                Message::Hypervisor(hypervisor) => self.collector.hypervisor(hypervisor),
                 Message::Down(why) => return Err(why),
                 Message::Done(number) => {
                     let answered = running.asked.take_if(|asked| asked.number == number);
@@ -303,7 +303,7 @@ impl Helper {
         }
         // Only once, however often it reports that it is done.
         if is_new {
-            self.snapshot = Arc::new(self.board.snapshot());
+            self.snapshot = Arc::new(self.collector.snapshot());
         }
         if is_there { Ok(is_new) } else { Err(format!("{PROGRAM} ended without an answer")) }
     }
@@ -330,7 +330,7 @@ impl Helper {
         self.backoff.failed(now.saturating_duration_since(since), now);
         self.wanted = Wanted::default();
         self.as_of = None;
-        self.board.clear(now);
+        self.collector.clear(now);
         self.snapshot = Arc::new(Snapshot::down(why, Arc::clone(&self.snapshot.whose)));
         self.await_libvirt();
     }

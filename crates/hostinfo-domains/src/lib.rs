@@ -18,8 +18,8 @@ pub const URI: &str = "qemu:///system";
 
 mod administrator;
 mod backoff;
-mod board;
 mod clause;
+mod collector;
 mod cut;
 mod directory;
 mod domain;

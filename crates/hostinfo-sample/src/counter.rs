@@ -106,16 +106,16 @@ impl Counter {
 /// One of the kernel's counters as guests see it: it never falls, continues after a fall, and
 /// contains no jump.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-pub(crate) struct Told {
+pub(crate) struct GuestCounter {
     counter: Option<Counter>,
     sum: u64,
 }
 
-impl Told {
+impl GuestCounter {
     /// What to report for `number`. A counter that starts over after `range` wrapped around if it
     /// can have gained no more than half of the range; without a range, it fell. `None` if `number`
     /// is the first one and is not a count.
-    pub(crate) fn tell(
+    pub(crate) fn report(
         &mut self,
         number: u64,
         at: Moment,
@@ -130,7 +130,9 @@ impl Told {
             Some(counter) => match counter.step(number, at, pace) {
                 Step::Gained(gain) | Step::Settled(gain) => gain,
                 Step::Fell(from) => range
-                    .and_then(|range| round(from, number, range).filter(|gain| *gain <= range / 2))
+                    .and_then(|range| {
+                        gain_around(from, number, range).filter(|gain| *gain <= range / 2)
+                    })
                     .unwrap_or(0),
                 Step::Doubted => 0,
             },
@@ -146,7 +148,7 @@ pub(crate) fn countable(number: u64) -> Option<u64> {
 }
 
 /// What a counter gained that wrapped around at `range`.
-pub(crate) fn round(from: u64, to: u64, range: u64) -> Option<u64> {
+pub(crate) fn gain_around(from: u64, to: u64, range: u64) -> Option<u64> {
     range.checked_sub(from)?.checked_add(to)
 }
 
@@ -162,78 +164,80 @@ mod tests {
     }
 
     /// What is reported for these numbers, each read a second after the one before.
-    fn told(numbers: &[u64], range: Option<u64>) -> Vec<u64> {
-        let mut told = Told::default();
+    fn reported(numbers: &[u64], range: Option<u64>) -> Vec<u64> {
+        let mut counter = GuestCounter::default();
         let seconds = numbers.iter().zip(0..);
-        seconds.map(|(now, second)| told.tell(*now, at(second), PACE, range).unwrap()).collect()
+        seconds
+            .map(|(now, second)| counter.report(*now, at(second), PACE, range).unwrap())
+            .collect()
     }
 
     #[test]
     fn a_counter_that_falls_counts_on() {
-        assert_eq!(told(&[5_000, 2_000, 2_100, 2_150], None), [5_000, 5_000, 5_100, 5_150]);
-        assert_eq!(told(&[50, 49, 60], None), [50, 50, 61]);
+        assert_eq!(reported(&[5_000, 2_000, 2_100, 2_150], None), [5_000, 5_000, 5_100, 5_150]);
+        assert_eq!(reported(&[50, 49, 60], None), [50, 50, 61]);
     }
 
     #[test]
     fn one_absurd_number_is_dropped_and_what_was_counted_meanwhile_is_not() {
         for absurd in [u64::MAX, u64::MAX - 7, 1 << 63, 5_000] {
-            assert_eq!(told(&[50, absurd, 70, 80], None), [50, 50, 70, 80], "{absurd}");
+            assert_eq!(reported(&[50, absurd, 70, 80], None), [50, 50, 70, 80], "{absurd}");
         }
     }
 
     #[test]
     fn a_jump_that_stays_is_not_counted_and_what_comes_after_it_is() {
-        assert_eq!(told(&[50, 9_000, 9_010, 9_020], None), [50, 50, 60, 70]);
-        assert_eq!(told(&[50, u64::MAX - 100, u64::MAX - 90], None), [50, 50, 60]);
-        assert_eq!(told(&[50, 9_000, 90_000, 90_001, 90_002], None), [50, 50, 50, 51, 52]);
+        assert_eq!(reported(&[50, 9_000, 9_010, 9_020], None), [50, 50, 60, 70]);
+        assert_eq!(reported(&[50, u64::MAX - 100, u64::MAX - 90], None), [50, 50, 60]);
+        assert_eq!(reported(&[50, 9_000, 90_000, 90_001, 90_002], None), [50, 50, 50, 51, 52]);
     }
 
     #[test]
     fn a_low_number_that_was_absurd_costs_no_more_than_the_gain_of_that_time() {
-        assert_eq!(told(&[5_000, 0, 5_020, 5_030], None), [5_000, 5_000, 5_000, 5_010]);
+        assert_eq!(reported(&[5_000, 0, 5_020, 5_030], None), [5_000, 5_000, 5_000, 5_010]);
     }
 
     #[test]
     fn a_counter_of_32_bits_goes_round_its_end() {
         let range = Some(1 << 32);
-        assert_eq!(told(&[4_294_967_000, 704], range), [4_294_967_000, 4_294_968_000]);
+        assert_eq!(reported(&[4_294_967_000, 704], range), [4_294_967_000, 4_294_968_000]);
         // It fell: had it wrapped around, it would have gained nearly all of its range.
-        assert_eq!(told(&[1_000, 400, 450], range), [1_000, 1_000, 1_050]);
-        assert_eq!(told(&[5_000_000_000, 2_000_000_000], range), [5_000_000_000; 2]);
+        assert_eq!(reported(&[1_000, 400, 450], range), [1_000, 1_000, 1_050]);
+        assert_eq!(reported(&[5_000_000_000, 2_000_000_000], range), [5_000_000_000; 2]);
     }
 
     #[test]
     fn what_went_below_zero_before_it_was_first_read_is_no_count() {
-        let mut told = Told::default();
-        assert_eq!(told.tell(u64::MAX - 7, at(0), PACE, None), None);
-        assert_eq!(told.tell(7, at(1), PACE, None), Some(7));
+        let mut counter = GuestCounter::default();
+        assert_eq!(counter.report(u64::MAX - 7, at(0), PACE, None), None);
+        assert_eq!(counter.report(7, at(1), PACE, None), Some(7));
     }
 
     #[test]
     fn a_day_without_a_reading_is_a_days_gain() {
-        let mut told = Told::default();
-        assert_eq!(told.tell(0, at(0), PACE, None), Some(0));
-        assert_eq!(told.tell(8_640_000, at(86_400), PACE, None), Some(8_640_000));
+        let mut counter = GuestCounter::default();
+        assert_eq!(counter.report(0, at(0), PACE, None), Some(0));
+        assert_eq!(counter.report(8_640_000, at(86_400), PACE, None), Some(8_640_000));
     }
 
     proptest! {
         #[test]
-        fn what_is_told_never_falls_and_always_goes_on(
+        fn what_is_reported_never_falls_and_always_goes_on(
             numbers in prop::collection::vec(any::<u64>(), 1..20), last in 0..NO_COUNT / 2,
         ) {
-            let mut told = Told::default();
+            let mut counter = GuestCounter::default();
             let mut before = 0;
             for (number, second) in numbers.iter().zip(0..) {
-                if let Some(now) = told.tell(*number, at(second), PACE, None) {
+                if let Some(now) = counter.report(*number, at(second), PACE, None) {
                     prop_assert!(now >= before);
                     before = now;
                 }
             }
             // Whatever came before, it counts from the third sound reading on.
-            let tell = |told: &mut Told, number, second| told.tell(number, at(second), PACE, None);
-            tell(&mut told, last, 100);
-            let second = tell(&mut told, last + 1, 101).unwrap();
-            let third = tell(&mut told, last + 2, 102).unwrap();
+            let report = |counter: &mut GuestCounter, number, second| counter.report(number, at(second), PACE, None);
+            report(&mut counter, last, 100);
+            let second = report(&mut counter, last + 1, 101).unwrap();
+            let third = report(&mut counter, last + 2, 102).unwrap();
             prop_assert!(third == second + 1 || second == u64::MAX);
         }
     }

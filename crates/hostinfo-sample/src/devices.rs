@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::Moment;
-use crate::counter::{Counter, Pace, Step, countable, round};
+use crate::counter::{Counter, Pace, Step, countable, gain_around};
 
 /// How many devices that went away are remembered, so that they are not counted twice when they
 /// come back: as many interfaces as the largest hosts pass on to guests and containers.
@@ -254,7 +254,7 @@ impl<const N: usize> Device<N> {
 /// below, it was reset and counts from zero; if it is slightly below, it was added up from parts
 /// while they changed.
 fn after_fall(from: u64, now: u64) -> u64 {
-    match round(from, now, RANGE) {
+    match gain_around(from, now, RANGE) {
         Some(gain) if gain <= ROUND_MAX => gain,
         _ if now < from / 2 => now,
         _ => 0,

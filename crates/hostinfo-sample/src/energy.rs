@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::counter::{Pace, round};
+use crate::counter::{Pace, gain_around};
 use crate::machine::Machine;
 use crate::open_files::Reader;
 use crate::root::{Roots, numbered};
@@ -98,7 +98,7 @@ fn lack(roots: &Roots, buffer: &mut Vec<u8>) -> Absent {
 impl Meter {
     fn count(&mut self, zone: u32, now: u64, range: u64, at: Moment) {
         let (last, then) = self.last.insert(zone, (now, at)).unwrap_or((now, at));
-        let gain = now.checked_sub(last).or_else(|| round(last, now, range));
+        let gain = now.checked_sub(last).or_else(|| gain_around(last, now, range));
         let gain = gain.filter(|gain| *gain <= PACE.most(at.since(then)));
         self.micros = self.micros.saturating_add(gain.unwrap_or(0));
     }

@@ -3,7 +3,7 @@
 use hostinfo_catalog::source::{PressureFigure, Stall};
 use hostinfo_wire::Value;
 
-use crate::counter::{Pace, Told};
+use crate::counter::{GuestCounter, Pace};
 use crate::open_files::Reader;
 use crate::root::{LINE_BYTES, Roots};
 use crate::text::{lines, millionths, number, words};
@@ -35,7 +35,7 @@ type Line = [Option<u64>; PressureFigure::KEYS.len()];
 const _: () = assert!(matches!(PressureFigure::KEYS, [.., (_, PressureFigure::Total)]));
 
 /// What is kept of the two totals of a file.
-pub(crate) type Kept = [Told; 2];
+pub(crate) type Kept = [GuestCounter; 2];
 
 /// The totals count wall-clock time.
 const PACE: Pace = Pace(1_000_000);
@@ -51,8 +51,8 @@ pub(crate) fn read(
         Ok(text) => parse(text),
         Err(error) => return Err(error.or(lack(roots, buffer))),
     };
-    for (total, told) in pressure.totals().into_iter().zip(kept) {
-        *total = total.and_then(|now| told.tell(now, at, PACE, None));
+    for (total, counter) in pressure.totals().into_iter().zip(kept) {
+        *total = total.and_then(|now| counter.report(now, at, PACE, None));
     }
     Ok(pressure)
 }
@@ -84,12 +84,12 @@ pub(crate) fn parse(text: &[u8]) -> Pressure {
             _ => continue,
         };
         for word in words {
-            for (told, (key, what)) in stall.iter_mut().zip(PressureFigure::KEYS) {
+            for (place, (key, what)) in stall.iter_mut().zip(PressureFigure::KEYS) {
                 let behind = word.strip_prefix(key.as_bytes());
                 let Some(figure) = behind.and_then(|behind| behind.strip_prefix(b"=")) else {
                     continue;
                 };
-                *told = match what {
+                *place = match what {
                     PressureFigure::Total => number(figure),
                     PressureFigure::Avg10 | PressureFigure::Avg60 | PressureFigure::Avg300 => {
                         percent(figure)
@@ -132,8 +132,8 @@ impl Pressure {
             Stall::Full => &self.full,
         };
         let mut figures = line.iter().zip(PressureFigure::KEYS);
-        let told = figures.find_map(|(told, (_, what))| told.filter(|_| what == figure));
-        told.map(micro).ok_or(UNTOLD)
+        let found = figures.find_map(|(value, (_, what))| value.filter(|_| what == figure));
+        found.map(micro).ok_or(UNTOLD)
     }
 }
 

@@ -3,7 +3,7 @@
 use hostinfo_catalog::source::Paging;
 use hostinfo_wire::Value;
 
-use crate::counter::{Pace, Told};
+use crate::counter::{GuestCounter, Pace};
 use crate::open_files::Reader;
 use crate::root::PAGE_BYTES;
 use crate::text::{Figure, figure_of, numbers};
@@ -16,7 +16,7 @@ const UNTOLD: Absent =
 pub(crate) struct Vmstat([Figure; Paging::KEYS.len()]);
 
 /// What is kept for each line.
-pub(crate) type Kept = [Told; Paging::KEYS.len()];
+pub(crate) type Kept = [GuestCounter; Paging::KEYS.len()];
 
 pub(crate) fn read(
     roots: &Reader,
@@ -28,8 +28,8 @@ pub(crate) fn read(
         .kept(format_args!("vmstat"), PAGE_BYTES, buffer)
         .map_err(|e| e.or(Absent::NO_PROC))?;
     let mut numbers = parse(text);
-    for ((number, told), (_, what)) in numbers.iter_mut().zip(kept).zip(Paging::KEYS) {
-        *number = number.map(|now| told.tell(now?, at, Pace::DEVICE, Some(range(what))));
+    for ((number, counter), (_, what)) in numbers.iter_mut().zip(kept).zip(Paging::KEYS) {
+        *number = number.map(|now| counter.report(now?, at, Pace::DEVICE, Some(range(what))));
     }
     Ok(Vmstat(numbers))
 }

@@ -30,8 +30,8 @@ pub struct Framer {
     /// even if the line is too long to keep.
     first: Option<u8>,
     too_long: bool,
-    /// `line` was returned, and is cleared when the next one begins.
-    given: bool,
+    /// Whether `line` was returned: it is cleared when the next one begins.
+    is_returned: bool,
 }
 
 /// The part of a line that has arrived: what another [`Framer`] needs to go on.
@@ -48,7 +48,7 @@ pub struct Part {
 impl Framer {
     /// The part of a line that has arrived.
     pub fn part(&self) -> Part {
-        match self.given {
+        match self.is_returned {
             true => Part::default(),
             false => Part { line: self.line.clone(), first: self.first, too_long: self.too_long },
         }
@@ -57,7 +57,7 @@ impl Framer {
     /// A framer that goes on with the rest of that line. `None` if no line can have that part.
     pub fn after(Part { line, first, too_long }: Part) -> Option<Self> {
         let is_one = line.len() <= LINE_MAX && (!too_long || line.is_empty());
-        is_one.then_some(Self { line, first, too_long, given: false })
+        is_one.then_some(Self { line, first, too_long, is_returned: false })
     }
 
     /// A framer at the beginning of a line.
@@ -68,7 +68,7 @@ impl Framer {
     /// Consumes `input` up to the next line that needs an answer. `None` once all of `input` is
     /// consumed; call again when more has arrived.
     pub fn next(&mut self, input: &mut &[u8]) -> Option<Frame<'_>> {
-        if self.given {
+        if self.is_returned {
             self.restart();
         }
         while let Some(at) = memchr::memchr3(b'\n', b'\r', CANCEL, input) {
@@ -84,7 +84,7 @@ impl Framer {
                 self.restart();
                 continue;
             }
-            self.given = true;
+            self.is_returned = true;
             return Some(if self.too_long { Frame::TooLong } else { Frame::Line(&self.line) });
         }
         self.append(input);
@@ -94,8 +94,8 @@ impl Framer {
 
     /// The line that [`Framer::next`] returned last; empty if that was too long, or if it returned
     /// none.
-    pub fn given(&self) -> &[u8] {
-        if self.given { &self.line } else { &[] }
+    pub fn last_line(&self) -> &[u8] {
+        if self.is_returned { &self.line } else { &[] }
     }
 
     fn restart(&mut self) {
@@ -272,7 +272,7 @@ mod tests {
         }
 
         #[test]
-        fn no_line_that_is_given_out_has_a_line_end_in_it(
+        fn no_line_that_is_returned_has_a_line_end_in_it(
             bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), any::<u8>()], 0..400),
         ) {
             for line in lines(&[&bytes]).into_iter().flatten() {

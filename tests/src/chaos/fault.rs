@@ -58,8 +58,8 @@ pub enum Part {
 /// The bound on all that the daemon does at once.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
-/// A new socket, as every socket is to a daemon that has just started, waits up to 2 s for a libvirt that has answered
-/// before to say whose it is. libvirt may hang, by another fault.
+/// A new socket, as every socket is to a daemon that has just started, and one whose connection has ended waits up to 2 s
+/// for a libvirt that has answered before to say whose it is. libvirt may hang, by another fault.
 const NEW_SOCKET: Duration = Duration::from_secs(3);
 
 /// A socket that could not be connected to is tried again after at most 1 s (`RETRY_LONGEST`).
@@ -231,7 +231,7 @@ pub const FAULTS: &[Fault] = &[
         needs: Needs::Nothing,
         breaks: &[Part::Directory],
         lasts: (0, 0),
-        harms: &[(Harm::Waiting, AT_ONCE), (Harm::Libvirt, AT_ONCE)],
+        harms: &[(Harm::Waiting, NEW_SOCKET), (Harm::Libvirt, AT_ONCE)],
         begin: file_faults::hang_up,
         end: |_| Ok(()),
     },

@@ -1,6 +1,7 @@
-//! `/proc/PID/task/*/comm` and `schedstat`: how long the VMM's threads ran and waited.
+//! How long the VMM's threads ran and waited. `thread` reads one of them, `sums` adds them up.
 
 mod sums;
+mod thread;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -8,13 +9,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::root::{Numbered, Unread, numbered};
-use crate::text::{number, words};
+use crate::root::{Numbered, numbered};
 use crate::vmm::affinity::{self, Affinities};
 use crate::vmm::name::is_qemu;
 use crate::vmm::process::{Process, UNSEEN};
 use crate::vmm::role::Role;
 use crate::{Absent, Moment};
+use thread::Thread;
+pub(crate) use thread::{Times, parse};
 
 /// The most threads read: 4,096 vCPUs, and as many threads that serve them.
 const THREADS_MAX: usize = 8192;
@@ -34,32 +36,6 @@ const LACK: Absent = Absent::untold(
 /// How long after its start QEMU may not have its vCPU threads yet: it sets up its memory first,
 /// and with `prealloc=on` it touches all of it. A guest of 1 TiB takes about a minute.
 const STARTING: Duration = Duration::from_secs(60);
-
-/// For how many slots a thread may have its creator's name after it was seen to have run: a second. QEMU's threads
-/// name themselves before they do anything else.
-const NAMING: u64 = 10;
-
-/// Run time and run-queue delay, in nanoseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Times {
-    pub(crate) run: u64,
-    pub(crate) delay: u64,
-}
-
-impl Times {
-    pub(crate) fn add(&mut self, gain: Self) {
-        self.run = self.run.saturating_add(gain.run);
-        self.delay = self.delay.saturating_add(gain.delay);
-    }
-
-    /// What a thread gained. The kernel's figures for a thread never fall: if they fell, it is
-    /// another thread, and all of its time is new.
-    pub(crate) fn gain(self, last: Self) -> Self {
-        let run = self.run.checked_sub(last.run);
-        let delay = self.delay.checked_sub(last.delay);
-        run.zip(delay).map_or(self, |(run, delay)| Self { run, delay })
-    }
-}
 
 /// Sums over current and past threads.
 #[derive(Clone, Serialize, Deserialize)]
@@ -110,28 +86,6 @@ impl Default for Threads {
             is_listed: false,
         }
     }
-}
-
-/// What is known about a thread. Its number may be used again in the same process; but the
-/// directory that `/proc` creates for it, and so the inode, never belongs to another thread.
-#[derive(Clone, Serialize, Deserialize)]
-struct Thread {
-    inode: u64,
-    /// `None` until its name was read.
-    role: Option<Role>,
-    naming: Naming,
-    last: Times,
-}
-
-/// What is known of a thread's name.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-enum Naming {
-    /// It was not seen to have run.
-    Begins,
-    /// It was first seen to have run in that slot.
-    Since(u64),
-    /// It will not change any more.
-    Final,
 }
 
 /// A thread: its number, and the inode of its directory.
@@ -288,49 +242,4 @@ impl Threads {
             NAMELESS
         })
     }
-}
-
-impl Thread {
-    fn new(inode: u64, last: Times) -> Self {
-        Self { inode, role: None, naming: Naming::Begins, last }
-    }
-
-    /// What the thread gained since the last reading. A thread starts with its creator's name; a
-    /// vCPU or an iothread gets its final name a little later.
-    fn read(
-        &mut self,
-        tid: u32,
-        at: Moment,
-        process: &Process,
-        buffer: &mut Vec<u8>,
-    ) -> Result<Times, Unread> {
-        if self.naming != Naming::Final {
-            let role = Role::of(process.read_name(tid, buffer)?.trim_ascii_end());
-            let is_final = match self.naming {
-                Naming::Begins | Naming::Final => false,
-                Naming::Since(slot) => at.slot().saturating_sub(slot) >= NAMING,
-            };
-            if is_final || matches!(role, Role::Vcpu(_) | Role::Iothread) {
-                self.naming = Naming::Final;
-            }
-            self.role = Some(role);
-        }
-        let now = parse(process.read_thread(tid, "schedstat", buffer)?).unwrap_or(self.last);
-        if now.run > 0 && self.naming == Naming::Begins {
-            self.naming = Naming::Since(at.slot());
-        }
-        let gain = now.gain(self.last);
-        self.last = now;
-        Ok(gain)
-    }
-}
-
-/// ```text
-/// 26705893 446824 75
-/// ```
-///
-/// Run time and run-queue delay in nanoseconds, and how often it was scheduled on a CPU.
-pub(crate) fn parse(text: &[u8]) -> Option<Times> {
-    let mut words = words(text);
-    Some(Times { run: number(words.next()?)?, delay: number(words.next()?)? })
 }

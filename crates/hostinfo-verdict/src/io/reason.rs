@@ -139,7 +139,8 @@ pub(super) fn too_little_known(
     let reason = match stall {
         Some(share) if share >= WAITED => {
             let share = words.share(share, &[OWN_IO_PRESSURE]);
-            format!("your guest's process on the host waited for I/O {share}, but {UNTOLD}")
+            // It begins with what cannot be known: the guest's program takes that for lasting.
+            format!("{UNTOLD}; your guest's process on the host waited for I/O {share}")
         }
         _ => UNTOLD.to_owned(),
     };

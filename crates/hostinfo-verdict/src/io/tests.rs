@@ -314,8 +314,8 @@ fn without_libvirt_it_is_told_that_the_guests_process_waited() {
     };
     assert_eq!(
         judge(waits(12_000), &|_, _| true).to_string(),
-        "unknown: your guest's process on the host waited for I/O 20% of the last 60 s, but this \
-         host has no figures of your disks: they come from libvirt"
+        "unknown: this host has no figures of your disks: they come from libvirt; your guest's process \
+         on the host waited for I/O 20% of the last 60 s"
     );
     assert!(!judge(waits(2_999), &|_, _| true).reason.contains("waited"));
 }

@@ -2,7 +2,7 @@
 //! Pure.
 
 use crate::report::read::Recording;
-use crate::report::timeline::Span;
+use crate::report::timeline::{LOOKS_BACK, Span};
 use crate::verdict::{RESOURCES, State};
 
 /// The most that are listed, choosing the longest.
@@ -39,8 +39,12 @@ pub(crate) fn longest(recording: &Recording, told: &[Span<'_>]) -> (Vec<Episode>
 }
 
 fn episodes(number: usize, resource: &'static str, told: &[Span<'_>]) -> Vec<Episode> {
+    // Over a short gap, the verdict behind it speaks of the gap as well.
+    let is_next = |one: &Span<'_>, other: &Span<'_>| {
+        one.part == other.part || other.from - one.to < LOOKS_BACK
+    };
     let same = |one: &Span<'_>, other: &Span<'_>| {
-        one.part == other.part && one.sample.state(number) == other.sample.state(number)
+        is_next(one, other) && one.sample.state(number) == other.sample.state(number)
     };
     let episode = |spans: &[Span<'_>]| {
         let (first, last) = (spans.first()?, spans.last()?);
@@ -80,6 +84,18 @@ mod tests {
             ]
         );
         assert_eq!(longest("occcc").0[0].3, "your vCPUs waited");
+    }
+
+    #[test]
+    fn an_episode_goes_on_over_a_gap_that_the_next_verdict_speaks_of() {
+        let times = |samples: &[i64]| -> Vec<(i64, i64)> {
+            let samples: String = samples.iter().map(|time| format!("s {time} co-- .\n")).collect();
+            let recording = Recording::read(format!("{HEAD}{samples}").as_bytes()).unwrap();
+            let (episodes, _) = super::longest(&recording, &recording.told());
+            episodes.iter().map(|episode| (episode.start, episode.end)).collect()
+        };
+        assert_eq!(times(&[10, 20, 30, 80, 90]), [(0, 90)]);
+        assert_eq!(times(&[10, 20, 30, 100, 110]), [(0, 30), (90, 110)]);
     }
 
     #[test]

@@ -73,7 +73,8 @@ pub(crate) struct Summary {
     /// was stolen by the guest's count.
     waited: Option<f64>,
     stolen: Option<f64>,
-    /// Whether the guest's own kernel counted its CPU time then, but none as stolen: not even 0%.
+    /// Whether the guest's own kernel counted its CPU time then, but for most of it not how much was stolen: not
+    /// even 0%.
     is_steal_uncounted: bool,
 }
 
@@ -102,9 +103,12 @@ impl Summary {
         let contended: Vec<&Sample> =
             recording.samples.iter().filter(|sample| cpu(sample, State::Contended)).collect();
         let (episodes, more) = longest(recording, &told);
-        let (busy, stolen) = (mean(&contended, Field::Busy), mean(&contended, Field::Steal));
+        let known =
+            |field| contended.iter().filter(|sample| sample.figure(field).is_some()).count();
+        // While such a kernel is idle, it counts that nothing was stolen.
+        let is_steal_uncounted = 2 * known(Field::Steal) < known(Field::Busy);
         Self {
-            is_steal_uncounted: busy.is_some() && stolen.is_none(),
+            is_steal_uncounted,
             start: spans.first().map_or(0, |span| span.from),
             end: spans.last().map_or(0, |span| span.to),
             recorded,
@@ -122,7 +126,7 @@ impl Summary {
                 cpu(sample, State::Ok) && stolen.is_some_and(|stolen| stolen >= FELT)
             }),
             waited: mean(&contended, Field::Waited),
-            stolen,
+            stolen: mean(&contended, Field::Steal).filter(|_| !is_steal_uncounted),
         }
     }
 
@@ -368,6 +372,11 @@ mod tests {
         assert!(
             told("0").contains("; the guest's own kernel counted 0% of its CPU time as stolen.")
         );
+        let sample = |(time, steal): (i32, &str)| format!("s {time} cooo 300 {steal} 990 .\n");
+        let text = [(10, "0"), (20, "-"), (30, "-")].map(sample).concat();
+        let text = format!("{HEAD}#columns waited steal busy\n{text}");
+        let told = Summary::of(&Recording::read(text.as_bytes()).unwrap()).sentences().join(" ");
+        assert!(told.contains("; the guest's own kernel does not count stolen time."), "{told}");
     }
 
     #[test]

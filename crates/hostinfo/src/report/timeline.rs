@@ -4,7 +4,7 @@ use crate::recording::{Heard, Sample};
 use crate::report::read::Recording;
 
 /// The longest time that a verdict looks back, in seconds.
-const LOOKS_BACK: i64 = 60;
+pub(crate) const LOOKS_BACK: i64 = 60;
 
 /// If samples are more than this many usual steps apart, nothing was recorded in between: a single
 /// sample is late if it waits for a host.

@@ -43,7 +43,7 @@ impl Threads {
 
     /// All vCPUs together.
     pub(crate) fn all_vcpus(&self) -> Result<Times, Absent> {
-        self.told()?;
+        self.measured()?;
         Ok(self.vcpus.values().fold(Times::default(), |mut sum, vcpu| {
             sum.add(*vcpu);
             sum
@@ -53,7 +53,7 @@ impl Threads {
     /// How long each vCPU waited, in the form of [`Bounds`](crate::Bounds): at most 4 bytes times
     /// [`VCPUS_MAX`](crate::vmm::role::VCPUS_MAX), which is 32 KiB.
     pub(crate) fn vcpu_delays(&self) -> Result<Arc<[u32]>, Absent> {
-        self.told()?;
+        self.measured()?;
         let mut delays = Vec::new();
         for (number, times) in &self.vcpus {
             delays.resize(usize::try_from(*number).unwrap_or_default(), 0);
@@ -64,16 +64,16 @@ impl Threads {
     }
 
     pub(crate) fn vcpu(&self, number: Option<u32>) -> Result<Times, Absent> {
-        self.told()?;
+        self.measured()?;
         number.and_then(|number| self.vcpus.get(&number)).copied().ok_or(NO_SUCH_VCPU)
     }
 
     pub(crate) fn emulator(&self) -> Result<Times, Absent> {
-        self.told().map(|()| self.emulator)
+        self.measured().map(|()| self.emulator)
     }
 
     pub(crate) fn iothreads(&self) -> Result<Times, Absent> {
-        self.told()?;
+        self.measured()?;
         self.iothreads.ok_or(NO_IOTHREAD)
     }
 
@@ -83,7 +83,8 @@ impl Threads {
         Ok(self.emulator()?.run.saturating_add(iothreads.run))
     }
 
-    fn told(&self) -> Result<(), Absent> {
+    /// Fails if the last reading found no vCPUs or no times.
+    fn measured(&self) -> Result<(), Absent> {
         self.named()?;
         self.lack.clone().map_or(Ok(()), Err)
     }

@@ -1,4 +1,4 @@
-//! The kept value of one statistic for one guest, and what was logged about it.
+//! The last value of one statistic for one guest, and what was logged about it.
 
 use std::time::{Duration, Instant};
 
@@ -9,25 +9,25 @@ use crate::failure::Failure;
 use crate::limits::LOG_EVERY;
 use crate::output::{self, Output};
 
-/// What it belongs to.
+/// The statistic and the guest that a value belongs to.
 #[derive(Clone, Copy)]
-pub(crate) struct Of<'a> {
+pub(crate) struct Subject<'a> {
     pub(crate) name: &'a str,
     /// Empty if all guests share the value.
     pub(crate) guest: &'a str,
     pub(crate) kind: Kind,
 }
 
-/// A value or the reason for its absence.
+/// A value or the reason for its absence, and when it was obtained.
 #[derive(Default)]
-pub(crate) struct Kept {
+pub(crate) struct Stored {
     outcome: Option<(Instant, Result<Output, Absent>)>,
     logged: Option<(Instant, Option<&'static str>)>,
     /// Whether a run is queued or in progress.
     pub(crate) is_pending: bool,
 }
 
-impl Kept {
+impl Stored {
     /// The value, if it was obtained at most `every` ago, or since the query arrived.
     pub(crate) fn fresh(
         &self,
@@ -64,13 +64,13 @@ impl Kept {
     /// Stores what was read or printed. Returns true if it was not a value.
     pub(crate) fn put(
         &mut self,
-        of: Of<'_>,
+        subject: Subject<'_>,
         bytes: Result<Vec<u8>, Failure>,
         now: Instant,
     ) -> bool {
         self.is_pending = false;
-        let outcome = bytes.and_then(|bytes| output::read(of.kind, &bytes));
-        self.log(of, outcome.as_ref().err(), now);
+        let outcome = bytes.and_then(|bytes| output::read(subject.kind, &bytes));
+        self.log(subject, outcome.as_ref().err(), now);
         let failed = outcome.is_err();
         self.outcome = Some((now, outcome.map_err(|failure| failure.to_absent())));
         failed
@@ -78,7 +78,7 @@ impl Kept {
 
     /// Logs each change of state once. A change that comes too soon after the last one is logged
     /// later, if it still holds.
-    fn log(&mut self, of: Of<'_>, failure: Option<&Failure>, now: Instant) {
+    fn log(&mut self, subject: Subject<'_>, failure: Option<&Failure>, now: Instant) {
         let state = failure.map(Failure::reason);
         let is_news = match self.logged {
             None => state.is_some(),
@@ -88,7 +88,7 @@ impl Kept {
             return;
         }
         self.logged = Some((now, state));
-        let Of { name, guest, .. } = of;
+        let Subject { name, guest, .. } = subject;
         let guest = (!guest.is_empty()).then_some(guest);
         match failure {
             Some(failure) => {
@@ -103,35 +103,35 @@ impl Kept {
 mod tests {
     use super::*;
 
-    const OF: Of<'_> = Of { name: "x", guest: "", kind: Kind::Gauge };
+    const SUBJECT: Subject<'_> = Subject { name: "x", guest: "", kind: Kind::Gauge };
 
     #[test]
     fn a_failure_is_kept_as_long_as_a_value() {
-        let (mut kept, now) = (Kept::default(), Instant::now());
+        let (mut stored, now) = (Stored::default(), Instant::now());
         let every = Duration::from_secs(10);
         for bytes in [Ok(b"7".to_vec()), Err(Failure::TooLong)] {
-            kept.put(OF, bytes, now);
+            stored.put(SUBJECT, bytes, now);
             let later = |seconds| now + Duration::from_secs(seconds);
-            assert!(kept.fresh(every, later(9), later(9)).is_some());
-            assert!(kept.fresh(every, later(10), later(10)).is_none());
-            assert!(kept.fresh(every, now, later(10)).is_some(), "it came after the question");
+            assert!(stored.fresh(every, later(9), later(9)).is_some());
+            assert!(stored.fresh(every, later(10), later(10)).is_none());
+            assert!(stored.fresh(every, now, later(10)).is_some(), "it came after the question");
         }
     }
 
     #[test]
-    fn the_log_is_told_of_changes_and_at_most_once_a_minute() {
-        let (mut kept, start) = (Kept::default(), Instant::now());
-        let mut told = |seconds, bytes| {
+    fn changes_are_logged_at_most_once_a_minute() {
+        let (mut stored, start) = (Stored::default(), Instant::now());
+        let mut logged = |seconds, bytes| {
             let now = start + Duration::from_secs(seconds);
-            kept.put(OF, bytes, now);
-            kept.logged.filter(|(at, _)| *at == now).map(|(_, state)| state.is_some())
+            stored.put(SUBJECT, bytes, now);
+            stored.logged.filter(|(at, _)| *at == now).map(|(_, state)| state.is_some())
         };
-        assert_eq!(told(0, Ok(b"1".to_vec())), None);
-        assert_eq!(told(1, Err(Failure::TooLong)), Some(true));
-        assert_eq!(told(2, Err(Failure::TooLong)), None);
-        assert_eq!(told(3, Ok(b"1".to_vec())), None);
-        assert_eq!(told(62, Ok(b"1".to_vec())), Some(false));
-        assert_eq!(told(63, Ok(b"x".to_vec())), None);
-        assert_eq!(told(200, Ok(b"x".to_vec())), Some(true));
+        assert_eq!(logged(0, Ok(b"1".to_vec())), None);
+        assert_eq!(logged(1, Err(Failure::TooLong)), Some(true));
+        assert_eq!(logged(2, Err(Failure::TooLong)), None);
+        assert_eq!(logged(3, Ok(b"1".to_vec())), None);
+        assert_eq!(logged(62, Ok(b"1".to_vec())), Some(false));
+        assert_eq!(logged(63, Ok(b"x".to_vec())), None);
+        assert_eq!(logged(200, Ok(b"x".to_vec())), Some(true));
     }
 }

@@ -15,7 +15,7 @@ use crate::whose::Whose;
 
 /// All domains reported so far. What is known about a domain's pauses outlives the helper.
 #[derive(Debug, Default)]
-pub(crate) struct Board {
+pub(crate) struct Collector {
     guests: BTreeMap<Uuid, Arc<Guest>>,
     before: BTreeMap<Uuid, Arc<Guest>>,
     hypervisor: Option<Hypervisor>,
@@ -23,7 +23,7 @@ pub(crate) struct Board {
     domains_changed: bool,
 }
 
-impl Board {
+impl Collector {
     /// What is known of domains from before a helper was started.
     pub(crate) fn after(before: BTreeMap<Uuid, Arc<Guest>>) -> Self {
         Self { before, ..Self::default() }
@@ -101,15 +101,15 @@ impl Board {
 impl Snapshot {
     /// What is known if exactly these domains and figures were reported at `now`.
     pub fn of(told: impl IntoIterator<Item = (Domain, Option<Figures>)>, now: Instant) -> Self {
-        let mut board = Board::default();
+        let mut collector = Collector::default();
         for (domain, figures) in told {
             let uuid = domain.uuid;
-            board.domain(domain, now);
+            collector.domain(domain, now);
             if let Some(figures) = figures {
-                board.figures(uuid, figures, now);
+                collector.figures(uuid, figures, now);
             }
         }
-        board.snapshot()
+        collector.snapshot()
     }
 }
 
@@ -124,89 +124,91 @@ mod tests {
         Domain { id, state, ..examples::domain(1, "a") }
     }
 
-    fn paused(board: &mut Board, now: Instant) -> u64 {
-        let snapshot = board.snapshot();
+    fn paused(collector: &mut Collector, now: Instant) -> u64 {
+        let snapshot = collector.snapshot();
         snapshot.guest(Uuid::from_u128(1)).unwrap().paused(now).as_secs()
     }
 
     #[test]
     fn figures_stay_while_a_domain_changes_and_go_when_it_was_started_anew() {
-        let (mut board, now) = (Board::default(), Instant::now());
-        let has_figures = |board: &mut Board| {
-            board.snapshot().guest(Uuid::from_u128(1)).unwrap().figures.is_some()
+        let (mut collector, now) = (Collector::default(), Instant::now());
+        let has_figures = |collector: &mut Collector| {
+            collector.snapshot().guest(Uuid::from_u128(1)).unwrap().figures.is_some()
         };
-        board.domain(domain(Some(1), State::Running), now);
-        board.figures(Uuid::from_u128(1), Figures::default(), now);
-        board.figures(Uuid::from_u128(2), Figures::default(), now);
-        board.domain(domain(Some(1), State::Paused), now);
-        assert!(has_figures(&mut board));
-        board.domain(domain(Some(2), State::Running), now);
-        assert!(!has_figures(&mut board));
+        collector.domain(domain(Some(1), State::Running), now);
+        collector.figures(Uuid::from_u128(1), Figures::default(), now);
+        collector.figures(Uuid::from_u128(2), Figures::default(), now);
+        collector.domain(domain(Some(1), State::Paused), now);
+        assert!(has_figures(&mut collector));
+        collector.domain(domain(Some(2), State::Running), now);
+        assert!(!has_figures(&mut collector));
     }
 
     #[test]
     fn a_snapshot_counts_what_runs_and_knows_whose_a_socket_is() {
-        let (mut board, now) = (Board::default(), Instant::now());
-        board.domain(domain(Some(1), State::Running), now);
-        let snapshot = board.snapshot();
+        let (mut collector, now) = (Collector::default(), Instant::now());
+        collector.domain(domain(Some(1), State::Running), now);
+        let snapshot = collector.snapshot();
         assert_eq!((snapshot.running(), snapshot.vcpus()), (1, 2));
         assert_eq!(snapshot.whose().of("qemu-a"), crate::Claim::Named(Uuid::from_u128(1)));
-        board.domain(domain(Some(1), State::Paused), now);
-        let later = board.snapshot();
+        collector.domain(domain(Some(1), State::Paused), now);
+        let later = collector.snapshot();
         assert_eq!((later.running(), later.vcpus()), (0, 0));
         assert_eq!(snapshot.running(), 1, "a snapshot does not change");
-        board.gone(Uuid::from_u128(1));
-        assert_eq!(board.snapshot().whose().of("qemu-a"), crate::Claim::Unnamed);
+        collector.gone(Uuid::from_u128(1));
+        assert_eq!(collector.snapshot().whose().of("qemu-a"), crate::Claim::Unnamed);
     }
 
     #[test]
     fn the_time_paused_outlives_the_helper_and_not_the_run_of_the_domain() {
-        let (mut board, start) = (Board::default(), Instant::now());
+        let (mut collector, start) = (Collector::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        board.domain(domain(Some(1), State::Paused), at(0));
-        board.clear(at(3));
+        collector.domain(domain(Some(1), State::Paused), at(0));
+        collector.clear(at(3));
         // The next helper ends before it has reported anything.
-        board.clear(at(4));
-        board.domain(domain(Some(1), State::Running), at(5));
-        assert_eq!(paused(&mut board, at(6)), 3);
-        board.domain(domain(Some(2), State::Running), at(7));
-        assert_eq!(paused(&mut board, at(8)), 0);
+        collector.clear(at(4));
+        collector.domain(domain(Some(1), State::Running), at(5));
+        assert_eq!(paused(&mut collector, at(6)), 3);
+        collector.domain(domain(Some(2), State::Running), at(7));
+        assert_eq!(paused(&mut collector, at(8)), 0);
     }
 
     #[test]
     fn a_run_goes_on_when_the_helper_starts_anew_and_ends_with_a_snapshot_or_another_start() {
-        let (mut board, now) = (Board::default(), Instant::now());
-        let run = |board: &mut Board| board.snapshot().guest(Uuid::from_u128(1)).unwrap().run();
-        board.domain(domain(Some(1), State::Running), now);
-        let first = run(&mut board);
-        board.reverted(Uuid::from_u128(1));
-        board.reverted(Uuid::from_u128(2));
-        let second = run(&mut board);
+        let (mut collector, now) = (Collector::default(), Instant::now());
+        let run = |collector: &mut Collector| {
+            collector.snapshot().guest(Uuid::from_u128(1)).unwrap().run()
+        };
+        collector.domain(domain(Some(1), State::Running), now);
+        let first = run(&mut collector);
+        collector.reverted(Uuid::from_u128(1));
+        collector.reverted(Uuid::from_u128(2));
+        let second = run(&mut collector);
         assert_ne!(first, second);
-        board.clear(now);
-        board.domain(domain(Some(1), State::Running), now);
-        assert_eq!(run(&mut board), second);
-        board.domain(domain(Some(2), State::Running), now);
-        assert_ne!(run(&mut board), first);
+        collector.clear(now);
+        collector.domain(domain(Some(1), State::Running), now);
+        assert_eq!(run(&mut collector), second);
+        collector.domain(domain(Some(2), State::Running), now);
+        assert_ne!(run(&mut collector), first);
     }
 
     #[test]
     fn what_does_not_come_back_is_forgotten() {
-        let (mut board, now) = (Board::default(), Instant::now());
-        board.domain(domain(Some(1), State::Running), now);
-        board.clear(now);
-        let snapshot = board.snapshot();
-        assert!(snapshot.guests().next().is_none() && board.before.is_empty());
+        let (mut collector, now) = (Collector::default(), Instant::now());
+        collector.domain(domain(Some(1), State::Running), now);
+        collector.clear(now);
+        let snapshot = collector.snapshot();
+        assert!(snapshot.guests().next().is_none() && collector.before.is_empty());
         assert_eq!(snapshot.whose().of("qemu-a"), crate::Claim::Unnamed);
     }
 
     #[test]
     fn more_domains_than_libvirt_lists_are_not_held() {
-        let (mut board, now) = (Board::default(), Instant::now());
+        let (mut collector, now) = (Collector::default(), Instant::now());
         for number in 0..=DOMAINS_MAX {
             let uuid = Uuid::from_u128(number as u128);
-            board.domain(Domain { uuid, ..domain(None, State::Off) }, now);
+            collector.domain(Domain { uuid, ..domain(None, State::Off) }, now);
         }
-        assert_eq!(board.guests.len(), DOMAINS_MAX);
+        assert_eq!(collector.guests.len(), DOMAINS_MAX);
     }
 }
