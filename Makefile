@@ -91,7 +91,7 @@ bench: ## A thousand guests, beside a bare echo server: fails where a target is 
 callgrind: ## Instructions of a query, whatever else the machine does
 	scripts/setup callgrind
 	cargo build --release -p hostinfod -p hostinfo-bench
-	cargo run --release -p hostinfo-bench -- --instructions
+	cargo run --release -p hostinfo-bench -- --only instructions
 
 # No sanitizer: what is fuzzed has no unsafe code, so it would find nothing and only slow this down.
 fuzz: ## Any bytes against the parsers, FUZZ_SECONDS for each; with make -j2 -Otarget two at once

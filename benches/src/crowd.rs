@@ -18,6 +18,9 @@ use crate::server::{Server, sockets};
 /// less, where time is up, does not show.
 const SHARING: Duration = Duration::from_secs(10);
 
+/// How long all ask at least before the other server has its turn: that one answer to each takes 50 ms.
+const ASKING: Duration = Duration::from_millis(300);
+
 /// What the bench has open beside its guests' sockets. The usual hard limit of 20,000 open files leaves
 /// the echo server so many guests less.
 const OTHER_FILES: u64 = 50;
@@ -51,7 +54,7 @@ pub(crate) fn run(plan: &Plan, dir: &Path, cpus: &Cpus) -> anyhow::Result<Vec<Ro
     let mut echo = start_echo(echoed, &dir.join("echo"), &answer, cpus)?;
     let rates = by_turns(plan, &mut daemon, &mut echo, |side| {
         let start = Instant::now();
-        let answers = f64::from(side.guests.all_ask(QUERY, plan.time)?);
+        let answers = f64::from(side.guests.all_ask(QUERY, plan.time.max(ASKING))?);
         Ok(answers / start.elapsed().as_secs_f64())
     })?;
     drop(echo);

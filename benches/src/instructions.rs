@@ -21,7 +21,7 @@ const QUERIES: u32 = 20_000;
 type Ask = fn(&mut Guests) -> anyhow::Result<()>;
 
 /// Counts them for whatever the bench compares with the echo server.
-pub(crate) fn run(plan: &Plan) -> anyhow::Result<Vec<Row>> {
+pub(crate) fn run(plan: &Plan, cpus: &Cpus) -> anyhow::Result<Vec<Row>> {
     let all: [(String, u16, Ask); 3] = [
         (format!("{} guests ask `loadavg` at once", plan.guests), plan.guests, |guests| {
             guests.all_ask(QUERY, std::time::Duration::ZERO).map(drop)
@@ -33,12 +33,10 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<Vec<Row>> {
         ),
         ("1 guest asks `loadavg`".to_owned(), 1, |guests| guests.ask(QUERY).map(drop)),
     ];
-    let cpus = Cpus::find()?;
-    cpus.pin_guests()?;
     let mut rows = Vec::new();
     for (what, count, ask) in all {
-        let once = total(plan, &cpus, count, QUERIES, ask)?;
-        let twice = total(plan, &cpus, count, 2 * QUERIES, ask)?;
+        let once = total(plan, cpus, count, QUERIES, ask)?;
+        let twice = total(plan, cpus, count, 2 * QUERIES, ask)?;
         let each = (twice.saturating_sub(once)) as f64 / f64::from(QUERIES);
         rows.push(Row::alone(what, "instructions a query", each.round(), Target::None));
     }

@@ -6,6 +6,7 @@
 //! the round with the median ratio is quoted. The output is a Markdown table; the exit status is 1
 //! where a target is missed.
 
+mod confinement;
 mod crowd;
 mod echo;
 mod everything;
@@ -33,6 +34,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
+use plan::Part;
+
 /// Measures hostinfod beside a bare echo server.
 #[derive(Parser)]
 #[command(name = "hostinfo-bench")]
@@ -44,10 +47,10 @@ struct Args {
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..))]
     guests: u16,
     /// How often each measurement is made
-    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 71, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
     /// How long one measurement takes, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 1000)]
+    #[arg(long, value_name = "MS", default_value_t = 100)]
     time: u64,
     /// How long the idle guests are watched, in seconds
     #[arg(long, value_name = "S", default_value_t = 10)]
@@ -55,11 +58,11 @@ struct Args {
     /// How many guests there are where there are many
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u16).range(1..))]
     crowd: u16,
-    /// Counts the instructions of a query instead, by valgrind's callgrind
-    #[arg(long)]
-    instructions: bool,
+    /// Measures one part [default: those that have targets]
+    #[arg(long, value_name = "PART")]
+    only: Option<Part>,
     /// Measures what a guest learns of others' queries from how soon it is answered instead
-    #[arg(long, conflicts_with = "instructions")]
+    #[arg(long, conflicts_with = "only")]
     neighbours: bool,
     #[command(subcommand)]
     role: Option<Role>,
@@ -109,13 +112,8 @@ fn main() -> anyhow::Result<ExitCode> {
         idle: Duration::from_secs(args.idle),
         crowd: args.crowd,
     };
-    let rows = if args.instructions {
-        instructions::run(&plan)?
-    } else if args.neighbours {
-        neighbours::run(&plan)?
-    } else {
-        measure::run(&plan)?
-    };
+    let rows =
+        if args.neighbours { neighbours::run(&plan)? } else { measure::run(&plan, args.only)? };
     print!("{}", report::markdown(&rows));
     Ok(if rows.iter().all(report::Row::is_good) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,4 +1,4 @@
-//! The measurements, in their order: idle first, while nothing else has run yet.
+//! The measurements, part by part.
 
 use std::path::Path;
 use std::thread::sleep;
@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use crate::confinement;
 use crate::crowd;
 use crate::everything;
 use crate::flood;
 use crate::guests::{Guests, Listening};
+use crate::instructions;
 use crate::kernel;
 use crate::lines;
 use crate::machine::Cpus;
 use crate::many_vcpus;
-use crate::plan::{Plan, SETTLED};
+use crate::plan::{Part, Plan, SETTLED};
 use crate::report::{Row, Target};
 use crate::server::{Server, sockets};
 use crate::vhostmd;
@@ -27,33 +29,45 @@ pub(crate) struct Side {
     pub(crate) guests: Guests,
 }
 
-/// Measures all of it.
-pub(crate) fn run(plan: &Plan) -> anyhow::Result<Vec<Row>> {
+/// Measures one part, or all that have targets.
+pub(crate) fn run(plan: &Plan, only: Option<Part>) -> anyhow::Result<Vec<Row>> {
     let dir = tempfile::tempdir()?;
     let cpus = Cpus::find()?;
     cpus.pin_guests()?;
-    let server = Server::daemon(&plan.daemon, &dir.path().join("daemon"), "", &cpus)?;
+    let parts = only.as_ref().map_or(&Part::WITH_TARGETS[..], std::slice::from_ref);
+    let mut rows = Vec::new();
+    for part in parts {
+        rows.extend(match part {
+            Part::Thousand => a_thousand(plan, dir.path(), &cpus)?,
+            Part::Flood => vec![flood::run(plan, &dir.path().join("flood"), &cpus)?],
+            Part::Crowd => crowd::run(plan, &dir.path().join("crowd"), &cpus)?,
+            Part::Vmms => everything::run(plan, dir.path(), &cpus)?,
+            Part::Vcpus => many_vcpus::run(plan, dir.path(), &cpus)?,
+            Part::Confinement => confinement::run(plan, dir.path(), &cpus)?,
+            Part::Instructions => instructions::run(plan, &cpus)?,
+        });
+    }
+    Ok(rows)
+}
+
+fn a_thousand(plan: &Plan, dir: &Path, cpus: &Cpus) -> anyhow::Result<Vec<Row>> {
+    let server = Server::daemon(&plan.daemon, &dir.join("daemon"), "", cpus)?;
     sleep(SETTLED);
     let empty = server.process().memory().with_context(|| server.log())?;
-    let listening = Listening::new(&sockets(&dir.path().join("daemon"))?, plan.guests)?;
+    let listening = Listening::new(&sockets(&dir.join("daemon"))?, plan.guests)?;
     let guests = listening.accept().with_context(|| server.log())?;
     let mut daemon = Side { server, guests };
     let mut rows = idle(plan, &mut daemon, empty)?;
     rows.extend(kernel::run()?);
 
     let answer = daemon.guests.ask(QUERY)?;
-    let mut echo = start_echo(plan.guests, &dir.path().join("echo"), &answer, &cpus)?;
+    let mut echo = start_echo(plan.guests, &dir.join("echo"), &answer, cpus)?;
     rows.extend(round_trips(plan, &mut daemon, &mut echo)?);
     rows.extend(throughput(plan, &mut daemon, &mut echo)?);
     drop(echo);
-    rows.push(lines::run(plan, &dir.path().join("echo-lines"), &cpus, &mut daemon)?);
+    rows.push(lines::run(plan, &dir.join("echo-lines"), cpus, &mut daemon)?);
     rows.extend(cpu_times(plan, &mut daemon)?);
     rows.extend(vhostmd::run(plan, &daemon.server, &mut daemon.guests)?);
-    drop(daemon);
-    rows.push(flood::run(plan, &dir.path().join("flood"), &cpus)?);
-    rows.extend(crowd::run(plan, &dir.path().join("crowd"), &cpus)?);
-    rows.extend(everything::run(plan, dir.path(), &cpus)?);
-    rows.extend(many_vcpus::run(plan, dir.path(), &cpus)?);
     Ok(rows)
 }
 

@@ -16,6 +16,7 @@ pub(crate) fn gather<'a, 'g: 'a>(
     sources: &mut Sources<'g, '_>,
 ) -> Vec<Answer<'a>> {
     sources.sample_ratios(&picks);
+    sources.read_cgroups_of(&picks);
     let mut gathered = Gathered::default();
     for pick in picks {
         match pick {

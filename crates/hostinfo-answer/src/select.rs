@@ -30,6 +30,16 @@ impl Pick<'_> {
             Self::Group(_, scope) => scope.covers(stat, None) && grant.permits(stat, None),
         }
     }
+
+    /// The rows that it may be answered with.
+    pub(crate) fn rows<'g>(&self, grant: &'g Grant) -> impl Iterator<Item = StatId> + use<'g> {
+        let (one, scope) = match self {
+            Self::Refused(..) => (None, None),
+            Self::Stat(stat, _) => (Some(*stat), None),
+            Self::Group(_, scope) => (None, Some(scope)),
+        };
+        one.into_iter().chain(scope.map(|scope| permitted(scope, grant)).into_iter().flatten())
+    }
 }
 
 /// The picks of a query, in the order of its words. A repeated word counts once.

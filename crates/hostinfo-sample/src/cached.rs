@@ -34,6 +34,11 @@ impl<T, K> Cached<T, K> {
         self.read_if_empty(at, read)
     }
 
+    /// The moment's slot has no sample, whatever was read in it.
+    pub(crate) fn lacks(&mut self, at: Moment, why: Absent) {
+        self.sample = Some((at.slot(), Err(Box::new(why))));
+    }
+
     /// The slot of the last sample, if there is one.
     pub(crate) fn slot(&self) -> Option<u64> {
         self.sample.as_ref().map(|(slot, _)| *slot)

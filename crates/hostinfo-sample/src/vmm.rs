@@ -16,6 +16,7 @@ pub(crate) mod io;
 pub(crate) mod memory;
 pub(crate) mod name;
 pub(crate) mod numa;
+mod of_cgroups;
 pub(crate) mod process;
 pub(crate) mod psi;
 pub(crate) mod role;
@@ -33,7 +34,6 @@ use serde::{Deserialize, Serialize};
 use crate::cached::Cached;
 use crate::energy::{Portion, Use};
 use crate::open_files::Reader;
-use crate::pressure::Pressure;
 use crate::shares::{HostSample, Share};
 use crate::units::micro;
 use crate::window::{Pair, Window};
@@ -42,10 +42,10 @@ use crate::{Absent, Host, Moment, OpenFiles, Roots, Units};
 use affinity::Affinities;
 use bounds::Bounds;
 use cgroup::Cgroups;
-use cpu::{Cpu, Held};
 use cpus::{Counted, Cpus};
 use grown::Grown;
 use numa::Placement;
+use of_cgroups::OfCgroups;
 use process::Process;
 use status::Status;
 use threads::{Threads, Times};
@@ -89,17 +89,6 @@ pub struct Vmm {
     placement: Cached<Placement>,
     window: Window<Sample>,
     energy: Portion,
-}
-
-/// The samples of a VMM's cgroups: half of a [`Vmm`], for the guests whose cgroups were asked for.
-#[derive(Clone, Default, Serialize, Deserialize)]
-struct OfCgroups {
-    cpu: Cached<Cpu, Held>,
-    pressure_cpu: Cached<Pressure, Grown<2>>,
-    pressure_memory: Cached<Pressure, Grown<2>>,
-    pressure_io: Cached<Pressure, Grown<2>>,
-    #[serde(skip)]
-    memory_limit: Cached<u64>,
 }
 
 /// What only [`Vmm::bounds`] needs from one sample to the next: as much as a [`Vmm`], for the guests that ask for

@@ -19,9 +19,11 @@ use crate::views::own::{Moment, Roots, View};
 const REASON_EVERY: Duration = Duration::from_secs(60);
 const SAME_EVERY: Duration = Duration::from_secs(300);
 
-/// How soon to ask again where no host has answered twice in a row: each attempt may take seconds, during which the
-/// guest is not observed either. One failure may be a daemon that is restarted.
-const SILENT_FOR: Duration = Duration::from_secs(30);
+/// How soon to ask again where no host has answered twice in a row, at the latest, and as a multiple of the time that
+/// the attempt took: during an attempt, the guest is not observed either. One failure may be a daemon that is
+/// restarted, and that there is no device is known at once.
+const AWAY_MAX: Duration = Duration::from_secs(30);
+const AWAY_TIMES: u32 = 4;
 
 /// What became of the last request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +114,7 @@ impl Recorder {
             host.sit_out(wait, "too soon to ask, asking again");
             answer = Some(host.ask(&question));
         }
-        self.take(answer, time, Instant::now())
+        self.take(answer, time, asked, Instant::now())
     }
 
     /// The same with the host's answer, if it was asked.
@@ -120,6 +122,7 @@ impl Recorder {
         &mut self,
         answer: Option<Result<Vec<Line>, Failure>>,
         time: i64,
+        asked: Instant,
         now: Instant,
     ) -> Vec<Entry> {
         let mut sample = Sample::at(time, Heard::TooSoon);
@@ -141,7 +144,8 @@ impl Recorder {
             Some(Err(failure)) => {
                 let before = std::mem::replace(&mut self.last, Last::of(&failure));
                 let is_away = (before, self.last) == (Last::Absent, Last::Absent);
-                self.not_before = is_away.then_some(now + SILENT_FOR);
+                let pause = AWAY_TIMES * now.duration_since(asked);
+                self.not_before = is_away.then_some(now + pause.min(AWAY_MAX));
                 sample.heard = Heard::Silence;
                 let why = line(failure.to_string().lines().next().unwrap_or_default());
                 if why != self.silence {
@@ -284,10 +288,20 @@ mod tests {
 
         /// What is recorded if the host gives this answer, that many seconds after the start.
         fn at(&mut self, seconds: u32, answer: Result<&[&str], Failure>) -> Vec<Entry> {
+            self.after(seconds, answer, Duration::ZERO)
+        }
+
+        /// The same if that took so long.
+        fn after(
+            &mut self,
+            seconds: u32,
+            answer: Result<&[&str], Failure>,
+            cost: Duration,
+        ) -> Vec<Entry> {
             let line = |text: &&str| Line { code: Code::Done, text: (*text).to_owned() };
             let answer = answer.map(|lines| lines.iter().map(line).collect());
-            let now = self.start + Duration::from_secs(seconds.into());
-            self.recorder.take(Some(answer), i64::from(seconds), now)
+            let asked = self.start + Duration::from_secs(seconds.into());
+            self.recorder.take(Some(answer), i64::from(seconds), asked, asked + cost)
         }
     }
 
@@ -338,26 +352,30 @@ mod tests {
         assert_eq!(told[0], Entry::Silence { time: 20, why: "nobody".to_owned() });
         assert_eq!(sample(&told).heard, Heard::Silence);
         assert_eq!(played.at(30, Err(silent())).len(), 1, "once");
-        assert_eq!(sample(&played.recorder.take(None, 40, Instant::now())).heard, Heard::Silence);
+        assert_eq!(
+            sample(&played.recorder.take(None, 40, Instant::now(), Instant::now())).heard,
+            Heard::Silence
+        );
         let back = played.at(60, Ok(&["verdict.cpu=ok: x"]));
         assert_eq!(sample(&back).state(0), Some(State::Ok), "its port is back");
     }
 
     #[test]
-    fn only_a_host_that_was_absent_twice_is_left_alone_for_a_while() {
+    fn only_a_host_that_was_absent_twice_is_left_alone_and_not_for_longer_than_asking_is_worth() {
         let absent = || Err(Failure::NoHost { tried: Vec::new(), remedy: String::new() });
-        let busy = || Err(Failure::Unexpected("something"));
+        let other = || Err(Failure::Unexpected("something"));
         let mut played = Played::new();
-        let mut may_ask = |seconds, answer| {
-            played.at(seconds, answer);
-            let next = played.start + Duration::from_secs((seconds + 1).into());
-            played.recorder.not_before.is_none_or(|not_before| not_before <= next)
+        // For how many seconds the host is left alone after an answer that took so many.
+        let mut pause = |seconds, answer, cost| {
+            played.after(seconds, answer, Duration::from_secs(cost));
+            let answered = played.start + Duration::from_secs(u64::from(seconds) + cost);
+            played.recorder.not_before.map_or(0, |until| (until - answered).as_secs())
         };
-        let answer = || Ok(&["verdict.cpu=ok: x"][..]);
-        assert!(may_ask(0, absent()), "it may be back with the next sample");
-        assert!(may_ask(10, busy()) && may_ask(20, absent()), "not twice in a row");
-        assert!(!may_ask(30, absent()) && !may_ask(60, absent()));
-        assert!(may_ask(90, answer()) && may_ask(100, absent()));
+        assert_eq!(pause(0, absent(), 6), 0, "it may be back with the next sample");
+        assert_eq!((pause(10, other(), 6), pause(20, absent(), 6)), (0, 0), "not twice in a row");
+        assert_eq!((pause(30, absent(), 6), pause(60, absent(), 60)), (24, 30));
+        assert_eq!(pause(90, absent(), 0), 0, "there is no device");
+        assert_eq!((pause(100, Ok(&["x=1"]), 1), pause(110, absent(), 6)), (0, 0));
     }
 
     #[test]

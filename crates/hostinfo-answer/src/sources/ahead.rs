@@ -1,5 +1,7 @@
 //! Reading that is done before a reply is begun, in as many turns as it needs.
 
+use std::iter::once;
+
 use hostinfo_catalog::source::{Judged, Source, Vmm};
 use hostinfo_catalog::{Instances, StatId};
 use hostinfo_rules::Grant;
@@ -17,12 +19,7 @@ impl Sources<'_, '_> {
     /// More threads are left, for the next turn.
     pub(crate) fn read_ahead_of(&mut self, picks: &[Pick<'_>]) -> Result<(), Pending> {
         let grant: &Grant = &self.who.grant;
-        let needs = picks.iter().any(|pick| match pick {
-            Pick::Refused(..) => false,
-            Pick::Stat(stat, _) => self.needs_threads(*stat),
-            Pick::Group(_, scope) => permitted(scope, grant).any(|stat| self.needs_threads(stat)),
-        });
-        if needs { self.read_threads() } else { Ok(()) }
+        self.read_ahead(picks.iter().flat_map(|pick| pick.rows(grant)))
     }
 
     /// The same for a list of the picks. It needs no values, but the numbers of vCPUs. A list does not count against the
@@ -45,6 +42,22 @@ impl Sources<'_, '_> {
         let vmm = self.observed.vmm().ok();
         self.at = vmm.and_then(|vmm| vmm.last_look(interval, now)).unwrap_or(now);
         self.read_threads()
+    }
+
+    /// Reads what the picks need from the cgroups of the guest's VMM, all of it together.
+    pub(crate) fn read_cgroups_of(&mut self, picks: &[Pick<'_>]) {
+        let grant: &Grant = &self.who.grant;
+        let rows = picks.iter().flat_map(|pick| pick.rows(grant));
+        let mut of_vmm = rows.filter_map(|row| match row.stat().source {
+            Source::Vmm(what) => Some(what),
+            _ => None,
+        });
+        // Nothing is known yet of the VMM of a guest that asks only about its host.
+        if let Some(first) = of_vmm.next()
+            && let Ok(vmm) = self.observed.vmm()
+        {
+            vmm.read_cgroups(once(first).chain(of_vmm), self.at);
+        }
     }
 
     /// The same as [`Sources::read_ahead_of`] for single statistics without instances.

@@ -1,19 +1,21 @@
 //! Which parts of a VMM's sample are read, and which other parts they depend on. Each is read at most once in a
 //! slot.
 
+use std::iter::once;
 use std::time::Duration;
 
-use hostinfo_catalog::source::Resource;
+use hostinfo_catalog::source::{self, Resource};
 
 use super::bounds::{self, Bounds};
 use super::cgroup::{self, Cgroups};
-use super::cpu::{self, Cpu};
+use super::cpu::Cpu;
 use super::cpus::{self, Cpus};
 use super::numa::{self, Placement};
+use super::of_cgroups::{OfCgroups, Part};
 use super::process::Process;
 use super::status::{self, Status};
 use super::threads::Threads;
-use super::{ForVerdicts, NO_VMM, Vmm, memory, psi};
+use super::{ForVerdicts, NO_VMM, Vmm};
 use crate::cached::Cached;
 use crate::pressure::Pressure;
 use crate::{Absent, CpuUse, Host, Moment};
@@ -107,14 +109,41 @@ impl Vmm {
         Ahead { read, is_done }
     }
 
+    /// Reads what these statistics need from the guest's cgroups, ahead of their use in the moment's slot: whether the VMM
+    /// was in them the whole time is then checked once for all, and not for each.
+    pub fn read_cgroups(&mut self, needed: impl Iterator<Item = source::Vmm>, at: Moment) {
+        let mut parts = needed.filter_map(Part::of).peekable();
+        if parts.peek().is_some() && self.require_vmm(at).is_ok() {
+            self.of_cgroups(parts, at);
+        }
+    }
+
+    /// The samples of the cgroups, with those of `parts`.
+    fn of_cgroups(&mut self, parts: impl Iterator<Item = Part>, at: Moment) -> &mut OfCgroups {
+        let all = self.of_cgroups.get_or_insert_default();
+        let mut unread = Vec::new();
+        for part in parts {
+            if !all.has(part, at) && !unread.contains(&part) {
+                unread.push(part);
+            }
+        }
+        if !unread.is_empty() {
+            let read =
+                look(&mut self.cgroups, &mut self.process, at, |cgroups, process, buffer| {
+                    for part in &unread {
+                        all.read(*part, cgroups, process, at, buffer);
+                    }
+                    Ok(())
+                });
+            if let Err(absent) = read {
+                unread.into_iter().for_each(|part| all.lacks(part, at, &absent));
+            }
+        }
+        all
+    }
+
     pub(super) fn cpu(&mut self, at: Moment) -> Result<&Cpu, Absent> {
-        let (cgroups, process) = (&mut self.cgroups, &mut self.process);
-        self.of_cgroups.get_or_insert_default().cpu.at(at, |held| {
-            look(cgroups, process, at, |cgroups, process, buffer| {
-                let branch = cgroups.cpu.as_ref().map_err(Absent::clone)?;
-                Ok(cpu::read(branch, &process.roots, buffer, held))
-            })
-        })
+        self.of_cgroups(once(Part::Cpu), at).cpu.at(at, |_| Err(Absent::AGAIN))
     }
 
     pub(super) fn cpus(&mut self, at: Moment) -> Result<&Cpus, Absent> {
@@ -150,30 +179,13 @@ impl Vmm {
     }
 
     pub(super) fn pressure(&mut self, resource: Resource, at: Moment) -> Result<&Pressure, Absent> {
-        let all = self.of_cgroups.get_or_insert_default();
-        let sample = match resource {
-            Resource::Cpu => &mut all.pressure_cpu,
-            Resource::Memory => &mut all.pressure_memory,
-            Resource::Io => &mut all.pressure_io,
-        };
-        let (cgroups, process) = (&mut self.cgroups, &mut self.process);
-        sample.at(at, |grown| {
-            look(cgroups, process, at, |cgroups, process, buffer| {
-                let branch = cgroups.pressure.as_ref().map_err(Absent::clone)?;
-                psi::read(&branch.own()?, resource, &process.roots, buffer, grown)
-            })
-        })
+        let all = self.of_cgroups(once(Part::Pressure(resource)), at);
+        all.pressure_of(resource).at(at, |_| Err(Absent::AGAIN))
     }
 
     pub(super) fn memory_limit(&mut self, at: Moment) -> Result<u64, Absent> {
-        let (cgroups, process) = (&mut self.cgroups, &mut self.process);
-        let limit = self.of_cgroups.get_or_insert_default().memory_limit.at(at, |()| {
-            look(cgroups, process, at, |cgroups, process, buffer| {
-                let branch = cgroups.memory.as_ref().map_err(Absent::clone)?;
-                memory::limit(branch, &process.roots, buffer)
-            })
-        });
-        limit.copied()
+        let all = self.of_cgroups(once(Part::MemoryLimit), at);
+        all.memory_limit.at(at, |()| Err(Absent::AGAIN)).copied()
     }
 
     pub(super) fn placement(&mut self, at: Moment) -> Result<Placement, Absent> {

@@ -16,5 +16,6 @@ mod open_files;
 mod qemu;
 mod samples;
 mod threads;
+mod together;
 mod tree;
 mod vmm;

@@ -187,6 +187,44 @@ mod tests {
         }
     }
 
+    /// Whether the kernel finds out, when the filter is installed, that a call is allowed whatever its arguments, and then
+    /// no longer runs the filter for it: `seccomp_is_const_allow` in kernel/seccomp.c, since Linux 5.11.
+    fn is_always_allowed(filter: &BpfProgram, call: i64) -> bool {
+        let arch: u32 = if cfg!(target_arch = "x86_64") { 0xc000_003e } else { 0xc000_00b7 };
+        let (mut register, mut at) = (0, 0);
+        loop {
+            let instruction = &filter[at];
+            match (instruction.code, instruction.k) {
+                (0x20, 0) => register = u32::try_from(call).unwrap(),
+                (0x20, 4) => register = arch,
+                (0x05, ahead) => at += ahead as usize,
+                (0x15, value) if register == value => at += usize::from(instruction.jt),
+                (0x15, _) => at += usize::from(instruction.jf),
+                (0x06, action) => return action == libc::SECCOMP_RET_ALLOW,
+                _ => return false,
+            }
+            at += 1;
+        }
+    }
+
+    #[test]
+    fn what_a_query_takes_is_allowed_without_running_the_filter() {
+        for filter in [without_clone3().unwrap(), permitted(false).unwrap()] {
+            for call in [
+                libc::SYS_epoll_pwait,
+                libc::SYS_pread64,
+                libc::SYS_read,
+                libc::SYS_sched_getaffinity,
+                libc::SYS_statx,
+                libc::SYS_write,
+            ] {
+                assert!(is_always_allowed(&filter, call), "{call}");
+            }
+        }
+        assert!(!is_always_allowed(&permitted(false).unwrap(), libc::SYS_socket));
+        assert!(!is_always_allowed(&without_clone3().unwrap(), libc::SYS_clone3));
+    }
+
     #[test]
     fn a_memory_file_can_be_made_only_if_it_cannot_be_executed() {
         let create = |flags| memfd_create("x", MemfdFlags::CLOEXEC | flags).map(drop);

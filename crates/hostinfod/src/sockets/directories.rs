@@ -38,7 +38,12 @@ impl Directories {
             }
             other => other?,
         };
-        let mut vhostmd = SocketDir::awaiting(&path.join(VHOSTMD_DIR))?;
+        let of_vhostmd_clients = path.join(VHOSTMD_DIR);
+        // To wait for it means to watch all entries of the directories above, which may be many.
+        if hostinfo.directory().is_some() {
+            make(&of_vhostmd_clients);
+        }
+        let mut vhostmd = SocketDir::awaiting(&of_vhostmd_clients)?;
         vhostmd.set_lock(of_vhostmd);
         let mut directories = Self { hostinfo, vhostmd };
         directories.look_for_the_second();
