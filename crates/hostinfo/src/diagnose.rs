@@ -111,6 +111,9 @@ fn look(
     match host.ask(&question) {
         // Nothing has been observed yet.
         Err(failure) if !is_too_soon(&failure) => return Err(failure),
+        Err(Failure::TooSoon(wait)) if !host.is_patient() && wait > time + PATIENCE => {
+            return Err(Failure::TooSoon(wait));
+        }
         answer => heard.add(answer),
     }
 
