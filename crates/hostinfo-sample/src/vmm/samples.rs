@@ -43,7 +43,10 @@ impl Vmm {
         self.status(at).is_ok_and(|status| !status.is_vmm)
     }
 
+    /// A list asks for the moment of its last look: if a query has read the status since then, that one is as good.
     pub(super) fn status(&mut self, at: Moment) -> Result<&Status, Absent> {
+        let later = self.status.slot().filter(|slot| *slot > at.slot());
+        let at = later.map_or(at, Moment::of_slot);
         let process = &mut self.process;
         self.status.at(at, |grown| status::read(process, &mut Vec::new(), grown))
     }
@@ -63,8 +66,7 @@ impl Vmm {
     /// The moment for which the vCPUs were last looked for, if it was less than `age` before `at`: asking for them at that
     /// moment reads nothing.
     pub fn last_look(&self, age: Duration, at: Moment) -> Option<Moment> {
-        let slot = self.threads_read.slot().filter(|slot| self.status.slot() == Some(*slot))?;
-        let look = Moment::of_slot(slot);
+        let look = Moment::of_slot(self.threads_read.slot()?);
         (at.since(look) < age).then_some(look)
     }
 

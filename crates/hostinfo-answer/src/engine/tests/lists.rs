@@ -32,6 +32,21 @@ fn lists_have_the_vcpus_looked_for_once_an_interval_however_many_there_are() {
 }
 
 #[test]
+fn a_query_that_needs_no_threads_does_not_have_lists_look_for_the_vcpus_sooner() {
+    let mut scene = Scene::with_vmm(MINUTE);
+    scene.vcpu(1, 0);
+    assert_eq!(scene.listed_vcpus(), [0]);
+    scene.write("7/task/9/comm", "CPU 1/KVM\n");
+    scene.write("7/task/9/schedstat", "1 1 1\n");
+    scene.wait(30_000);
+    scene.ask("vm.memory.resident");
+    scene.wait(29_000);
+    assert_eq!(scene.listed_vcpus(), [0]);
+    scene.wait(1000);
+    assert_eq!(scene.listed_vcpus(), [0, 1]);
+}
+
+#[test]
 fn what_a_query_has_read_is_listed_and_a_list_takes_nothing_from_a_query() {
     let mut scene = Scene::with_vmm(MINUTE);
     assert!(scene.listed_vcpus().is_empty());
