@@ -29,7 +29,7 @@ use crate::sockets::vsock::{VsockListener, guest_at_other_end, is_vsock, remedy}
 use crate::system::descriptors::{Number, Outgoing};
 
 use owner::{Owner, owner};
-use unidentified::UnidentifiedPeers;
+use unidentified::{Stage, UnidentifiedPeers};
 
 /// What the listener is in the reactor.
 const ACCEPTING: Accepting =
@@ -66,7 +66,9 @@ impl VsockState {
         fds: &mut Outgoing<'v>,
     ) -> (Option<Number>, Vec<UnidentifiedState>) {
         let listener = self.listener.as_ref().map(|listener| fds.add(listener.as_fd()));
-        let unidentified = self.unidentified.iter().filter_map(|peer| {
+        // Whoever was told already is hung up on, and is not told again.
+        let untold = self.unidentified.iter().filter(|peer| peer.stage != Stage::Told);
+        let unidentified = untold.filter_map(|peer| {
             let fd = fds.add(peer.fd.as_ref()?.as_fd());
             Some(UnidentifiedState { fd, cid: peer.cid, since: peer.since })
         });
@@ -166,7 +168,7 @@ impl Guests {
     pub(crate) fn on_unidentified_alarm(&mut self, id: UnidentifiedId, ctx: &mut Ctx<'_>) {
         match self.vsock.unidentified.get(id) {
             None => {}
-            Some(peer) if peer.is_refused => drop(self.vsock.unidentified.remove(id)),
+            Some(peer) if peer.is_refused() => drop(self.vsock.unidentified.remove(id)),
             Some(_) => self.look_up(id, ctx),
         }
     }
@@ -276,7 +278,7 @@ impl Guests {
     /// Refuses an unidentified peer: once it asks, it gets the refusal.
     fn refuse_unidentified(&mut self, id: UnidentifiedId, ctx: &mut Ctx<'_>) {
         let Some(peer) = self.vsock.unidentified.get(id) else { return };
-        peer.is_refused = true;
+        peer.stage = Stage::Refused;
         if let Some(fd) = &peer.fd {
             // If it cannot be waited for, it goes without being told.
             let _ = ctx.reactor.add(fd, Token::Unidentified(id), Interest::Read);
@@ -292,7 +294,7 @@ impl Guests {
         ctx: &Ctx<'_>,
     ) {
         // The one that the event is about may have given way to another that has its number.
-        let peer = self.vsock.unidentified.get(id).filter(|peer| peer.is_refused);
+        let peer = self.vsock.unidentified.get(id).filter(|peer| peer.is_refused());
         let Some(peer) = peer else { return };
         if hung_up {
             peer.fd = None;
@@ -301,6 +303,7 @@ impl Guests {
         // Nothing is read, so that nothing can be sent without end, and nothing more is told.
         let refusal = format!("{} {BLOCKED}\n", Code::NotPermitted);
         let _ = rustix::io::write(fd, refusal.as_bytes());
+        peer.stage = Stage::Told;
         let _ = ctx.reactor.modify(fd, Token::Unidentified(id), Interest::None);
     }
 
@@ -329,6 +332,10 @@ fn is_over(fd: &OwnedFd) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read as _;
+    use std::os::unix::net::UnixStream;
+
+    use crate::guests::tests::guests;
     use crate::reactor::Reactor;
 
     #[test]
@@ -341,5 +348,26 @@ mod tests {
         vsock.log_left_out(&mut Ctx { reactor: ctx.reactor, now: later });
         assert_eq!(vsock.quota.due(later), None);
         assert_eq!(ctx.reactor.due(later), None);
+    }
+
+    #[test]
+    fn whoever_was_told_that_it_may_not_ask_is_not_told_again_after_an_upgrade() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut guests, mut reactor) = (guests(folder.path()), Reactor::new().unwrap());
+        let ctx = &mut reactor.now();
+        let mut connect = |cid| {
+            let (far_end, fd) = UnixStream::pair().unwrap();
+            let id = guests.vsock.unidentified.add(fd.into(), cid, ctx.now).unwrap();
+            guests.refuse_unidentified(id, ctx);
+            (far_end, id)
+        };
+        let ((mut told, id), (_not_told, _)) = (connect(3), connect(4));
+        guests.on_unidentified_ready(id, false, ctx);
+        let (_, handed_over) = guests.vsock.hand_over(&mut Outgoing::default());
+        assert_eq!(handed_over.iter().map(|peer| peer.cid).collect::<Vec<_>>(), [4]);
+        drop(guests);
+        let mut heard = String::new();
+        told.read_to_string(&mut heard).unwrap();
+        assert_eq!(heard, "403 this guest may not ask\n");
     }
 }

@@ -27,8 +27,25 @@ pub(super) struct Unidentified {
     pub(super) cid: u32,
     /// When it was accepted: what libvirt said before does not count.
     pub(super) since: Instant,
+    pub(super) stage: Stage,
+}
+
+/// How far it has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It is not known whose it is.
+    Awaiting,
     /// It belongs to nobody who may ask.
-    pub(super) is_refused: bool,
+    Refused,
+    /// It has asked, and was told so.
+    Told,
+}
+
+impl Unidentified {
+    /// Whether it belongs to nobody who may ask.
+    pub(super) fn is_refused(&self) -> bool {
+        self.stage != Stage::Awaiting
+    }
 }
 
 /// All of them, and when they were looked up.
@@ -47,11 +64,12 @@ impl UnidentifiedPeers {
             return None;
         }
         if self.all.len() >= ALL_MAX {
-            let refused = self.all.iter().filter(|(_, peer)| peer.is_refused);
+            let refused = self.all.iter().filter(|(_, peer)| peer.is_refused());
             let (oldest, _) = refused.min_by_key(|(_, peer)| peer.since)?;
             self.all.remove(oldest);
         }
-        Some(self.all.insert(Unidentified { fd: Some(fd), cid, since: now, is_refused: false }))
+        let stage = Stage::Awaiting;
+        Some(self.all.insert(Unidentified { fd: Some(fd), cid, since: now, stage }))
     }
 
     /// Begins to look an address up; if that is too soon, when.
@@ -83,7 +101,7 @@ impl UnidentifiedPeers {
 
     /// Those whose it is not known yet.
     pub(super) fn awaiting(&self) -> Vec<UnidentifiedId> {
-        let awaiting = self.all.iter().filter(|(_, peer)| !peer.is_refused);
+        let awaiting = self.all.iter().filter(|(_, peer)| !peer.is_refused());
         awaiting.map(|(id, _)| id).collect()
     }
 }
@@ -105,7 +123,7 @@ mod tests {
         );
         let others = (4..).map_while(|cid| unidentified.add(fd(), cid, now)).count();
         assert_eq!(others, ALL_MAX - 2);
-        unidentified.get(first).unwrap().is_refused = true;
+        unidentified.get(first).unwrap().stage = Stage::Refused;
         assert_eq!(unidentified.awaiting().len(), ALL_MAX - 1);
         unidentified.remove(first);
         assert!(unidentified.add(fd(), 3, now).is_some());
@@ -116,7 +134,7 @@ mod tests {
         let (mut unidentified, now) = (UnidentifiedPeers::default(), Instant::now());
         let all: Vec<_> = (3..).map_while(|cid| unidentified.add(fd(), cid, now)).collect();
         assert!(unidentified.add(fd(), 99, now).is_none());
-        unidentified.get(all[5]).unwrap().is_refused = true;
+        unidentified.get(all[5]).unwrap().stage = Stage::Refused;
         unidentified.add(fd(), 99, now).unwrap();
         assert_eq!(unidentified.awaiting().len(), ALL_MAX);
         assert!(unidentified.add(fd(), 98, now).is_none());
