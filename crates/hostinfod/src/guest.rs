@@ -44,6 +44,9 @@ pub(crate) struct Guest {
     pub(crate) marks: Option<Box<Marks>>,
     /// libvirt's figures that were requested for its next sample.
     pub(crate) asked_ahead: Option<Box<AskedAhead>>,
+    /// A sample that it was due for when it was no longer watched permanently: if it is again, its samples are taken in the
+    /// same step, so hanging up and connecting again moves none of them.
+    pub(crate) left_at: Option<Instant>,
     /// How much of its flow it has used.
     pub(crate) meter: Meter,
     /// Counts of its lines, and the last one.
@@ -85,6 +88,7 @@ impl Guest {
             observed: Observed::default(),
             marks: None,
             asked_ahead: None,
+            left_at: None,
             meter: Meter::default(),
             record: Record::default(),
             quotas: Quotas::default(),

@@ -2,7 +2,7 @@
 //! room. When their samples are due is in `samples`, what is stored of their incidents in
 //! `incidents`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hostinfo_verdict::Watch;
 
@@ -14,11 +14,11 @@ use crate::reactor::id::{GuestId, Id as _};
 
 /// The time between two samples of a permanently watched guest. The samples of different guests are
 /// spread over it.
-const SPREAD_MILLIS: usize = 10_000;
+const SPREAD_MILLIS: u64 = 10_000;
 
 /// How far apart the first samples of two consecutive guests are: the golden section of
 /// [`SPREAD_MILLIS`], which leaves no large gap for any number of guests.
-const STEP_MILLIS: usize = 6_180;
+const STEP_MILLIS: u64 = 6_180;
 
 /// If a socket was still libvirt's when it was connected to, it is looked at again after this time:
 /// QEMU has it some tenths of a second later, or after another such time.
@@ -36,9 +36,12 @@ impl Guests {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
         match self.watched.add(number) {
             Added::Watched => {
-                let spread =
-                    u64::try_from(number.index() * STEP_MILLIS % SPREAD_MILLIS).unwrap_or(0);
-                let first = ctx.now + Duration::from_millis(spread);
+                let index = u64::try_from(number.index()).unwrap_or(0);
+                let spread = index * STEP_MILLIS % SPREAD_MILLIS;
+                let first = match guest.left_at {
+                    Some(due) => next_in_step(due, ctx.now),
+                    None => ctx.now + Duration::from_millis(spread),
+                };
                 guest
                     .observed
                     .watch
@@ -103,6 +106,7 @@ impl Guests {
         if let Some(guest) = self.roster.guests.get_mut(number) {
             let watch = &mut guest.observed.watch;
             if let Some(watch) = watch {
+                guest.left_at = watch.next_sample();
                 watch.set_kept(false);
             }
             watch.take_if(|watch| watch.next_sample().is_none());
@@ -114,6 +118,29 @@ impl Guests {
         }
         if let Some(next) = self.watched.next() {
             self.plan_watch(next, ctx);
+        }
+    }
+}
+
+/// The first time from now on at which a sample is due, in the step of one that is or was due.
+fn next_in_step(due: Instant, now: Instant) -> Instant {
+    let late = now.saturating_duration_since(due).as_nanos();
+    let spread = Duration::from_millis(SPREAD_MILLIS);
+    let steps = late.div_ceil(spread.as_nanos());
+    due + spread.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hanging_up_does_not_move_the_samples() {
+        let due = Instant::now();
+        let [second, minute] = [1, 60].map(Duration::from_secs);
+        for (now, next) in [(due - second, due), (due, due), (due + second, due + 10 * second)] {
+            assert_eq!(next_in_step(due, now), next);
+            assert_eq!(next_in_step(due, now + minute), next + minute);
         }
     }
 }
