@@ -89,7 +89,7 @@ fn host_of_a_minute() -> (FakeHost, Arc<AtomicUsize>) {
     let counted = Arc::clone(&asked);
     let host = FakeHost::new(move |line| match line {
         "list" => LIST,
-        "get *" => match counted.fetch_add(1, Ordering::Relaxed) {
+        "get * verdict" => match counted.fetch_add(1, Ordering::Relaxed) {
             0 => {
                 "200-session=a\n200-sample.age=0.1\n200-interval=60\n200-loadavg.1=0.42\n\
                  200 verdict.cpu=ok: your vCPUs ran\n"
@@ -174,10 +174,10 @@ fn host_that_goes_away(path: &Path) {
             for line in BufReader::new(stream.try_clone().unwrap()).split(b'\n') {
                 let line = String::from_utf8_lossy(&line.unwrap()).into_owned();
                 let answer = match line.as_str() {
-                    "get *" if asked == 1 => break,
-                    "get *" => {
+                    "get * verdict" if asked == 1 => break,
+                    "get * verdict" => {
                         asked += 1;
-                        format!("200-session={number}\n200 interval=0\n")
+                        format!("200-session={number}\n200-interval=0\n503 verdict: x\n")
                     }
                     "list" => "200 session info - changes\n".to_owned(),
                     line => match line.strip_prefix("ping ") {
