@@ -4,11 +4,14 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::host::FakeHost;
 use crate::{said, tool};
@@ -65,7 +68,7 @@ impl Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        self.process.kill().unwrap();
+        self.process.kill().unwrap_or_default();
         self.process.wait().unwrap();
     }
 }
@@ -244,6 +247,29 @@ fn a_socket_of_the_service_managers_is_taken_from_standard_input() {
     let (status, _, errors) = said(tool("serve --socket - --listen none").output().unwrap());
     assert_eq!(status, 1);
     assert!(errors.contains("standard input is not a socket"), "{errors}");
+}
+
+#[test]
+fn a_broker_that_ends_removes_its_socket() {
+    let (host, _) = host_of_a_minute();
+    let mut broker = Broker::start(&host.path);
+    kill_process(Pid::from_child(&broker.process), Signal::TERM).unwrap();
+    assert_eq!(broker.process.wait().unwrap().signal(), Some(15));
+    assert!(!broker.socket.exists());
+}
+
+#[test]
+fn an_address_for_scrapers_that_was_asked_for_and_is_taken_is_an_error() {
+    let (host, _) = host_of_a_minute();
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("s");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut command = tool("serve --socket");
+    command.arg(&socket).args(["--listen", &taken.local_addr().unwrap().to_string()]);
+    let (status, _, errors) = said(command.env("HOSTINFO_DEVICE", &host.path).output().unwrap());
+    assert_eq!(status, 1);
+    assert!(errors.starts_with("hostinfo: cannot listen at 127.0.0.1:"), "{errors}");
+    assert!(!socket.exists());
 }
 
 #[test]
