@@ -57,7 +57,7 @@ fn page(lines: &[Line], lacking: &[&str]) -> Shown {
     let partial = judged.is_empty();
     let mut rows: Vec<Row> = notices(lines).into_iter().collect();
     rows.extend(if partial {
-        vec![without_verdicts(&reply)]
+        vec![without_verdicts(&reply, lines)]
     } else {
         judged.iter().map(Row::verdict).collect()
     });
@@ -104,7 +104,12 @@ fn answer(judged: &[Judged<'_>]) -> String {
     let worst = judged.iter().map(Judged::state).max().unwrap_or(State::Unknown);
     match worst {
         State::Contended => {
-            format!("It is the host ({}). To show whoever runs it: hostinfo diagnose", names(worst))
+            let own = match names(State::SelfLimited) {
+                own if own.is_empty() => own,
+                own => format!(", and your own limit as well ({own})"),
+            };
+            let host = names(worst);
+            format!("It is the host ({host}){own}. To show whoever runs it: hostinfo diagnose")
         }
         State::SelfLimited => format!(
             "It is your own limit ({}), not other guests. Details: hostinfo diagnose",
@@ -182,9 +187,13 @@ fn notices(lines: &[Line]) -> Option<Row> {
 }
 
 /// Why there is no verdict, and what there is instead.
-fn without_verdicts(reply: &Reply) -> Row {
+fn without_verdicts(reply: &Reply, lines: &[Line]) -> Row {
     let why = reply.refusal("verdict").unwrap_or("this host gives none");
-    Row::plain("verdict", format!("{why} (hostinfo --all shows what this guest may see)"))
+    let next = match lines.iter().all(|line| line.code == Code::NotPermitted) {
+        true => "ask whoever runs the host to permit verdict.*",
+        false => "hostinfo --all shows what this guest may see",
+    };
+    Row::plain("verdict", format!("{why} ({next})"))
 }
 
 /// Which host this is.
@@ -279,6 +288,12 @@ It is the host (CPU time). To show whoever runs it: hostinfo diagnose
             "verdict   not permitted (hostinfo --all shows what this guest may see)\n"
         );
         assert!(shown.partial);
+        let nothing = reply(&["403 verdict: not permitted", "403 host.state: not permitted"]);
+        assert_eq!(
+            plain(&page(&nothing, &[])),
+            "verdict   not permitted (ask whoever runs the host to permit verdict.*)\n",
+            "--all would be refused as well"
+        );
     }
 
     #[test]
@@ -303,11 +318,12 @@ It is the host (CPU time). To show whoever runs it: hostinfo diagnose
             ),
             (
                 &["cpu=contended: x", "io=contended: x", "memory=self-limited: x"],
-                "It is the host (CPU time and disk I/O). To show whoever runs it: hostinfo diagnose",
+                "It is the host (CPU time and disk I/O), and your own limit as well (memory). To show whoever \
+                 runs it: hostinfo diagnose",
             ),
             (
                 &["cpu=ok: x", "memory=ok: x", lasting],
-                "Of CPU time and memory, it is not the host; of disk I/O, that is unknown: only whoever \
+                "For CPU time and memory, it is not the host; for disk I/O, that is unknown: only whoever \
                  runs the host can change that",
             ),
             (

@@ -86,9 +86,7 @@ pub(crate) fn run(
 fn without_host(failure: &Failure, options: &Diagnose) -> Shown {
     let why = failure.to_string().lines().next().unwrap_or_default().to_owned();
     let view = View::default();
-    let finding = |resource| {
-        Finding::new(resource, Judged::Missing(why.clone()), &view, &own_roots().lacking())
-    };
+    let finding = |resource| Finding::new(resource, Judged::Missing(why.clone()), &view, &[]);
     let wanted = RESOURCES.into_iter().filter(|resource| options.wants(resource));
     let findings = wanted.map(finding).collect();
     let (time, end) = (Duration::ZERO, jiff::Timestamp::now());
@@ -123,6 +121,9 @@ fn look(
     match host.ask(&question) {
         // Nothing has been observed yet.
         Err(failure) if !is_too_soon(&failure) => return Err(failure),
+        Err(Failure::TooSoon(wait)) if !host.is_patient() && wait > time + PATIENCE => {
+            return Err(Failure::TooSoon(wait));
+        }
         answer => heard.add(answer),
     }
 

@@ -75,6 +75,7 @@ impl Trouble {
         matches!(
             self,
             Self::Open(OpenError::Missing | OpenError::NoHardware | OpenError::NobodyListens)
+                | Self::Open(OpenError::NoSocket)
                 | Self::Talk(Broken::Silent(_) | Broken::Strange | Broken::NotConnected)
         )
     }
@@ -86,7 +87,9 @@ impl Trouble {
                 ": ask again, or give it more time with --timeout"
             }
             Self::Talk(Broken::TooLong) => ": ask for less",
-            Self::Open(OpenError::NotAPort) => ": name another with --device",
+            Self::Open(OpenError::NotAPort | OpenError::OwnTerminal) => {
+                ": name another with --device"
+            }
             _ => "",
         }
     }

@@ -387,6 +387,20 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_that_is_not_there_is_that_of_a_broker_to_be_started() {
+        let missing = Way::Unix("/no/such/socket".into());
+        let Err(failure) = find(vec![missing], TIMEOUT) else { panic!("somebody answered") };
+        let told = failure.to_string();
+        assert!(
+            told.starts_with(
+                "no host answers: unix:/no/such/socket: no such socket\nStart the broker (hostinfo serve --socket \
+                 /no/such/socket), or "
+            ),
+            "{told}"
+        );
+    }
+
+    #[test]
     fn where_nobody_answers_each_way_is_told_with_its_reason() {
         let folder = tempfile::tempdir().unwrap();
         let silent = listen(&folder.path().join("silent"), false, Duration::ZERO);

@@ -7,6 +7,7 @@ use std::path::Path;
 use hostinfo_file::replace;
 
 use crate::exit::{Failure, Outcome, complain};
+use crate::remedy::refusal;
 use crate::wrap::wrapped;
 
 /// The visible form of a reply.
@@ -48,7 +49,7 @@ impl Shown {
                     .map_err(|why| Failure::File { path: file.to_owned(), why })?;
             }
         }
-        self.refusals.iter().for_each(complain);
+        self.refusals.iter().map(|told| refusal(told)).for_each(complain);
         let is_complete = self.refusals.is_empty() && !self.partial;
         Ok(match self.status {
             Some(status) => Outcome::Status(status),

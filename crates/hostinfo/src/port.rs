@@ -49,8 +49,12 @@ pub(crate) enum OpenError {
     NoHardware,
     #[error("this is not a serial port, a channel or a socket")]
     NotAPort,
+    #[error("this is the terminal that hostinfo was started from")]
+    OwnTerminal,
     #[error("nobody listens there")]
     NobodyListens,
+    #[error("no such socket")]
+    NoSocket,
     #[error("{}", in_use(.0))]
     Busy(Others),
     #[error("permission denied: {0}")]

@@ -111,7 +111,9 @@ pub(crate) enum Begin {
 impl Begin {
     pub(crate) fn of(begin: &[u8]) -> Self {
         let number = begin.strip_prefix(HEAD_PREFIX.as_bytes()).unwrap_or_default();
-        if begin.starts_with(HEAD.as_bytes()) || HEAD.as_bytes().starts_with(begin) {
+        let end = begin.strip_prefix(HEAD.trim_end().as_bytes());
+        let is_whole = end.is_some_and(|end| end.starts_with(b"\n") || end.starts_with(b"\r"));
+        if is_whole || HEAD.as_bytes().starts_with(begin) {
             Self::Recording
         } else if number.first().is_some_and(u8::is_ascii_digit) {
             Self::Newer
@@ -163,7 +165,9 @@ impl Reader {
                 return None;
             }
         }
+        // Mail, and git on Windows, may have changed the line ends to CRLF.
         let line = line.strip_suffix('\n').unwrap_or(line);
+        let line = line.strip_suffix('\r').unwrap_or(line);
         if let Some(names) = line.strip_prefix(COLUMNS) {
             self.columns = names.split(' ').take(LINE_MAX).map(Field::named).collect();
             return None;

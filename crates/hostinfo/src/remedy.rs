@@ -1,6 +1,9 @@
-//! What to do where no host answers. It depends on the way that was tried.
+//! What to do where no host answers, which depends on the way that was tried, and where one refuses to.
 
+use std::borrow::Cow;
 use std::path::Path;
+
+use hostinfo_wire::reply::BLOCKED;
 
 use crate::args::BROKER;
 use crate::system::SERIAL;
@@ -23,6 +26,24 @@ fn broker(path: &Path) -> String {
     format!(
         "Start the broker (hostinfo serve{elsewhere}), or leave out --device (and HOSTINFO_DEVICE) to find the host."
     )
+}
+
+/// The next step of a guest that may ask nothing at all: of several reasons, only the host knows which it is.
+pub(crate) const ASK_WHY_BLOCKED: &str =
+    "Ask whoever runs the host: hostinfoctl list says why there";
+
+/// A refusal of everything, with what to do; any other as the host gave it. `list` and `*` may stand for what the
+/// user did not type, and hosts refuse them only where they permit nothing.
+pub(crate) fn refusal(told: &str) -> Cow<'_, str> {
+    match told {
+        BLOCKED => format!("{told}. {ASK_WHY_BLOCKED}").into(),
+        "list: not permitted" | "*: not permitted" => {
+            "this guest may see nothing of its host. Ask whoever runs the host to permit it something, such as \
+             verdict.*"
+                .into()
+        }
+        _ => told.into(),
+    }
 }
 
 // No sentence has a line end of its own: a terminal has any width. What is to be copied is a line of its own.
@@ -72,6 +93,17 @@ mod tests {
         let device = Way::Device(SERIAL.into());
         assert!(remedy(&[&device]).contains("<serial type='unix'>"));
         assert_eq!(remedy(&[&Way::vsock(), &device]), remedy(&[&device]));
+    }
+
+    #[test]
+    fn who_is_refused_everything_is_told_whom_to_ask_and_nothing_that_was_not_typed() {
+        assert!(refusal(BLOCKED).starts_with("this guest may not ask. Ask whoever runs the host"));
+        for all in ["list: not permitted", "*: not permitted"] {
+            assert!(refusal(all).starts_with("this guest may see nothing of its host. Ask "));
+        }
+        for one in ["host.name: not permitted", "list: no such statistic"] {
+            assert_eq!(refusal(one), one);
+        }
     }
 
     #[test]

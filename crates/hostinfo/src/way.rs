@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::args::BROKER;
+
 /// The host's address on vsock(7): VMADDR_CID_HOST.
 const HOST_CID: u32 = 2;
 
@@ -33,6 +35,11 @@ impl Way {
         };
         let Some(text) = name.to_str() else { return Ok(at(name)) };
         if let Some(path) = text.strip_prefix("unix:") {
+            if path.is_empty() {
+                return Err(format!(
+                    "unix: names no socket: write unix:PATH, such as unix:{BROKER}"
+                ));
+            }
             return Ok(Self::Unix(path.into()));
         }
         if text == "vsock" {
@@ -84,6 +91,7 @@ mod tests {
         assert_eq!(named("/dev/ttyS2"), Ok(Way::Device("/dev/ttyS2".into())));
         assert_eq!(named("/run/socket"), Ok(Way::Unix("/run/socket".into())));
         assert_eq!(named("unix:/run/x.sock"), Ok(Way::Unix("/run/x.sock".into())));
+        assert!(named("unix:").unwrap_err().ends_with("such as unix:/run/hostinfo.sock"));
         assert_eq!(named("vsock"), Ok(Way::Vsock { cid: 2, port: 4678 }));
         assert_eq!(named("vsock:3:99"), Ok(Way::Vsock { cid: 3, port: 99 }));
         for name in ["vsock:", "vsock:3", "vsock:3:", "vsock:a:1", "vsock:3:4:5", "vsock:-1:4"] {

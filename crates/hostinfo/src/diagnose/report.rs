@@ -38,8 +38,9 @@ impl Diagnosis {
         let guest =
             last.guest().map_or("this guest".to_owned(), |guest| format!("the guest {guest}"));
         let host = last.host().map_or_else(String::new, |host| format!(" on the host {host}"));
+        let comma = if host.is_empty() { "" } else { "," };
         let mut text = format!(
-            "Observed {guest}{host}, for {} until {}. A verdict of the host covers its last 60 s or less.\n\n",
+            "Observed {guest}{host}{comma} for {}, until {}. The host's verdicts cover the last 60 s or less.\n\n",
             units::duration(self.time),
             units::at(self.end),
         );

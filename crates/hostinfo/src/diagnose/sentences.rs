@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use hostinfo_wire::reply::BLOCKED;
+
 use crate::diagnose::conclude::{BUSY, Conclusion, FELT, Finding, LOOK_LEAST, overall, percent};
+use crate::remedy::ASK_WHY_BLOCKED;
 use crate::units;
 use crate::verdict::{RESOURCES, State};
 use crate::views::hosts::{Figures, Judged};
@@ -29,13 +32,23 @@ pub(crate) fn sentences(
         }
         Conclusion::Ok => not_the_host(findings),
         Conclusion::Unknown if concerned.is_empty() => {
-            format!("The host gives no verdict: {}.", why_none(findings))
+            format!("There is no verdict from the host: {}.", why_none(findings))
         }
         Conclusion::Unknown => unknown(findings, &names),
+        Conclusion::Refused if is_blocked(findings) => {
+            "The host does not let this guest ask anything.".to_owned()
+        }
         Conclusion::Refused => "The host does not let this guest see any verdict.".to_owned(),
     }];
-    for finding in &concerned {
-        sentences.extend(of_finding(finding));
+    sentences.extend(of_findings(&concerned));
+    if overall == Conclusion::Contended {
+        let own = |finding: &&Finding| finding.conclusion() == Some(Conclusion::SelfLimited);
+        let own: Vec<&Finding> = findings.iter().filter(own).collect();
+        if !own.is_empty() {
+            let names = named(own.iter().copied());
+            sentences.push(format!("This guest's own limit on {names} held it back as well."));
+            sentences.extend(of_findings(&own));
+        }
     }
     sentences.extend(limit(overall, &concerned, view, figures));
     sentences.extend(own_doing(findings, view, figures));
@@ -53,9 +66,15 @@ pub(crate) fn sentences(
         Conclusion::Unknown if concerned.iter().all(|finding| finding.is_lasting()) => {
             Some("Only whoever runs the host can change that.".to_owned())
         }
+        Conclusion::Refused if is_blocked(findings) => Some(format!("{ASK_WHY_BLOCKED}.")),
         overall => Some(advice(overall).to_owned()),
     });
     sentences
+}
+
+/// Whether this guest may ask nothing at all, so that permission for verdicts would change nothing.
+fn is_blocked(findings: &[Finding]) -> bool {
+    why_none(findings) == BLOCKED
 }
 
 /// Whether all resources were asked for.
@@ -80,7 +99,7 @@ fn not_the_host(findings: &[Finding]) -> String {
         _ if is_whole(findings) => {
             "It is not the host: this guest got what it asked for.".to_owned()
         }
-        _ => format!("Of {names}, it is not the host: this guest got what it asked for."),
+        _ => format!("For {names}, it is not the host: this guest got what it asked for."),
     }
 }
 
@@ -93,7 +112,7 @@ fn unknown(findings: &[Finding], names: &str) -> String {
 
 /// Where the host is not to blame for some resources, and it is unknown of the others.
 pub(crate) fn partly_known(ok: &str, unknown: &str) -> String {
-    format!("Of {ok}, it is not the host; of {unknown}, that is unknown")
+    format!("For {ok}, it is not the host; for {unknown}, that is unknown")
 }
 
 /// The limit on this guest's CPU time, where that may be the reason. The reason of a guest's own
@@ -126,20 +145,37 @@ fn why_none(findings: &[Finding]) -> &str {
     why.unwrap_or("nothing was looked at")
 }
 
-/// The host's reason, unless it only says that all is well, or speaks of a device that this guest does not have.
-fn of_finding(finding: &Finding) -> Option<String> {
-    if finding.absent.is_some() {
-        return None;
+/// Doubts, and the host's reasons, each with the resources that share it.
+fn of_findings(findings: &[&Finding]) -> Vec<String> {
+    let there = || findings.iter().filter(|finding| finding.absent.is_none());
+    let mut sentences = Vec::new();
+    for finding in there() {
+        let name = spoken(finding.resource);
+        let doubt = finding.doubt.as_ref();
+        sentences
+            .extend(doubt.map(|doubt| format!("The host says that {name} is ok, but {doubt}.")));
     }
-    if let Some(doubt) = &finding.doubt {
-        return Some(format!(
-            "The host says that {} is ok, but {doubt}.",
-            spoken(finding.resource)
-        ));
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for finding in there().filter(|finding| finding.doubt.is_none()) {
+        let Some(reason) = reason(finding) else { continue };
+        let name = spoken(finding.resource);
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, names)) => names.push(name),
+            None => reasons.push((reason, vec![name])),
+        }
     }
+    let told = |(reason, names): (&str, Vec<&str>)| {
+        format!("The host's verdict on {}: {reason}.", list(&names))
+    };
+    sentences.extend(reasons.into_iter().map(told));
+    sentences
+}
+
+/// The host's reason, unless it only says that all is well.
+fn reason(finding: &Finding) -> Option<&str> {
     match &finding.judged {
         Judged::Verdict { state, reason } if *state != State::Ok && !reason.is_empty() => {
-            Some(format!("Of {}, the host says: {reason}.", spoken(finding.resource)))
+            Some(reason)
         }
         _ => None,
     }

@@ -48,6 +48,17 @@ fn what_is_written_is_read() {
 }
 
 #[test]
+fn a_recording_whose_line_ends_became_crlf_is_read_and_appended_to() {
+    let windows = text().replace('\n', "\r\n");
+    let head = windows.as_bytes().get(..HEAD.len()).unwrap();
+    assert_eq!(Begin::of(head), Begin::Recording, "record reads no more of it");
+    let appended = windows.clone() + &joint(head, true) + &Entry::Sample(sample(25)).line();
+    let (read, reader) = read(&appended);
+    assert!(reader.begin() == Begin::Recording && reader.damaged() == 0);
+    assert_eq!(read.split_last().unwrap().1, entries());
+}
+
+#[test]
 fn a_recording_that_was_cut_anywhere_and_appended_to_loses_the_line_that_was_cut_and_nothing_else()
 {
     let whole = text();
@@ -85,6 +96,9 @@ fn what_is_no_recording_is_told_from_one_of_a_newer_version() {
         ("", Begin::Recording),
         ("#hostinfo-rec", Begin::Recording),
         (HEAD, Begin::Recording),
+        ("#hostinfo-recording 1\r", Begin::Recording),
+        ("#hostinfo-recording 1\r\n", Begin::Recording),
+        ("#hostinfo-recording 2\r\n", Begin::Newer),
         (&text(), Begin::Recording),
     ] {
         assert_eq!((Begin::of(text.as_bytes()), read(text).1.begin()), (begin, begin), "{text:?}");

@@ -94,7 +94,7 @@ fn times(summary: &Summary) -> String {
     }
     let columns = ["Resource", "contended", "self-limited", "ok", "unknown"];
     table("How long each verdict held", &columns, &rows)
-        + "<p>A verdict is the host's, and speaks of up to the minute before it. <b>contended</b>: the host was \
+        + "<p>Verdicts come from the host; each covers the minute before it, or less. <b>contended</b>: the host was \
            short of it for this guest, or limited it. <b>self-limited</b>: the guest's own limits held it back. <b>ok</b>: the \
            guest got what it asked for.</p>\n"
 }

@@ -194,7 +194,7 @@ impl Summary {
         }
         let unknown = self.unknown.iter().filter(|_| self.unknown.len() < RESOURCES.len());
         sentences.extend(unknown.map(|(resource, reason)| {
-            format!("Of {}, nothing is known: {reason}.", in_sentence(resource))
+            format!("Nothing is known about {}: {reason}.", in_sentence(resource))
         }));
         sentences.extend(self.silence());
         sentences.extend(self.conclusion().map(|conclusion| advice(conclusion).to_owned()));
@@ -228,12 +228,12 @@ impl Summary {
         let known = self.times.iter().map(Times::known).max().unwrap_or(0);
         if known > 0 {
             return format!(
-                "It was not the host: this guest got what it asked for, in the {} of which there are verdicts.",
+                "It was not the host: this guest got what it asked for, in the {} for which there are verdicts.",
                 self.of_all(known)
             );
         }
         let because = because(self.without_verdict.as_deref().unwrap_or_default());
-        format!("The host gave no verdict in this time{because}.")
+        format!("There was no verdict from the host in this time{because}.")
     }
 
     /// `34 min (2.4%)`
@@ -334,8 +334,8 @@ mod tests {
         let told = |states| summary(states).sentences().join(" ");
         assert_eq!(
             told("----"),
-            "It was not the host: this guest got what it asked for, in the 40 s (100%) of which there are \
-             verdicts. Of CPU time, nothing is known: not permitted. Look for the reason in this guest's own \
+            "It was not the host: this guest got what it asked for, in the 40 s (100%) for which there are \
+             verdicts. Nothing is known about CPU time: not permitted. Look for the reason in this guest's own \
              programs."
         );
         let contended = told("--cc");
@@ -355,7 +355,7 @@ mod tests {
         assert!(told("o!!!").contains("The host did not answer for 30 s (75%): nobody listens."));
         assert_eq!(
             told("!!!").split_once(". ").unwrap().0,
-            "The host gave no verdict in this time: not permitted"
+            "There was no verdict from the host in this time: not permitted"
         );
         assert_eq!(told("c"), "This recording is too short to judge: it has only 1 sample.");
     }

@@ -71,7 +71,7 @@ fn times(summary: &Summary) -> String {
 
 /// Notes for the reader. A line goes on for as long as the terminal is wide, or whoever reads it.
 const NOTES: &str = "\
-A verdict is the host's, and speaks of up to the minute before it.
+Verdicts come from the host; each covers the minute before it, or less.
 contended: the host was short of it for this guest, or limited it.
 self-limited: the guest's own limits held it back.
 ok: the guest got what it asked for.
@@ -101,7 +101,7 @@ pub(crate) fn places(recording: &Recording) -> String {
         guests => format!("The guest {}. ", guests.join(", then ")),
     };
     let hosts = match recording.hosts.as_slice() {
-        [] => "No host said who it is.".to_owned(),
+        [] => "The host did not identify itself.".to_owned(),
         [host] => format!("On the host {host}."),
         hosts => format!("On {} hosts, one after the other: {}.", hosts.len(), hosts.join(", ")),
     };

@@ -2,6 +2,7 @@
 
 mod device;
 mod fd;
+mod kind;
 mod look;
 mod raw;
 mod signal;

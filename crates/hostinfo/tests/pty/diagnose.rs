@@ -65,7 +65,7 @@ fn only_what_was_asked_for_is_looked_at() {
     let (status, text, _) = run(&host(CONTENDED), "diagnose --for 1s memory io");
     assert_eq!(status, 0);
     assert!(!text.contains("\ncpu ") && text.contains("\nio "), "{text}");
-    assert!(text.contains("Of memory"), "{text}");
+    assert!(text.contains("For memory"), "{text}");
     assert!(
         text.contains("something is wrong with CPU time: hostinfo diagnose cpu."),
         "what was not asked for is pointed at: {text}"
@@ -113,6 +113,8 @@ fn a_guest_that_may_not_see_verdicts_is_told_so_and_no_host_is_no_conclusion() {
     let blocked = FakeHost::new(|_| "403 this guest may not ask\n");
     let (status, text, _) = run(&blocked, "diagnose --for 1s");
     assert!(status == 3 && text.contains("says nothing: this guest may not ask"), "{text}");
+    assert!(text.contains("The host does not let this guest ask anything. "), "{text}");
+    assert!(!text.contains("verdict.*"), "that would change nothing: {text}");
     let silent = FakeHost::raw(b"", |_| "");
     assert_eq!(run(&silent, "diagnose --for 1s --timeout 0.3").0, 5);
     let (status, text, errors) = run(&silent, "diagnose --for 1s --timeout 0.3 --json cpu");
@@ -164,6 +166,16 @@ fn a_host_that_has_been_silent_since_gives_no_verdict() {
 }
 
 #[test]
+fn a_guest_that_may_not_ask_until_after_the_end_learns_that_at_once() {
+    let host = FakeHost::new(|_| "429 retry after 900.000 s\n");
+    let start = Instant::now();
+    let (status, text, errors) = run(&host, "diagnose --for 300s");
+    assert_eq!((status, text.as_str()), (4, ""));
+    assert!(errors.ends_with("too soon: ask again in 900.000 s, or with --wait\n"), "{errors}");
+    assert!(start.elapsed() < Duration::from_secs(300), "it observed nothing");
+}
+
+#[test]
 fn a_guest_that_may_ask_too_seldom_for_it_says_what_is_known() {
     let mut asked = 0;
     let host = FakeHost::new(move |_| {
@@ -175,5 +187,5 @@ fn a_guest_that_may_ask_too_seldom_for_it_says_what_is_known() {
     });
     let (status, text, _) = run(&host, "diagnose --for 1s cpu");
     assert_eq!(status, 12);
-    assert!(text.contains("the host says: ask again in 60 s."), "{text}");
+    assert!(text.contains("The host's verdict on CPU time: ask again in 60 s."), "{text}");
 }

@@ -225,7 +225,10 @@ fn an_older_host_and_a_newer_one_are_understood_as_far_as_they_can_be() {
     let (status, text, errors) = run(&host, "");
     assert_eq!((status, errors.as_str()), (0, ""));
     assert!(text.contains("cpu       unknown: entangled: spooky\n"), "{text}");
-    assert!(text.contains("Of memory, it is not the host; of CPU time, that is unknown"), "{text}");
+    assert!(
+        text.contains("For memory, it is not the host; for CPU time, that is unknown"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -233,6 +236,17 @@ fn what_is_no_port_is_not_written_to() {
     let file = tempfile::NamedTempFile::new().unwrap();
     assert_eq!(said(tool("--device").arg(file.path()).output().unwrap()).0, 1);
     assert_eq!(file.as_file().metadata().unwrap().len(), 0);
+    let not_a_port = "this is not a serial port, a channel or a socket: name another with --device";
+    let own = "this is the terminal that hostinfo was started from: name another with --device";
+    for (path, why) in [
+        ("/dev/null", not_a_port),
+        ("/dev/zero", not_a_port),
+        ("/dev/ptmx", not_a_port),
+        ("/dev/tty", own),
+    ] {
+        let told = said(tool("ping --device").arg(path).output().unwrap());
+        assert_eq!(told, (1, String::new(), format!("hostinfo: {path}: {why}\n")));
+    }
 }
 
 #[test]

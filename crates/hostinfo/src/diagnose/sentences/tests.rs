@@ -37,7 +37,7 @@ fn the_worst_of_all_resources_is_the_conclusion() {
     let missing = [Finding::new("cpu", none, &view, &[])];
     assert_eq!(overall(&missing), Conclusion::Unknown);
     let text = sentences(&missing, &view, &Figures::default(), &[]).join(" ");
-    assert!(text.starts_with("The host gives no verdict: no VMM."), "{text}");
+    assert!(text.starts_with("There is no verdict from the host: no VMM."), "{text}");
 }
 
 #[test]
@@ -49,11 +49,39 @@ fn a_host_that_gave_too_little_is_named_with_its_reason_and_with_what_the_guest_
     assert_eq!(
         text,
         "It is the host: it gave this guest less CPU time and disk I/O than it wanted. \
-         Of CPU time, the host says: the reason of cpu. \
-         Of disk I/O, the host says: the reason of io. \
+         The host's verdict on CPU time: the reason of cpu. \
+         The host's verdict on disk I/O: the reason of io. \
          This guest's own kernel agrees: 31% of its CPU time was stolen; by the host's count its \
          vCPUs waited 34% of the time in which they wanted to run. \
          Show this to whoever runs the host."
+    );
+}
+
+#[test]
+fn what_the_host_says_of_several_resources_is_said_once() {
+    let soon = Judged::Verdict { state: Unknown, reason: "ask again in 60 s".to_owned() };
+    let finding = |resource| Finding::new(resource, soon.clone(), &View::default(), &[]);
+    let findings = RESOURCES.map(finding);
+    let text = sentences(&findings, &View::default(), &Figures::default(), &[]).join(" ");
+    assert_eq!(
+        text,
+        "Whether it is the host is unknown: CPU time, memory, disk I/O and network. \
+         The host's verdict on CPU time, memory, disk I/O and network: ask again in 60 s. \
+         Ask again while this guest is slow."
+    );
+}
+
+#[test]
+fn beside_a_host_that_is_short_the_guests_own_limit_is_named_too() {
+    let view = View::default();
+    let findings = all([Contended, Ok, SelfLimited, Ok], &view);
+    let text = sentences(&findings, &view, &Figures::default(), &[]).join(" ");
+    assert!(
+        text.ends_with(
+            "the reason of cpu. This guest's own limit on disk I/O held it back as well. \
+             The host's verdict on disk I/O: the reason of io. Show this to whoever runs the host."
+        ),
+        "{text}"
     );
 }
 
@@ -114,7 +142,7 @@ fn of_some_resources_only_those_are_judged_and_the_others_pointed_at() {
     let memory = [finding("memory", Ok, &view)];
     let text =
         |elsewhere: &[&str]| sentences(&memory, &view, &Figures::default(), elsewhere).join(" ");
-    let ok = "Of memory, it is not the host: this guest got what it asked for.";
+    let ok = "For memory, it is not the host: this guest got what it asked for.";
     assert_eq!(text(&[]), format!("{ok} To look at everything: hostinfo diagnose."));
     let told = "The host says that something is wrong with CPU time: hostinfo diagnose cpu.";
     assert_eq!(text(&["cpu"]), format!("{ok} {told}"));
@@ -132,7 +160,7 @@ fn what_the_host_never_knows_is_not_to_be_asked_for_again() {
     };
     let told = text(never);
     let begin =
-        "Of CPU time, memory and network, it is not the host; of disk I/O, that is unknown.";
+        "For CPU time, memory and network, it is not the host; for disk I/O, that is unknown.";
     assert!(told.starts_with(begin), "{told}");
     assert!(told.ends_with("libvirt. Only whoever runs the host can change that."), "{told}");
     assert!(text("ask again in 5 s").ends_with("Ask again while this guest is slow."));
@@ -149,7 +177,7 @@ fn what_a_guest_does_not_have_is_not_unknown() {
     assert_eq!(overall(&findings), Conclusion::Ok);
     let text = sentences(&findings, &view, &Figures::default(), &[]).join(" ");
     assert!(text.starts_with("It is not the host: "), "{text}");
-    assert!(!text.contains("the host says"), "{text}");
+    assert!(!text.contains("The host's verdict"), "{text}");
     let disk = sentences(&findings[2..3], &view, &Figures::default(), &[]).join(" ");
     assert!(disk.starts_with("There is no disk in this guest."), "{disk}");
     let with_refused = [refused("cpu"), findings[2].clone()];

@@ -13,7 +13,7 @@ use crate::blame::is_console;
 use crate::others::Others;
 use crate::port::{OpenError, Port};
 use crate::system::linux::look::{Node, look};
-use crate::system::linux::{fd, raw, signal};
+use crate::system::linux::{fd, kind, raw, signal};
 
 /// An open port. A tty is in raw mode as long as this value lives.
 pub(super) struct Device {
@@ -69,6 +69,10 @@ impl Device {
     }
 
     fn try_open(path: &Path) -> Result<Self, OpenError> {
+        if let Ok(status) = rustix::fs::stat(path) {
+            let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+            kind::check(&status, Path::new("/sys"), &stat)?;
+        }
         // NONBLOCK: otherwise opening a serial port waits for a carrier.
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let device = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {

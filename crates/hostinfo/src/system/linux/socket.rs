@@ -84,7 +84,7 @@ fn is_time(error: &io::Error) -> bool {
 
 fn failed(error: Errno) -> OpenError {
     match error {
-        Errno::NOENT | Errno::NOTDIR => OpenError::Missing,
+        Errno::NOENT | Errno::NOTDIR => OpenError::NoSocket,
         Errno::NOTSOCK | Errno::PROTOTYPE => OpenError::NotAPort,
         Errno::ACCESS | Errno::PERM => OpenError::Denied("use sudo".to_owned()),
         // vsock(7) without a listener, without a host that supports it, or without any transport.
@@ -118,7 +118,7 @@ mod tests {
     fn a_socket_that_nobody_listens_at_is_told_from_none() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
-        assert!(matches!(unix(&path), Err(OpenError::Missing)));
+        assert!(matches!(unix(&path), Err(OpenError::NoSocket)));
         drop(UnixListener::bind(&path).unwrap());
         assert!(matches!(unix(&path), Err(OpenError::NobodyListens)));
         std::fs::write(folder.path().join("file"), "").unwrap();
