@@ -1,8 +1,10 @@
 //! hostinfoctl with a real daemon, and without one.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
@@ -10,7 +12,7 @@ use hostinfo_tests::ctl::{self, alone};
 use hostinfo_tests::deadline::{PATIENCE, wait_for, wait_until};
 use hostinfo_tests::process::Process;
 use hostinfo_tests::{FakeGuest, FakeQemu, Host, paths};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const RULES: &str = "qemu-web:\n  interval = 0\n  physcpus = 0\n\n*:\n  interval = 30\n";
 
@@ -377,5 +379,63 @@ fn diff_compares_a_new_file_with_what_is_in_force() -> Result<()> {
     let broken = host.rules();
     let said = alone(&host, &["diff", broken.to_str().context("no text")?])?.ill(1)?;
     ensure!(said.contains("1 error: see hostinfoctl check"), "{said}");
+    Ok(())
+}
+
+/// Answers the calls of that many clients like a daemon that somebody has taken over.
+fn serve_escapes(socket: &UnixListener, clients: usize) -> Result<()> {
+    let guests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds/answer/list");
+    let guests: Value = serde_json::from_slice(&fs::read(guests)?)?;
+    let escape = "\u{1b}[2J\r\u{202e}";
+    let figure = json!({
+        "name": format!("a{escape}"), "labels": {(escape): escape}, "value": 1.5,
+        "unit": escape, "help": format!("b{escape}"),
+    });
+    for _ in 0..clients {
+        let (mut client, _) = socket.accept()?;
+        let mut calls = BufReader::new(client.try_clone()?);
+        let mut call = Vec::new();
+        while calls.read_until(0, &mut call)? > 0 {
+            let text = String::from_utf8_lossy(&call).into_owned();
+            let reply = match text {
+                text if text.contains("Control.List") => guests.clone(),
+                text if text.contains("Control.Preview") => {
+                    json!({ "reply": format!("200-a={escape}\n200 b={escape}\n") })
+                }
+                text if text.contains("Control.Stats") => {
+                    json!({ "since": "2026-11-28T10:14:54Z", "figures": [figure] })
+                }
+                _ => json!({ "text": format!("# HELP a {escape}\na 1\n# EOF\n") }),
+            };
+            client.write_all(format!("{}\0", json!({ "parameters": reply })).as_bytes())?;
+            call.clear();
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn nothing_that_a_daemon_says_does_anything_to_a_terminal() -> Result<()> {
+    let host = Host::new(RULES)?;
+    let socket = UnixListener::bind(host.control())?;
+    let commands: [(&[&str], usize); 4] = [
+        (&["preview", "a"], 2),
+        (&["stats"], 3),
+        (&["stats", "--format", "prometheus"], 2),
+        (&["stats", "--format", "openmetrics"], 3),
+    ];
+    // It waits for as many clients as there are, so nothing is looked at before all have come.
+    let said = std::thread::scope(|scope| {
+        let daemon = scope.spawn(|| serve_escapes(&socket, commands.len()));
+        let said = commands.map(|(command, _)| alone(&host, command));
+        daemon.join().map_err(|_| anyhow::anyhow!("the daemon"))??;
+        anyhow::Ok(said)
+    })?;
+    for ((command, lines), said) in commands.into_iter().zip(said) {
+        let said = said?.well()?;
+        ensure!(said.contains(r"\u{1b}[2J\u{d}\u{202e}"), "{command:?}: {said:?}");
+        ensure!(said.lines().count() == lines, "{command:?}: {said:?}");
+        ensure!(!said.contains(['\r', '\u{202e}']), "{command:?}: {said:?}");
+    }
     Ok(())
 }

@@ -78,7 +78,10 @@ fn without_a_daemon_or_with_no_room_the_file_stays_as_it_was() -> Result<()> {
     ensure!(fs::read_to_string(&file)? == "before");
     let _daemon = host.start_daemon()?;
     let said = alone(&host, &args("/dev/full"))?.ill(1)?;
-    ensure!(said == "hostinfoctl: cannot write /dev/full: it is not a file\n", "{said}");
+    ensure!(
+        said == "hostinfoctl: cannot write /dev/full: it is a device, not a regular file: name another\n",
+        "{said}"
+    );
     let none = folder.path().join("none/x.prom");
     let said = alone(&host, &args(none.to_str().context("a path")?))?.ill(1)?;
     ensure!(said.contains("none/x.prom: No such file or directory"), "{said}");

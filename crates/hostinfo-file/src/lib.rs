@@ -3,6 +3,8 @@
 #[cfg(unix)]
 mod regular;
 mod replace;
+#[cfg(unix)]
+mod target;
 
 #[cfg(unix)]
 pub use regular::*;

@@ -103,11 +103,16 @@ pub fn read_from(file: &File, max: u64) -> Result<Vec<u8>, Error> {
 
 const DIRECTORY: &str = "a directory";
 
-fn check(metadata: &Metadata) -> Result<(), Error> {
+/// Whether it is a regular file.
+///
+/// # Errors
+/// [`Error::NotAFile`].
+pub(crate) fn check(metadata: &Metadata) -> Result<(), Error> {
     Err(Error::NotAFile(match metadata.file_type() {
         what if what.is_file() => return Ok(()),
         what if what.is_dir() => DIRECTORY,
         what if what.is_fifo() => "a pipe",
+        what if what.is_socket() => "a socket",
         _ => "a device",
     }))
 }

@@ -1,26 +1,22 @@
 //! Replaces a file as a whole: what a collector of metrics reads is never half of it.
 
 use std::ffi::OsString;
+#[cfg(unix)]
+use std::fs::Permissions;
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Replaces a file with one of that content, or makes it, so that a reader sees either the old or the new one and never a
-/// part, also after a power failure. The new one has the owner and the mode of the old one; a symbolic link stays one, and
-/// what it leads to is replaced. The folder has to permit a second file beside it.
+/// part, also after a power failure. The new one has the owner and the mode of the old one, without setuid and setgid; a
+/// symbolic link stays one, and what it leads to is replaced. The folder has to permit a second file beside it.
 ///
 /// # Errors
-/// `file` is not a regular file, or cannot be written. It is left unchanged then.
+/// `file` is not a regular file, belongs to somebody who could have it lead elsewhere (see `target`), or cannot be
+/// written. It is left unchanged then.
 pub fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
-    let file = &behind_links(file)?;
-    let before = match fs::metadata(file) {
-        // A device such as /dev/stdout would be replaced by a file.
-        Ok(meta) if !meta.is_file() => {
-            return Err(io::Error::new(ErrorKind::InvalidInput, "it is not a file"));
-        }
-        before => before.ok(),
-    };
-    let partial = beside(file)?;
+    let (file, before) = target(file)?;
+    let partial = beside(&file)?;
     // One that was left there, or that somebody else has put there, is not written to.
     let _ = fs::remove_file(&partial);
     let written = File::create_new(&partial).and_then(|mut file| {
@@ -28,45 +24,42 @@ pub fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
         file.write_all(content)?;
         file.sync_data()
     });
-    let replaced = written.and_then(|()| fs::rename(&partial, file));
+    let replaced = written.and_then(|()| fs::rename(&partial, &file));
     if replaced.is_err() {
         let _ = fs::remove_file(&partial);
     }
     replaced
 }
 
-/// The path behind symbolic links: where a shell would write to with `>`.
+#[cfg(unix)]
+fn target(file: &Path) -> io::Result<(PathBuf, Option<Metadata>)> {
+    crate::target::target(file, rustix::process::geteuid().as_raw())
+}
+
+/// The file itself, and what is there: other systems have few links, and no files that must not be opened.
 ///
 /// # Errors
-/// The system does not follow the link, such as one that another user has put into /tmp (see
-/// fs.protected_symlinks in proc_sys_fs(5)), or this user may not write to what is behind it.
-fn behind_links(file: &Path) -> io::Result<PathBuf> {
-    /// As many as Linux follows: path_resolution(7).
-    const LINKS_MAX: usize = 40;
-    let mut path = file.to_owned();
-    for _ in 0..LINKS_MAX {
-        let Ok(target) = fs::read_link(&path) else { return Ok(path) };
-        match File::options().write(true).open(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        path = path.parent().unwrap_or(Path::new("")).join(target);
+/// What is there is not a file.
+#[cfg(not(unix))]
+fn target(file: &Path) -> io::Result<(PathBuf, Option<Metadata>)> {
+    match fs::metadata(file) {
+        Ok(before) if !before.is_file() => Err(io::Error::other("it is not a file: name another")),
+        before => Ok((file.to_owned(), before.ok())),
     }
-    Ok(path)
 }
 
 /// Gives a file the owner and the mode of the one whose place it takes. Only root may give files away: for others it
-/// stays theirs.
+/// stays theirs. Content that somebody else wrote is not run as its owner.
 ///
 /// # Errors
 /// Those of fchmod(2).
 #[cfg(unix)]
 fn take_after(file: &File, before: &Metadata) -> io::Result<()> {
-    use std::os::unix::fs::{MetadataExt as _, fchown};
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
     let _ = fchown(file, Some(before.uid()), Some(before.gid()))
         .or_else(|_| fchown(file, None, Some(before.gid())));
     // After fchown(2), which takes some bits away.
-    file.set_permissions(before.permissions())
+    file.set_permissions(Permissions::from_mode(before.mode() & 0o777))
 }
 
 /// Nothing: a new file has the access rights of its folder, and a file that is read-only is not replaced.
@@ -123,10 +116,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::write(path("file"), "before").unwrap();
-        for before in [0o600, 0o664] {
-            fs::set_permissions(path("file"), fs::Permissions::from_mode(before)).unwrap();
+        for (before, then) in [(0o600, 0o600), (0o664, 0o664), (0o4755, 0o755), (0o2755, 0o755)] {
+            fs::set_permissions(path("file"), Permissions::from_mode(before)).unwrap();
             replace(&path("file"), b"then").unwrap();
-            assert_eq!(mode(&path("file")), before);
+            assert_eq!(mode(&path("file")), then, "{before:o}");
         }
         fs::create_dir(path("below")).unwrap();
         symlink("../file", path("below/link")).unwrap();
@@ -146,8 +139,9 @@ mod tests {
     fn what_cannot_be_replaced_stays_as_it_was() {
         let folder = tempfile::tempdir().unwrap();
         let failed = |file: &Path| replace(file, b"x").unwrap_err().to_string();
-        assert_eq!(failed(Path::new("/dev/full")), "it is not a file");
-        assert_eq!(failed(folder.path()), "it is not a file");
+        for (path, what) in [(Path::new("/dev/full"), "a device"), (folder.path(), "a directory")] {
+            assert_eq!(failed(path), format!("it is {what}, not a regular file: name another"));
+        }
         assert!(failed(&folder.path().join("none/host.prom")).contains("No such file"));
         assert!(names(folder.path()).is_empty());
     }

@@ -99,6 +99,11 @@ pub(crate) fn printable(name: &str) -> String {
     shown
 }
 
+/// The same of a text of several lines.
+pub(crate) fn printable_lines(text: &str) -> String {
+    text.lines().map(|line| printable(line) + "\n").collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,5 +118,7 @@ mod tests {
     #[test]
     fn what_does_something_to_a_terminal_is_spelt_out() {
         assert_eq!(printable("a\u{1b}[31m\u{202e}b é"), "a\\u{1b}[31m\\u{202e}b é");
+        assert_eq!(printable_lines("200-a\n200 \u{1b}b\rc\n"), "200-a\n200 \\u{1b}b\\u{d}c\n");
+        assert_eq!(printable_lines(""), "");
     }
 }

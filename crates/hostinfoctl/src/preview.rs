@@ -6,7 +6,7 @@ use crate::args::Options;
 use crate::daemon::{connect, whole_name};
 use crate::exit::{DONE, Failure, Status, complain};
 use crate::explain::nearest_statistic;
-use crate::output::{write, write_json};
+use crate::output::{printable, printable_lines, write, write_json};
 
 /// Shows the exact reply to a `get` of those names, or of all.
 ///
@@ -23,13 +23,14 @@ pub(crate) fn run(options: &Options, guest: &str, names: &[String]) -> Result<St
     let reply = daemon.preview(&guest, &line)?;
     for name in reply.lines().filter_map(unknown) {
         if let Some(nearest) = nearest_statistic(&mut daemon, &guest, name) {
+            let (name, nearest) = (printable(name), printable(&nearest));
             complain(format!("note: there is no statistic {name}: do you mean {nearest}?"));
         }
     }
     if options.json {
         write_json(&json!({ "guest": guest, "line": line, "reply": reply }))?;
     } else {
-        write(&reply)?;
+        write(&printable_lines(&reply))?;
     }
     Ok(DONE)
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::args::{self, Format, Options};
 use crate::daemon::connect;
 use crate::exit::{DONE, Failure, Status};
-use crate::output::{json, printable, write};
+use crate::output::{json, printable, printable_lines, write};
 use crate::table::table;
 use crate::time::local;
 
@@ -18,14 +18,16 @@ use crate::time::local;
 pub(crate) fn run(options: &Options, wanted: &args::Stats) -> Result<Status, Failure> {
     let mut daemon = connect(options)?;
     let default = if options.json { Format::Json } else { Format::Text };
-    let text = match wanted.format.unwrap_or(default) {
+    let format = wanted.format.unwrap_or(default);
+    let text = match format {
         Format::Text => in_a_table(&daemon.stats()?),
         Format::Json => json(&daemon.stats()?)?,
         Format::Openmetrics => daemon.metrics()?,
         Format::Prometheus => classic(&daemon.metrics()?),
     };
     match &wanted.output {
-        None => write(&text)?,
+        None if matches!(format, Format::Json) => write(&text)?,
+        None => write(&printable_lines(&text))?,
         Some(file) => hostinfo_file::replace(file, text.as_bytes())
             .map_err(|why| Failure::File { path: file.clone(), why })?,
     }
@@ -41,12 +43,13 @@ fn in_a_table(stats: &Stats) -> String {
 
 fn figure_cells(figure: &Figure) -> Vec<String> {
     let labels: Vec<String> =
-        figure.labels.iter().map(|(name, value)| format!("{name}={}", printable(value))).collect();
+        figure.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let labels = match labels.is_empty() {
         true => String::new(),
         false => format!("{{{}}}", labels.join(",")),
     };
-    vec![format!("{}{labels}", figure.name), in_words(figure), figure.help.clone()]
+    let cells = [format!("{}{labels}", figure.name), in_words(figure), figure.help.clone()];
+    cells.iter().map(|cell| printable(cell)).collect()
 }
 
 /// The value in a unit that suits its size: `3.4 MiB`, `0.25 ms`; a date if it is a point in time.
