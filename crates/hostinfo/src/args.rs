@@ -22,7 +22,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEn
 use observe::{DIAGNOSE, RECORD, REPORT, TOP};
 pub(crate) use observe::{Diagnose, Record, Report};
 use serve::SERVE;
-pub(crate) use serve::{Listen, METRICS, Serve};
+pub(crate) use serve::Serve;
 use value::{name, time, timeout};
 
 /// Where the broker listens, and is looked for.

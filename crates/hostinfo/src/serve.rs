@@ -16,7 +16,7 @@ mod upstream;
 
 use std::net::TcpListener;
 
-use crate::args::{Listen, METRICS, Options, Serve};
+use crate::args::{Options, Serve};
 use crate::exit::{Failure, Outcome, complain};
 use crate::serve::broker::Broker;
 use crate::serve::upstream::Upstream;
@@ -32,7 +32,7 @@ pub(crate) fn run(options: &Options, serve: &Serve) -> Result<Outcome, Failure> 
     let remove = listen::remover(&serve.socket);
     // Without handlers, a signal leaves the socket behind, and the next broker replaces it.
     let _ = on_end_by_signal(remove.clone());
-    let result = scrapers(serve.listen).and_then(|http| {
+    let result = scrapers(serve).and_then(|http| {
         let upstream = Upstream::start(options)?;
         Broker::new(upstream, socket, http).run()
     });
@@ -44,14 +44,13 @@ pub(crate) fn run(options: &Options, serve: &Serve) -> Result<Outcome, Failure> 
 ///
 /// # Errors
 /// [`Failure::Listen`]: the address that the user named cannot be used.
-fn scrapers(listen: Option<Listen>) -> Result<Option<TcpListener>, Failure> {
-    match listen {
-        Some(Listen::Nowhere) => Ok(None),
-        Some(Listen::At(address)) => listen::tcp(address).map(Some),
-        None => Ok(listen::tcp(METRICS)
-            .inspect_err(|failure| {
-                complain(format_args!("{failure}; the metrics are not served there"));
-            })
-            .ok()),
+fn scrapers(serve: &Serve) -> Result<Option<TcpListener>, Failure> {
+    let Some((address, is_named)) = serve.scraped() else { return Ok(None) };
+    match listen::tcp(address) {
+        Err(failure) if !is_named => {
+            complain(format_args!("{failure}; the metrics are not served there"));
+            Ok(None)
+        }
+        listener => listener.map(Some),
     }
 }

@@ -29,7 +29,18 @@ pub(crate) struct Serve {
 }
 
 /// Where Prometheus scrapes by default.
-pub(crate) const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4679);
+const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4679);
+
+impl Serve {
+    /// Where Prometheus scrapes, if anywhere, and whether the user named that address.
+    pub(crate) fn scraped(&self) -> Option<(SocketAddr, bool)> {
+        match self.listen {
+            Some(Listen::Nowhere) => None,
+            Some(Listen::At(address)) => Some((address, true)),
+            None => Some((METRICS, false)),
+        }
+    }
+}
 
 /// Where Prometheus scrapes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
