@@ -1,21 +1,42 @@
 //! Bytes, in hexadecimal. For `#[serde(with = "hostinfo_handover::bytes")]`.
+//!
+//! Many guests may have left a reply unread, and nobody is served while a document with all of these is written: so bytes
+//! are written and read in pieces, and no text of all of them is made.
 
-use std::fmt::Write as _;
+use std::fmt;
+use std::str;
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serializer};
+use serde::de::{Error, Visitor};
+use serde::{Deserializer, Serializer};
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// Bytes written at a time.
+const PIECE: usize = 256;
 
 /// Writes bytes.
 ///
 /// # Errors
 /// Those of the serializer.
 pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
+    serializer.collect_str(&Hexadecimal(bytes))
+}
+
+struct Hexadecimal<'b>(&'b [u8]);
+
+impl fmt::Display for Hexadecimal<'_> {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digit = |digit: u8| DIGITS.get(usize::from(digit)).copied().unwrap_or_default();
+        let mut text = [[0; 2]; PIECE];
+        for piece in self.0.chunks(PIECE) {
+            for (pair, byte) in text.iter_mut().zip(piece) {
+                *pair = [digit(byte >> 4), digit(byte & 0xf)];
+            }
+            let written = text.get(..piece.len()).unwrap_or_default().as_flattened();
+            to.write_str(str::from_utf8(written).map_err(|_| fmt::Error)?)?;
+        }
+        Ok(())
     }
-    serializer.serialize_str(&text)
 }
 
 /// Reads bytes.
@@ -23,13 +44,85 @@ pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S:
 /// # Errors
 /// It is not an even number of hexadecimal digits.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let digit =
-        |digit: &u8| char::from(*digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let byte = |pair: &[u8]| match pair {
-        [high, low] => Some(digit(high)? << 4 | digit(low)?),
-        _ => None,
-    };
-    let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(byte).collect();
-    bytes.ok_or_else(|| D::Error::custom("not bytes in hexadecimal"))
+    deserializer.deserialize_str(Bytes)
+}
+
+struct Bytes;
+
+impl Visitor<'_> for Bytes {
+    type Value = Vec<u8>;
+
+    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("bytes in hexadecimal")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Vec<u8>, E> {
+        let digit = |digit: u8| match digit {
+            b'0'..=b'9' => Some(digit - b'0'),
+            b'a'..=b'f' => Some(digit - b'a' + 10),
+            b'A'..=b'F' => Some(digit - b'A' + 10),
+            _ => None,
+        };
+        let (pairs, rest) = text.as_bytes().as_chunks();
+        let bytes = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?));
+        let bytes: Option<Vec<u8>> = bytes.collect();
+        bytes.filter(|_| rest.is_empty()).ok_or_else(|| E::custom("not bytes in hexadecimal"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{self, Write};
+
+    use proptest::prelude::*;
+
+    #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    struct Reply(#[serde(with = "super")] Vec<u8>);
+
+    /// Counts what it is given, and the longest piece of it.
+    #[derive(Default)]
+    struct Pieces {
+        all: usize,
+        longest: usize,
+    }
+
+    impl Write for Pieces {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.all += bytes.len();
+            self.longest = self.longest.max(bytes.len());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_long_reply_is_written_in_pieces() {
+        let mut pieces = Pieces::default();
+        serde_json::to_writer(&mut pieces, &Reply(vec![0xa5; 1_000_001])).unwrap();
+        assert_eq!(pieces.all, 2 * 1_000_001 + 2);
+        assert!(pieces.longest <= 2 * PIECE, "{}", pieces.longest);
+    }
+
+    #[test]
+    fn what_is_no_even_number_of_digits_is_refused() {
+        for text in ["0", "0g", "g0", "000", "0 ", "+1", "\u{e4}"] {
+            let read = serde_json::from_value::<Reply>(text.into());
+            assert!(read.is_err(), "{text}");
+        }
+        assert_eq!(serde_json::from_str::<Reply>("\"0aFf\"").unwrap(), Reply(vec![0x0a, 0xff]));
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_are_read_as_they_were_written(bytes in prop::collection::vec(any::<u8>(), 0..1000)) {
+            let text = serde_json::to_string(&Reply(bytes.clone())).unwrap();
+            let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            prop_assert_eq!(&text, &format!("\"{digits}\""));
+            prop_assert_eq!(serde_json::from_str::<Reply>(&text).unwrap(), Reply(bytes));
+        }
+    }
 }

@@ -326,3 +326,34 @@ impl Guests {
         self.responder.take_event()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use std::path::Path;
+
+    use hostinfo_sample::Host;
+
+    use crate::admin_values;
+    use crate::system::watch::Watcher;
+
+    /// A daemon without guests whose files are below a directory, under the built-in rules and without libvirt.
+    pub(crate) fn guests(below: &Path) -> Guests {
+        let paths = Paths {
+            rules: below.join("hostinfo.conf"),
+            custom_dir: below.join("custom.d"),
+            socket_dir: below.to_owned(),
+            state_dir: below.to_owned(),
+            ..Paths::default()
+        };
+        let files = OpenFiles::default();
+        let (values, admin_files) = admin_values::load(&paths, Labels::default()).unwrap();
+        let host = Host::new(paths.roots(), files.clone());
+        let engine = Engine::new(host, Libvirt::none(), values, None, Instant::now());
+        let responder = Responder::new(engine, Flow::default().bounds());
+        let rules = RulesFile::taken_over(None, &paths.rules, Watcher::new().unwrap()).unwrap();
+        let directories = Directories::open(&paths.socket_dir, false, [None, None]).unwrap();
+        let watch = Watch::default();
+        Guests::new(rules, directories, responder, admin_files, files, &paths, watch).unwrap()
+    }
+}

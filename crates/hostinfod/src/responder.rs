@@ -3,7 +3,7 @@
 
 pub(crate) mod event;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hostinfo_answer::{AdminValues, Conversation, Engine, Flow, Outcome, Pending, Turn, When};
 use hostinfo_control::Event;
@@ -52,14 +52,20 @@ impl Responder {
         self.flow = flow;
     }
 
-    /// Charges a guest for a new connection, which counts as one line.
+    /// Charges a guest for a new connection, which counts as one line. The guest may owe as many lines as it gets in the
+    /// time `ahead`.
     ///
     /// # Errors
-    /// The guest has no line left: when it has one again.
-    pub(crate) fn charge_connection(&self, guest: &mut Guest, now: Instant) -> Result<(), Instant> {
+    /// The guest owes more, and is not charged: when it has a line again.
+    pub(crate) fn charge_connection(
+        &self,
+        guest: &mut Guest,
+        ahead: Duration,
+        now: Instant,
+    ) -> Result<(), Instant> {
         let lines = &mut guest.meter.lines;
         let wait = lines.wait(1, self.flow.lines, now);
-        if !wait.is_zero() {
+        if wait > ahead {
             return Err(now + wait);
         }
         lines.take(1, self.flow.lines, now);

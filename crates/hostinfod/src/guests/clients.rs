@@ -1,6 +1,7 @@
 //! Connections that guests make: up to [`CONNECTIONS_MAX`] each, over which a guest has one allowance.
 
 use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
 
 use hostinfo_answer::{Dialect, Peer, Standing};
 use hostinfo_wire::limits::{CONNECTION_IDLE, CONNECTIONS_MAX};
@@ -11,6 +12,10 @@ use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
 use crate::reactor::id::{GuestId, PortId};
 
+/// How far ahead a guest may connect over AF_VSOCK: the lines that it owes for that keep it waiting for so long. Lines that
+/// wait never owe any, so a program that floods the host with lines does not keep another one from connecting.
+const AHEAD: Duration = Duration::from_secs(1);
+
 /// Why a connection is closed at once.
 #[derive(Debug, thiserror::Error)]
 enum NotAdmitted {
@@ -19,6 +24,10 @@ enum NotAdmitted {
         CONNECTION_IDLE.as_secs()
     )]
     Full,
+    #[error(
+        "it connects more often than lines are answered: new connections are closed until it may send a line again"
+    )]
+    TooOften,
     #[error(
         "a running domain of libvirt has this name and a port of its own, which is served: no other process may connect as this guest"
     )]
@@ -40,7 +49,7 @@ impl Guests {
         let room = match endpoint {
             _ if self.is_contested(guest) => Err(NotAdmitted::Contested),
             // A domain of libvirt's, or a VMM that is served already: its process is not in question.
-            Endpoint::Vsock(_) => Ok(()),
+            Endpoint::Vsock(_) => self.charge_over_vsock(guest, ctx.now),
             _ => self.check_process(guest, peer.as_ref().ok().map(|found| found.peer), ctx),
         };
         if let Err(error) = room.and_then(|()| self.make_room(guest, ctx)) {
@@ -60,6 +69,17 @@ impl Guests {
         if self.roster.ports.get(number).is_some_and(|port| port.connection.is_none()) {
             self.remove_port(number, ctx);
         }
+    }
+
+    /// Charges a guest for a connection over AF_VSOCK. It is not known whose one is before it was accepted, so it cannot
+    /// wait in the kernel as at a `[[listen]]`.
+    ///
+    /// # Errors
+    /// [`NotAdmitted::TooOften`].
+    fn charge_over_vsock(&mut self, number: GuestId, now: Instant) -> Result<(), NotAdmitted> {
+        let Some(guest) = self.roster.guests.get_mut(number) else { return Ok(()) };
+        let charged = self.responder.charge_connection(guest, AHEAD, now);
+        charged.map_err(|_| NotAdmitted::TooOften)
     }
 
     /// Looks whether a process may be a guest. One that was the guest's and has ended is hung up on.
@@ -150,5 +170,38 @@ impl Guests {
         let ports = self.roster.ports_of(number).filter(|(_, port)| port.connection.is_some());
         let ports: Vec<PortId> = ports.map(|(port, _)| port).collect();
         ports.into_iter().for_each(|port| self.hang_up(port, why, ctx));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+
+    use hostinfo_answer::Name;
+    use hostinfo_wire::limits::{LINE_BURST, LINES_PER_SECOND};
+
+    use crate::guests::tests::guests;
+    use crate::reactor::Reactor;
+
+    #[test]
+    fn each_connection_over_vsock_counts_as_a_line_and_those_over_it_are_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut guests, mut reactor) = (guests(folder.path()), Reactor::new().unwrap());
+        let start = reactor.now().now;
+        let guest = guests.guest(&Name::parse("qemu-a").unwrap(), start).unwrap();
+        let mut connect = |after| {
+            let ctx = &mut Ctx { reactor: &mut reactor, now: start + after };
+            let (_far_end, fd) = UnixStream::pair().unwrap();
+            guests.admit(guest, fd.into(), Endpoint::Vsock(None), ctx);
+            let connected = guests.clients_of(guest);
+            connected.iter().for_each(|port| guests.remove_port(*port, ctx));
+            connected.len()
+        };
+        let at_once: usize = (0..1000).map(|_| connect(Duration::ZERO)).sum();
+        assert_eq!(at_once, usize::try_from(LINE_BURST + LINES_PER_SECOND).unwrap());
+        let in_ten_seconds: usize =
+            (1..1000).map(|tick| connect(tick * Duration::from_millis(10))).sum();
+        assert_eq!(in_ten_seconds, usize::try_from(10 * LINES_PER_SECOND - 1).unwrap());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::time::Duration;
 
 use hostinfo_answer::{Dialect, Name};
 
@@ -215,7 +216,7 @@ impl Guests {
             }
             return;
         }
-        if let Err(until) = self.responder.charge_connection(guest, ctx.now) {
+        if let Err(until) = self.responder.charge_connection(guest, Duration::ZERO, ctx.now) {
             // This one is accepted although it is too early; those behind it wait in the kernel.
             accepting(number).wait_for(socket, Interest::None, ctx.reactor);
             ctx.reactor.set_alarm(Alarm::Port(number), Some(until));
