@@ -14,7 +14,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{
-    OsStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser as _, ValueParser,
+    OsStringValueParser, PossibleValue, PossibleValuesParser, Resettable, TypedValueParser as _,
+    ValueParser,
 };
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum, ValueHint};
 
@@ -175,10 +176,23 @@ pub(crate) fn parse(
         Some(columns) => command.term_width(columns),
         None => command,
     };
-    let mut args = Args::from_arg_matches(&command.try_get_matches_from(words)?)?;
+    let matches = command.clone().try_get_matches_from(&words).map_err(|error| {
+        // With HOSTINFO_DEVICE set, clap would show --device in the usage as if it were required.
+        without_variables(command).try_get_matches_from(words).err().unwrap_or(error)
+    })?;
+    let mut args = Args::from_arg_matches(&matches)?;
     // An empty variable is none.
     args.options.device = args.options.device.filter(|device| !device.as_os_str().is_empty());
     Ok(args)
+}
+
+/// The same command line, with nothing from the environment.
+fn without_variables(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|arg| match arg.get_id().as_str() {
+        "device" => arg.env(Resettable::Reset),
+        _ => arg,
+    });
+    command.mut_subcommands(without_variables)
 }
 
 /// The commands' names.

@@ -8,7 +8,6 @@ mod report;
 pub(crate) mod sentences;
 mod words;
 
-use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use crate::args::{Diagnose, Format};
@@ -16,16 +15,16 @@ use crate::diagnose::conclude::{Conclusion, Finding};
 use crate::diagnose::heard::{Heard, is_too_soon};
 use crate::diagnose::plugin::{Level, plugin_line};
 use crate::diagnose::report::Diagnosis;
-use crate::exit::{Failure, complain};
+use crate::exit::{Failure, USAGE};
 use crate::host::Host;
 use crate::output::Shown;
 use crate::progress::Progress;
 use crate::question::Question;
 use crate::reply::Line;
 use crate::system::{own_roots, page_size};
-use crate::units;
 use crate::verdict::RESOURCES;
-use crate::views::own::{Moment, Roots};
+use crate::views::hosts::{HostView, Judged};
+use crate::views::own::{Moment, Roots, View};
 
 /// The default time to observe: as far as a verdict looks back.
 const TIME: Duration = Duration::from_secs(60);
@@ -45,9 +44,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often to ask a host again that does not answer at the end.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
-
-/// The shortest look that is announced where no terminal shows the progress.
-const LONG_LOOK: Duration = Duration::from_secs(2);
 
 /// Observes and concludes; the exit status expresses the conclusion.
 ///
@@ -70,13 +66,13 @@ pub(crate) fn run(
     };
     let is_plugin = format == Format::Nagios;
     let time = options.time.unwrap_or(if is_plugin { PLUGIN_TIME } else { TIME });
-    if !is_plugin && time >= LONG_LOOK && !std::io::stderr().is_terminal() {
-        complain(format_args!("observing for {}...", units::duration(time)));
-    }
     let diagnosis = match look(host, &own_roots(), time, options) {
         Err(failure) if is_plugin => {
             let text = plugin_line(Level::Unknown, &failure.to_string(), "");
             return Ok(Shown { text, status: Some(Level::Unknown as u8), ..Shown::default() });
+        }
+        Err(failure) if format == Format::Json && failure.status() != USAGE => {
+            return Ok(without_host(&failure, options));
         }
         looked => looked?,
     };
@@ -84,6 +80,20 @@ pub(crate) fn run(
     let status = if is_plugin { Level::of(conclusion) as u8 } else { status(conclusion) };
     let is_prose = format == Format::Text;
     Ok(Shown { text: render(&diagnosis), is_prose, status: Some(status), ..Shown::default() })
+}
+
+/// The object for a program where no host answered: nothing was observed then.
+fn without_host(failure: &Failure, options: &Diagnose) -> Shown {
+    let why = failure.to_string().lines().next().unwrap_or_default().to_owned();
+    let view = View::default();
+    let finding = |resource| Finding::new(resource, Judged::Missing(why.clone()), &view, &[]);
+    let wanted = RESOURCES.into_iter().filter(|resource| options.wants(resource));
+    let findings = wanted.map(finding).collect();
+    let (time, end) = (Duration::ZERO, jiff::Timestamp::now());
+    let (host_view, silence) = (HostView::default(), Some(why));
+    let diagnosis = Diagnosis { findings, view, host_view, silence, time, end };
+    let refusals = vec![failure.to_string()];
+    Shown { text: diagnosis.json(), refusals, status: Some(failure.status()), ..Shown::default() }
 }
 
 fn status(conclusion: Conclusion) -> u8 {

@@ -95,10 +95,14 @@ impl Trouble {
     }
 }
 
+/// The exit status of a wrong command line.
+pub(crate) const USAGE: u8 = 2;
+
 impl Failure {
-    fn status(&self) -> u8 {
+    /// The exit status for it.
+    pub(crate) fn status(&self) -> u8 {
         match self {
-            Self::Usage(_) => 2,
+            Self::Usage(_) => USAGE,
             Self::TooSoon(_) => 4,
             Self::NoHost { .. } | Self::NoDevice(_) => 5,
             Self::Port { .. }
@@ -116,8 +120,7 @@ impl Failure {
 /// and the version are no errors, and go to stdout.
 pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
-        let _ = error.print();
-        return ExitCode::SUCCESS;
+        return code(error.print().map(|()| Outcome::Complete).map_err(Failure::from));
     }
     let told = error.render().to_string();
     let told = told.strip_prefix("error: ").unwrap_or(&told).trim_end();
@@ -129,7 +132,7 @@ pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
     let meant = meant(error).unwrap_or_default();
     let (what, usage) = told.split_at(told.find('\n').unwrap_or(told.len()));
     complain(format_args!("{what}{meant}{usage}{example}"));
-    ExitCode::from(2)
+    ExitCode::from(USAGE)
 }
 
 /// What may have been meant by a word after `help` that is no command.

@@ -232,16 +232,19 @@ fn interval(line: &Line) -> Option<Duration> {
 }
 
 /// The first of the ways on which a host answers. Each is tried briefly, so that one without an
-/// answer does not delay the next; the last existing one then gets the whole timeout, because a
-/// serial line under emulation is slow.
+/// answer does not delay the next; the last existing one then gets what is left of the timeout,
+/// because a serial line under emulation is slow.
 fn find(ways: Vec<Way>, timeout: Duration) -> Result<Connection, Failure> {
     let (mut tried, mut failure, mut last) = (Vec::new(), None, None);
+    let look = FIRST_LOOK.min(timeout / 2);
+    let mut left = timeout;
     for way in ways {
-        match talk(&way, timeout, timeout.min(FIRST_LOOK)) {
+        match talk(&way, timeout, look) {
             Ok(link) => return Ok(Connection { way, link }),
             Err(why) if why.is_absence() => {
                 if let Trouble::Talk(Broken::Silent(_) | Broken::Strange) = why {
                     last = Some((way.clone(), tried.len()));
+                    left = left.saturating_sub(look);
                 }
                 tried.push((way, why));
             }
@@ -251,11 +254,16 @@ fn find(ways: Vec<Way>, timeout: Duration) -> Result<Connection, Failure> {
         }
     }
     if let Some((way, number)) = last {
-        match talk(&way, timeout, timeout) {
+        // Short timeouts may be over, but a port that was dead is not until it has been opened twice.
+        let left = left.max(look);
+        match talk(&way, timeout, left) {
             Ok(link) => return Ok(Connection { way, link }),
             Err(why) if why.is_absence() => {
                 if let Some((_, first)) = tried.get_mut(number) {
-                    *first = why;
+                    *first = match why {
+                        Trouble::Talk(Broken::Silent(_)) => Broken::Silent(look + left).into(),
+                        why => why,
+                    };
                 }
             }
             Err(why) => {
@@ -360,11 +368,22 @@ mod tests {
     }
 
     #[test]
-    fn the_last_that_is_there_is_given_the_whole_timeout() {
+    fn the_last_that_is_there_is_given_the_rest_of_the_timeout() {
         let folder = tempfile::tempdir().unwrap();
         let slow = listen(&folder.path().join("slow"), true, FIRST_LOOK + FIRST_LOOK / 2);
         let none = Way::Device(folder.path().join("none"));
         assert_eq!(find(vec![slow.clone(), none], TIMEOUT).unwrap().way, slow);
+    }
+
+    #[test]
+    fn one_silent_way_takes_the_timeout_and_no_longer() {
+        let folder = tempfile::tempdir().unwrap();
+        let silent = listen(&folder.path().join("silent"), false, Duration::ZERO);
+        let (start, timeout) = (Instant::now(), 3 * FIRST_LOOK);
+        let Err(failure) = find(vec![silent], timeout) else { panic!("somebody answered") };
+        let took = start.elapsed();
+        assert!(failure.to_string().contains(": silent for 3 s"), "{failure}");
+        assert!(took >= timeout && took < timeout + FIRST_LOOK * 9 / 10, "{took:?}");
     }
 
     #[test]

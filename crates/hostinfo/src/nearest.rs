@@ -48,11 +48,23 @@ pub(crate) fn nearest<'a>(word: &str, listed: impl Iterator<Item = &'a str>) -> 
 }
 
 /// The command most similar to `word`, if a name may have been meant as a command.
-pub(crate) fn command<'a>(word: &str, commands: impl Iterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn command<'a>(
+    word: &str,
+    commands: impl Iterator<Item = &'a str> + Clone,
+) -> Option<String> {
     /// Commands are short: a word of four letters with two of them swapped is still the same
     /// command.
     const ALIKE: f64 = 0.75;
-    let command = nearest::nearest(&word.to_ascii_lowercase(), commands, ALIKE)?;
+    let word = word.to_ascii_lowercase();
+    let letters = |word: &str| {
+        let mut letters: Vec<char> = word.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    // One of three letters with two of them swapped is less similar than that.
+    let has_the_same = |command: &&str| letters(command) == letters(&word);
+    let swapped = commands.clone().find(has_the_same);
+    let command = swapped.or_else(|| nearest::nearest(&word, commands, ALIKE))?;
     (!word.contains('.')).then(|| command.to_owned())
 }
 
@@ -100,7 +112,8 @@ mod tests {
 
     #[test]
     fn a_command_may_be_misspelt_too() {
-        let near = |word| command(word, ["list", "ping", "diagnose"].into_iter());
+        let near = |word| command(word, ["list", "ping", "diagnose", "top"].into_iter());
+        assert_eq!(near("tpo").as_deref(), Some("top"));
         assert_eq!(near("lsit").as_deref(), Some("list"));
         assert_eq!(near("diagnos").as_deref(), Some("diagnose"));
         assert_eq!(near("physcpus"), None);

@@ -14,25 +14,43 @@ mod scraper;
 mod snapshot;
 mod upstream;
 
+use std::net::TcpListener;
+
 use crate::args::{Options, Serve};
 use crate::exit::{Failure, Outcome, complain};
 use crate::serve::broker::Broker;
 use crate::serve::upstream::Upstream;
+use crate::system::on_end_by_signal;
 
 /// Serves until it is ended.
 ///
 /// # Errors
-/// [`Failure`]: it cannot listen. If only the listener for scrapers fails, others are served.
+/// [`Failure`]: it cannot listen. If only the listener for scrapers fails, and nobody asked for it, others are
+/// served.
 pub(crate) fn run(options: &Options, serve: &Serve) -> Result<Outcome, Failure> {
     let socket = listen::unix(&serve.socket, serve.mode)?;
-    let http = serve.listen.address().and_then(|address| {
-        listen::tcp(address)
-            .inspect_err(|failure| {
-                complain(format_args!("{failure}; the metrics are not served there"));
-            })
-            .ok()
+    let remove = listen::remover(&serve.socket);
+    // Without handlers, a signal leaves the socket behind, and the next broker replaces it.
+    let _ = on_end_by_signal(remove.clone());
+    let result = scrapers(serve).and_then(|http| {
+        let upstream = Upstream::start(options)?;
+        Broker::new(upstream, socket, http).run()
     });
-    let upstream = Upstream::start(options)?;
-    Broker::new(upstream, socket, http).run()?;
-    Ok(Outcome::Complete)
+    remove();
+    result.map(|()| Outcome::Complete)
+}
+
+/// The listener for scrapers, if there is to be one.
+///
+/// # Errors
+/// [`Failure::Listen`]: the address that the user named cannot be used.
+fn scrapers(serve: &Serve) -> Result<Option<TcpListener>, Failure> {
+    let Some((address, is_named)) = serve.scraped() else { return Ok(None) };
+    match listen::tcp(address) {
+        Err(failure) if !is_named => {
+            complain(format_args!("{failure}; the metrics are not served there"));
+            Ok(None)
+        }
+        listener => listener.map(Some),
+    }
 }

@@ -1,6 +1,6 @@
 //! The broker's own options.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::BROKER;
@@ -22,9 +22,24 @@ pub(crate) struct Serve {
     /// The mode of the socket, in octal, which says who may ask
     #[arg(long, value_name = "MODE", value_parser = mode, default_value = "0666")]
     pub(crate) mode: u32,
-    /// Where Prometheus scrapes /metrics: a loopback address and port, or none
-    #[arg(long, value_name = "ADDRESS", value_parser = listen, default_value = "127.0.0.1:4679")]
-    pub(crate) listen: Listen,
+    /// Where Prometheus scrapes /metrics: a loopback address and port, or none [default: 127.0.0.1:4679 if it
+    /// is free]
+    #[arg(long, value_name = "ADDRESS", value_parser = listen)]
+    pub(crate) listen: Option<Listen>,
+}
+
+/// Where Prometheus scrapes by default.
+const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4679);
+
+impl Serve {
+    /// Where Prometheus scrapes, if anywhere, and whether the user named that address.
+    pub(crate) fn scraped(&self) -> Option<(SocketAddr, bool)> {
+        match self.listen {
+            Some(Listen::Nowhere) => None,
+            Some(Listen::At(address)) => Some((address, true)),
+            None => Some((METRICS, false)),
+        }
+    }
 }
 
 /// Where Prometheus scrapes.
@@ -32,15 +47,6 @@ pub(crate) struct Serve {
 pub(crate) enum Listen {
     Nowhere,
     At(SocketAddr),
-}
-
-impl Listen {
-    pub(crate) fn address(self) -> Option<SocketAddr> {
-        match self {
-            Self::Nowhere => None,
-            Self::At(address) => Some(address),
-        }
-    }
 }
 
 fn mode(text: &str) -> Result<u32, String> {

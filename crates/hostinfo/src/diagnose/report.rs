@@ -81,6 +81,9 @@ impl Diagnosis {
 
     /// The conclusion in sentences.
     pub(crate) fn sentences(&self, figures: &Figures) -> Vec<String> {
+        if let Some(why) = self.silence.as_ref().filter(|_| self.host_view.is_empty()) {
+            return vec![format!("Nothing was observed: {why}.")];
+        }
         let mut told = sentences(&self.findings, &self.view, figures, &self.elsewhere());
         // Where there is no verdict at all, that is the reason given for it.
         let silence = self.silence.as_ref().filter(|_| self.host_view.has_later());

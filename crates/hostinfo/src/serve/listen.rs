@@ -35,6 +35,15 @@ pub(crate) fn unix(path: &Path, mode: u32) -> Result<UnixListener, Failure> {
     Ok(listener)
 }
 
+/// Removes a socket that [`unix`] made. One that was passed to this program stays.
+pub(crate) fn remover(path: &Path) -> impl Fn() + Clone + Send + 'static {
+    let path = (path != Path::new(STDIN)).then(|| path.to_owned());
+    move || {
+        // If that fails, the next broker replaces it.
+        let _ = path.as_deref().map(fs::remove_file);
+    }
+}
+
 fn bind(path: &Path, mode: u32) -> io::Result<UnixListener> {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
     if is_socket {

@@ -24,6 +24,8 @@ pub(crate) struct Snapshot {
     places: BTreeMap<String, usize>,
     /// What may be asked for: lines of `list`.
     listed: Rc<Vec<Line>>,
+    /// Why groups are not available, as far as the host says so.
+    reasons: BTreeMap<String, String>,
     /// Whether this guest may not ask for anything.
     is_blocked: bool,
 }
@@ -46,7 +48,7 @@ pub(crate) enum Picked<'a> {
 }
 
 impl Snapshot {
-    /// Made from the replies to `get *` and to `list`.
+    /// Made from the replies to `get * verdict` and to `list`.
     pub(crate) fn new(asked: Duration, values: &[Line], listed: Rc<Vec<Line>>) -> Self {
         let is_blocked = matches!(values, [line] if line.text == BLOCKED);
         let rows = Listed::all(&listed);
@@ -60,8 +62,11 @@ impl Snapshot {
                 is_text: is_text(name, value, &rows),
             })
             .collect();
+        let reasons = values.iter().filter(|line| line.code == Code::Unavailable);
+        let reasons = reasons.filter_map(|line| line.text.split_once(": "));
+        let reasons = reasons.map(|(name, why)| (name.to_owned(), why.to_owned())).collect();
         let places = named.iter().enumerate().map(|(at, value)| (value.name.clone(), at)).collect();
-        Self { asked, values: named, places, listed, is_blocked }
+        Self { asked, values: named, places, listed, reasons, is_blocked }
     }
 
     /// Whether the list contains every value.
@@ -140,7 +145,7 @@ impl Snapshot {
         places
     }
 
-    /// Why there is nothing under that name. The host is not asked for it: its answer to `*` was
+    /// Why there is nothing under that name. The host is not asked for it: its answer was
     /// everything.
     fn why_not(&self, word: &str) -> Refusal {
         let word = word.to_ascii_lowercase();
@@ -151,7 +156,10 @@ impl Snapshot {
         };
         let rows = self.rows();
         if rows.iter().any(is_listed) || (word == "*" && !rows.is_empty()) {
-            return Refusal::Unavailable("not available now".into());
+            let groups = std::iter::successors(Some(group), |name| Some(name.rsplit_once('.')?.0));
+            let mut reasons = groups.filter_map(|name| self.reasons.get(name).cloned());
+            let why = reasons.next().map_or("not available now".into(), Cow::Owned);
+            return Refusal::Unavailable(why);
         }
         // Hidden statistics of the administrator's own look like unknown ones, as they do on the
         // host.
@@ -269,6 +277,20 @@ mod tests {
             ]
         );
         assert_eq!(names(&["label.x", "host.*", "é"]), ["403 label.x", "403 host.*", "404 é"]);
+    }
+
+    #[test]
+    fn why_the_host_has_no_verdicts_is_said_as_the_host_says_it() {
+        let why = "hostinfod cannot see this guest's VMM";
+        let values = [Line { code: Code::Unavailable, text: format!("verdict: {why}") }];
+        let listed = lines(&["verdict.cpu info - v", "vm.cpu.N.delay counter seconds d"]);
+        let snapshot = Snapshot::new(NOW, &values, listed.into());
+        for word in ["verdict", "verdict.*", "VERDICT.cpu"] {
+            let told = Refusal::Unavailable(why.into());
+            assert_eq!(snapshot.pick([word].into_iter()), [Picked::Refused(word.into(), told)]);
+        }
+        let told = Refusal::Unavailable("not available now".into());
+        assert_eq!(snapshot.pick(["vm"].into_iter()), [Picked::Refused("vm".into(), told)]);
     }
 
     #[test]

@@ -118,7 +118,9 @@ fn ask_once(host: &mut Host<'_>, with_list: bool) -> Answered {
 }
 
 fn ask_host(host: &mut Host<'_>, with_list: bool) -> Result<HostReply, Failure> {
-    let values = host.ask(&Question::get(&["*"]))?;
+    // `*` leaves out what is not available. That there are no verdicts comes with the reason only if they are
+    // asked for by name.
+    let values = host.ask(&Question::get(&["*", "verdict"]))?;
     let list = with_list.then(|| host.ask(&Question::list_all())).transpose()?;
     Ok(HostReply { values, list, way: host.way()?.to_string() })
 }

@@ -242,6 +242,8 @@ fn a_wrong_command_line_is_status_2_and_reaches_no_host() {
     }
     let output = tool("get").arg("a\nping").env("HOSTINFO_DEVICE", &host.path).output().unwrap();
     assert_eq!(said(output).0, 2);
+    let (_, _, errors) = run(&host, "get");
+    assert!(errors.contains("Usage: hostinfo get <NAME>...\n"), "{errors}");
     let many = "memory.total ".repeat(100);
     assert_eq!(run(&host, &format!("get {many}")).0, 2);
 }

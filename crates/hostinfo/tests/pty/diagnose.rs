@@ -56,10 +56,8 @@ fn both_views_stand_beside_each_other_and_the_conclusion_below() {
 }
 
 #[test]
-fn a_look_that_takes_a_while_is_announced_where_nobody_sees_the_progress() {
-    let (_, _, errors) = run(&host(CONTENDED), "diagnose --for 2s");
-    assert_eq!(errors, "hostinfo: observing for 2 s...\n");
-    assert_eq!(run(&host(CONTENDED), "diagnose --for 2s --format nagios").2, "");
+fn where_there_is_no_terminal_nothing_is_said_meanwhile_that_cron_would_mail() {
+    assert_eq!(run(&host(CONTENDED), "diagnose --for 3s").2, "");
 }
 
 #[test]
@@ -119,6 +117,14 @@ fn a_guest_that_may_not_see_verdicts_is_told_so_and_no_host_is_no_conclusion() {
     assert!(!text.contains("verdict.*"), "that would change nothing: {text}");
     let silent = FakeHost::raw(b"", |_| "");
     assert_eq!(run(&silent, "diagnose --for 1s --timeout 0.3").0, 5);
+    let (status, text, errors) = run(&silent, "diagnose --for 1s --timeout 0.3 --json cpu");
+    let object: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let silence = object["silence"].as_str().unwrap();
+    assert!(silence.starts_with("no host answers: "), "{object}");
+    assert_eq!((status, &object["verdict"]), (5, &"unknown".into()), "{object}");
+    assert_eq!(object["resources"].as_object().unwrap().len(), 1, "{object}");
+    assert_eq!(object["sentences"][0], format!("Nothing was observed: {silence}."));
+    assert!(errors.starts_with(&format!("hostinfo: {silence}\n")), "{errors}");
 }
 
 /// A host that answers once, and then not for that time.

@@ -25,6 +25,8 @@ use host::FakeHost;
 /// `hostinfo ARGUMENTS`, for the caller to run.
 fn tool(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hostinfo"));
+    // Without them, it writes no cache.
+    command.env_remove("HOME").env_remove("XDG_CACHE_HOME");
     command.env_remove("HOSTINFO_DEVICE").stdin(Stdio::null()).args(arguments.split_whitespace());
     command
 }

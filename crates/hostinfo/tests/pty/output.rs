@@ -27,6 +27,12 @@ fn a_file_is_replaced_as_a_whole_and_stays_as_it_was_where_no_host_answers() {
 }
 
 #[test]
+fn help_that_cannot_be_written_is_an_error() {
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    assert_eq!(tool("--help").stdout(full).stderr(Stdio::null()).status().unwrap().code(), Some(1));
+}
+
+#[test]
 fn again_and_again_is_a_line_of_json_each_time_until_nobody_reads_any_more() {
     let mut asked = 0;
     let host = FakeHost::new(move |_| {

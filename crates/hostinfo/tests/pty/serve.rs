@@ -4,11 +4,14 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::host::FakeHost;
 use crate::{said, tool};
@@ -65,7 +68,7 @@ impl Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        self.process.kill().unwrap();
+        self.process.kill().unwrap_or_default();
         self.process.wait().unwrap();
     }
 }
@@ -89,7 +92,7 @@ fn host_of_a_minute() -> (FakeHost, Arc<AtomicUsize>) {
     let counted = Arc::clone(&asked);
     let host = FakeHost::new(move |line| match line {
         "list" => LIST,
-        "get *" => match counted.fetch_add(1, Ordering::Relaxed) {
+        "get * verdict" => match counted.fetch_add(1, Ordering::Relaxed) {
             0 => {
                 "200-session=a\n200-sample.age=0.1\n200-interval=60\n200-loadavg.1=0.42\n\
                  200 verdict.cpu=ok: your vCPUs ran\n"
@@ -174,10 +177,10 @@ fn host_that_goes_away(path: &Path) {
             for line in BufReader::new(stream.try_clone().unwrap()).split(b'\n') {
                 let line = String::from_utf8_lossy(&line.unwrap()).into_owned();
                 let answer = match line.as_str() {
-                    "get *" if asked == 1 => break,
-                    "get *" => {
+                    "get * verdict" if asked == 1 => break,
+                    "get * verdict" => {
                         asked += 1;
-                        format!("200-session={number}\n200 interval=0\n")
+                        format!("200-session={number}\n200-interval=0\n503 verdict: x\n")
                     }
                     "list" => "200 session info - changes\n".to_owned(),
                     line => match line.strip_prefix("ping ") {
@@ -244,6 +247,29 @@ fn a_socket_of_the_service_managers_is_taken_from_standard_input() {
     let (status, _, errors) = said(tool("serve --socket - --listen none").output().unwrap());
     assert_eq!(status, 1);
     assert!(errors.contains("standard input is not a socket"), "{errors}");
+}
+
+#[test]
+fn a_broker_that_ends_removes_its_socket() {
+    let (host, _) = host_of_a_minute();
+    let mut broker = Broker::start(&host.path);
+    kill_process(Pid::from_child(&broker.process), Signal::TERM).unwrap();
+    assert_eq!(broker.process.wait().unwrap().signal(), Some(15));
+    assert!(!broker.socket.exists());
+}
+
+#[test]
+fn an_address_for_scrapers_that_was_asked_for_and_is_taken_is_an_error() {
+    let (host, _) = host_of_a_minute();
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("s");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut command = tool("serve --socket");
+    command.arg(&socket).args(["--listen", &taken.local_addr().unwrap().to_string()]);
+    let (status, _, errors) = said(command.env("HOSTINFO_DEVICE", &host.path).output().unwrap());
+    assert_eq!(status, 1);
+    assert!(errors.starts_with("hostinfo: cannot listen at 127.0.0.1:"), "{errors}");
+    assert!(!socket.exists());
 }
 
 #[test]

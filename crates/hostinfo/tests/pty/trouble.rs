@@ -54,7 +54,7 @@ fn a_port_that_is_dead_at_first_is_given_a_second_look() {
         let dead = start.elapsed() < Duration::from_millis(1200);
         if dead { String::new() } else { simple(line) }
     });
-    assert_eq!(run(&host, "get physcpus --timeout 1").0, 0);
+    assert_eq!(run(&host, "get physcpus --timeout 3").0, 0);
 }
 
 #[test]
