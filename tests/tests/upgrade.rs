@@ -287,6 +287,25 @@ fn a_program_that_reads_the_document_and_cannot_be_executed_changes_nothing() ->
 }
 
 #[test]
+fn a_program_that_was_replaced_while_it_was_checked_is_not_executed() -> Result<()> {
+    let (host, folder) = host_with_a_program_of_its_own()?;
+    let (_daemon, program) = (host.start_daemon()?, folder.path().join("hostinfod"));
+    let mut guest = FakeGuest::join(&host.socket("a"))?;
+    let session = guest.ask("session")?;
+    let good = folder.path().join("good");
+    fs::rename(&program, &good)?;
+    // The right one takes its place after a check that succeeds, but it is not what was checked.
+    fs::write(&program, format!("#!/bin/sh\nmv {} {}\n", good.display(), program.display()))?;
+    fs::set_permissions(&program, Permissions::from_mode(0o755))?;
+    let said = alone(&host, &["upgrade"])?.ill(1)?;
+    ensure!(said.contains("it has changed since it was checked"), "{said}");
+    ensure!(guest.ask("session")? == session);
+    upgrade(&host)?;
+    ensure!(guest.ask("session")? == session);
+    Ok(())
+}
+
+#[test]
 fn rules_and_settings_that_another_program_would_not_go_on_under_are_mended_first() -> Result<()> {
     let host = Host::new(RULES)?;
     let daemon = host.start_daemon()?;

@@ -24,12 +24,12 @@ pub(crate) enum Way {
 
 impl Way {
     /// The way that a user gives: `/dev/ttyS2`, `COM2`, `unix:/run/hostinfo.sock`, `vsock`, `vsock:2:4678`.
-    /// The path of an existing socket does not need `unix:`.
+    /// The paths of the broker's socket and of any that exists do not need `unix:`.
     ///
     /// # Errors
     /// What is wrong with it.
     pub(crate) fn named(name: &Path, is_socket: impl Fn(&Path) -> bool) -> Result<Self, String> {
-        let at = |path: &Path| match is_socket(path) {
+        let at = |path: &Path| match is_socket(path) || path == Path::new(BROKER) {
             true => Self::Unix(path.to_owned()),
             false => Self::Device(path.to_owned()),
         };
@@ -90,6 +90,7 @@ mod tests {
     fn a_way_is_a_device_a_unix_socket_or_vsock() {
         assert_eq!(named("/dev/ttyS2"), Ok(Way::Device("/dev/ttyS2".into())));
         assert_eq!(named("/run/socket"), Ok(Way::Unix("/run/socket".into())));
+        assert_eq!(named(BROKER), Ok(Way::Unix(BROKER.into())), "no broker may run yet");
         assert_eq!(named("unix:/run/x.sock"), Ok(Way::Unix("/run/x.sock".into())));
         assert!(named("unix:").unwrap_err().ends_with("such as unix:/run/hostinfo.sock"));
         assert_eq!(named("vsock"), Ok(Way::Vsock { cid: 2, port: 4678 }));

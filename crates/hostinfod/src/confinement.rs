@@ -36,11 +36,13 @@ pub(crate) struct Confinement {
     executable: Vec<PathBuf>,
     /// Whether it may have to listen for guests over AF_VSOCK again.
     vsock: bool,
+    /// Whether the process goes on in place of another, whose confinement it has.
+    is_upgrade: bool,
 }
 
 impl Confinement {
-    /// That of a daemon with these settings, which runs from `own`.
-    pub(crate) fn of(settings: &Settings, own: &Path) -> Self {
+    /// That of a daemon with these settings, which runs from `own`, and goes on in place of another or begins.
+    pub(crate) fn of(settings: &Settings, own: &Path, is_upgrade: bool) -> Self {
         let written = written(settings);
         let writable = written.iter().filter_map(|directory| {
             let above = places::above(directory);
@@ -55,13 +57,13 @@ impl Confinement {
         let writable = writable.collect();
         let executable = places::of_programs(own);
         let vsock = settings.vsock.enabled;
-        Self { security: settings.security, writable, executable, vsock }
+        Self { security: settings.security, writable, executable, vsock, is_upgrade }
     }
 
     /// Confines this process, and logs it. Returns what is in force. Landlock confines only the thread that calls this,
     /// so there must be no other yet.
     pub(crate) fn enter(self) -> Layers {
-        let mut layers = Layers::inherited();
+        let mut layers = if self.is_upgrade { Layers::inherited() } else { Layers::default() };
         if layers.are_too_narrow() {
             tracing::warn!(
                 "this version needs more than the confinement of the previous one permits: systemctl restart hostinfo"

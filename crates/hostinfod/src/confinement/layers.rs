@@ -2,9 +2,13 @@
 //! nor seccomp can be undone, and Landlock has 16 layers at the most, so the new version adds nothing to them.
 
 use std::env;
+use std::fs;
 
 /// The variable of the environment that says so.
 const VARIABLE: &str = "HOSTINFOD_CONFINED";
+
+/// What the kernel says of this process: proc_pid_status(5).
+const STATUS: &str = "/proc/self/status";
 
 /// What this version needs of its confinement. Counts up with each version that needs more than the one before, such as
 /// another system call.
@@ -29,9 +33,23 @@ impl Default for Layers {
 }
 
 impl Layers {
-    /// As the process that executed this one said.
+    /// As the process that executed this one said, as far as the kernel agrees. Only for a program that goes on with what was
+    /// handed over: anybody can set a variable.
     pub(super) fn inherited() -> Self {
-        env::var(VARIABLE).map_or_else(|_| Self::default(), |text| Self::parse(&text))
+        let status = fs::read_to_string(STATUS).unwrap_or_default();
+        let said = env::var(VARIABLE).map(|text| Self::parse(&text).confirmed(&status));
+        said.ok().filter(|layers| layers.landlock || layers.seccomp).unwrap_or_default()
+    }
+
+    /// Without what cannot be in force: there would be a filter (2 is SECCOMP_MODE_FILTER), and both come with no_new_privs.
+    fn confirmed(self, status: &str) -> Self {
+        let has = |line: &str| status.lines().any(|found| found == line);
+        let has_no_new_privs = has("NoNewPrivs:\t1");
+        Self {
+            landlock: self.landlock && has_no_new_privs,
+            seccomp: self.seccomp && has_no_new_privs && has("Seccomp:\t2"),
+            ..self
+        }
     }
 
     fn parse(text: &str) -> Self {
@@ -68,6 +86,20 @@ mod tests {
             let layers = Layers { landlock, seccomp, ..Layers::default() };
             assert_eq!(Layers::parse(&layers.to_environment().1), layers);
             assert!(!layers.are_too_narrow());
+        }
+    }
+
+    #[test]
+    fn what_the_kernel_denies_is_not_in_force() {
+        for (status, landlock, seccomp) in [
+            ("", false, false),
+            ("NoNewPrivs:\t0\nSeccomp:\t0\n", false, false),
+            ("NoNewPrivs:\t0\nSeccomp:\t2\n", false, false),
+            ("NoNewPrivs:\t1\nSeccomp:\t0\nSeccomp_filters:\t2\n", true, false),
+            ("NoNewPrivs:\t1\nSeccomp:\t2\n", true, true),
+        ] {
+            let layers = Layers::parse("1 landlock seccomp").confirmed(status);
+            assert_eq!((layers.landlock, layers.seccomp), (landlock, seccomp), "{status}");
         }
     }
 

@@ -146,8 +146,6 @@ pub(super) const PERMITTED: &[c_long] = &[
     libc::SYS_listen,
     libc::SYS_recvfrom,
     libc::SYS_recvmsg,
-    libc::SYS_sendmsg,
-    libc::SYS_sendto,
     libc::SYS_setsockopt,
     libc::SYS_shutdown,
     // The same by calls that newer architectures do not have.
@@ -202,6 +200,9 @@ pub(super) const PRCTLS: [i32; 7] = [
     libc::PR_SET_PDEATHSIG,
     libc::PR_GET_DUMPABLE,
 ];
+
+/// What sends, with the argument that has the flags.
+pub(super) const SEND: [(c_long, u8); 2] = [(libc::SYS_sendmsg, 2), (libc::SYS_sendto, 3)];
 
 /// What sets a file's or a directory's mode, with the argument that has it.
 pub(super) const SET_MODE: &[(c_long, u8)] = &[

@@ -71,7 +71,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let texts = beginning.files;
     let text = texts.as_ref().map(|texts| &*texts.settings);
     let (file, settings) = SettingsFile::open(args, text)?;
-    let confinement = Confinement::of(&settings, &program.path);
+    let confinement = Confinement::of(&settings, &program.path, texts.is_some());
     let Settings {
         paths,
         control,

@@ -23,7 +23,7 @@ use crate::reactor::alarms::Alarm;
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::system::descriptors::Outgoing;
-use crate::system::program::Program;
+use crate::system::program::{FileState, Program};
 use crate::system::signals;
 use crate::system::systemd;
 
@@ -44,6 +44,8 @@ pub(super) struct Upgrade {
 /// The new program, reading the document.
 struct Check {
     child: Child,
+    /// Its file before it was run. Another one at its path was not checked.
+    file: FileState,
     /// Readable when it has ended.
     ended: OwnedFd,
     says: PipeReader,
@@ -93,18 +95,20 @@ impl Server {
         let (says, end) = io::pipe()?;
         let mut command = Command::new(&self.upgrade.program.path);
         command.args(&self.upgrade.program.arguments).args(["--check-handover", "0"]);
-        let child = command.stdin(document).stdout(Stdio::null()).stderr(end).spawn();
-        let child = child.map_err(|error| {
+        command.stdin(document).stdout(Stdio::null()).stderr(end);
+        let started = self.upgrade.program.file().and_then(|file| Ok((file, command.spawn()?)));
+        let (file, child) = started.map_err(|error| {
             io::Error::other(format!("cannot run {}: {error}", self.upgrade.program.path.display()))
         })?;
         let ended = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
         self.reactor.add(&ended, Token::Check, Interest::Read)?;
-        Ok(Check { child, ended, says, is_killed: false })
+        Ok(Check { child, file, ended, says, is_killed: false })
     }
 
     /// The new program has ended its check.
     pub(super) fn check_has_ended(&mut self) {
-        let Some(Check { mut child, ended, says, is_killed }) = self.upgrade.check.take() else {
+        let Some(Check { mut child, file, ended, says, is_killed }) = self.upgrade.check.take()
+        else {
             return;
         };
         self.reactor.set_alarm(Alarm::Check, None);
@@ -113,7 +117,7 @@ impl Server {
         match status {
             _ if is_killed => {}
             Ok(status) if status.success() => {
-                let Err(why) = self.execute();
+                let Err(why) = self.execute(file);
                 self.refuse_upgrade(&why);
             }
             Ok(status) => self.refuse_upgrade(&reason(&status.to_string(), says)),
@@ -132,8 +136,8 @@ impl Server {
         self.refuse_upgrade(&why);
     }
 
-    /// Executes the new program. Returns only if that fails; then nothing has changed.
-    fn execute(&mut self) -> Result<Infallible, String> {
+    /// Executes the new program, which was checked in that file. Returns only if that fails; then nothing has changed.
+    fn execute(&mut self, checked: FileState) -> Result<Infallible, String> {
         let files = self.prepare()?;
         let fail = |error: io::Error| format!("nothing could be handed over: {error}");
         let mut fds = Outgoing::default();
@@ -150,7 +154,14 @@ impl Server {
         // From here on a signal that ends the daemon waits for the new program, but for one that has come already.
         let executed = match self.signals.is_ended() {
             true => Err(io::Error::other("the daemon is about to end")),
-            false => self.upgrade.program.execute(&waiting, self.upgrade.confined.to_environment()),
+            false => self.upgrade.program.file().and_then(|now| match now == checked {
+                true => {
+                    self.upgrade.program.execute(&waiting, self.upgrade.confined.to_environment())
+                }
+                false => Err(io::Error::other(
+                    "it has changed since it was checked: run hostinfoctl upgrade again",
+                )),
+            }),
         };
         let Err(error) = executed;
         signals::unblock().map_err(fail)?;

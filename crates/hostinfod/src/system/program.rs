@@ -2,9 +2,11 @@
 
 use std::convert::Infallible;
 use std::ffi::{CString, OsStr, OsString};
+use std::fs;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use nix::unistd::execve;
@@ -26,7 +28,31 @@ pub(crate) struct Program {
     pub(crate) arguments: Vec<OsString>,
 }
 
+/// What tells a file from another at its path, and from itself before it was written to: device, inode, size, and the time
+/// of its last change (st_ctime in inode(7)), which nobody can set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileState {
+    device: u64,
+    inode: u64,
+    size: u64,
+    changed: (i64, i64),
+}
+
 impl Program {
+    /// The file that is at its path now.
+    ///
+    /// # Errors
+    /// Those of stat(2).
+    pub(crate) fn file(&self) -> io::Result<FileState> {
+        let found = fs::metadata(&self.path)?;
+        Ok(FileState {
+            device: found.dev(),
+            inode: found.ino(),
+            size: found.size(),
+            changed: (found.ctime(), found.ctime_nsec()),
+        })
+    }
+
     /// This one. Another file may have its path by the time it is executed.
     ///
     /// # Errors
@@ -92,6 +118,29 @@ mod tests {
         let path = |text: &str| without_mark(OsStr::new(text)).to_str().unwrap().to_owned();
         assert_eq!(path("/usr/sbin/hostinfod (deleted)"), "/usr/sbin/hostinfod");
         assert_eq!(path("/usr/sbin/hostinfod"), "/usr/sbin/hostinfod");
+    }
+
+    #[test]
+    fn a_file_is_another_once_it_is_written_to_or_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = Program { path: folder.path().join("program"), arguments: Vec::new() };
+        assert_eq!(program.file().unwrap_err().kind(), io::ErrorKind::NotFound);
+        fs::write(&program.path, "a").unwrap();
+        let mut before = program.file().unwrap();
+        assert_eq!(program.file().unwrap(), before);
+        let other = folder.path().join("other");
+        let change: [&dyn Fn() -> io::Result<()>; 3] = [
+            &|| fs::write(&program.path, "b"),
+            &|| fs::write(&other, "b").and_then(|()| fs::rename(&other, &program.path)),
+            &|| fs::File::open(&program.path)?.set_modified(std::time::UNIX_EPOCH),
+        ];
+        for change in change {
+            // The kernel's clock for this has ticks of up to 10 ms.
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            change().unwrap();
+            assert_ne!(program.file().unwrap(), before);
+            before = program.file().unwrap();
+        }
     }
 
     #[test]
