@@ -14,6 +14,7 @@ use crate::top::spark::{Glyphs, spark};
 use crate::top::state::State;
 use crate::units;
 use crate::verdict::{self, RESOURCES};
+use crate::wrap::wrapped;
 
 /// The smallest usable terminal: the verdicts, and a few figures.
 pub(super) const WIDTH_LEAST: u16 = 40;
@@ -32,7 +33,7 @@ pub(super) fn screen(
     }
     let mut lines = vec![head(state, width, glyphs)];
     lines.extend(verdicts(state, width, glyphs));
-    lines.push(heading(state, width, glyphs));
+    lines.extend(heading(state, width, glyphs));
     let room = height.saturating_sub(lines.len());
     // Incidents get the last lines, if the figures leave room for them.
     let has_own_view = WHY_NO_OWN_VIEW.is_none();
@@ -58,6 +59,8 @@ fn head(state: &State, width: usize, glyphs: Glyphs) -> Line<'static> {
 }
 
 fn verdicts(state: &State, width: usize, glyphs: Glyphs) -> Vec<Line<'static>> {
+    let ago = age(state).filter(|_| state.is_silent());
+    let ago = ago.map(|age| format!("{} ago: ", units::duration(age)));
     let line = |(number, resource): (usize, &&str)| {
         let verdict = state.verdicts.get(number).copied().flatten();
         let absent = absent(resource, verdict, &state.lacking);
@@ -68,13 +71,20 @@ fn verdicts(state: &State, width: usize, glyphs: Glyphs) -> Vec<Line<'static>> {
             None => "no verdict",
         };
         let style = match verdict {
+            // It may be different by now.
+            _ if ago.is_some() => Style::new().dim(),
             Some(verdict::State::Contended) => Style::new().fg(Color::Red).bold().reversed(),
             Some(verdict::State::SelfLimited) => Style::new().fg(Color::Yellow).bold(),
             Some(verdict::State::Ok) => Style::new().fg(Color::Green),
             Some(verdict::State::Unknown) | None => Style::new(),
         };
         let reason = state.reasons.get(*resource).map(String::as_str);
-        let reason = absent.or(reason).unwrap_or_default();
+        let reason = reason.unwrap_or_default();
+        let reason = match (absent, &ago) {
+            (Some(absent), _) => absent.to_owned(),
+            (None, Some(ago)) => format!("{ago}{reason}"),
+            (None, None) => reason.to_owned(),
+        };
         /// The longest word, and a blank.
         const WORD: usize = "self-limited ".len();
         let behind = WORD.saturating_sub(word.len());
@@ -82,24 +92,37 @@ fn verdicts(state: &State, width: usize, glyphs: Glyphs) -> Vec<Line<'static>> {
         Line::from(vec![
             Span::raw(format!("{resource:8}")),
             Span::styled(word, style),
-            Span::raw(format!("{:behind$}{}", "", cut(reason, room, glyphs))),
+            Span::raw(format!("{:behind$}{}", "", cut(&reason, room, glyphs))),
         ])
     };
     RESOURCES.iter().enumerate().map(line).collect()
 }
 
 /// What the figures below are and how long the lines; or why the host's are old or missing.
-fn heading(state: &State, width: usize, glyphs: Glyphs) -> Line<'static> {
+fn heading(state: &State, width: usize, glyphs: Glyphs) -> Vec<Line<'static>> {
+    /// Even the smallest terminal has room for a few figures below that.
+    const LINES_MAX: usize = 3;
     let drawn = state.samples.len().min(drawn(width));
     let time = state.every.saturating_mul(u32::try_from(drawn).unwrap_or(u32::MAX));
     let time = units::duration(time);
     let most = if has_most(width) { format!(" {:>VALUE$}", "max") } else { String::new() };
-    let text = match notice(state) {
+    let mut texts = match notice(state) {
         // The last columns of this line are of less use than that.
-        Some(notice) => notice,
-        None => format!("{:LABEL$}{:>VALUE$}{most}  the last {time}", "", "now"),
+        Some(notice) => wrapped(&notice, width + 1).lines().map(str::to_owned).collect(),
+        None => vec![format!("{:LABEL$}{:>VALUE$}{most}  the last {time}", "", "now")],
     };
-    Line::styled(cut(&text, width, glyphs), Style::new().bold())
+    if texts.len() > LINES_MAX {
+        let rest = texts.split_off(LINES_MAX - 1).join(" ");
+        texts.push(rest);
+    }
+    let line = |text: String| Line::styled(cut(&text, width, glyphs), Style::new().bold());
+    texts.into_iter().map(line).collect()
+}
+
+/// How old the host's newest answer is.
+fn age(state: &State) -> Option<Duration> {
+    let age = state.newest()?.time - state.heard?;
+    Some(Duration::from_secs(u64::try_from(age).ok()?))
 }
 
 /// Why the host's figures are old or missing.
@@ -111,13 +134,13 @@ fn notice(state: &State) -> Option<String> {
         let wait = state.wait.map(units::left);
         wait.map_or_else(String::new, |wait| format!("{before} in {wait}"))
     };
-    let Some(newest) = state.newest() else {
+    if state.newest().is_none() {
         return Some("the first figures come with the second sample".to_owned());
-    };
-    let Some(heard) = state.heard else {
+    }
+    if state.heard.is_none() {
         return Some(format!("too soon to ask the host{}", in_time(": its first figures come")));
-    };
-    let age = Duration::from_secs(u64::try_from(newest.time - heard).ok()?);
+    }
+    let age = age(state)?;
     (age > 2 * state.every).then(|| {
         format!("the host's figures are {} old{}", units::duration(age), in_time(", the next come"))
     })
@@ -257,6 +280,21 @@ mod tests {
         state.add(Entry::Sample(Sample::at(1_795_852_997, Heard::Silence)));
         assert_eq!(told(&state), "no host answers: x");
         assert!(waited(&state).contains("        -     36.0%  "), "{}", waited(&state));
+    }
+
+    #[test]
+    fn verdicts_from_before_the_host_fell_silent_are_marked_and_the_reason_is_there_as_a_whole() {
+        let mut state = state("your vCPUs waited", "y");
+        let why = "no host answers: /dev/ttyS1: no such device; leave out --device to find it";
+        state.add(Entry::Silence { time: 0, why: why.to_owned() });
+        state.add(Entry::Sample(Sample::at(1_795_852_997, Heard::Silence)));
+        let lines = screen(&state, 60, 24, Glyphs::Ascii);
+        assert_eq!(lines[1].to_string(), "cpu     contended    48 s ago: your vCPUs waited");
+        assert_eq!(lines[1].spans[1].style, Style::new().dim());
+        assert_eq!(format!("{} {}", lines[5], lines[6]), why);
+        state.silence = "word ".repeat(99);
+        let lines = shown(&state, 40, 10, Glyphs::Ascii);
+        assert!(lines[7].ends_with('~') && lines[8].starts_with("host "), "{lines:?}");
     }
 
     #[test]
