@@ -5,13 +5,14 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::deadline::{PATIENCE, wait_until};
-use crate::paths::tool;
+use crate::paths::{promtool, tool};
 use crate::process::{Process, tied};
 
 /// A port of this machine that was free a moment ago.
@@ -35,6 +36,36 @@ pub fn get(address: &str, target: &str) -> Result<String> {
     let (head, body) = answer.split_once("\r\n\r\n").context("no head")?;
     ensure!(head.lines().next().is_some_and(|status| status.contains(" 200 ")), "{answer}");
     Ok(body.to_owned())
+}
+
+/// What `promtool check metrics` remarks on a text.
+///
+/// # Errors
+/// It finds something wrong with it.
+pub fn check_metrics(text: &str) -> Result<String> {
+    let mut check = Command::new(promtool())
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("run promtool: `scripts/setup test` fetches it")?;
+    check.stdin.take().context("stdin")?.write_all(text.as_bytes())?;
+    let output = check.wait_with_output()?;
+    let remarks = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    ensure!(output.status.success(), "{remarks}");
+    Ok(remarks)
+}
+
+/// Everything below `value` that stands behind `key`.
+pub fn all<'v>(value: &'v Value, key: &str) -> Vec<&'v Value> {
+    let below: Vec<&Value> = match value {
+        Value::Array(values) => values.iter().collect(),
+        Value::Object(values) => values.values().collect(),
+        _ => Vec::new(),
+    };
+    let own = value.get(key);
+    own.into_iter().chain(below.into_iter().flat_map(|value| all(value, key))).collect()
 }
 
 /// A node_exporter that reads text files, and nothing else.

@@ -1,6 +1,11 @@
 //! Other users: the kernel keeps users and groups for each thread.
 
-use anyhow::{Context as _, Result};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, ensure};
 use rustix::process::{Gid, Uid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
@@ -26,5 +31,48 @@ pub fn become_one<T: Send>(
         };
         let ended = scope.spawn(run).join();
         ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// Has four threads of that user connect to a Unix socket again and again, while `ask` is done as often as possible for
+/// that time.
+///
+/// # Errors
+/// Those of `ask`; more connections were accepted than the daemon's bound for one socket.
+pub fn flood(
+    socket: &Path,
+    (user, group): (u32, u32),
+    time: Duration,
+    mut ask: impl FnMut() -> Result<()>,
+) -> Result<()> {
+    let is_over = &AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let begun = Instant::now();
+        let connect = || {
+            become_one(user, group, || {
+                let mut connected = 0;
+                while !is_over.load(Ordering::Relaxed) {
+                    connected += u32::from(UnixStream::connect(socket).is_ok());
+                }
+                Ok(connected)
+            })
+        };
+        let threads = [(); 4].map(|()| scope.spawn(connect));
+        let asked = (|| -> Result<()> {
+            while begun.elapsed() < time {
+                ask()?;
+            }
+            Ok(())
+        })();
+        is_over.store(true, Ordering::Relaxed);
+        asked?;
+        let mut connected = 0;
+        for thread in threads {
+            connected += thread.join().map_err(|_| anyhow!("a thread that connects"))??;
+        }
+        // A thousand a second, a burst, and those that the kernel keeps until they are accepted.
+        let bound = begun.elapsed().as_secs_f64() * 1000.0 + 64.0 + 64.0;
+        ensure!(f64::from(connected) < bound, "{connected} are over {bound}");
+        Ok(())
     })
 }

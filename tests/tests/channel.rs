@@ -1,11 +1,9 @@
 //! A guest with a virtio channel.
 
-use std::fs::File;
-use std::process::Command;
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::{Guest, Host, Port, paths};
+use hostinfo_tests::prometheus::check_metrics;
+use hostinfo_tests::{Guest, Host, Port};
 
 #[test]
 fn a_shell_and_hostinfo_ask_over_a_virtio_channel() -> Result<()> {
@@ -40,13 +38,6 @@ fn what_hostinfo_writes_for_prometheus_passes_promtool() -> Result<()> {
     let _daemon = host.start_daemon()?;
     let mut guest = Guest::restore(&host.socket("a"), Port::Channel)?;
     guest.wait_for_host()?;
-    let metrics = host.path().join("metrics");
-    std::fs::write(&metrics, guest.sh("hostinfo --format prometheus")?)?;
-    let check = Command::new(paths::promtool())
-        .args(["check", "metrics"])
-        .stdin(File::open(&metrics)?)
-        .output()
-        .context("run promtool: `scripts/setup test` fetches it")?;
-    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+    check_metrics(&guest.sh("hostinfo --format prometheus")?)?;
     Ok(())
 }

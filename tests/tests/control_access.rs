@@ -15,7 +15,7 @@ use hostinfo_control::limits::{
 use hostinfo_control::{DESCRIPTION, Error, INTERFACE, NoticeKind, Refusal, Status};
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::user::{NOBODY, become_one};
+use hostinfo_tests::user::{NOBODY, become_one, flood};
 use hostinfo_tests::{FakeGuest, Host, Libvirtd};
 use varlink::{Connection, MethodCall, OrgVarlinkServiceClient, OrgVarlinkServiceInterface as _};
 
@@ -363,39 +363,12 @@ fn guests_and_clients_that_flood_do_not_hold_each_other_up() -> Result<()> {
 #[test]
 fn a_thousand_clients_a_second_are_let_in_and_neither_root_nor_guests_wait_for_more() -> Result<()>
 {
-    const TIME: Duration = Duration::from_secs(3);
     let host = host_with_group()?;
     let _daemon = host.start_daemon()?;
     let mut guest = FakeGuest::join(&host.socket("a"))?;
-    let (control, is_over) = (&host.control(), &AtomicBool::new(false));
-    std::thread::scope(|scope| {
-        let begun = Instant::now();
-        let connect = || {
-            become_user(GROUP, || {
-                let mut connected = 0;
-                while !is_over.load(Ordering::Relaxed) {
-                    connected += u32::from(UnixStream::connect(control).is_ok());
-                }
-                Ok(connected)
-            })
-        };
-        let threads = [(); 4].map(|()| scope.spawn(connect));
-        let asked = (|| {
-            while begun.elapsed() < TIME {
-                host.client()?.status()?;
-                anyhow::ensure!(guest.ask_one("ping")? == "200 pong");
-            }
-            Ok(())
-        })();
-        is_over.store(true, Ordering::Relaxed);
-        asked?;
-        let mut connected = 0;
-        for thread in threads {
-            connected += thread.join().map_err(|_| anyhow::anyhow!("a thread that connects"))??;
-        }
-        // A burst, and those that the kernel keeps until they are accepted.
-        let bound = begun.elapsed().as_secs_f64() * 1000.0 + 64.0 + 64.0;
-        assert!(f64::from(connected) < bound, "{connected} are over {bound}");
+    flood(&host.control(), (NOBODY, GROUP), Duration::from_secs(3), || {
+        host.client()?.status()?;
+        anyhow::ensure!(guest.ask_one("ping")? == "200 pong");
         Ok(())
     })
 }

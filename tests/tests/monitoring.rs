@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use hostinfo_tests::paths::{promtool, workspace};
+use hostinfo_tests::prometheus::all;
 use serde_json::{Value, json};
 
 fn shipped(file: &str) -> PathBuf {
@@ -23,17 +24,6 @@ fn check(args: &[&str], file: PathBuf) -> Result<String> {
 
 fn dashboard() -> Result<Value> {
     Ok(serde_json::from_str(&fs::read_to_string(shipped("grafana/hostinfo.json"))?)?)
-}
-
-/// Everything below `value` that stands behind `key`.
-fn all<'v>(value: &'v Value, key: &str) -> Vec<&'v Value> {
-    let below: Vec<&Value> = match value {
-        Value::Array(values) => values.iter().collect(),
-        Value::Object(values) => values.values().collect(),
-        _ => Vec::new(),
-    };
-    let own = value.get(key);
-    own.into_iter().chain(below.into_iter().flat_map(|value| all(value, key))).collect()
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! The daemon's own metrics over HTTP: for those who ask at once, whatever others do.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use hostinfo_tests::deadline::PATIENCE;
+use hostinfo_tests::prometheus::free_address;
 use hostinfo_tests::{Daemon, FakeGuest, Host};
 
 const GET: &[u8] =
@@ -17,7 +18,7 @@ const GIVEN_UP: Duration = Duration::from_secs(10);
 
 /// A host whose daemon answers at that address, which was free a moment ago.
 fn listening() -> Result<(Host, Daemon, String)> {
-    let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+    let address = free_address()?;
     let host = Host::new("*:\n  interval = 0\n")?;
     host.write_config(&format!("[metrics]\nlisten = \"{address}\"\n"))?;
     let daemon = host.start_daemon()?;

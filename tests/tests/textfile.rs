@@ -1,14 +1,11 @@
 //! The daemon's own metrics as a file for node_exporter's textfile collector, and in the formats that scrapers accept.
 
 use std::fs;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use hostinfo_tests::ctl::alone;
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
-use hostinfo_tests::paths::promtool;
-use hostinfo_tests::prometheus::{NodeExporter, Prometheus, free_address};
+use hostinfo_tests::prometheus::{NodeExporter, Prometheus, check_metrics, free_address};
 use hostinfo_tests::{FakeGuest, Host};
 
 const RULES: &str = "*:\n  interval = 0\n";
@@ -52,17 +49,8 @@ fn promtool_finds_nothing_to_say_about_it() -> Result<()> {
     let host = Host::new(RULES)?;
     let _daemon = host.start_daemon()?;
     let text = alone(&host, &["stats", "--format", "prometheus"])?.well()?;
-    let mut check = Command::new(promtool())
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("promtool")?;
-    check.stdin.take().context("stdin")?.write_all(text.as_bytes())?;
-    let output = check.wait_with_output()?;
-    let said = [output.stdout, output.stderr].concat();
-    ensure!(output.status.success() && said.is_empty(), "{}", String::from_utf8_lossy(&said));
+    let remarks = check_metrics(&text)?;
+    ensure!(remarks.is_empty(), "{remarks}");
     Ok(())
 }
 

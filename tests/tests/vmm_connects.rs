@@ -7,7 +7,6 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -15,7 +14,7 @@ use hostinfo_control::{GuestState, PortKind};
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::process::{Process, tied};
-use hostinfo_tests::user::{NOBODY, become_one};
+use hostinfo_tests::user::{NOBODY, flood};
 use hostinfo_tests::{Daemon, FakeGuest, FakeQemu, Host};
 use hostinfo_wire::limits::{CONNECTION_IDLE, CONNECTIONS_MAX, REPLY_MAX};
 use rustix::process::{Uid, geteuid};
@@ -401,43 +400,17 @@ fn places_to_listen_come_and_go_with_sighup() -> Result<()> {
 
 #[test]
 fn a_user_who_connects_in_place_of_the_vmm_again_and_again_keeps_nobody_out() -> Result<()> {
-    const TIME: Duration = Duration::from_secs(3);
     let host = Host::new(EVERYTHING)?;
     fs::set_permissions(host.path(), fs::Permissions::from_mode(0o711))?;
     let (daemon, _vms, path) = serve(&host)?;
     let mut vmm = FakeGuest::connect(&path)?;
-    let is_over = &AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let begun = Instant::now();
-        let connect = || {
-            become_one(NOBODY, NOBODY, || {
-                let mut connected = 0;
-                while !is_over.load(Ordering::Relaxed) {
-                    connected += u32::from(UnixStream::connect(&path).is_ok());
-                }
-                Ok(connected)
-            })
-        };
-        let threads = [(); 4].map(|()| scope.spawn(connect));
-        let asked = (|| {
-            while begun.elapsed() < TIME {
-                anyhow::ensure!(vmm.ask_one("ping")? == "200 pong");
-                anyhow::ensure!(FakeGuest::connect(&path)?.ask_one("ping")? == "200 pong");
-                // Each of its connections counts as a line.
-                std::thread::sleep(Duration::from_millis(200));
-            }
-            Ok(())
-        })();
-        is_over.store(true, Ordering::Relaxed);
-        asked?;
-        let mut connected = 0;
-        for thread in threads {
-            connected += thread.join().map_err(|_| anyhow::anyhow!("a thread that connects"))??;
-        }
-        // A burst, and those that the kernel keeps until they are accepted.
-        let bound = begun.elapsed().as_secs_f64() * 1000.0 + 64.0 + 64.0;
-        assert!(f64::from(connected) < bound, "{connected} are over {bound}");
-        assert!(daemon.log().contains("user 65534 connected where the VMM does"));
+    flood(&path, (NOBODY, NOBODY), Duration::from_secs(3), || {
+        anyhow::ensure!(vmm.ask_one("ping")? == "200 pong");
+        anyhow::ensure!(FakeGuest::connect(&path)?.ask_one("ping")? == "200 pong");
+        // Each of its connections counts as a line.
+        std::thread::sleep(Duration::from_millis(200));
         Ok(())
-    })
+    })?;
+    assert!(daemon.log().contains("user 65534 connected where the VMM does"));
+    Ok(())
 }

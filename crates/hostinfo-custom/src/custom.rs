@@ -171,7 +171,10 @@ impl Custom {
             Scope::Guest => return Answer::Ready(Err(NONE)),
         };
         let (every, until) = (definition.every, asked + definition.timeout + ANSWER_MARGIN);
-        let fresh = |custom: &Self| custom.stored(name, of)?.fresh(every, asked, now).cloned();
+        let fresh = |custom: &Self| {
+            let (_, outcome) = custom.stored(name, of)?.fresh(every, asked, now)?;
+            Some(outcome.clone())
+        };
         let mut outcome = fresh(self);
         if outcome.is_none() {
             self.fetch(name, of, now);

@@ -144,9 +144,7 @@ enum Refused {
 
 impl Refused {
     fn is_passing(&self) -> bool {
-        let Self::Unread(error) = self else { return false };
-        let errno = Errno::from_io_error(error);
-        matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
+        matches!(self, Self::Unread(error) if hostinfo_file::is_passing(error))
     }
 }
 

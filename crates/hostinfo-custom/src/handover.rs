@@ -72,8 +72,8 @@ impl Custom {
 fn fresh_values(statistic: &Statistic, now: Instant) -> HashMap<Box<str>, ValueState> {
     let Some(Definition { every, .. }) = &statistic.definition else { return HashMap::new() };
     let fresh = statistic.values.iter().filter_map(|(guest, stored)| {
-        let (at, outcome) = stored.since(*every, now)?;
-        Some((guest.clone(), ValueState { at, outcome: outcome.clone() }))
+        let (at, outcome) = stored.fresh(*every, now, now)?;
+        Some((guest.clone(), ValueState { at: *at, outcome: outcome.clone() }))
     });
     fresh.collect()
 }

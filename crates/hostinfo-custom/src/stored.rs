@@ -28,32 +28,21 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    /// The value, if it was obtained at most `every` ago, or since the query arrived.
+    /// The value, and when it was obtained, if that was at most `every` ago or since the query arrived.
     pub(crate) fn fresh(
         &self,
         every: Duration,
         asked: Instant,
         now: Instant,
-    ) -> Option<&Result<Output, Absent>> {
+    ) -> Option<&(Instant, Result<Output, Absent>)> {
         self.outcome
             .as_ref()
             .filter(|(at, _)| *at >= asked || now.saturating_duration_since(*at) < every)
-            .map(|(_, outcome)| outcome)
     }
 
     /// One that was obtained at that time.
     pub(crate) fn of(at: Instant, outcome: Result<Output, Absent>) -> Self {
         Self { outcome: Some((at, outcome)), ..Self::default() }
-    }
-
-    /// The value, if it was obtained at most `every` ago, and when.
-    pub(crate) fn since(
-        &self,
-        every: Duration,
-        now: Instant,
-    ) -> Option<(Instant, &Result<Output, Absent>)> {
-        let (at, outcome) = self.outcome.as_ref()?;
-        (now.saturating_duration_since(*at) < every).then_some((*at, outcome))
     }
 
     /// Why there is no value, if the last attempt gave none.

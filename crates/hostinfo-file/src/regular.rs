@@ -71,6 +71,13 @@ pub fn open(path: &Path, options: &mut OpenOptions) -> Result<File, Error> {
     Ok(file)
 }
 
+/// Whether the system lacks what it may have again in a moment, and will not tell when: descriptors (EMFILE, ENFILE) or
+/// memory. What failed is to be tried again.
+pub fn is_passing(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
+}
+
 /// Makes an empty file, which only its owner may read, to be written and then moved into another's
 /// place. What a kill has left there, or anything else that would be waited for or written through, is
 /// removed first.

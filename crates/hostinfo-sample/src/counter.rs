@@ -234,7 +234,9 @@ mod tests {
                 }
             }
             // Whatever came before, it counts from the third sound reading on.
-            let report = |counter: &mut GuestCounter, number, second| counter.report(number, at(second), PACE, None);
+            let report = |counter: &mut GuestCounter, number, second| {
+                counter.report(number, at(second), PACE, None)
+            };
             report(&mut counter, last, 100);
             let second = report(&mut counter, last + 1, 101).unwrap();
             let third = report(&mut counter, last + 2, 102).unwrap();

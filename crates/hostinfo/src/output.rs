@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 
 use hostinfo_file::replace;
+use terminal_size::{Height, Width, terminal_size_of};
 
 use crate::exit::{Failure, Outcome, complain};
 use crate::remedy::refusal;
@@ -64,14 +65,16 @@ const USUAL_COLUMNS: u16 = 80;
 
 /// How wide the terminal on stdout is. `None` if there is no terminal.
 pub(crate) fn columns() -> Option<usize> {
-    let told = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0);
-    io::stdout().is_terminal().then(|| told.unwrap_or(USUAL_COLUMNS).into())
+    of_terminal(io::stdout().is_terminal(), terminal_size_of(io::stdout()))
 }
 
 /// The same of the terminal on stderr.
 pub(crate) fn stderr_columns() -> Option<usize> {
-    let told = terminal_size::terminal_size_of(io::stderr()).map(|(width, _)| width.0);
-    io::stderr().is_terminal().then(|| told.unwrap_or(USUAL_COLUMNS).into())
+    of_terminal(io::stderr().is_terminal(), terminal_size_of(io::stderr()))
+}
+
+fn of_terminal(is_one: bool, size: Option<(Width, Height)>) -> Option<usize> {
+    is_one.then(|| size.map_or(USUAL_COLUMNS, |(Width(columns), _)| columns).into())
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! Reading that is done before a reply is begun, in as many turns as it needs.
 
-use std::iter::once;
-
 use hostinfo_catalog::source::{Judged, Source, Vmm};
 use hostinfo_catalog::{Instances, StatId};
 use hostinfo_rules::Grant;
@@ -48,15 +46,16 @@ impl Sources<'_, '_> {
     pub(crate) fn read_cgroups_of(&mut self, picks: &[Pick<'_>]) {
         let grant: &Grant = &self.who.grant;
         let rows = picks.iter().flat_map(|pick| pick.rows(grant));
-        let mut of_vmm = rows.filter_map(|row| match row.stat().source {
+        let of_vmm = rows.filter_map(|row| match row.stat().source {
             Source::Vmm(what) => Some(what),
             _ => None,
         });
+        let mut of_vmm = of_vmm.peekable();
         // Nothing is known yet of the VMM of a guest that asks only about its host.
-        if let Some(first) = of_vmm.next()
+        if of_vmm.peek().is_some()
             && let Ok(vmm) = self.observed.vmm()
         {
-            vmm.read_cgroups(once(first).chain(of_vmm), self.at);
+            vmm.read_cgroups(of_vmm, self.at);
         }
     }
 

@@ -63,7 +63,7 @@ impl Diagnosis {
             let measured = measured(resource, &figures, self.time);
             let seen = seen(resource, &self.view, figures.got);
             for (who, what) in [("", measured), ("guest", seen)] {
-                // How long tasks waited for a device that there is not is nothing to know.
+                // A guest without the device has nothing to say about it.
                 if !what.is_empty() && finding.absent.is_none() {
                     text += &format!("{:8}{who:5}  {}\n", "", what.join("; "));
                 }

@@ -18,7 +18,7 @@ pub(super) struct Row {
 /// The value that is drawn at full height.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Full {
-    /// That one, so that lines can be compared with each other, and with those of before.
+    /// A fixed one, so that lines can be compared with each other and with earlier ones.
     At(f64),
     /// The greatest that is seen of these figures, and at least `least`, so that little does not look like much.
     Greatest { of: &'static [Field], least: f64 },

@@ -39,7 +39,7 @@ Examples:
 pub(super) const STATS: &str = "\
 Examples:
   hostinfoctl stats                       a table, without the buckets of the histogram
-  hostinfoctl stats --format openmetrics  what the daemon serves over HTTP, if it is told to
+  hostinfoctl stats --format openmetrics  what the daemon serves over HTTP with [metrics] listen
   hostinfoctl stats --format prometheus --output /var/lib/prometheus/node-exporter/hostinfod.prom
                                           for node_exporter; hostinfo-textfile.timer does that every 30 s";
 

@@ -1,4 +1,4 @@
-//! Who may use a file, by its mode and its ACL: acl(5).
+//! Whether a user may use a file, by its mode and its ACL: acl(5).
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;

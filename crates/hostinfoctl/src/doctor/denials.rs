@@ -169,11 +169,11 @@ fn parse(line: &str, directory: &Path, since: Timestamp) -> Option<Denial> {
     let of_context =
         |name: &str| self::field(line, name).is_some_and(|it| it.contains(":hostinfo"));
     let is_module = ["scontext", "tcontext"].into_iter().any(of_context);
+    let profile = field("profile");
     let is_ours = program.starts_with(OURS)
-        || field("profile").is_some_and(|profile| profile.contains(OURS))
+        || profile.as_ref().is_some_and(|profile| profile.contains(OURS))
         || is_module
         || Path::new(&object).starts_with(directory);
-    let profile = field("profile");
     let known = PROFILES.into_iter().find(|(name, _)| profile.as_deref() == Some(name));
     let policy = match known {
         Some((_, file)) => {

@@ -23,7 +23,7 @@ impl Guests {
         let customs = &mut self.responder.admin_values().customs;
         let was_unread = customs.is_unread();
         let problems = customs.reload();
-        // That it cannot be read is told once.
+        // It is logged once that the directory cannot be read.
         if !(was_unread && customs.is_unread()) {
             self.admin_files.custom_dir.note(customs, &problems);
         }

@@ -13,7 +13,7 @@ use crate::reactor::id::SectionId;
 use crate::sockets::hybrid::Section;
 use crate::sockets::listening::{self, EarlierSockets, Listening};
 use crate::system::account::{self, USERS};
-use crate::system::file_error::{self, FileError};
+use crate::system::file_error::FileError;
 
 /// Where one guest's VMM connects.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ pub(crate) enum NotListening {
     /// Something on the way is not what it has to be.
     #[error("{0}")]
     Incomplete(String),
-    /// Who may connect is not known.
+    /// The user of the settings, who may connect, does not exist.
     #[error("no user {0} in {USERS}. Give a user of LDAP or sssd by its number: getent passwd {0}")]
     NoUser(String),
     /// A directory on the way, or the list of users.
@@ -82,13 +82,13 @@ pub(crate) enum NotListening {
 }
 
 impl NotListening {
-    /// Whether it is to be tried again soon: see [`file_error::is_passing`].
+    /// Whether it is to be tried again soon: see [`hostinfo_file::is_passing`].
     pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Incomplete(_) | Self::NoUser(_) => false,
             Self::Unread(error) => error.is_passing(),
             Self::Socket(error) => error.is_passing(),
-            Self::Unwaited(error) => file_error::is_passing(error),
+            Self::Unwaited(error) => hostinfo_file::is_passing(error),
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::io::{self, PipeReader, Read as _};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -151,21 +151,23 @@ impl Server {
             systemd::alive();
         }
         signals::block().map_err(fail)?;
-        // From here on a signal that ends the daemon waits for the new program, but for one that has come already.
-        let executed = match self.signals.is_ended() {
-            true => Err(io::Error::other("the daemon is about to end")),
-            false => self.upgrade.program.file().and_then(|now| match now == checked {
-                true => {
-                    self.upgrade.program.execute(&waiting, self.upgrade.confined.to_environment())
-                }
-                false => Err(io::Error::other(
-                    "it has changed since it was checked: run hostinfoctl upgrade again",
-                )),
-            }),
-        };
-        let Err(error) = executed;
+        let Err(error) = self.execute_unchanged(checked, &waiting);
         signals::unblock().map_err(fail)?;
         Err(format!("cannot execute {}: {error}", self.upgrade.program.path.display()))
+    }
+
+    /// Executes the program if its file is the one that was `checked`. A signal that ends the daemon waits for the new
+    /// program, but for one that has come already.
+    fn execute_unchanged(&self, checked: FileState, waiting: impl AsFd) -> io::Result<Infallible> {
+        if self.signals.is_ended() {
+            return Err(io::Error::other("the daemon is about to end"));
+        }
+        let Upgrade { program, confined, .. } = &self.upgrade;
+        if program.file()? != checked {
+            let why = "it has changed since it was checked: run hostinfoctl upgrade again";
+            return Err(io::Error::other(why));
+        }
+        program.execute(waiting, confined.to_environment())
     }
 
     fn hand_over<'s>(&'s self, files: FilesState, fds: &mut Outgoing<'s>) -> Handover<&'s Host> {

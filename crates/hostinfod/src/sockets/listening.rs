@@ -10,7 +10,6 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockop
 use rustix::process::umask;
 
 use super::{ConnectError, find};
-use crate::system::file_error;
 use crate::system::file_id::FileId;
 use crate::system::systemd;
 
@@ -62,9 +61,9 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// Whether it is to be tried again soon: see [`file_error::is_passing`].
+    /// Whether it is to be tried again soon: see [`hostinfo_file::is_passing`].
     pub(crate) fn is_passing(&self) -> bool {
-        matches!(self, Self::Failed(error) if file_error::is_passing(error))
+        matches!(self, Self::Failed(error) if hostinfo_file::is_passing(error))
     }
 }
 

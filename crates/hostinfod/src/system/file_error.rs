@@ -5,8 +5,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::io::Errno;
-
 /// How long to wait before what failed for a [passing](FileError::is_passing) reason is tried again.
 pub(crate) const TRY_AGAIN: Duration = Duration::from_secs(1);
 
@@ -28,17 +26,10 @@ impl FileError {
 }
 
 impl FileError {
-    /// Whether the error [`is_passing`].
+    /// Whether the error [is passing](hostinfo_file::is_passing): then the file is to be tried again after [`TRY_AGAIN`].
     pub(crate) fn is_passing(&self) -> bool {
-        is_passing(&self.error)
+        hostinfo_file::is_passing(&self.error)
     }
-}
-
-/// Whether the system lacks what it may have again in a moment, and will not tell when: descriptors (EMFILE, ENFILE) or
-/// memory. What failed is to be tried again after [`TRY_AGAIN`].
-pub(crate) fn is_passing(error: &io::Error) -> bool {
-    let errno = Errno::from_io_error(error);
-    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
 }
 
 impl fmt::Display for FileError {
@@ -61,6 +52,7 @@ impl fmt::Display for FileError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::io::Errno;
 
     #[test]
     fn the_file_is_named_and_the_number_of_the_error_is_not() {

@@ -40,10 +40,10 @@ fn pts(number: u64) -> Option<u32> {
     (major == PTS_MAJOR && minor < PTS_MINORS).then_some(minor)
 }
 
-/// Finds the programs that have one of `devices` open, other than the process `own` and its ancestors: a shell that has opened the
-/// port, as in the README, waits while the program it started runs. A process that holds the
-/// other end of a pseudo-terminal is the host itself (`hostinfod --pty`), so it does not count
-/// either.
+/// Finds the programs that have one of `devices` open, other than the process `own` and its
+/// ancestors: a shell that has opened the port, as in the README, waits while the program it
+/// started runs. A process that holds the other end of a pseudo-terminal is the host itself
+/// (`hostinfod --pty`), so it does not count either.
 ///
 /// `proc` is the mount point of proc(5).
 pub(super) fn look(proc: &Path, own: u32, devices: &[Node]) -> Others {
