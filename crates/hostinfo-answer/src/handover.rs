@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use hostinfo_handover::bytes;
-use hostinfo_sample::{Absent, OpenFiles, Roots, Vmm};
+use hostinfo_sample::{Absent, HostWindow, OpenFiles, Roots, Vmm};
 use hostinfo_verdict::Watch;
 use hostinfo_wire::limits::{LINE_MAX, READ_CHUNK};
 use hostinfo_wire::{Framer, Part};
@@ -80,6 +80,7 @@ impl Requester {
 #[serde(deny_unknown_fields)]
 pub struct ObservedState {
     process: Result<(Peer, Option<Box<Vmm>>), Box<Absent>>,
+    host_window: HostWindow,
     watch: Option<Box<Watch>>,
     incidents: GuestIncidents,
     history: Option<Box<History>>,
@@ -88,9 +89,10 @@ pub struct ObservedState {
 impl Observed {
     /// What is kept of it.
     pub fn hand_over(&self) -> ObservedState {
-        let Self { process, watch, incidents, history } = self.clone();
+        let Self { process, host_window, watch, incidents, history } = self.clone();
         ObservedState {
             process: process.map(|Process { peer, vmm, .. }| (peer, vmm)),
+            host_window,
             watch,
             incidents,
             history,
@@ -99,7 +101,7 @@ impl Observed {
 
     /// What was handed over, of a process that is read below `roots`; its open files are kept among `files`.
     pub fn taken_over(state: ObservedState, roots: &Arc<Roots>, files: &OpenFiles) -> Self {
-        let ObservedState { process, watch, incidents, history } = state;
+        let ObservedState { process, host_window, watch, incidents, history } = state;
         let process = process.map(|(peer, vmm)| {
             let Peer { pid, start } = peer;
             let vmm = vmm.map(|vmm| {
@@ -107,7 +109,7 @@ impl Observed {
             });
             Process::new(Arc::clone(roots), files.clone(), peer).with(vmm)
         });
-        Self { process, watch, incidents, history }
+        Self { process, host_window, watch, incidents, history }
     }
 }
 

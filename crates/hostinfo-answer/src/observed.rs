@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hostinfo_sample::{Absent, OpenFiles, Roots, Vmm};
+use hostinfo_sample::{Absent, HostWindow, OpenFiles, Roots, Vmm};
 use hostinfo_verdict::Watch;
 
 use crate::history::History;
@@ -48,6 +48,8 @@ impl Process {
 pub struct Observed {
     /// The process that runs it, or why it is unknown.
     pub process: Result<Process, Box<Absent>>,
+    /// What the host's ratios in its replies are compared with.
+    pub(crate) host_window: HostWindow,
     /// The samples for verdicts, while it is watched.
     pub watch: Option<Box<Watch>>,
     /// Its verdicts over time.
@@ -86,7 +88,13 @@ impl Observed {
     /// Nothing observed yet.
     pub fn new(process: Result<Process, Absent>) -> Self {
         let process = process.map_err(Box::new);
-        Self { process, watch: None, incidents: GuestIncidents::default(), history: None }
+        Self {
+            process,
+            host_window: HostWindow::default(),
+            watch: None,
+            incidents: GuestIncidents::default(),
+            history: None,
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use hostinfo_wire::limits::{SHARED_REPLIES, SHARED_REPLY_MAX};
 
 use crate::allowance::Cost;
 use crate::select::Pick;
+use crate::sources::is_ratio;
 use crate::step_cache::StepCache;
 
 /// The replies of one step.
@@ -54,9 +55,12 @@ impl SharedReplies {
 }
 
 /// Whether these picks concern only the host, so that guests with the same permissions get the same
-/// reply.
+/// reply. A ratio covers the time since the guest's own last question.
 pub(crate) fn are_of_host(picks: &[Pick<'_>]) -> bool {
-    let is_of_host = |stat: StatId| matches!(stat.stat().source, Source::Host(_));
+    let is_of_host = |stat: StatId| {
+        let source = stat.stat().source;
+        matches!(source, Source::Host(_)) && !is_ratio(source)
+    };
     picks.iter().all(|pick| match pick {
         Pick::Refused(..) => false,
         Pick::Stat(stat, _) => is_of_host(*stat),

@@ -33,6 +33,7 @@ use crate::select::{Pick, select};
 
 use devices::Devices;
 
+pub(crate) use kernel::is_ratio;
 pub(crate) use lookups::Lookups;
 
 /// The reason behind 503 if the host has nothing in that group.
@@ -180,7 +181,7 @@ impl<'a> Sources<'a, '_> {
         };
         if value.is_ok() {
             self.times.age = self.times.age.max(SAMPLE_GRID);
-            if kernel::is_ratio(source) {
+            if is_ratio(source) {
                 self.times.window = self.window();
             }
         }

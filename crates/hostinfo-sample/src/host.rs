@@ -1,7 +1,5 @@
 //! A host: each statistic's value, from one sample of its source for each step of the grid.
 
-use std::time::Duration;
-
 use hostinfo_catalog::source::{self, Frequency, Identity, Resource};
 use hostinfo_wire::Value;
 use serde::{Deserialize, Serialize};
@@ -17,12 +15,11 @@ use crate::missing::Missing;
 use crate::netdev::Interfaces;
 use crate::open_files::Reader;
 use crate::pressure::Pressure;
-use crate::shares::{HostSample, Share};
+use crate::shares::{HostSample, HostWindow, Share};
 use crate::stat::Stat;
 use crate::tally::Tally;
 use crate::topology::{Topology, count};
 use crate::vmstat::Vmstat;
-use crate::window::Window;
 use crate::{
     Absent, Moment, OpenFiles, Roots, Units, cpufreq, cpuinfo, diskstats, energy, identity, ksm,
     loadavg, meminfo, netdev, pressure, stat, throttle, vmstat,
@@ -70,7 +67,6 @@ pub struct Host {
     disks: Cached<Disks, Devices<7>>,
     interfaces: Cached<Interfaces, Devices<8>>,
     energy: Cached<u64, Meter>,
-    window: Window<HostSample>,
     missing: Missing,
 }
 
@@ -93,15 +89,20 @@ impl Host {
         Self { units, ..Self::new(roots, OpenFiles::default()) }
     }
 
-    /// The statistic's value in the moment's slot. Its file is read at the first use in the slot;
-    /// all later uses in it get the same sample.
+    /// The statistic's value in the moment's slot; a ratio's over the `window` of the guest that asks. Its file is
+    /// read at the first use in the slot; all later uses in it get the same sample.
     ///
     /// # Errors
     ///
     /// The host does not report it, or not now. Anything an administrator could mend is logged
     /// once.
-    pub fn value(&mut self, what: source::Host, at: Moment) -> Result<Value<'static>, Absent> {
-        let value = self.look(what, at);
+    pub fn value(
+        &mut self,
+        what: source::Host,
+        window: &mut HostWindow,
+        at: Moment,
+    ) -> Result<Value<'static>, Absent> {
+        let value = self.look(what, window, at);
         self.missing.note(source::Source::Host(what), value.as_ref().err());
         value
     }
@@ -115,13 +116,6 @@ impl Host {
     /// Forgets what was missing for a guest that is gone.
     pub fn forget(&mut self, guest: &str) {
         self.missing.forget(guest);
-    }
-
-    /// The window of the slot's ratios, a multiple of the grid's step. `None` if they have no
-    /// sample to compare with; the ratios are absent then. It reads nothing, so it may be called
-    /// before or after the ratios of the same reply.
-    pub fn window(&self, at: Moment) -> Option<Duration> {
-        self.window.span(at)
     }
 
     /// Figures of `/proc/meminfo` that are not statistics but that vhostmd's sums need.
@@ -157,7 +151,12 @@ impl Host {
         self.missing.count_again(times);
     }
 
-    fn look(&mut self, what: source::Host, at: Moment) -> Result<Value<'static>, Absent> {
+    fn look(
+        &mut self,
+        what: source::Host,
+        window: &mut HostWindow,
+        at: Moment,
+    ) -> Result<Value<'static>, Absent> {
         use source::Host as Source;
         let (roots, buffer, units) = (&self.roots, &mut self.buffer, self.units);
         match what {
@@ -176,7 +175,7 @@ impl Host {
                 self.throttles.at(at, read).copied().map(Value::Whole)
             }
             Source::CpuTime(what) => self.stat(at)?.time(what, units),
-            Source::CpuShare(what) => self.share(Share::Cpu(what), at),
+            Source::CpuShare(what) => window.share(Share::Cpu(what), self, at),
             Source::BootTime => self.stat(at)?.boot_time(),
             Source::ProcsRunning => self.stat(at)?.procs_running(),
             Source::Load(what) => self.load.at(at, |()| loadavg::read(roots, buffer))?.value(what),
@@ -201,7 +200,7 @@ impl Host {
                 self.vmstat.at(at, read)?.value(what, units)
             }
             Source::Disk(what) => Ok(self.disks(at)?.value(what)),
-            Source::DiskBusy => self.share(Share::Disk, at),
+            Source::DiskBusy => window.share(Share::Disk, self, at),
             Source::Net(direction, what) => {
                 let read = |devices: &mut _| netdev::read(roots, at, buffer, devices);
                 Ok(self.interfaces.at(at, read)?.value(direction, what))
@@ -268,14 +267,6 @@ impl Host {
     fn disks(&mut self, at: Moment) -> Result<&Disks, Absent> {
         let read = |devices: &mut _| diskstats::read(&self.roots, at, &mut self.buffer, devices);
         self.disks.at(at, read)
-    }
-
-    fn share(&mut self, what: Share, at: Moment) -> Result<Value<'static>, Absent> {
-        if !self.window.has(at) {
-            let sample = self.sample(at);
-            self.window.push(at, sample);
-        }
-        what.value(&self.window, |sample| sample, at)
     }
 
     /// What the host's packages used, in millionths of a joule, and for how long its CPUs were

@@ -53,6 +53,7 @@ pub use meminfo::Spare;
 pub use moment::Moment;
 pub use open_files::OpenFiles;
 pub use root::Roots;
+pub use shares::HostWindow;
 pub use tally::gain;
 pub use units::Units;
 pub use vmm::Vmm;

@@ -1,5 +1,7 @@
 //! The host's ratios over a window: shares of its CPUs' and its disks' time.
 
+use std::time::Duration;
+
 use hostinfo_catalog::source::{self, CpuShare};
 use hostinfo_wire::Value;
 use serde::{Deserialize, Serialize};
@@ -8,13 +10,40 @@ use crate::cputime::Fit;
 use crate::diskstats::BusyTime;
 use crate::stat;
 use crate::window::{Pair, Window};
-use crate::{Absent, Moment};
+use crate::{Absent, Host, Moment};
 
 /// What the host's ratios are made of.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct HostSample {
     pub(crate) ticks: Result<Fit, Absent>,
     pub(crate) disks: Result<BusyTime, Absent>,
+}
+
+/// The samples of a host that the ratios of one guest's replies are compared with. If guests had them in common, a
+/// ratio's window would tell each when another asked. Holds at most 12 samples, of 200 bytes each, and nothing for a
+/// guest that never asks for a ratio.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct HostWindow(Window<HostSample>);
+
+impl HostWindow {
+    /// The window of the slot's ratios, a multiple of the grid's step. `None` if they have no sample to compare
+    /// with, or the slot has no sample yet.
+    pub fn span(&self, at: Moment) -> Option<Duration> {
+        self.0.span(at)
+    }
+
+    /// The share over the window that ends now; takes the slot's sample if there is none yet.
+    pub(crate) fn share(
+        &mut self,
+        what: Share,
+        host: &mut Host,
+        at: Moment,
+    ) -> Result<Value<'static>, Absent> {
+        if !self.0.has(at) {
+            self.0.push(at, host.sample(at));
+        }
+        what.value(&self.0, |sample| sample, at)
+    }
 }
 
 /// A ratio of the host.
@@ -85,7 +114,6 @@ fn gain(before: Option<i64>, now: Option<i64>) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn ticks(busy: i64, idle: i64, iowait: i64, steal: i64) -> Fit {
         let mut ticks = [Some(0); 10];

@@ -63,8 +63,8 @@ const NO_VMM: Absent = Absent::new(
 /// A reply has one `window`, and all its ratios must cover that time: the guest's as well as the host's. So a
 /// reply with a ratio of the guest calls [`Self::sample_ratios`] before anything else and then takes all its
 /// ratios from here: the guest's from [`Self::value`], the host's from [`Self::host_ratio`], the window from
-/// [`Self::window`]. A reply with ratios of the host alone may take them all from the [`Host`], as long as it
-/// takes the window from there too.
+/// [`Self::window`]. A reply with ratios of the host alone takes them all from the [`Host`] over the guest's
+/// [`HostWindow`](crate::HostWindow), and the window from that.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Vmm {
     /// Given by [`Self::of_process`].

@@ -1,7 +1,8 @@
 //! The time that ratios cover: from the newest sample that is old enough until now.
 //!
-//! All ratios of a reply cover the same time, so a sample contains the input of all of them. Only
-//! queries take samples: if nobody asked for an hour, the window is an hour.
+//! All ratios of a reply cover the same time, so a sample contains the input of all of them. Each guest has
+//! windows of its own, so that they do not tell when another asked. Only its queries take samples: if it did not
+//! ask for an hour, the window is an hour.
 
 use std::collections::VecDeque;
 use std::time::Duration;

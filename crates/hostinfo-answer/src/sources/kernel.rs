@@ -30,7 +30,7 @@ impl Sources<'_, '_> {
     pub(super) fn window(&self) -> Option<Duration> {
         match self.observed.asked_vmm() {
             Some(vmm) if self.by_guest => vmm.window(self.at),
-            _ => self.host.window(self.at),
+            _ => self.observed.host_window.span(self.at),
         }
     }
 
@@ -39,7 +39,8 @@ impl Sources<'_, '_> {
             Some(vmm) if self.by_guest => vmm.host_ratio(what, self.at),
             _ => None,
         };
-        by_guest.unwrap_or_else(|| self.host.value(what, self.at))
+        let window = &mut self.observed.host_window;
+        by_guest.unwrap_or_else(|| self.host.value(what, window, self.at))
     }
 
     pub(super) fn of_vmm(
@@ -84,7 +85,7 @@ impl Sources<'_, '_> {
 }
 
 /// Whether it covers a time.
-pub(super) fn is_ratio(source: Source) -> bool {
+pub(crate) fn is_ratio(source: Source) -> bool {
     matches!(
         source,
         Source::Host(Host::CpuShare(_) | Host::DiskBusy) | Source::Vmm(Vmm::Contention)

@@ -87,7 +87,7 @@ impl Sources<'_, '_> {
                 Ok(Value::text(hypervisor.version.clone()))
             }
             Source::Overcommit => {
-                let cpus = self.host.value(HostSource::Topology(Topology::Online), self.at)?;
+                let cpus = self.of_host(HostSource::Topology(Topology::Online))?;
                 let Value::Whole(cpus @ 1..) = cpus else { return Err(NOT_REPORTED) };
                 let millionths = u128::from(known.vcpus()) * 1_000_000 / u128::from(cpus);
                 Ok(Value::Micro(i64::try_from(millionths).unwrap_or(i64::MAX)))

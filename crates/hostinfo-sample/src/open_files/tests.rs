@@ -4,7 +4,7 @@ use std::time::Duration;
 use hostinfo_catalog::source::{self, Identity};
 
 use super::*;
-use crate::{Host, Moment};
+use crate::{Host, HostWindow, Moment};
 
 /// A process that does nothing.
 struct Sleeper(Child);
@@ -128,7 +128,12 @@ fn the_hosts_own_files_stay_open_too() {
     let mut host = Host::new(Roots::default(), files.clone());
     let kernel = source::Host::Identity(Identity::Kernel);
     for slot in 0..3 {
-        host.value(kernel, Moment::new(Duration::from_millis(slot * 100))).unwrap();
+        host.value(
+            kernel,
+            &mut HostWindow::default(),
+            Moment::new(Duration::from_millis(slot * 100)),
+        )
+        .unwrap();
         assert_eq!((files.0.count.get(), files.0.next.get()), (1, 1));
     }
 }

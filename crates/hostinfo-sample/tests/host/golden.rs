@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hostinfo_catalog::{Instances, STATS, Source};
-use hostinfo_sample::{Absent, Bounds, Host, Lack, Moment, Roots, Units, Vmm};
+use hostinfo_sample::{Absent, Bounds, Host, HostWindow, Lack, Moment, Roots, Units, Vmm};
 use hostinfo_wire::Value;
 
 use crate::tree::Tree;
@@ -41,7 +41,7 @@ fn an_ordinary_host_has_no_fault() {
         let mut host = tree.host();
         for stat in STATS {
             if let Source::Host(what) = stat.source {
-                let _ = host.value(what, at());
+                let _ = host.value(what, &mut HostWindow::default(), at());
             }
         }
         let missing: Vec<_> = host.missing().collect();
@@ -73,7 +73,7 @@ fn of_host(roots: Roots) -> String {
     let mut told = String::new();
     for stat in STATS {
         let Source::Host(what) = stat.source else { continue };
-        told += &line(stat.name, host.value(what, at()));
+        told += &line(stat.name, host.value(what, &mut HostWindow::default(), at()));
     }
     told + &remedies(&host)
 }

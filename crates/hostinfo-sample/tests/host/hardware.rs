@@ -2,7 +2,9 @@
 
 use std::os::unix::fs::symlink;
 
-use crate::tree::{Tree, ask};
+use hostinfo_sample::HostWindow;
+
+use crate::tree::{Tree, ask, ask_over};
 
 /// Rows of `/proc/net/dev` with these names and bytes received.
 fn interfaces(tree: &Tree, rows: &[(&str, u64)]) {
@@ -174,11 +176,11 @@ fn paths_of_an_nvme_disk_count_where_its_head_does_not() {
         tree.write(&format!("sys/block/{name}/hidden"), format!("{hidden}\n"));
         tree.write(&format!("sys/block/{name}/device/model"), "x");
     }
-    let mut host = tree.host();
+    let (mut host, mut window) = (tree.host(), HostWindow::default());
     let mut read = |head, [one, other]: [u64; 2], millis| {
         let rows = [("nvme0n1", head), ("nvme0c0n1", one), ("nvme0c1n1", other), ("sda", 1_000)];
         disks(&tree, &rows);
-        ["disk.read.ops", "disk.busy"].map(|name| ask(&mut host, name, millis))
+        ["disk.read.ops", "disk.busy"].map(|name| ask_over(&mut window, &mut host, name, millis))
     };
     assert_eq!(read(0, [4_711_000, 1_000], 0)[0], "4713000");
     // Two disks, one of which was busy the whole time.

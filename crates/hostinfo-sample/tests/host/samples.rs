@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::tree::{Tree, ask};
-use hostinfo_sample::Moment;
+use crate::tree::{Tree, ask, ask_over};
+use hostinfo_sample::{HostWindow, Moment};
 
 const AGAIN: &str = "ask again in 1 s";
 
@@ -34,7 +34,6 @@ fn nothing_is_read_that_was_not_asked_for() {
     let tree = Tree::new(&[("proc/loadavg", "1.00 2.00 3.00 1/1 1\n")]);
     let mut host = tree.host();
     ask(&mut host, "loadavg.1", 0);
-    assert_eq!(host.window(Moment::new(Duration::ZERO)), None);
     tree.write("proc/meminfo", "MemTotal: 1 kB\n");
     assert_eq!(ask(&mut host, "memory.total", 0), "1024");
     assert_eq!(host.missing().count(), 0);
@@ -197,16 +196,14 @@ fn disks_and_interfaces_that_come_and_go_leave_sums_that_only_grow() {
 #[test]
 fn ratios_of_cpus_and_disks_speak_of_the_same_window() {
     let tree = Tree::new(&[("sys/block/sda/device/vendor", "x")]);
-    let mut host = tree.host();
+    let (mut host, mut window) = (tree.host(), HostWindow::default());
     let mut at = |busy: u64, idle: u64, iowait: u64, steal: u64, millis: u64| {
         tree.write("proc/stat", format!("cpu  {busy} 0 0 {idle} {iowait} 0 0 {steal} 0 0\n"));
         tree.write("proc/diskstats", format!("8 0 sda 0 0 0 0 0 0 0 0 0 {} 0\n", busy * 10));
-        let window = host.window(Moment::new(Duration::from_millis(millis)));
         let ratios = ["cpu.busy", "cpu.iowait", "cpu.steal", "disk.busy"]
-            .map(|name| ask(&mut host, name, millis));
-        let later = host.window(Moment::new(Duration::from_millis(millis)));
-        assert_eq!(window, later, "the window may be asked for before the ratios");
-        (ratios, window.map(|window| window.as_millis()))
+            .map(|name| ask_over(&mut window, &mut host, name, millis));
+        let span = window.span(Moment::new(Duration::from_millis(millis)));
+        (ratios, span.map(|span| span.as_millis()))
     };
     let none = || [AGAIN; 4].map(str::to_owned);
     let told = |ratios: [&str; 4]| ratios.map(str::to_owned);
@@ -221,14 +218,43 @@ fn ratios_of_cpus_and_disks_speak_of_the_same_window() {
 }
 
 #[test]
+fn a_ratio_does_not_tell_a_guest_when_another_asked() {
+    let tree = Tree::new(&[]);
+    let ask_at = |with_neighbour| {
+        let (mut host, mut window) = (tree.host(), HostWindow::default());
+        let mut neighbour = HostWindow::default();
+        let mut told = Vec::new();
+        for (millis, busy) in [(0u64, 0u64), (2_000, 150), (4_000, 160)] {
+            tree.write(
+                "proc/stat",
+                format!("cpu  {busy} 0 0 {} 0 0 0 0 0 0\n", millis / 10 - busy),
+            );
+            if with_neighbour || millis != 2_000 {
+                ask_over(&mut neighbour, &mut host, "cpu.busy", millis);
+            }
+            if millis != 2_000 {
+                told.push(ask_over(&mut window, &mut host, "cpu.busy", millis));
+            }
+        }
+        told.push(format!("{:?}", window.span(Moment::new(Duration::from_secs(4)))));
+        told
+    };
+    assert_eq!(ask_at(true), [AGAIN, "0.4", "Some(4s)"]);
+    assert_eq!(ask_at(true), ask_at(false));
+}
+
+#[test]
 fn a_host_without_diskstats_lacks_the_disks_share_alone() {
     let tree = Tree::new(&[("proc/stat", "cpu  0 0 0 0 0 0 0 0 0 0\n")]);
-    let mut host = tree.host();
-    assert_eq!(ask(&mut host, "cpu.busy", 0), AGAIN);
+    let (mut host, mut window) = (tree.host(), HostWindow::default());
+    assert_eq!(ask_over(&mut window, &mut host, "cpu.busy", 0), AGAIN);
     assert_eq!(host.missing().count(), 0, "nobody asked for disks");
     tree.write("proc/stat", "cpu  1 0 0 3 0 0 0 0 0 0\n");
-    assert_eq!(ask(&mut host, "cpu.busy", 1_000), "0.25");
-    assert_eq!(ask(&mut host, "disk.busy", 1_000), "this host has no physical disk");
+    assert_eq!(ask_over(&mut window, &mut host, "cpu.busy", 1_000), "0.25");
+    assert_eq!(
+        ask_over(&mut window, &mut host, "disk.busy", 1_000),
+        "this host has no physical disk"
+    );
 }
 
 #[test]

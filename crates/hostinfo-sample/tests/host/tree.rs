@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hostinfo_catalog::{STATS, Source};
 use hostinfo_sample::examples::copy;
-use hostinfo_sample::{Host, Moment, Roots, Units, Vmm};
+use hostinfo_sample::{Host, HostWindow, Moment, Roots, Units, Vmm};
 use tempfile::TempDir;
 
 /// A folder with `proc` and `sys` in it.
@@ -64,9 +64,19 @@ const UNITS: Units = Units { ticks_per_second: 100, page_bytes: 4096 };
 
 /// What a guest reads for a statistic that long after the start: the value, or the reason.
 pub(crate) fn ask(host: &mut Host, name: &str, millis: u64) -> String {
+    ask_over(&mut HostWindow::default(), host, name, millis)
+}
+
+/// The same for a guest that may have asked before.
+pub(crate) fn ask_over(
+    window: &mut HostWindow,
+    host: &mut Host,
+    name: &str,
+    millis: u64,
+) -> String {
     let stat = STATS.iter().find(|stat| stat.name == name).unwrap();
     let Source::Host(what) = stat.source else { panic!("{name} is not of the host") };
-    match host.value(what, Moment::new(Duration::from_millis(millis))) {
+    match host.value(what, window, Moment::new(Duration::from_millis(millis))) {
         Ok(value) => value.to_string(),
         Err(absent) => absent.to_string(),
     }

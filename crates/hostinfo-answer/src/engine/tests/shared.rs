@@ -41,6 +41,33 @@ fn what_guests_of_one_rule_ask_of_the_host_within_a_step_is_rendered_once() {
 }
 
 #[test]
+fn a_ratio_of_the_host_covers_the_time_since_the_guests_own_question() {
+    let mut scene = Scene::new("*:\n interval = 0\n cpu = 1\n");
+    let stat = |host: &TempDir, busy: u32, idle: u32| {
+        let text = format!("cpu  {busy} 0 0 {idle} 0 0 0 0 0 0\nbtime 1\nprocs_running 1\n");
+        fs::write(host.path().join("stat"), text).unwrap();
+    };
+    let (mut neighbour, mut theirs) = (scene.neighbour(), Observed::default());
+    let mut ask_neighbour = |scene: &mut Scene, line| {
+        std::mem::swap(&mut scene.observed, &mut theirs);
+        let reply = scene.ask_as(&mut neighbour, line);
+        std::mem::swap(&mut scene.observed, &mut theirs);
+        reply
+    };
+    stat(&scene.host, 100, 100);
+    scene.ask("cpu.busy");
+    ask_neighbour(&mut scene, "cpu.busy");
+    scene.wait(2000);
+    stat(&scene.host, 290, 110);
+    assert_eq!(ask_neighbour(&mut scene, "cpu.busy window"), "200-cpu.busy=0.95\n200 window=2\n");
+    scene.wait(2000);
+    stat(&scene.host, 300, 300);
+    assert_eq!(scene.ask("cpu.busy window"), "200-cpu.busy=0.5\n200 window=4\n");
+    assert_eq!(scene.ask("cpu.busy"), "200 cpu.busy=0.5\n");
+    assert_eq!(ask_neighbour(&mut scene, "cpu.busy"), "200 cpu.busy=0.05\n", "no reply for both");
+}
+
+#[test]
 fn a_shared_reply_is_given_to_no_guest_of_another_rule() {
     let mut scene = Scene::new("*:\n interval = 0\n all = 1\n");
     let mut other = guest("qemu-o", "*:\n interval = 0\n loadavg.5 = 0\n");
