@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use hostinfo_tests::deadline::{PATIENCE, ask_until, wait_until};
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::process::permit_files;
-use hostinfo_tests::{Daemon, FakeGuest, FakeQemu, Host};
+use hostinfo_tests::{FakeGuest, FakeQemu, Host};
 
 const BLOCKED: &str = "*:\n  enabled = 0\n";
 
