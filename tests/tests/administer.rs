@@ -182,7 +182,7 @@ fn a_guest_that_libvirt_has_and_that_has_no_socket_yet_is_explained_previewed_an
 }
 
 #[test]
-fn what_is_longer_than_the_daemon_takes_is_a_wrong_command_line() -> Result<()> {
+fn a_request_longer_than_the_daemon_takes_is_a_wrong_command_line() -> Result<()> {
     let host = Host::new(RULES)?;
     let _daemon = host.start_daemon()?;
     let _web = FakeQemu::listen(&host.socket("web"))?;
@@ -415,7 +415,7 @@ fn serve_escapes(socket: &UnixListener, clients: usize) -> Result<()> {
 }
 
 #[test]
-fn nothing_that_a_daemon_says_does_anything_to_a_terminal() -> Result<()> {
+fn a_daemons_answers_do_nothing_to_a_terminal() -> Result<()> {
     let host = Host::new(RULES)?;
     let socket = UnixListener::bind(host.control())?;
     let commands: [(&[&str], usize); 4] = [

@@ -77,7 +77,7 @@ fn attempting(host: &Host, attempts: &[(String, String)]) -> Result<Daemon> {
 }
 
 #[test]
-fn whoever_takes_over_the_daemon_writes_executes_connects_and_forks_nowhere_else() -> Result<()> {
+fn a_hijacked_daemon_writes_executes_connects_and_forks_nowhere_else() -> Result<()> {
     let (host, outside) = (Host::new(EVERYTHING)?, Outside::new()?);
     let outcomes = [
         DONE,

@@ -199,7 +199,7 @@ fn any_name_can_be_enabled_and_the_directory_is_made() -> Result<()> {
 }
 
 #[test]
-fn what_snippet_prints_is_taken_by_libvirts_own_tools() -> Result<()> {
+fn libvirts_own_tools_take_the_output_of_snippet() -> Result<()> {
     let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
     let ctl = |args: &[&str]| hostinfoctl(&libvirtd, &host, args);
     for (name, more) in [("a b, c", "serial"), ("d", "channel")] {

@@ -107,7 +107,7 @@ fn a_signal_ends_it_between_two_guests_and_never_within_one() -> Result<()> {
 }
 
 #[test]
-fn where_nobody_reads_what_it_says_every_guest_is_changed_and_it_fails() -> Result<()> {
+fn if_nobody_reads_its_output_enable_changes_every_guest_and_fails() -> Result<()> {
     let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
     let names = ["a", "b", "c"];
     for name in names {
@@ -135,7 +135,7 @@ fn where_nobody_reads_what_it_says_every_guest_is_changed_and_it_fails() -> Resu
 }
 
 #[test]
-fn what_is_missing_or_not_permitted_is_named_with_its_own_status() -> Result<()> {
+fn missing_guests_and_denied_access_have_their_own_error_and_status() -> Result<()> {
     let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
     let ctl = |args: &[&str]| hostinfoctl(&libvirtd, &host, args);
     libvirtd.define_bare("web", "")?;

@@ -86,8 +86,7 @@ fn a_guest_without_serial_ports_and_consoles_gets_ttys1_and_is_as_it_was_when_it
 }
 
 #[test]
-fn where_ttys1_is_taken_a_guest_gets_a_channel_and_ttys2_only_where_that_is_asked_for() -> Result<()>
-{
+fn if_ttys1_is_taken_a_guest_gets_a_channel_or_ttys2_if_that_is_asked_for() -> Result<()> {
     let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
     let ctl = |args: &[&str]| hostinfoctl(&libvirtd, &host, args);
     let two = "<serial type='null'><target port='0'/></serial>\

@@ -221,7 +221,7 @@ fn guests_are_followed_by_their_tags_also_by_one_that_they_are_given_while_they_
 }
 
 #[test]
-fn what_cannot_work_is_said_at_once_and_with_the_remedy() -> Result<()> {
+fn follow_refuses_what_cannot_work_at_once_and_with_the_remedy() -> Result<()> {
     let host = Host::new(EVERYTHING)?;
     for (words, status, expected) in [
         (&["role=db"][..], 2, "such as '*'"),

@@ -52,7 +52,7 @@ fn a_guest_reads_the_word_alone_and_a_daemon_that_is_killed_forgets_nothing() ->
 }
 
 #[test]
-fn what_cannot_be_said_is_refused_and_changes_nothing() -> Result<()> {
+fn an_invalid_host_state_is_refused_and_changes_nothing() -> Result<()> {
     let host = Host::new(RULES)?;
     let said = alone(&host, &["host-state"])?.ill(5)?;
     ensure!(said.contains("start it"), "{said}");

@@ -76,7 +76,7 @@ fn serve(lab: &Lab) -> Result<()> {
 }
 
 #[test]
-fn it_tells_over_serial_port_channel_vsock_and_broker_whether_it_is_the_host() -> Result<()> {
+fn diagnose_tells_over_serial_port_channel_vsock_and_broker_whether_it_is_the_host() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
         serve(lab)?;
         let serial = lab.domain("s").boot()?;

@@ -17,7 +17,7 @@ exec sh -c \"$*\"
 ";
 
 #[test]
-fn of_another_host_only_its_libvirt_is_asked_and_nothing_of_this_one() -> Result<()> {
+fn for_another_host_only_its_libvirt_is_asked_and_nothing_of_this_one() -> Result<()> {
     let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
     let ctl = |args: &[&str]| hostinfoctl(&libvirtd, &host, args);
     let _daemon = host.start_daemon()?;

@@ -287,8 +287,7 @@ fn call_myself(name: &str) -> Result<()> {
 }
 
 #[test]
-fn whose_process_it_is_that_libvirt_left_its_socket_to_is_found_through_the_opener_too()
--> Result<()> {
+fn the_process_that_libvirt_left_its_socket_to_is_found_through_the_opener_too() -> Result<()> {
     let (elsewhere, host) = (Elsewhere::make()?, Host::new(EVERYTHING)?);
     host.write_config(&elsewhere.settings("'*'"))?;
     call_myself("libvirtd")?;

@@ -186,8 +186,8 @@ fn children(pid: u32) -> Result<Vec<(String, String)>> {
 }
 
 #[test]
-fn what_libvirt_said_counts_until_a_new_helper_answers_and_the_old_one_is_waited_for() -> Result<()>
-{
+fn libvirts_last_answer_counts_until_a_new_helper_answers_and_the_old_one_is_waited_for()
+-> Result<()> {
     let host = Host::new(EVERYTHING)?;
     host.write_config("[libvirt]\nuri = 'test:///default'\n")?;
     let daemon = host.start_daemon()?;

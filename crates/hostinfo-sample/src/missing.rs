@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_many_cpus_or_files_lack_is_one_lack_with_a_count() {
+    fn a_lack_that_many_cpus_or_files_share_is_one_lack_with_a_count() {
         let mut missing = Missing::default();
         for cpu in 0..64 {
             missing.note(CPU, Some(&lack("this host has none", &format!("cpu{cpu}")).of(64)));
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_host_is_without_is_remembered_and_no_fault() {
+    fn a_source_that_a_host_cannot_have_is_remembered_and_no_fault() {
         let mut missing = Missing::default();
         missing.note(CPU, Some(&Absent::unsupported("this host has no meter")));
         missing.note(MEMORY, Some(&Absent::chosen("this host has no swap")));
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_guest_can_have_is_the_hosts_lack_and_told_once() {
+    fn a_source_that_no_guest_has_is_the_hosts_lack_and_reported_once() {
         let mut missing = Missing::default();
         for guest in ["qemu-a", "qemu-b"] {
             let process = format!("/proc/{guest}/schedstat: No such file or directory");
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_guest_does_without_is_no_fault() {
+    fn a_source_that_a_guest_chose_to_do_without_is_no_fault() {
         let mut missing = Missing::default();
         let without = Absent::optional("this guest has none", "turn it on");
         missing.note_of("a", CPU, Some(&without));
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_mended_and_who_is_gone_is_told_no_more() {
+    fn mended_lacks_and_those_of_guests_that_are_gone_are_reported_no_more() {
         let mut missing = Missing::default();
         for guest in ["qemu-a", "qemu-b"] {
             missing.note_of(guest, CPU, Some(&lack("unseen", "x")));

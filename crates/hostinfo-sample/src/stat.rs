@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_old_kernel_does_not_count_is_missing_and_not_zero() {
+    fn a_time_that_an_old_kernel_does_not_count_is_missing_and_not_zero() {
         // 2.6.18: neither guest nor guest_nice. 2.6.24: no guest_nice.
         assert_eq!(
             told("cpu  1000 200 300 4000 50 6 7 8\ncpu0 1 2 3"),

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_told_to_the_minute_on_the_guests_own_phase() {
+    fn an_incident_is_told_to_the_minute_on_the_guests_own_phase() {
         let told = |phase| incident().told(Duration::from_secs(phase), &|_, _| true);
         assert_eq!(
             told(0),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_lasts_is_told_to_last() {
+    fn an_incident_that_lasts_is_told_to_last() {
         let lasting = Incident { end: End::Open, ..incident() };
         let told = lasting.told(Duration::ZERO, &|_, _| true);
         assert_eq!(told, "cpu contended from 2026-11-28T10:02Z to now: 34% waited");

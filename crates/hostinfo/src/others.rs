@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_gone_at_the_next_look_does_not_count() {
+    fn a_program_that_is_gone_at_the_next_look_does_not_count() {
         let seen = |pids: &[u32]| Others {
             holders: pids
                 .iter()

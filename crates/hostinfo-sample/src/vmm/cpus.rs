@@ -191,7 +191,7 @@ mod tests {
     const UNITS: Units = Units { ticks_per_second: 100, page_bytes: 4096 };
 
     #[test]
-    fn of_a_thread_that_may_run_elsewhere_too_a_part_is_here() {
+    fn only_a_part_of_a_thread_that_may_run_elsewhere_counts_here() {
         let cpus = Cpus { vcpus: [1, 2].into(), online: (0..4).collect() };
         let all = Times { run: 900, delay: 90 };
         for (allowed, part) in [

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_cgroup_counted_before_is_not_this_guests() {
+    fn counts_of_another_cgroup_are_not_added_to_this_guests() {
         let steps =
             [("a", Some(5)), ("b", Some(900)), ("b", Some(901)), ("c", None), ("c", Some(9))];
         assert_eq!(told(steps), [Some(5), Some(5), Some(6), None, Some(6)]);
@@ -78,7 +78,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_told_never_falls(steps: Vec<(bool, Option<u64>)>) {
+        fn the_reported_count_never_falls(steps: Vec<(bool, Option<u64>)>) {
             let (mut grown, mut before) = (Grown::default(), 0);
             for (of, now) in steps {
                 if let [Some(told)] = grown.add(Path::new(if of { "a" } else { "b" }), [now]) {

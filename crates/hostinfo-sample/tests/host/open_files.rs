@@ -61,7 +61,7 @@ fn told(vmm: &mut Vmm, what: Source, slot: u64) -> String {
 }
 
 #[test]
-fn of_a_vmm_that_dies_between_two_samples_nothing_more_is_told() {
+fn a_vmm_that_dies_between_two_samples_gives_no_more_figures() {
     const ASKED: [Source; 4] =
         [Source::Resident, Source::MajorFaults, Source::MemoryLimit, Source::EmulatorDelay];
     let folder = tempfile::tempdir().unwrap();

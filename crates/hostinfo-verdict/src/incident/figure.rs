@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_no_figure() {
+    fn an_unknown_number_is_no_figure() {
         for what in Judged::ALL {
             let none = figure(what, |_, _| {});
             assert_eq!((told(what, &none), none), (None, Figure::default()));

@@ -105,7 +105,7 @@ fn six_that_are_ok_close_it_and_it_ended_with_the_last_that_was_not() {
 }
 
 #[test]
-fn one_that_is_not_ok_begins_the_count_of_six_anew_and_an_unknown_one_does_not() {
+fn a_bad_verdict_begins_the_count_of_six_anew_and_an_unknown_one_does_not() {
     let mut scene = Scene::new();
     scene.cpu("ccooooocooooo");
     assert_eq!(scene.told(), ["cpu contended from 10:00Z to now"]);
@@ -137,7 +137,7 @@ fn the_figure_is_the_mean_of_the_incident() {
 }
 
 #[test]
-fn what_lasts_when_the_daemon_is_killed_goes_on_where_it_does() {
+fn an_incident_that_lasts_goes_on_after_the_daemon_was_killed() {
     let mut scene = Scene::new();
     scene.cpu("cccccc");
     scene.restart();
@@ -153,7 +153,7 @@ fn what_lasts_when_the_daemon_is_killed_goes_on_where_it_does() {
 }
 
 #[test]
-fn what_was_closed_stays_closed_over_a_restart() {
+fn an_incident_that_was_closed_stays_closed_over_a_restart() {
     let mut scene = Scene::new();
     scene.cpu("ccccccoooooo");
     scene.restart();
@@ -162,7 +162,7 @@ fn what_was_closed_stays_closed_over_a_restart() {
 }
 
 #[test]
-fn what_nobody_looks_at_any_more_has_ended_when_it_was_seen_last() {
+fn an_incident_of_a_guest_that_is_watched_no_more_ended_when_it_was_last_seen() {
     let mut scene = Scene::new();
     scene.cpu("cccccc");
     scene.incidents.end();
@@ -189,7 +189,7 @@ fn the_newest_16_are_kept_for_30_days() {
 }
 
 #[test]
-fn there_is_something_to_store_when_one_opens_or_closes_and_once_a_minute_while_it_lasts() {
+fn incidents_are_stored_when_one_opens_or_closes_and_once_a_minute_while_it_lasts() {
     let mut scene = Scene::new();
     let mut stored = String::new();
     for state in "ocoooccccccccccccccccccccoooooooooo".chars() {

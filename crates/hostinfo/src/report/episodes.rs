@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_the_longest_are_told() {
+    fn only_the_longest_of_many_episodes_are_told() {
         let (told, more) = longest(&("oc".repeat(25) + "cc"));
         assert_eq!((told.len(), more), (20, 5));
         assert_eq!(told.last().map(|(start, end, ..)| end - start), Some(30));

@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_host_says_is_text_and_never_part_of_the_page() {
+    fn a_text_from_the_host_is_shown_as_text_and_never_part_of_the_pages_html() {
         let page = page(&recording("</p><script>alert('x')</script>&\"\u{1b}\u{202e}"));
         let told =
             "<li>&lt;/p&gt;&lt;script&gt;alert(&apos;x&apos;)&lt;/script&gt;&amp;&quot;</li>";

@@ -59,7 +59,7 @@ fn a_guest_gets_the_second_serial_port_and_once_is_enough() {
 }
 
 #[test]
-fn where_serial_port_1_is_taken_it_is_a_channel_and_another_serial_port_only_by_its_number() {
+fn if_serial_port_1_is_taken_the_plan_is_a_channel_or_a_serial_port_given_by_number() {
     let taken = facts(Some("<serial type='pty'><target port='1'/></serial>"), None);
     let expected = "+config /dev/virtio-ports/org.hostinfo.0 qemu-web";
     assert_eq!(planned(&taken, &wish()).unwrap(), [expected]);
@@ -95,7 +95,7 @@ fn a_guest_that_runs_gets_it_now_by_a_channel_in_both_forms_what_runs_first() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_with_what_can() {
+fn an_impossible_plan_is_refused_with_what_is_possible() {
     let now_serial = Wish { now: true, transport: Some(Transport::Serial), ..wish() };
     let refusal = planned(&facts(Some(""), Some("")), &now_serial).unwrap_err();
     assert!(refusal.contains("leave out --now"), "{refusal}");
@@ -140,7 +140,7 @@ fn a_wrong_path_is_refused_and_repaired_where_it_is() {
 }
 
 #[test]
-fn of_two_ports_the_right_one_stays() {
+fn the_right_one_of_two_ports_stays() {
     let both = serial(1, "qemu-old") + &serial(2, RIGHT);
     let twice = facts(Some(&both), None);
     assert!(planned(&twice, &wish()).unwrap_err().contains("more than one"));

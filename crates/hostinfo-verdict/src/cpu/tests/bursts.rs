@@ -83,7 +83,7 @@ fn neighbours_that_were_busy_before_the_guest_was_are_no_reason() {
 }
 
 #[test]
-fn of_causes_that_follow_each_other_the_one_that_took_more_speaks() {
+fn if_causes_follow_each_other_the_one_that_took_more_is_named() {
     let others = Stretch { quota: Some(0.5), ..hit() };
     let held = Stretch { throttled: Some(5.0), ..others };
     let told_of =
