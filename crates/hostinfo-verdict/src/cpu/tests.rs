@@ -6,6 +6,7 @@ use hostinfo_sample::CpuUse;
 use super::*;
 use crate::Sample;
 use crate::sample::Cpu;
+use crate::verdict::State;
 
 mod around;
 mod bursts;
@@ -240,7 +241,7 @@ fn a_vcpu_with_little_to_do_does_not_hide_that_a_busy_one_waits() {
 }
 
 #[test]
-fn figures_that_are_missing_or_began_anew_are_unknown() {
+fn what_no_sample_has_is_never_measured_and_what_one_has_is_soon_known() {
     let none = Sample::default();
     let untold = "unknown: this host does not measure how long your vCPUs ran and waited";
     let seconds = Duration::from_secs;
@@ -249,8 +250,13 @@ fn figures_that_are_missing_or_began_anew_are_unknown() {
     }
     let known = samples(&[QUIET]);
     let [before, after] = [&known[0], &known[1]];
-    for samples in [vec![(seconds(0), before)], vec![(seconds(0), after), (seconds(60), before)]] {
-        assert_eq!(cpu(&Interval::new(samples), &|_, _| true).to_string(), untold);
+    for samples in [
+        vec![(seconds(0), &none), (seconds(5), before)],
+        vec![(seconds(0), before), (seconds(5), &none)],
+        vec![(seconds(0), after), (seconds(60), before)],
+    ] {
+        let interval = Interval::new(samples).with_next(seconds(5));
+        assert_eq!(cpu(&interval, &|_, _| true).to_string(), "unknown: ask again in 5 s");
     }
 }
 
