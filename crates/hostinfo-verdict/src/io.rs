@@ -51,7 +51,7 @@ pub fn io(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
         None if disks.iter().all(Use::is_idle) => words
             .verdict(State::Ok, format!("your disks completed no operation in {}", words.window())),
         None => {
-            let reason = format!("your disks answered in time{}", most.took(None, words));
+            let reason = format!("your disks answered in time{}", most.mean(words));
             words.verdict(State::Ok, reason)
         }
     }

@@ -80,8 +80,7 @@ fn a_verdict_comes_after_5_s_and_says_of_which_time_it_speaks() {
     scene.pass(3_000);
     assert_eq!(
         scene.ask("verdict.cpu verdict.cpu.state"),
-        "200-verdict.cpu=ok: your vCPUs got the time that they asked for; your own work kept them \
-         busy 100% of the last 5 s\n200 verdict.cpu.state=ok\n"
+        "200-verdict.cpu=ok: your own work kept your vCPUs busy 100% of the last 5 s\n200 verdict.cpu.state=ok\n"
     );
     let reply = scene.ask("verdict.cpu.state window");
     assert_eq!(reply, "200-verdict.cpu.state=ok\n200 window=5\n");
