@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::install::Install;
-use hostinfo_tests::lab::{self, BOOKWORM, FILES, Lab, SOURCE};
+use hostinfo_tests::lab::{self, BOOKWORM, FILES, Lab};
 use tempfile::TempDir;
 
 const RULES: &str = "/etc/hostinfo/hostinfo.conf";
@@ -13,16 +13,6 @@ const RULES: &str = "/etc/hostinfo/hostinfo.conf";
 fn deb(folder: &TempDir, version: &str) -> Result<PathBuf> {
     Install::prepare_stripped()?.package(version, folder.path())?;
     Ok(folder.path().join(format!("hostinfo-host_{version}-1_amd64.deb")))
-}
-
-/// As if there had never been a hostinfo.
-fn start_without(lab: &Lab) -> Result<()> {
-    lab.sh(&format!(
-        "PREFIX=/usr DESTDIR= BUILT=/usr/sbin GUEST_TOOL=/usr/bin/hostinfo PAGES={SOURCE}/pages \
-            {SOURCE}/scripts/install uninstall
-        rm -r /etc/hostinfo /var/lib/hostinfo && userdel hostinfo && userdel hostinfo-custom"
-    ))
-    .map(drop)
 }
 
 fn install(lab: &Lab, version: &str) -> Result<String> {
@@ -38,7 +28,7 @@ fn a_host_gets_answers_from_a_package_keeps_them_over_an_upgrade_and_loses_no_so
     let [old, new] = [tempfile::tempdir()?, tempfile::tempdir()?];
     let files = [deb(&old, "1.0.0")?, deb(&new, "1.1.0")?];
     lab::run_with(BOOKWORM, &files, |lab| {
-        start_without(lab)?;
+        lab.remove_hostinfo()?;
         // Two commands, and the guest's own start.
         install(lab, "1.0.0")?;
         let plan = {

@@ -158,7 +158,7 @@ const ATTEMPTS: [(&str, &str); 9] = [
 const OPEN: &str = "mkdir -m 777 /usr/open; echo >/home/open; echo >/tmp/open";
 
 #[test]
-fn whoever_gets_hold_of_the_daemon_can_write_only_what_is_its_own() -> Result<()> {
+fn a_hijacked_daemon_in_its_service_can_write_only_its_own_files() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
         lab.write(RULES, EVERYTHING)?;
         lab.sh(OPEN)?;
@@ -216,6 +216,9 @@ fn a_command_reaches_nothing_of_the_daemons_and_writes_nowhere() -> Result<()> {
         for name in ["reach", "write", "read", "call"] {
             expect(&mut guest, name, ".")?;
         }
+        // Its own service lets it keep commands apart.
+        let told = lab.sh("journalctl --no-pager --output=cat --unit=hostinfo-run")?;
+        ensure!(!told.contains("reach each other's processes"), "{told}");
         // What it may: see the host as any user does, and a /tmp of its own.
         let see = custom(
             "see",

@@ -111,7 +111,7 @@ mod tests {
     const HIDDEN: Others = Others { holders: Vec::new(), is_partial: true };
 
     #[test]
-    fn who_was_seen_is_named_with_what_to_do() {
+    fn a_program_that_was_seen_is_named_with_what_to_do() {
         let agetty = seen("agetty", true);
         assert_eq!(in_use(&agetty), "in use by agetty (PID 412). Stop that, then ask again");
         assert!(disturbed(&agetty, true).starts_with("agetty (PID 412) also uses this port."));
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_have_used_up_the_interval_is_named_or_it_is_said_that_it_is_shared() {
+    fn copies_that_may_have_used_up_the_interval_are_named() {
         let shared = "All programs of this guest share its interval: with hostinfo serve, each gets answers.";
         assert_eq!(too_soon(&NOBODY), shared);
         let told = format!("hostinfo top (PID 412) may have asked. {shared}");
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_not_seen_is_not_named() {
+    fn a_program_that_was_not_seen_is_not_named() {
         assert!(in_use(&HIDDEN).ends_with("as root, hostinfo says which"));
         assert!(!in_use(&NOBODY).contains("root"));
         assert!(disturbed(&HIDDEN, false).contains("as root"));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn who_only_holds_the_port_is_not_said_to_read_from_it_and_two_are_spoken_of_as_two() {
+    fn a_program_that_only_holds_the_port_is_not_said_to_read_and_two_programs_take_the_plural() {
         let mut others = seen("cat", true);
         others.holders.push(holder(500, "logger", false));
         let told = silent(port(), &others).unwrap();

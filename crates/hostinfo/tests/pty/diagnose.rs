@@ -145,7 +145,7 @@ fn away_for(time: Duration) -> FakeHost {
 }
 
 #[test]
-fn what_was_observed_is_not_lost_where_the_host_is_away_for_a_moment() {
+fn observations_survive_a_host_that_is_away_for_a_moment() {
     let host = away_for(Duration::from_secs(3));
     let (status, text, errors) = run(&host, "diagnose --for 1s --timeout 0.5");
     assert_eq!((status, errors.as_str()), (10, ""), "{text}");
