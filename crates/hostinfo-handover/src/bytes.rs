@@ -1,7 +1,6 @@
 //! Bytes, in hexadecimal. For `#[serde(with = "hostinfo_handover::bytes")]`.
 //!
-//! Many guests may have left a reply unread, and nobody is served while a document with all of these is written: so bytes
-//! are written and read in pieces, and no text of all of them is made.
+//! Nobody is served while a document is written, so bytes are written and read in pieces, and no text of all of them is made.
 
 use std::fmt;
 use std::str;

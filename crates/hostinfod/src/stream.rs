@@ -17,7 +17,7 @@ pub(crate) struct Stream {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Unsent {
-    #[serde(with = "hostinfo_handover::bytes")]
+    #[serde(with = "hostinfo_handover::text")]
     bytes: Vec<u8>,
     #[serde(with = "hostinfo_handover::instant")]
     since: Instant,
