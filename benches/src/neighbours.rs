@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_always_sooner_is_always_guessed_and_what_is_the_same_by_chance() {
+    fn answers_that_are_always_sooner_are_always_guessed_and_equal_ones_by_chance() {
         let times = |millis: [u64; 4]| millis.map(Duration::from_millis);
         assert_eq!(guessed(&times([1, 2, 3, 4]), &times([5, 6, 7, 8])), 100.0);
         assert_eq!(guessed(&times([1, 2, 3, 4]), &times([1, 2, 3, 4])), 50.0);

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_measured_misses_its_target() {
+    fn a_row_without_measurements_misses_its_target() {
         assert!(!Row::compared("x", "us", &[], Target::AtMost(1.5)).is_good());
         assert!(!Row::compared("x", "us", &[], Target::AtLeast(0.7)).is_good());
     }

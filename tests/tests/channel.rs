@@ -33,7 +33,7 @@ fn a_long_reply_arrives_whole_on_a_virtio_channel() -> Result<()> {
 }
 
 #[test]
-fn what_hostinfo_writes_for_prometheus_passes_promtool() -> Result<()> {
+fn hostinfos_output_for_prometheus_passes_promtool() -> Result<()> {
     let host = Host::new(EVERYTHING)?;
     let _daemon = host.start_daemon()?;
     let mut guest = Guest::restore(&host.socket("a"), Port::Channel)?;

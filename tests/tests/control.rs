@@ -210,7 +210,7 @@ fn a_preview_is_what_the_guest_then_gets_and_counts_for_nothing() -> Result<()> 
 }
 
 #[test]
-fn of_a_preview_for_a_guest_that_is_not_there_nothing_is_kept() -> Result<()> {
+fn a_preview_for_an_absent_guest_leaves_nothing_behind() -> Result<()> {
     let host = Host::new(EVERYTHING)?;
     let socket = host.path().join("run");
     host.write_config(&format!(

@@ -77,7 +77,7 @@ fn others_are_told_what_to_do() -> Result<()> {
 }
 
 #[test]
-fn one_user_cannot_keep_root_out_and_all_together_have_a_bound() -> Result<()> {
+fn one_user_cannot_keep_root_out_and_all_clients_together_have_a_bound() -> Result<()> {
     let host = host_with_group()?;
     let _daemon = host.start_daemon()?;
     let theirs = become_user(GROUP, || {
@@ -160,7 +160,7 @@ fn a_client_that_is_refused_gets_its_reason_however_late_it_asks() -> Result<()>
 }
 
 #[test]
-fn what_is_explained_is_bounded_and_each_name_counts_once() -> Result<()> {
+fn explain_has_a_bound_and_each_name_counts_once() -> Result<()> {
     let host = Host::new("*:\n  interval = 0\n  vm.cpu.7 = 1\n  custom.a = 1\n")?;
     let _daemon = host.start_daemon()?;
     let mut client = host.client()?;
@@ -217,7 +217,7 @@ fn a_client_that_sends_nonsense_or_too_much_is_dropped_and_no_other() -> Result<
 }
 
 #[test]
-fn what_wants_no_answer_is_done_also_when_its_client_is_gone() -> Result<()> {
+fn a_oneway_call_is_carried_out_even_if_its_client_is_gone() -> Result<()> {
     let host = Host::new(EVERYTHING)?;
     let _daemon = host.start_daemon()?;
     let set = |text: &str| {

@@ -140,7 +140,8 @@ fn elsewhere(line: &str) -> Option<&'static Seen> {
 }
 
 #[test]
-fn what_is_not_run_here_is_run_by_another_test_or_its_page_says_that_it_was_not() -> Result<()> {
+fn a_documented_command_is_run_here_or_by_another_test_or_its_page_says_that_it_was_not()
+-> Result<()> {
     let tests = paths::workspace().join("tests/tests");
     let pages = pages()?;
     let mut unused: BTreeSet<&str> = ELSEWHERE.iter().map(|(words, _)| *words).collect();

@@ -131,7 +131,7 @@ fn everything_has_its_place_below_destdir_and_goes_away_again_but_for_what_is_th
 }
 
 #[test]
-fn what_the_administrator_has_written_is_kept() -> Result<()> {
+fn files_that_the_administrator_has_written_are_kept() -> Result<()> {
     let install = Install::prepare()?;
     let root = tempfile::tempdir()?;
     let etc = root.path().join("etc/hostinfo");
@@ -171,7 +171,7 @@ fn the_examples_change_nothing_until_they_are_uncommented_and_then_they_are_vali
 }
 
 #[test]
-fn what_writes_a_textfile_is_exposed_to_0_9_at_the_most_and_is_off() -> Result<()> {
+fn the_textfile_service_has_an_exposure_of_at_most_0_9_and_is_off() -> Result<()> {
     let root = installed()?;
     let exposure = exposure(&path_of(&root, "hostinfo-textfile.service"))?;
     assert!(exposure < 0.95, "{exposure}");

@@ -6,7 +6,7 @@ use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::lab::{self, BOOKWORM, PATIENCE};
 
 #[test]
-fn what_kvm_counts_of_a_guest_is_what_libvirt_says_of_its_vcpus() -> Result<()> {
+fn kvms_counters_of_a_guest_are_those_that_libvirt_reports_of_its_vcpus() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
         lab.serve(EVERYTHING)?;
         let guest = lab.domain("a").boot()?;

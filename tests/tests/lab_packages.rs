@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::install::Install;
-use hostinfo_tests::lab::{self, BOOKWORM, FILES, Lab, LabGuest, SOURCE, TRIXIE_AS_IT_COMES};
+use hostinfo_tests::lab::{self, BOOKWORM, FILES, Lab, LabGuest, TRIXIE_AS_IT_COMES};
 use tempfile::TempDir;
 
 const RULES: &str = "/etc/hostinfo/hostinfo.conf";
@@ -13,16 +13,6 @@ const RULES: &str = "/etc/hostinfo/hostinfo.conf";
 fn deb(folder: &TempDir, version: &str) -> Result<PathBuf> {
     Install::prepare_stripped()?.package(version, folder.path())?;
     Ok(folder.path().join(format!("hostinfo-host_{version}-1_amd64.deb")))
-}
-
-/// As if there had never been a hostinfo.
-fn start_without(lab: &Lab) -> Result<()> {
-    lab.sh(&format!(
-        "PREFIX=/usr DESTDIR= BUILT=/usr/sbin GUEST_TOOL=/usr/bin/hostinfo PAGES={SOURCE}/pages \
-            {SOURCE}/scripts/install uninstall
-        rm -r /etc/hostinfo /var/lib/hostinfo && userdel hostinfo && userdel hostinfo-custom"
-    ))
-    .map(drop)
 }
 
 fn install(lab: &Lab, version: &str) -> Result<String> {
@@ -34,7 +24,7 @@ fn install(lab: &Lab, version: &str) -> Result<String> {
 
 /// A guest that is answered on a host that had no hostinfo: by two commands, and the guest's own start.
 fn start_from_file(lab: &Lab) -> Result<LabGuest<'_>> {
-    start_without(lab)?;
+    lab.remove_hostinfo()?;
     let mut plan = lab.domain("a").without_port();
     plan.define()?;
     install(lab, "1.0.0")?;

@@ -22,7 +22,6 @@ const PACKAGE: &str = "hostinfo-selinux_1.0.0-1_all.deb";
 /// Installs the package into a host where hostinfo runs, and has everything used under it.
 fn use_everything_under_selinux(lab: &Lab) -> Result<()> {
     ensure!(lab.sh("getenforce")? == "Enforcing\n");
-    lab.load_vsock()?;
     lab.serve_everything()?;
     let mut guest = lab.domain("a").devices(METRICS_DISK).devices(VSOCK);
     guest.define()?;
@@ -84,7 +83,6 @@ fn linked_by_the_host_itself_the_module_is_the_same_and_goes_with_its_package() 
 fn under_apparmor_daemon_helper_and_opener_have_their_profiles_and_nothing_is_denied() -> Result<()>
 {
     lab::run(BOOKWORM, |lab| {
-        lab.load_vsock()?;
         lab.sh(&format!(". {SOURCE}/dist/load-profiles"))?;
         lab.serve_everything()?;
         let mut guest = lab.domain("a").devices(METRICS_DISK).devices(VSOCK);

@@ -158,7 +158,7 @@ const ATTEMPTS: [(&str, &str); 9] = [
 const OPEN: &str = "mkdir -m 777 /usr/open; echo >/home/open; echo >/tmp/open";
 
 #[test]
-fn whoever_gets_hold_of_the_daemon_can_write_only_what_is_its_own() -> Result<()> {
+fn a_hijacked_daemon_in_its_service_can_write_only_its_own_files() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
         lab.write(RULES, EVERYTHING)?;
         lab.sh(OPEN)?;

@@ -87,7 +87,7 @@ fn a_daemon_whose_loop_stands_still_is_started_again() -> Result<()> {
 }
 
 #[test]
-fn where_vmms_connect_the_socket_stays_open_while_the_daemon_crashes() -> Result<()> {
+fn the_socket_that_vmms_connect_to_stays_open_while_the_daemon_crashes() -> Result<()> {
     const SOCKET: &str = "/srv/vm/web/v.sock_4678";
     lab::run(BOOKWORM, |lab| {
         let settings = "[[listen]]\npath = '/srv/vm/{name}/v.sock_4678'\ndriver = 'fc'\n\

@@ -38,7 +38,7 @@ fn a_renamed_domain_keeps_its_path_and_is_refused_until_that_is_corrected() -> R
 }
 
 #[test]
-fn of_a_domain_and_its_clone_that_run_at_once_neither_is_served() -> Result<()> {
+fn a_domain_and_its_clone_that_run_at_once_are_both_refused() -> Result<()> {
     let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
     let daemon = host.start_daemon_beside(&libvirtd)?;
     libvirtd.define("a", path(&host.socket("a"))?)?;
@@ -134,7 +134,7 @@ fn a_name_of_any_letters_is_served_and_what_only_looks_like_a_port_does_not_coun
 }
 
 #[test]
-fn where_a_domain_is_required_a_socket_that_none_names_is_refused() -> Result<()> {
+fn if_a_domain_is_required_a_socket_that_none_names_is_refused() -> Result<()> {
     let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
     host.write_config("[libvirt]\nrequired = true\n")?;
     let daemon = host.start_daemon_beside(&libvirtd)?;

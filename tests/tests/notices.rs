@@ -47,7 +47,7 @@ fn a_damaged_file_is_set_aside_and_guests_are_served() -> Result<()> {
 }
 
 #[test]
-fn what_is_set_and_cleared_is_an_event_with_the_user_who_did_it() -> Result<()> {
+fn setting_and_clearing_a_notice_are_events_with_the_user_who_did_it() -> Result<()> {
     let host = Host::new(RULES)?;
     let daemon = host.start_daemon()?;
     let mut client = host.client()?;

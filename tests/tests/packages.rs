@@ -45,7 +45,7 @@ fn in_debs(folder: &TempDir) -> Result<BTreeSet<String>> {
 }
 
 #[test]
-fn what_make_install_lays_out_is_in_one_of_the_packages() -> Result<()> {
+fn every_file_that_make_install_lays_out_is_in_one_of_the_packages() -> Result<()> {
     let root = tempfile::tempdir()?;
     Install::prepare()?.make("install", "/usr", root.path())?;
     let wanted = files(root.path())?;

@@ -48,7 +48,7 @@ fn a_virtual_machine_is_without_much_and_nothing_is_wrong() -> Result<()> {
 }
 
 #[test]
-fn what_64_cpus_lack_is_one_line_of_the_log_and_one_of_the_status() -> Result<()> {
+fn a_lack_of_64_cpus_is_one_line_of_the_log_and_one_of_the_status() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let cpus = folder.path().join("sys/devices/system/cpu");
     for cpu in 0..64 {

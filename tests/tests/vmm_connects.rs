@@ -191,7 +191,7 @@ fn for_a_guest_that_is_not_enabled_the_daemon_does_not_listen() -> Result<()> {
 }
 
 #[test]
-fn whom_sighup_enables_or_no_longer_enables_is_all_that_changes() -> Result<()> {
+fn sighup_changes_only_the_guests_that_it_enables_or_no_longer_enables() -> Result<()> {
     let host = Host::new(EVERYTHING)?;
     let vms = Vms::of(&host);
     let enable = |guests| host.write_config(&vms.settings().replace("fc-*", guests));
@@ -214,7 +214,7 @@ fn whom_sighup_enables_or_no_longer_enables_is_all_that_changes() -> Result<()> 
 }
 
 #[test]
-fn of_a_peer_that_is_no_vmm_no_figures_are_told() -> Result<()> {
+fn a_peer_that_is_no_vmm_gets_no_figures() -> Result<()> {
     let host = Host::new(EVERYTHING)?;
     let (_daemon, _vms, path) = serve(&host)?;
     let mut client = FakeGuest::connect(&path)?;
@@ -226,7 +226,7 @@ fn of_a_peer_that_is_no_vmm_no_figures_are_told() -> Result<()> {
 }
 
 #[test]
-fn what_a_killed_daemon_left_is_replaced_and_what_another_program_has_is_not() -> Result<()> {
+fn the_socket_of_a_killed_daemon_is_replaced_and_that_of_another_program_is_not() -> Result<()> {
     let host = Host::new(EVERYTHING)?;
     let (daemon, vms, path) = serve(&host)?;
     FakeGuest::connect(&path)?.ask_one("ping a")?;
@@ -250,7 +250,7 @@ fn what_a_killed_daemon_left_is_replaced_and_what_another_program_has_is_not() -
 }
 
 #[test]
-fn whoever_is_not_the_vmms_user_is_hung_up_on_before_a_byte_is_read() -> Result<()> {
+fn a_peer_that_is_not_the_vmms_user_is_hung_up_on_before_a_byte_is_read() -> Result<()> {
     let host = Host::new(EVERYTHING)?;
     let (daemon, _vms, path) = serve(&host)?;
     drop(FakeGuest::connect(&path)?);

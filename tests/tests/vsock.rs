@@ -39,7 +39,7 @@ fn a_port_that_is_taken_is_named_and_everybody_else_is_served() -> Result<()> {
 }
 
 #[test]
-fn what_waits_for_a_restart_is_named() -> Result<()> {
+fn settings_that_wait_for_a_restart_are_named() -> Result<()> {
     let host = Host::new(EVERYTHING)?;
     let daemon = host.start_daemon()?;
     host.write_config("[vsock]\nenabled = true\nguests = ['qemu-*']\n")?;

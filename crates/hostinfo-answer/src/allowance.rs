@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_counts_and_what_was_not_does_not() {
+    fn only_a_query_that_read_something_counts() {
         use Cost::{Nothing, Read};
         assert_eq!(waits(&[Nothing, Read, Read], INTERVAL), [0, 60, 60]);
         let (mut allowance, now) = (Allowance::default(), Instant::now());
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_on_its_way_may_be_asked_for_once_more() {
+    fn a_value_that_is_on_its_way_may_be_asked_for_once_more() {
         use Cost::{Read, Soon};
         assert_eq!(waits(&[Soon, Read, Soon, Soon, Soon], INTERVAL), [1, 60, 1, 60, 1]);
         assert_eq!(waits(&[Soon, Soon], Duration::ZERO), [0, 0]);

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_no_name_or_no_line_of_a_reply_is_an_error_that_names_it() {
+    fn a_label_that_is_no_name_or_no_line_of_a_reply_is_an_error_that_names_it() {
         let long = "x".repeat(TEXT_MAX + 1);
         for (name, text) in [
             ("", "x"),

@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_nothing_is_not_found() {
+    fn a_word_that_names_nothing_is_not_found() {
         for word in [
             "",
             "loadavg.2",
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_below_a_name_of_the_administrators_is_a_group() {
+    fn names_below_a_custom_name_are_a_group() {
         let Some(Named::Below(row, name)) = resolve("Custom.Rack.*") else { panic!("no group") };
         assert_eq!((row.stat().name, name.as_str()), ("custom.NAME", "rack"));
         let rack = Scope::below(row, name);

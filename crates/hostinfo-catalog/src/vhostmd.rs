@@ -209,7 +209,7 @@ mod tests {
     use crate::stat;
 
     #[test]
-    fn there_is_one_metric_of_a_name_and_context() {
+    fn no_two_metrics_have_the_same_name_and_context() {
         for (at, metric) in METRICS.iter().enumerate() {
             let same = |m: &&Metric| m.name == metric.name && m.context == metric.context;
             assert_eq!(METRICS.iter().position(|m| same(&m)), Some(at), "{}", metric.name);

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_not_answered() {
+    fn bytes_that_are_no_json_are_not_answered() {
         for broken in ["\0", "hello\0", "{}\0", "{\"method\":1}\0", "{\0", "\u{e9}\0"] {
             assert_eq!(front(broken.as_bytes()), Front::Broken, "{broken:?}");
         }
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_asked_is_refused_by_its_name() {
+    fn an_unknown_method_or_interface_is_refused_by_its_name() {
         let no_method = |method: &str| Refusal::MethodNotFound { method: method.to_owned() };
         assert_eq!(refusal(r#"{"method":"Status"}"#), no_method("Status"));
         for method in ["org.hostinfo.Control.Stat", "org.varlink.service.X"] {

@@ -58,7 +58,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_told_of_a_higher_number_is_no_lower(a in 0..=HIGHEST, more in 0..10_000_000i128) {
+        fn a_higher_number_is_never_shown_lower(a in 0..=HIGHEST, more in 0..10_000_000i128) {
             let told = |number| match number_value(number).unwrap() {
                 Value::Whole(whole) => i128::from(whole) * 1_000_000,
                 Value::Micro(micros) => i128::from(micros),

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_user_may_not_read_is_not_shown_whatever_leads_there() {
+    fn a_file_that_the_user_may_not_read_is_not_shown_whatever_leads_there() {
         if !rustix::process::geteuid().is_root() {
             return;
         }

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_not_run_is_passed_over_and_who_has_fewer_running_comes_first() {
+    fn runs_that_may_not_start_are_passed_over_and_guests_with_fewer_running_come_first() {
         let mut queue = Queue::default();
         for guest in ["a", "b", "c"] {
             queue.ask(key("", guest));

@@ -186,7 +186,7 @@ fn a_hundred_that_are_asked_at_once_run_four_at_a_time() {
 }
 
 #[test]
-fn one_that_fails_or_hangs_is_unavailable_for_itself_alone_and_tells_the_guest_no_more() {
+fn a_command_that_fails_or_hangs_makes_only_its_own_statistic_unavailable_without_details() {
     let host = Host::new(
         &[
             command("good", "gauge", "'/bin/echo', '7'", ""),
@@ -332,7 +332,7 @@ fn a_file_may_be_the_guests_own_and_is_read_as_the_user_may() {
 }
 
 #[test]
-fn what_is_defined_as_before_keeps_its_value_and_what_is_not_is_run_anew() {
+fn an_unchanged_definition_keeps_its_value_and_a_changed_one_is_run_anew() {
     let same = command("same", "info", "'/bin/sh', '-c', 'echo $$'", "");
     let host = Host::new(&format!("{same}{}", command("other", "gauge", "'/bin/sleep', '60'", "")));
     let mut custom = host.good();

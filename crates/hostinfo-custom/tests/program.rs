@@ -86,7 +86,7 @@ fn a_caller_that_is_not_the_daemons_user_is_refused_before_it_has_said_anything(
 }
 
 #[test]
-fn it_listens_itself_where_there_is_no_systemd_also_where_another_was_killed() {
+fn without_systemd_the_runner_listens_itself_even_where_a_killed_one_left_its_socket() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("socket");
     for _ in 0..2 {

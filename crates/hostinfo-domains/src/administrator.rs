@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_libvirt_refuses_is_told_in_its_words() {
+    fn a_refusal_by_libvirt_is_reported_in_its_words() {
         let failure = Failure { kind: FailureKind::Denied, words: "read only access".to_owned() };
         let error = start(&(hello() + &said(&Answer::Failed(failure)))).unwrap_err();
         assert_eq!(error.to_string(), "read only access");

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_ran_for_long_or_finds_something_new_has_all_tries_again() {
+    fn a_helper_that_ran_for_long_or_finds_something_new_has_all_tries_again() {
         let (mut backoff, start) = (Backoff::default(), Instant::now());
         let (_, now) = rest(&mut backoff, start);
         backoff.failed(Duration::from_secs(60), now);

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_come_back_is_forgotten() {
+    fn a_domain_that_does_not_come_back_is_forgotten() {
         let (mut collector, now) = (Collector::default(), Instant::now());
         collector.domain(domain(Some(1), State::Running), now);
         collector.clear(now);

@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_libvirt_said_counts_in_the_next_program_until_its_own_helper_fails() {
+    fn libvirts_last_answer_counts_in_the_next_program_until_its_own_helper_fails() {
         let now = Instant::now();
         let (mut before, mut after) = (helper(), helper());
         assert!(before.hand_over(now).is_none(), "nothing is known yet");

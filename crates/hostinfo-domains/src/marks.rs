@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn of_other_hypervisors_and_of_a_process_that_shows_nothing_nothing_is_concluded() {
+    fn other_hypervisors_and_processes_that_show_nothing_prove_nothing() {
         let xen = Domain { driver: "xen".into(), ..domain(1, "a") };
         let names = Names { clauses: vec!["xen-a".into()], ..Names::default() };
         let snapshot = Snapshot::of([(Domain { names, ..xen }, None)], Instant::now());

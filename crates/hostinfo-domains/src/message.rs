@@ -113,7 +113,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_was_said_is_what_is_heard() {
+    fn a_message_is_read_as_it_was_written() {
         let domain = Domain {
             uuid: Uuid::from_u128(7),
             hwuuid: Some(Uuid::from_u128(8)),

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_place_of_a_tag_is_an_error_that_names_it() {
+    fn a_setting_that_is_no_place_of_a_tag_is_an_error_that_names_it() {
         let deep = ["a"; TAG_DEPTH + 1].join("/");
         let place = "namespace = 'urn:x', path = 'a'";
         for (text, word) in [

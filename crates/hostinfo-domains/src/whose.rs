@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_live_domains_with_one_path_neither_is_served_not_even_the_right_one() {
+    fn two_live_domains_with_one_path_are_both_refused_even_the_right_one() {
         let whose = Whose::new(&[domain(1, "a", &["qemu-a"]), domain(2, "clone", &["qemu-a"])]);
         let Claim::Refused(conflict) = whose.of("qemu-a") else { panic!("one of them is served") };
         assert!(conflict.to_string().contains("\"a\", \"clone\""), "{conflict}");

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_regular_file_is_named_and_not_waited_for() {
+    fn a_pipe_socket_or_device_is_named_as_such_and_not_waited_for() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         mkfifoat(CWD, at("pipe"), Mode::RUSR).unwrap();
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_a_file_is_opened_to_be_written_either() {
+    fn only_a_regular_file_is_opened_for_writing() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let append = |path: &Path| open(path, OpenOptions::new().append(true).create(true));

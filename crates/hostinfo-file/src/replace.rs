@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_replaced_stays_as_it_was() {
+    fn a_file_that_cannot_be_replaced_stays_as_it_was() {
         let folder = tempfile::tempdir().unwrap();
         let failed = |file: &Path| replace(file, b"x").unwrap_err().to_string();
         for (path, what) in [(Path::new("/dev/full"), "a device"), (folder.path(), "a directory")] {
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_where_it_is_written_first_is_not_written_through() {
+    fn a_link_where_the_temporary_file_goes_is_not_written_through() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("host.prom");
         fs::write(folder.path().join("aim"), "mine").unwrap();

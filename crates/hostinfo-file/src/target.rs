@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_behind_a_link_is_named_and_neither_opened_nor_waited_for() {
+    fn a_link_to_anything_but_a_file_is_an_error_that_names_it_and_opens_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         mkfifoat(CWD, at("pipe"), Mode::RWXU).unwrap();

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_even_number_of_digits_is_refused() {
+    fn an_odd_number_of_digits_or_a_character_that_is_none_is_refused() {
         for text in ["0", "0g", "g0", "000", "0 ", "+1", "\u{e4}"] {
             let read = serde_json::from_value::<Reply>(text.into());
             assert!(read.is_err(), "{text}");

@@ -153,14 +153,14 @@ mod tests {
     }
 
     #[test]
-    fn nobody_can_change_it() {
+    fn a_document_cannot_be_changed() {
         let document = Document::write(&7).unwrap();
         assert!((&document.0).write_all(b"8").is_err());
         assert!(document.0.set_len(0).is_err());
     }
 
     #[test]
-    fn nobody_can_execute_it_where_the_kernel_can_refuse_that() {
+    fn a_document_cannot_be_executed_if_the_kernel_can_refuse_that() {
         use std::os::unix::fs::PermissionsExt as _;
         let may_refuse = memfd_create("x", MemfdFlags::NOEXEC_SEAL).is_ok();
         let mode = Document::write(&7).unwrap().0.metadata().unwrap().permissions().mode();
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_still_change_is_not_read() {
+    fn a_document_that_could_still_change_is_not_read() {
         let open = |fd| Document::open(fd).unwrap_err();
         let flags = MemfdFlags::ALLOW_SEALING;
         assert!(matches!(open(memfd_create("x", flags).unwrap()), Error::Unsealed));
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_not_written() {
+    fn a_document_that_is_too_long_is_not_written() {
         let mut bounded = Bounded { to: Vec::new(), left: 3 };
         bounded.write_all(b"abc").unwrap();
         let error = bounded.write_all(b"d").unwrap_err();

@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_call_asks_for_a_bounded_number_of_domains_and_of_their_vcpus() {
+    fn each_call_asks_for_a_bounded_number_of_domains_and_of_vcpus() {
         let sizes = |vcpus: &[u64]| -> Vec<usize> {
             let domains = vcpus.iter().map(|vcpus| (Uuid::from_u128(1), *vcpus));
             batches(domains).iter().map(Vec::len).collect()

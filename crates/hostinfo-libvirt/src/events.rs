@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_goes_on_from_a_snapshot_is_told_apart_from_what_was_paused() {
+    fn a_domain_that_resumes_from_a_snapshot_is_told_apart_from_a_paused_one() {
         let of = |event, detail| of_lifecycle(event, detail);
         assert_eq!(of(sys::VIR_DOMAIN_EVENT_STARTED, 3), Change::Started);
         assert_eq!(of(sys::VIR_DOMAIN_EVENT_RESUMED, 2), Change::Reverts);

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_what_is_read() {
+    fn a_declared_state_is_read_as_it_was_written() {
         for remark in [None, Some("a fan has failed: rack 7, Übergabe an \"B\"")] {
             for state in HostState::ALL {
                 let declared = declared(state, remark).unwrap();
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_says_nothing() {
+    fn a_damaged_file_is_an_error_and_declares_nothing() {
         let long = vec![b' '; STATE_FILE_MAX + 1];
         for damaged in [&b""[..], b"{", b"\"draining\"", b"{\"state\":\"down\"}", b"\xff", &long] {
             assert!(Declared::parse(damaged).is_err());

@@ -153,7 +153,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn it_is_over_at_its_end_and_never_without_one() {
+    fn a_notice_is_over_at_its_end_and_never_without_one() {
         let mut draft = draft("*", AT, "x");
         assert!(!Notice::new(1, draft.clone()).unwrap().is_over(Timestamp::MAX));
         draft.until = Some(time("2026-11-24T00:00:00Z"));
@@ -163,7 +163,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_told_has_at_most_400_bytes() {
+    fn a_notice_is_at_most_400_bytes_long() {
         let text = |bytes: usize| "ü".repeat(bytes / 2) + &"x".repeat(bytes % 2);
         let head = NOTICE_MAX - "maintenance at 2026-11-23T22:00:00Z: ".len();
         let notice = Notice::new(1, draft("*", AT, &text(head))).unwrap();
@@ -172,7 +172,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_no_line_no_pattern_or_ends_before_it_begins_is_refused() {
+    fn a_notice_needs_a_line_of_text_a_pattern_and_an_end_after_its_beginning() {
         for text in ["", " ", "a\nb", "a\tb", "x ", "a\u{85}b", "\u{1b}[31m"] {
             assert_eq!(Notice::new(1, draft("*", AT, text)), Err(Invalid::Text), "{text:?}");
         }

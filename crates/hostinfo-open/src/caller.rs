@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_runs_these_tests_is_not_the_daemon_and_one_who_is_not_seen_is_not_either() {
+    fn a_caller_outside_the_unit_is_not_the_daemon_and_neither_is_one_that_cannot_be_seen() {
         let (_one, two) = UnixStream::pair().unwrap();
         let why = check(&two, UNIT, Path::new("/proc")).unwrap_err();
         assert!(matches!(why, NotHostinfod::Elsewhere { .. }), "{why}");

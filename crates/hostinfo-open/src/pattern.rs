@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pattern_says_why_and_what_to_write() {
+    fn the_error_for_a_bad_pattern_says_why_and_what_to_write() {
         for (text, word) in [
             ("run/{name}", "not an absolute path"),
             ("", "not an absolute path"),

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_line_and_its_remedy() {
+    fn the_error_for_a_bad_section_names_its_line_and_the_remedy() {
         let two = "[[sockets]]\npath = '/r/{name}'\ndriver = 'a'\n\
                    [[sockets]]\npath = '/r/{name}.s'\ndriver = 'b'\n";
         for (text, line, word) in [

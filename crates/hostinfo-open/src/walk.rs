@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_there_nobody_listening_and_others_waiting_are_told_apart() {
+    fn an_absent_socket_a_dead_one_and_a_full_one_are_told_apart() {
         let tree = Tree::new();
         drop(UnixListener::bind(tree.at("run/vm/dead.s")).unwrap());
         let full = UnixListener::bind(tree.at("run/vm/full.s")).unwrap();
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_a_proc_file_system_is_gone_through() {
+    fn the_walk_refuses_to_pass_through_a_proc_file_system() {
         let sockets =
             Sockets::parse("[[sockets]]\npath = '/self/{name}'\ndriver = 'qemu'").unwrap();
         let owner = Uid::from_raw(fstat(fs::File::open("/proc").unwrap()).unwrap().st_uid);

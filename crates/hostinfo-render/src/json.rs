@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn where_all_is_refused_it_is_one_line_as_get_has_it() {
+    fn if_all_is_refused_the_reply_is_one_line_as_for_get() {
         let answers = [refused("swap", none_here()), refused("x", Refusal::NoSuchStatistic)];
         assert_eq!(shown(json, &answers), "503 swap: this host has none\n");
     }

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_condition_is_an_error_that_names_it() {
+    fn a_bad_condition_is_an_error_that_names_it() {
         let many: Vec<String> = (0..=CONDITIONS_MAX).map(|number| format!("t{number}")).collect();
         let many: Vec<_> = many.iter().map(|key| (&**key, "x")).collect();
         for (all, words) in [

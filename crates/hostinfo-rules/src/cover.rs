@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_work_does_not_suffice_there_is_no_answer() {
+    fn no_answer_is_given_when_the_permitted_work_does_not_suffice() {
         let hard = pattern(&format!("q-*[ab]{}", "?".repeat(40)));
         let harder = pattern(&format!("q-*[bc]{}", "?".repeat(40)));
         let mut work = 10_000;

@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_long_line_only_the_part_around_the_place_is_shown() {
+    fn only_the_part_of_a_long_line_around_the_place_is_shown() {
         let line = format!("{}X{}", "a".repeat(100_000), "b".repeat(100_000));
         let shown = shown(&line, 100_000, "");
         assert!(shown.len() < 1000);

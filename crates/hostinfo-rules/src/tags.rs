@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_as_it_was_last_read() {
+    fn tags_that_cannot_be_read_are_as_they_were_last_read() {
         let last = tags(&[("role", Some("db")), ("project", Some("acme")), ("odd", None)]);
         assert_eq!(Tags::Unreadable.or_last(&last), last);
         let now = tags(&[("role", None), ("project", Some("b")), ("new", None), ("odd", None)]);

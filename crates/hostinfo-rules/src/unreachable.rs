@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn from_narrow_to_wide_every_rule_can_match() {
+    fn every_rule_can_match_if_narrow_ones_come_first() {
         assert_eq!(never(&["qemu-myguest", "qemu-*", "*"]), []);
         assert_eq!(never(&["qemu-a*", "qemu-*b", "xen-a*", "*-a*"]), []);
     }
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_that_cover_a_rule_together_those_are_named_that_are_needed() {
+    fn only_the_rules_that_are_needed_to_cover_another_are_named() {
         assert_eq!(
             never(&["qemu-[a-m]*", "qemu-ab", "xen-*", "qemu-[n-z]*", "qemu-[a-z]"]),
             [after(1, &[0]), after(4, &[0, 3])]

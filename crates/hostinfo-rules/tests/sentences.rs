@@ -190,7 +190,7 @@ fn the_first_rule_that_matches_decides_alone_and_nothing_is_inherited() {
 }
 
 #[test]
-fn what_a_rule_lacks_has_the_built_in_default_and_so_has_a_guest_without_a_rule() {
+fn settings_that_no_rule_gives_have_the_built_in_defaults() {
     for (rules, guest) in [
         (rules("a-1:\n"), "a-1"),
         (rules("a-1:\n enabled = 0\n"), "a-2"),
@@ -405,7 +405,7 @@ fn a_bad_pattern_is_an_error() {
 }
 
 #[test]
-fn what_is_not_utf8_is_an_error_with_a_place() {
+fn bytes_that_are_not_utf8_are_an_error_with_a_place() {
     let problems =
         parse(b"*:\n # gr\xFC\xDFe\n interval = 5\n\xC3(:\n interval = 5\n").unwrap_err();
     let places: Vec<_> = problems.iter().map(|p| (p.line(), p.column())).collect();

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_changes_is_read_until_it_was_read() {
+    fn a_constant_is_read_until_reading_it_succeeds() {
         let mut cached: Cached<(), u32> = Cached::default();
         for millis in [0, 50, 100, 200, 300, 10_000] {
             let _ = cached.once(at(millis), |reads| {

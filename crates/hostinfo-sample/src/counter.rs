@@ -6,6 +6,18 @@
 //! The first number that is too high is set aside. If the next reading agrees with those before it,
 //! that one number was absurd. If the next reading continues from the high number, so does the
 //! count, without the jump.
+//!
+//! Guests see only counters that never fall. Which type makes one depends on what is counted:
+//!
+//! | type | what it continues |
+//! |---|---|
+//! | [`GuestCounter`] | one number of the host, such as a line of `/proc/vmstat` |
+//! | `cputime::CpuTimes` | the lines of `/proc/stat`, of all CPUs and of each |
+//! | `devices::Devices` | sums over disks or interfaces, which are recognized when they come back |
+//! | `tally::Tally` | sums over what comes and goes and is not recognized: threads, cgroups, CPUs |
+//! | `vmm::file_counters::FileCounters` | the numbers of one file of a guest, whose process or cgroup may change |
+//!
+//! The first three judge each number with a [`Counter`]. The last two believe every gain, see `tally::gain`.
 
 use std::time::Duration;
 
@@ -179,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn one_absurd_number_is_dropped_and_what_was_counted_meanwhile_is_not() {
+    fn one_absurd_number_is_dropped_without_losing_the_counts_around_it() {
         for absurd in [u64::MAX, u64::MAX - 7, 1 << 63, 5_000] {
             assert_eq!(reported(&[50, absurd, 70, 80], None), [50, 50, 70, 80], "{absurd}");
         }
@@ -207,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_went_below_zero_before_it_was_first_read_is_no_count() {
+    fn a_counter_that_was_below_zero_when_first_read_has_no_count() {
         let mut counter = GuestCounter::default();
         assert_eq!(counter.report(u64::MAX - 7, at(0), PACE, None), None);
         assert_eq!(counter.report(7, at(1), PACE, None), Some(7));
@@ -222,7 +234,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_reported_never_falls_and_always_goes_on(
+        fn the_reported_count_never_falls_and_always_goes_on(
             numbers in prop::collection::vec(any::<u64>(), 1..20), last in 0..NO_COUNT / 2,
         ) {
             let mut counter = GuestCounter::default();

@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_is_none() {
+    fn a_text_that_is_no_list_of_cpus_is_none() {
         for text in
             ["", "\n", "-", "3-1", "0-", "1,,2", "0-1-2", "x", "-1", "0-4294967295", "0-8192"]
         {

@@ -159,13 +159,13 @@ mod tests {
         Absent { error: Some(error.to_owned()), ..Absent::new(reason, "do something") }
     }
 
-    fn told(missing: &Missing) -> Vec<String> {
-        let mut told: Vec<String> = missing
+    fn lines(missing: &Missing) -> Vec<String> {
+        let mut lines: Vec<String> = missing
             .of_guests()
             .map(|(guest, file, absent)| format!("{guest}: {file}: {}", absent.advice().unwrap()))
             .collect();
-        told.sort();
-        told
+        lines.sort();
+        lines
     }
 
     #[test]
@@ -177,8 +177,8 @@ mod tests {
                 missing.note_of(&format!("qemu-{guest}"), CPU, Some(&lack("unseen", &process)));
             }
         }
-        assert_eq!((told(&missing).len(), missing.faults()), (1000, 3000));
-        let first = &told(&missing)[0];
+        assert_eq!((lines(&missing).len(), missing.faults()), (1000, 3000));
+        let first = &lines(&missing)[0];
         assert!(first.starts_with("qemu-0: cgroup cpu.weight"), "{first}");
         assert!(
             first.ends_with("unseen: do something (/proc/00/stat: Permission denied)"),
@@ -193,14 +193,14 @@ mod tests {
             let lack = Absent::new(Box::leak(number.to_string().into_boxed_str()), "do something");
             missing.note_of("qemu-a", CPU, Some(&lack));
         }
-        assert_eq!(told(&missing).len(), OF_GUEST_MAX);
+        assert_eq!(lines(&missing).len(), OF_GUEST_MAX);
         missing.note_of("qemu-b", CPU, Some(&lack("unseen", "x")));
         missing.note(CPU, Some(&lack("unseen", "x")));
-        assert_eq!((told(&missing).len(), missing.of_host().count()), (OF_GUEST_MAX + 1, 1));
+        assert_eq!((lines(&missing).len(), missing.of_host().count()), (OF_GUEST_MAX + 1, 1));
     }
 
     #[test]
-    fn what_many_cpus_or_files_lack_is_one_lack_with_a_count() {
+    fn a_lack_that_many_cpus_or_files_share_is_one_lack_with_a_count() {
         let mut missing = Missing::default();
         for cpu in 0..64 {
             missing.note(CPU, Some(&lack("this host has none", &format!("cpu{cpu}")).of(64)));
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_host_is_without_is_remembered_and_no_fault() {
+    fn a_source_that_a_host_cannot_have_is_remembered_and_no_fault() {
         let mut missing = Missing::default();
         missing.note(CPU, Some(&Absent::unsupported("this host has no meter")));
         missing.note(MEMORY, Some(&Absent::chosen("this host has no swap")));
@@ -233,19 +233,19 @@ mod tests {
     }
 
     #[test]
-    fn what_no_guest_can_have_is_the_hosts_lack_and_told_once() {
+    fn a_source_that_no_guest_has_is_the_hosts_lack_and_reported_once() {
         let mut missing = Missing::default();
         for guest in ["qemu-a", "qemu-b"] {
             let process = format!("/proc/{guest}/schedstat: No such file or directory");
             missing.note_of(guest, CPU, Some(&lack("this host does not tell", &process)));
         }
-        assert_eq!((told(&missing).len(), missing.of_host().count()), (0, 1));
+        assert_eq!((lines(&missing).len(), missing.of_host().count()), (0, 1));
         missing.note_of("qemu-a", CPU, None);
         assert_eq!(missing.of_host().count(), 0);
     }
 
     #[test]
-    fn what_a_guest_does_without_is_no_fault() {
+    fn a_source_that_a_guest_chose_to_do_without_is_no_fault() {
         let mut missing = Missing::default();
         let without = Absent::optional("this guest has none", "turn it on");
         missing.note_of("a", CPU, Some(&without));
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_mended_and_who_is_gone_is_told_no_more() {
+    fn mended_lacks_and_those_of_guests_that_are_gone_are_reported_no_more() {
         let mut missing = Missing::default();
         for guest in ["qemu-a", "qemu-b"] {
             missing.note_of(guest, CPU, Some(&lack("unseen", "x")));
@@ -263,12 +263,12 @@ mod tests {
         }
         missing.note_of("qemu-a", CPU, None);
         missing.forget("qemu-b");
-        let [left] = &told(&missing)[..] else { panic!("one") };
+        let [left] = &lines(&missing)[..] else { panic!("one") };
         assert!(left.contains("unlimited"), "{left}");
         missing.note_of("qemu-a", MEMORY, Some(&Absent::plain("there is none")));
-        assert_eq!(told(&missing), [""; 0]);
+        assert_eq!(lines(&missing), [""; 0]);
         missing.note_of("qemu-a", MEMORY, Some(&lack("unlimited", "y")));
-        assert_eq!(told(&missing).len(), 1, "it has come again");
+        assert_eq!(lines(&missing).len(), 1, "it has come again");
         missing.note(CPU, Some(&lack("unseen", "x")));
         missing.note(MEMORY, Some(&lack("unseen", "x")));
         missing.note(CPU, None);

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_does_not_count_has_no_share() {
+    fn a_time_that_the_kernel_does_not_count_has_no_share() {
         let mut old = ticks(10, 10, 10, 0);
         old[7] = None;
         let zero = ticks(0, 0, 0, 0);

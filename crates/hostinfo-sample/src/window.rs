@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_asked_for_an_hour_the_window_is_an_hour() {
+    fn after_an_hour_without_queries_the_window_is_an_hour() {
         let window = window(&[0, 3_600_000]);
         assert_eq!(seconds(&window, 3_600_000), Some(Duration::from_secs(3600)));
     }
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lacking_now_is_told_and_what_was_lacking_then_is_asked_for_again() {
+    fn a_figure_that_is_absent_now_says_why_and_one_that_was_absent_before_says_ask_again() {
         let pair = |before: Result<u64, Absent>, now: Result<u64, Absent>| {
             let mut window = Window::default();
             window.push(at(0), before);

@@ -52,13 +52,13 @@ impl Incident {
     /// ```text
     /// cpu contended from 2026-11-28T10:02Z to 2026-11-28T10:05Z: 34% waited
     /// ```
-    pub(crate) fn told(&self, phase: Duration, permits: Permits<'_>) -> String {
+    pub(crate) fn words(&self, phase: Duration, permits: Permits<'_>) -> String {
         let (what, state, from) = (self.what.word(), self.state.word(), minute(self.from, phase));
         let to = match self.end {
             End::Open => "now".to_owned(),
             End::Unseen | End::Closed => minute(self.to, phase),
         };
-        let figure = self.figure.told(self.what, permits);
+        let figure = self.figure.words(self.what, permits);
         let figure = figure.map_or_else(String::new, |figure| format!(": {figure}"));
         format!("{what} {state} from {from} to {to}{figure}")
     }
@@ -109,8 +109,8 @@ mod tests {
     }
 
     #[test]
-    fn it_is_told_to_the_minute_on_the_guests_own_phase() {
-        let told = |phase| incident().told(Duration::from_secs(phase), &|_, _| true);
+    fn an_incident_is_told_to_the_minute_on_the_guests_own_phase() {
+        let told = |phase| incident().words(Duration::from_secs(phase), &|_, _| true);
         assert_eq!(
             told(0),
             "cpu contended from 2026-11-28T10:02Z to 2026-11-28T10:05Z: 34% waited"
@@ -123,16 +123,16 @@ mod tests {
     }
 
     #[test]
-    fn one_that_lasts_is_told_to_last() {
+    fn an_incident_that_lasts_is_told_to_last() {
         let lasting = Incident { end: End::Open, ..incident() };
-        let told = lasting.told(Duration::ZERO, &|_, _| true);
+        let told = lasting.words(Duration::ZERO, &|_, _| true);
         assert_eq!(told, "cpu contended from 2026-11-28T10:02Z to now: 34% waited");
     }
 
     #[test]
     fn a_guest_that_may_not_see_what_a_figure_comes_from_gets_none() {
         for hidden in ["vm.cpu.delay", "vm.cpu.throttled"] {
-            let told = incident().told(Duration::ZERO, &|stat, _| stat.stat().name != hidden);
+            let told = incident().words(Duration::ZERO, &|stat, _| stat.stat().name != hidden);
             assert_eq!(told, "cpu contended from 2026-11-28T10:02Z to 2026-11-28T10:05Z");
         }
     }

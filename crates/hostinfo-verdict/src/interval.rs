@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_two_samples_has_no_parts() {
+    fn an_interval_with_fewer_than_two_samples_has_no_parts() {
         let sample = Sample::default();
         for samples in [vec![], vec![(Duration::from_secs(9), &sample)]] {
             let interval = Interval::new(samples);

@@ -301,7 +301,7 @@ proptest! {
     }
 
     #[test]
-    fn nobody_is_blamed_who_was_not_there((mut parts, cpus, knows_cpus) in any_window()) {
+    fn no_absent_cause_is_blamed((mut parts, cpus, knows_cpus) in any_window()) {
         for part in &mut parts {
             (part.others, part.around, part.swap, part.drops) = (0, 0, 0, 0);
             part.host_stall = part.stall;

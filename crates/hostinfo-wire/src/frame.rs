@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_host_could_have_said_is_dropped_in_silence_whatever_its_length_and_bytes() {
+    fn a_line_that_a_host_could_have_sent_is_dropped_in_silence_whatever_its_length_and_bytes() {
         let mut long = b" \t4".to_vec();
         long.extend([0u8; 5000]);
         long.push(b'\n');
@@ -250,7 +250,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn how_the_bytes_are_cut_does_not_matter(
+        fn lines_do_not_depend_on_how_the_bytes_are_cut(
             bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), Just(CANCEL), any::<u8>()], 0..4000),
             cut in 1usize..1500,
         ) {
@@ -259,7 +259,7 @@ mod tests {
         }
 
         #[test]
-        fn which_line_end_a_client_sends_does_not_matter(
+        fn lines_do_not_depend_on_which_line_end_a_client_sends(
             texts in proptest::collection::vec("[a-z0-9 ]{0,40}", 0..20), cut in 1usize..50,
         ) {
             let ended = |end: &str| -> String { texts.iter().map(|text| format!("{text}{end}")).collect() };

@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_there_or_can_be_done() {
+    fn other_paths_and_methods_are_refused() {
         for path in ["/", "/metrics/", "/metric", "*", "/metrics%00", "http://h/metrics"] {
             let request = GET.replace("/metrics", path);
             assert_eq!(status(&request), "HTTP/1.1 404 Not Found", "{path}");

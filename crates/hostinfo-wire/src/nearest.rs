@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_the_one_that_is_most_alike_and_the_first_of_several() {
+    fn the_nearest_name_is_the_one_most_alike_and_the_first_of_several() {
         let near = |word: &str| nearest(word, ["web2", "web1", "mail"].into_iter(), ALIKE);
         assert_eq!(near("mial"), Some("mail"));
         assert_eq!(near("web"), Some("web1"));

@@ -62,7 +62,7 @@ hostinfo_host_name_info{value=\"a # EOF\"} 1
     }
 
     #[test]
-    fn nothing_becomes_nothing() {
+    fn an_empty_text_stays_empty() {
         assert_eq!(classic("# EOF\n"), "");
         assert_eq!(classic(""), "");
     }

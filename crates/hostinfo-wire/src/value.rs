@@ -107,7 +107,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_what_was_meant(micros in any::<i64>()) {
+        fn a_micro_is_written_exactly(micros in any::<i64>()) {
             let text = Value::Micro(micros).to_string();
             let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
             let padded = format!("{whole}{part:0<6}");

@@ -98,7 +98,7 @@ mod tests {
     const HIDDEN: Others = Others { holders: Vec::new(), is_partial: true };
 
     #[test]
-    fn who_was_seen_is_named_with_what_to_do() {
+    fn a_program_that_was_seen_is_named_with_what_to_do() {
         let agetty = seen("agetty", true);
         assert_eq!(in_use(&agetty), "in use by agetty (PID 412). Stop that, then ask again");
         assert!(disturbed(&agetty, true).starts_with("agetty (PID 412) also uses this port."));
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_not_seen_is_not_named() {
+    fn a_program_that_was_not_seen_is_not_named() {
         assert!(in_use(&HIDDEN).ends_with("as root, hostinfo says which"));
         assert!(!in_use(&NOBODY).contains("root"));
         assert!(disturbed(&HIDDEN, false).contains("as root"));
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn who_only_holds_the_port_is_not_said_to_read_from_it_and_two_are_spoken_of_as_two() {
+    fn a_program_that_only_holds_the_port_is_not_said_to_read_and_two_programs_take_the_plural() {
         let mut others = seen("cat", true);
         others.holders.push(holder(500, "logger", false));
         let told = silent(port(), &others).unwrap();

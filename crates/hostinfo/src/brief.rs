@@ -262,7 +262,7 @@ It is the host (CPU time). To show whoever runs it: hostinfo diagnose
     }
 
     #[test]
-    fn what_a_host_does_not_have_or_tell_leaves_no_line() {
+    fn values_that_a_host_does_not_have_or_tell_leave_no_line() {
         let lines = reply(&[
             "503 notice: there are no notices",
             "200 verdict.cpu=ok: your vCPUs ran",
@@ -350,7 +350,7 @@ It is the host (CPU time). To show whoever runs it: hostinfo diagnose
 
     proptest! {
         #[test]
-        fn it_never_has_more_than_eight_lines(
+        fn the_page_never_has_more_than_eight_lines(
             lines in proptest::collection::vec(
                 ("(notice|verdict|verdict\\.incident|host)\\.(cpu|memory|io|net|id|name|[0-9])=\\PC{0,20}", 0..2usize),
                 0..40,

@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_asks_for_attention_has_a_colour() {
+    fn a_value_that_asks_for_attention_has_a_colour() {
         for plain in [
             ("memory.total", "1"),
             ("host.state", "normal"),

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_refused_is_not_among_the_answers() {
+    fn a_refused_name_is_not_among_the_answers() {
         let shown = text(lines(&[
             (Code::Done, "physcpus=64"),
             (Code::NotPermitted, "host.name: not permitted"),
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn where_all_is_refused_json_is_still_an_object() {
+    fn json_is_an_object_even_if_all_is_refused() {
         let shown = object(lines(&[(Code::NotPermitted, "host.name: not permitted")])).unwrap();
         assert_eq!(shown.text, "{\"errors\":{\"host.name\":403}}\n");
         assert!(shown.partial);

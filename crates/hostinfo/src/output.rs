@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_nothing_to_write_or_no_room_the_file_stays_as_it_was() {
+    fn the_file_stays_as_it_was_if_there_is_nothing_to_write_or_no_room() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("host.prom");
         fs::write(&file, "before").unwrap();

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_recording_is_left_as_it_is() {
+    fn a_file_that_is_no_recording_is_left_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r");
         for other in ["time,value\n", "#!", "\0"] {

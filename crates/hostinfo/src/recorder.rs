@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_host_says_is_one_line() {
+    fn a_text_from_the_host_becomes_one_line() {
         let mut played = Played::new();
         let entries = played.at(0, Ok(&["host.name=a\u{2028}b\u{1b}[31m"]));
         assert_eq!(entries[0], Entry::Host { time: 0, host: "\"a b [31m\"".to_owned() });

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_refused_everything_is_told_whom_to_ask_and_nothing_that_was_not_typed() {
+    fn a_guest_that_is_refused_everything_is_told_whom_to_ask_without_words_it_did_not_type() {
         assert!(refusal(BLOCKED).starts_with("this guest may not ask. Ask whoever runs the host"));
         for all in ["list: not permitted", "*: not permitted"] {
             assert!(refusal(all).starts_with("this guest may see nothing of its host. Ask "));

@@ -196,7 +196,7 @@ newer.thing     7
     }
 
     #[test]
-    fn what_is_listed_and_has_no_value_is_counted() {
+    fn statistics_that_are_listed_without_a_value_are_counted() {
         let listed = [
             "loadavg.1 gauge - x",
             "swap.free gauge bytes x",

@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_stays_as_it_is() {
+    fn a_value_without_a_known_unit_stays_as_it_is() {
         assert_eq!(human("12", "gauge", "kelvins"), "12 kelvins");
         assert_eq!(human("12", "", ""), "12");
         assert_eq!(human("ok: nothing waits", "info", "-"), "ok: nothing waits");

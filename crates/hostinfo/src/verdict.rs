@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_host_never_measures_is_told_from_what_it_does_not_know_now() {
+    fn a_verdict_that_a_host_never_has_is_told_from_one_that_is_unknown_now() {
         // All reasons that hosts give, each below its cause.
         let told = include_str!("../../hostinfo-verdict/fixtures/sentences.txt");
         let mut lasting = 0;
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_verdicts_the_last_is_waited_for() {
+    fn the_wait_is_for_the_last_of_several_verdicts() {
         let reply = |texts: &[&str]| -> Vec<Line> {
             texts.iter().map(|text| Line { code: Code::Done, text: (*text).to_owned() }).collect()
         };
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_yet_is_waited_for_too() {
+    fn a_value_that_is_not_there_yet_is_waited_for_too() {
         let refused = |text: &str| [Line { code: Code::Unavailable, text: text.to_owned() }];
         assert_eq!(again(&refused("cpu.busy: ask again in 1 s")), Some(Duration::from_secs(1)));
         assert_eq!(again(&refused("swap.free: this host has no swap")), None);

@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_go_together_is_refused() {
+    fn arguments_that_cannot_go_together_are_refused() {
         for line in [
             "enable",
             "enable a --now --port 2",

@@ -123,7 +123,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
-    fn it_is_made_once_and_can_be_passed_through_but_not_looked_into() {
+    fn the_directory_is_made_once_and_can_be_passed_through_but_not_listed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("hostinfo");
         assert_eq!([make_one(&path).unwrap(), make_one(&path).unwrap()], [true, false]);
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_the_way_is_named_with_the_remedy() {
+    fn a_file_in_the_directorys_place_is_named_with_the_remedy() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         std::fs::write(&path, "").unwrap();

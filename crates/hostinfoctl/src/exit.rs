@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_libvirt_says_is_one_line_with_a_remedy() {
+    fn an_error_of_libvirts_is_one_line_with_a_remedy() {
         let denied = failed(FailureKind::Denied, "operation\nforbidden: read only");
         let words = denied.to_string();
         assert_eq!(words.lines().count(), 1);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn one_status_sums_up_equal_failures_and_1_different_ones() {
+    fn equal_failures_keep_their_exit_status_and_different_ones_give_1() {
         assert_eq!([sum([]), sum([0, 0]), sum([0, 3, 3]), sum([3, 6, 0])], [0, 0, 3, 1]);
     }
 }

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_means_nothing_is_told_with_what_may_be_meant() {
+    fn an_unknown_guest_is_an_error_that_suggests_the_nearest_name() {
         let (names, failures) = chosen(&["wbe-1", "nothing", "x*", "a\\b", "db"]);
         assert_eq!(names, ["db"]);
         assert_eq!(failures[0], "there is no guest \"wbe-1\": do you mean \"web-1\"?");

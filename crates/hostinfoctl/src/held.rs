@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_daemons_sockets_cannot_be_seen_nobody_is_named() {
+    fn nobody_is_named_if_the_daemons_sockets_cannot_be_seen() {
         assert_eq!(suspected(&[Found::Client(7)], None), []);
         assert_eq!(suspected(&[Found::Client(7), Found::Queue], None), [None]);
         let held = HeldPort { guest: "qemu-a".to_owned(), holder: None };

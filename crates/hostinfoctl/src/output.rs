@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_something_to_a_terminal_is_spelt_out() {
+    fn characters_that_do_something_to_a_terminal_are_spelt_out() {
         assert_eq!(printable("a\u{1b}[31m\u{202e}b é"), "a\\u{1b}[31m\\u{202e}b é");
         assert_eq!(printable_lines("200-a\n200 \u{1b}b\rc\n"), "200-a\n200 \\u{1b}b\\u{d}c\n");
         assert_eq!(printable_lines(""), "");

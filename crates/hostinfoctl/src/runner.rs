@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_program_prints_comes_with_its_status_and_within_a_bound() {
+    fn a_programs_output_comes_with_its_status_and_within_a_bound() {
         let ran = run("sh", &["-c", "echo out; echo err >&2; exit 3"]).unwrap();
         assert_eq!((ran.status, &*ran.stdout, &*ran.stderr), (Some(3), "out\n", "err\n"));
         let ran = run("sh", &["-c", "yes"]).unwrap();

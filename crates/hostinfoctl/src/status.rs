@@ -202,7 +202,7 @@ mod tests {
     use hostinfo_control::{Missing, Place, WhyWithout, Without};
 
     #[test]
-    fn what_is_wrong_stands_below_what_it_concerns() {
+    fn a_problem_stands_below_the_line_that_it_concerns() {
         let since = "2026-11-22T21:30:00Z".parse().unwrap();
         let status = DaemonStatus {
             version: "0.1.0".to_owned(),

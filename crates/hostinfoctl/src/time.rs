@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn how_long_ago_it_was_is_told_by_one_number() {
+    fn an_age_is_told_by_one_number() {
         let now: Timestamp = "2026-11-22T21:30:00Z".parse().unwrap();
         let before = |seconds| ago(now - SignedDuration::from_secs(seconds), now);
         assert_eq!([before(-5), before(59), before(600)], ["0 s ago", "59 s ago", "10 min ago"]);

@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_says_what_runs_now_and_whether_there_was_a_gap() {
+    fn upgrade_says_which_version_runs_now_and_whether_there_was_a_gap() {
         let upgraded =
             Upgraded { before: "0.1.0".to_owned(), version: "0.2.0".to_owned(), guests: 7 };
         let told = shown(&Outcome { upgraded: upgraded.clone(), restarted: false });

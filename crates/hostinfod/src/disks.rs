@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_in_a_disks_place_is_neither_followed_nor_waited_for() {
+    fn a_pipe_link_or_folder_in_a_disks_place_is_neither_followed_nor_waited_for() {
         let folder = tempfile::tempdir().unwrap();
         let place = |name: &str| folder.path().join("disk").join(name);
         let aim = folder.path().join("aim");

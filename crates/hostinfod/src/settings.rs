@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_daemon_does_not_know_is_an_error_with_its_place() {
+    fn an_unknown_setting_is_an_error_with_its_place() {
         for (text, word) in [
             ("[flow]\nlines = 3\n", "lines"),
             ("[log]\nlevel = 'loud'\n", "loud"),

@@ -195,7 +195,7 @@ fn a_preview_waits_for_a_command_as_its_guest_would() {
 }
 
 #[test]
-fn one_that_hangs_is_unavailable_after_its_deadline_and_holds_up_nobody_else() {
+fn a_command_that_hangs_is_unavailable_after_its_deadline_and_holds_up_nobody_else() {
     let hangs = command("hangs", "gauge", "'/bin/sleep', '60'", "timeout = '1s'");
     let quick = command("quick", "gauge", "'/bin/echo', '1'", "");
     let host = Host::new(&(hangs + &quick), &[]);
@@ -216,7 +216,7 @@ fn one_that_hangs_is_unavailable_after_its_deadline_and_holds_up_nobody_else() {
 }
 
 #[test]
-fn who_hangs_up_before_the_answer_has_asked_all_the_same() {
+fn a_guest_that_hangs_up_before_the_answer_has_used_up_its_interval() {
     for line in ["custom.count", "GET /metrics/XML"] {
         let definition = command("count", "counter", "'DIR/count'", "every = '1s'");
         let program = ("count", "echo run >> runs; sleep 0.5; wc -l < runs");

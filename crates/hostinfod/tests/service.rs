@@ -143,7 +143,7 @@ fn a_missing_socket_directory_is_named_with_its_remedy() {
 }
 
 #[test]
-fn where_all_inotify_instances_are_in_use_the_limit_is_named_and_another_try_may_help() {
+fn if_all_inotify_instances_are_in_use_the_limit_is_named_and_another_try_may_help() {
     let place = Place::new();
     let daemon = place.command();
     let output = Command::new("unshare")

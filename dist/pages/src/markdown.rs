@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_a_file_of_docs_names_its_page() {
+    fn a_link_to_a_file_of_docs_becomes_the_name_of_its_page() {
         assert_eq!(
             body("See [rules.md](rules.md), `docs/protocol.md` and <b>.\n").map_err(|_| ()),
             Err(()),

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_given_several_times_has_dots_behind_it() {
+    fn an_argument_that_may_be_repeated_has_dots_behind_it() {
         let [_, hostinfoctl, _] = programs();
         let body = page(hostinfoctl).unwrap().body;
         let synopsis = |command: &str| {

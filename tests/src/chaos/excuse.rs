@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_faults_the_later_end_counts() {
+    fn the_later_end_of_two_faults_counts() {
         let (mut excuses, now) = (Excuses::default(), Instant::now());
         excuses.begin(Harm::Waiting);
         excuses.begin(Harm::Waiting);

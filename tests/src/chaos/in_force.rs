@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_known_by_a_tag_may_fall_to_the_last_rule_only_while_tags_may_be_lacking() {
+    fn a_guest_known_by_a_tag_may_fall_to_the_last_rule_only_while_tags_may_be_lacking() {
         let start = Instant::now();
         let history = History::new(FIRST, start);
         for decided in [Decided::ByTheLast, Decided::Unread] {

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_permitted_is_never_excused() {
+    fn a_value_that_is_not_permitted_is_never_excused() {
         let mut both = reply(2);
         both.insert("label.right".to_owned(), Ok(RIGHT.to_owned()));
         assert!(judged(2, both, &Harm::ALL).is_err());
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_fault_takes_away_may_be_missing_only_then() {
+    fn a_value_that_a_fault_takes_away_may_be_missing_only_then() {
         for (name, harm) in [
             ("vm.uuid", Harm::Libvirt),
             ("vm.memory.current", Harm::Libvirt),

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_one_whole_reply_is_found() {
+    fn anything_but_one_whole_reply_is_found() {
         let query = Query::new(7, 2);
         let [rest @ .., last] = GET;
         let twice = [&GET[..], &GET].concat();

@@ -30,11 +30,12 @@ const QUESTIONS: [(&str, &str); 4] = [
 ];
 
 impl Lab {
-    /// Starts the service anew, with something to do for each program. Needs [`Lab::load_vsock`].
+    /// Starts the service anew, with something to do for each program, and with vsock for guests that boot from now on.
     ///
     /// # Errors
     /// It does not start.
     pub fn serve_everything(&self) -> Result<()> {
+        self.load_vsock()?;
         self.write("/srv/eight", "8")?;
         self.write("/etc/hostinfo/hostinfod.toml", SETTINGS)?;
         self.write("/etc/hostinfo/custom.d/test.toml", DEFINITIONS)?;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
-use super::{Lab, PATIENCE, qemu};
+use super::{Lab, PATIENCE, SOURCE, qemu};
 use crate::deadline::wait_until;
 use crate::fake::FakeGuest;
+use crate::host::EVERYTHING;
 
 /// Guests have the host's kernel, and their initramfs has no vsock: a second archive behind the first one is
 /// unpacked over it, and its modules are loaded after the others.
@@ -25,6 +26,31 @@ impl Lab {
     /// The kernel has none.
     pub fn load_vsock(&self) -> Result<()> {
         self.sh(VSOCK).map(drop)
+    }
+
+    /// Starts hostinfo with these settings and with vsock, for guests that boot from now on. They may ask everything.
+    ///
+    /// # Errors
+    /// The kernel has no vsock, or the service does not start.
+    pub fn serve_over_vsock(&self, settings: &str) -> Result<()> {
+        self.load_vsock()?;
+        self.write("/etc/hostinfo/hostinfod.toml", settings)?;
+        self.sh("systemctl enable hostinfo-vsock.socket")?;
+        self.serve(EVERYTHING)
+    }
+
+    /// Removes hostinfo from the host, as if it had never been there.
+    ///
+    /// # Errors
+    /// `make uninstall` fails, or leaves the service's unit behind.
+    pub fn remove_hostinfo(&self) -> Result<()> {
+        self.sh(&format!(
+            "PREFIX=/usr DESTDIR= BUILT=/usr/sbin GUEST_TOOL=/usr/bin/hostinfo PAGES={SOURCE}/pages \
+                {SOURCE}/scripts/install uninstall
+            rm -r /etc/hostinfo /var/lib/hostinfo && userdel hostinfo && userdel hostinfo-custom"
+        ))?;
+        ensure!(self.run("systemctl cat hostinfo")?.status != 0, "its unit is still there");
+        Ok(())
     }
 
     /// A property of the service, as shown by `systemctl show`.

@@ -20,7 +20,7 @@ fn run(id: u32, reverts: u32) -> Run {
 }
 
 #[test]
-fn one_query_an_interval_is_answered_wherever_it_comes_from() {
+fn one_query_an_interval_is_answered_over_all_connections_of_a_guest() {
     let (mut guest, now) = (guest(), Instant::now());
     assert_eq!(guest.wait(now), Duration::ZERO);
     guest.allowance.spend(Cost::Read, now);
@@ -48,7 +48,7 @@ fn another_process_at_the_other_end_begins_a_session_and_the_same_one_does_not()
 }
 
 #[test]
-fn who_is_refused_may_not_ask_whatever_its_rule_says_and_gets_no_document_of_before() {
+fn a_guest_that_libvirt_refuses_may_not_ask_whatever_its_rule_says_and_loses_its_document() {
     let mut guest = guest();
     guest.document = Some(Document::of("<metrics>").into());
     assert!(guest.may_ask());

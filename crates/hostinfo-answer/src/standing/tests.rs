@@ -17,7 +17,7 @@ fn a_socket_is_its_domains_or_nobodys_or_refused() {
 }
 
 #[test]
-fn where_another_process_listens_than_the_domains_it_is_refused() {
+fn a_process_other_than_the_domains_own_is_refused() {
     let known = snapshot([(domain(7, "a"), None)]);
     let stranger = Marks::new(9, b"socat", b"", b"socat\0").unwrap();
     let Standing::Refused(why) = Standing::of("qemu-a", Some(&stranger), &known, false) else {
@@ -28,7 +28,7 @@ fn where_another_process_listens_than_the_domains_it_is_refused() {
 }
 
 #[test]
-fn where_a_domain_is_required_no_other_is_served_and_nobody_before_libvirt_has_told() {
+fn if_a_domain_is_required_only_guests_that_libvirt_confirmed_are_served() {
     let known = snapshot([(domain(7, "a"), None)]);
     assert!(Standing::of("qemu-a", None, &known, true).may_ask());
     assert_eq!(Standing::of("qemu-x", None, &known, true), Standing::Refused(REQUIRED.to_owned()));

@@ -22,7 +22,7 @@ fn a_request_names_a_definition_and_the_words_are_those_of_the_definition() {
 }
 
 #[test]
-fn what_is_not_defined_so_is_refused() {
+fn a_request_that_differs_from_the_definition_is_refused() {
     let owned = str::to_owned;
     for (asked, why) in [
         (request("none", ""), BadRequest::Unknown(owned("none"))),

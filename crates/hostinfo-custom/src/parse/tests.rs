@@ -79,7 +79,7 @@ fn each_mistake_is_told_with_its_line() {
 }
 
 #[test]
-fn what_is_missing_or_does_not_go_together_is_told_at_the_name() {
+fn settings_that_are_missing_or_do_not_go_together_are_reported_at_the_name() {
     for (lines, words) in [
         ("", "`kind` is missing"),
         ("kind = 'gauge'", "`help` is missing"),
@@ -123,7 +123,7 @@ fn a_file_that_is_nothing_but_mistakes_tells_the_first_of_them() {
 }
 
 #[test]
-fn what_is_no_toml_or_no_table_of_that_name_is_a_mistake() {
+fn a_text_that_is_no_toml_or_has_no_such_table_is_a_mistake() {
     for text in [
         "[custom.a",
         "x = 1",

@@ -101,7 +101,7 @@ fn a_command_that_fails_is_told_with_its_status_and_its_first_words() {
 }
 
 #[test]
-fn what_a_command_leaves_behind_is_not_waited_for_and_is_killed() {
+fn processes_that_a_command_leaves_behind_are_killed_and_not_waited_for() {
     let started = Instant::now();
     let pid = run("sleep 99 & echo $!").unwrap();
     assert!(started.elapsed() < Duration::from_secs(9));
@@ -196,7 +196,7 @@ fn a_guest_that_asks_for_much_does_not_hold_up_others() {
 }
 
 #[test]
-fn nothing_is_asked_for_twice_at_once() {
+fn the_same_command_is_not_run_twice_at_once() {
     let mut beside = Beside::new(["sleep 60"]);
     for _ in 0..2 {
         beside.ask("s0", "a");
@@ -238,7 +238,7 @@ fn fake(is_silent: bool, answer: impl Fn(&OwnedFd) + Send + 'static) -> (String,
 }
 
 #[test]
-fn of_one_that_is_silent_hangs_up_or_lies_no_value_is_taken() {
+fn a_runner_that_is_silent_hangs_up_or_lies_gives_no_value() {
     let (told, after) = fake(true, |_| {});
     assert!(told.starts_with("hostinfo-run does not answer: systemctl restart"), "{told}");
     assert_eq!(after, Duration::from_secs(10) + ANSWER_MARGIN);
@@ -267,7 +267,7 @@ fn without_hostinfo_run_there_is_an_error_at_once_with_its_remedy() {
 }
 
 #[test]
-fn one_that_is_full_and_does_not_accept_is_an_error_at_once_too() {
+fn a_runner_whose_queue_is_full_is_an_error_at_once_too() {
     let scene = Scene::new(["echo 7"]);
     let _listener = scene.listener();
     let mut pool = Pool::new(&scene.socket()).unwrap();

@@ -163,7 +163,7 @@ fn any_other_user_is_refused_before_it_has_said_anything() {
 }
 
 #[test]
-fn what_names_no_definition_of_its_own_is_refused_with_the_reason() {
+fn a_request_that_matches_no_definition_of_the_runners_is_refused_with_the_reason() {
     let scene = Scene::new(["echo 7", "echo 8"]);
     scene.serve(true);
     let good = scene.request("s0", "a");
@@ -197,7 +197,7 @@ fn no_command_becomes_the_daemons_user() {
 }
 
 #[test]
-fn whoever_hangs_up_or_says_more_has_its_command_killed() {
+fn a_client_that_hangs_up_or_sends_more_has_its_command_killed() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pid");
     for more in [None, Some(&b"more"[..])] {

@@ -52,7 +52,7 @@ fn outage(helper: &Helper) -> &str {
 }
 
 #[test]
-fn nothing_is_started_and_nobody_woken_before_it_is_wanted() {
+fn the_helper_is_neither_started_nor_waited_for_before_it_is_wanted() {
     let mut helper = helper("exit");
     assert_eq!(helper.next_deadline(), None);
     assert!(!helper.on_time(Instant::now()));
@@ -61,7 +61,7 @@ fn nothing_is_started_and_nobody_woken_before_it_is_wanted() {
 }
 
 #[test]
-fn what_it_tells_is_known_and_then_there_is_nothing_to_wake_up_for() {
+fn after_the_helpers_snapshot_its_domains_are_known_and_no_deadline_is_left() {
     let mut helper = helper(&(up() + "cat >/dev/null"));
     let now = Instant::now();
     hear(&mut helper, now);
@@ -99,7 +99,7 @@ fn figures_are_asked_for_once_however_often_they_are_wanted_meanwhile() {
 }
 
 #[test]
-fn one_that_does_not_answer_is_killed_after_5_s_and_started_again() {
+fn a_helper_that_does_not_answer_is_killed_after_5_s_and_started_again() {
     let mut helper = helper(&(up() + "read -r line; exec sleep 1000"));
     let now = Instant::now();
     hear(&mut helper, now);
@@ -123,7 +123,7 @@ fn one_that_does_not_answer_is_killed_after_5_s_and_started_again() {
 }
 
 #[test]
-fn one_that_trickles_lines_without_end_is_killed_after_two_minutes() {
+fn a_helper_that_trickles_lines_without_end_is_killed_after_two_minutes() {
     let line = say(&Message::Domain(domain(7, "a")));
     let trickle = format!("while :; do {line}sleep 0.01; done");
     for script in [trickle.clone(), up() + "read -r line\n" + &trickle] {
@@ -150,7 +150,7 @@ fn one_that_trickles_lines_without_end_is_killed_after_two_minutes() {
 }
 
 #[test]
-fn one_that_hangs_before_its_first_answer_is_killed_too() {
+fn a_helper_that_hangs_before_its_first_answer_is_killed_too() {
     let mut helper = helper("exec sleep 1000");
     let now = Instant::now();
     helper.want(now);

@@ -116,7 +116,7 @@ fn all_vcpus_are_online_unless_it_says_otherwise() {
 }
 
 #[test]
-fn what_is_no_domain_or_too_large_is_an_error() {
+fn a_text_that_is_no_domain_or_is_too_large_is_an_error() {
     for (xml, why) in [
         ("", "not a <domain type=...>"),
         (
@@ -140,7 +140,7 @@ fn what_is_no_domain_or_too_large_is_an_error() {
 }
 
 #[test]
-fn what_is_over_a_bound_is_not_read_and_said_to_be() {
+fn a_domain_with_more_than_a_bound_permits_is_an_error_that_names_the_bound() {
     let with =
         |devices: &str| read(&format!("<domain type='kvm'><devices>{devices}</devices></domain>"));
     let why = |devices: &str| with(devices).unwrap_err().to_string();

@@ -20,7 +20,7 @@ fn limits() -> Limits {
 }
 
 #[test]
-fn what_domstats_tells_is_understood() {
+fn the_parameters_of_domstats_are_understood() {
     let (figures, extra) = read(
         "state.state=1
         state.reason=5
@@ -68,7 +68,7 @@ fn counted(number: u32, exits: [u64; 4], irqs: u64, halt_poll: u64) -> Vcpu {
 }
 
 #[test]
-fn what_kvm_counts_is_told_of_each_vcpu_by_libvirt_9_and_11() {
+fn libvirt_9_and_11_report_kvms_counters_of_each_vcpu() {
     for (lines, first) in [
         (
             include_str!("../../fixtures/kvm-libvirt-9.0"),
@@ -96,7 +96,7 @@ fn without_kvm_nothing_is_counted_although_libvirt_tells_a_zero() {
 }
 
 #[test]
-fn of_a_domain_with_too_many_vcpus_no_part_is_told() {
+fn a_domain_with_too_many_vcpus_has_no_figures_of_vcpus_at_all() {
     let all = |count: usize| -> String {
         (0..count).map(|number| format!("vcpu.{number}.exits.sum=1\n")).collect()
     };
@@ -119,7 +119,7 @@ fn a_bandwidth_is_the_average_in_bytes_and_0_is_no_limit() {
 }
 
 #[test]
-fn what_is_missing_is_not_zero_and_what_is_too_much_is_left_out() {
+fn missing_figures_are_not_zero_and_those_over_a_bound_are_left_out() {
     assert_eq!(read(""), (Figures::default(), Extra::default()));
     let many: String = (0..1000)
         .map(|number| format!("net.{number}.rx.bytes=1\nblock.{number}.name=vd{number}\n"))

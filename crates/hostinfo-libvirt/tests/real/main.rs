@@ -124,7 +124,7 @@ fn figures_are_those_of_virsh_domstats() -> Result<()> {
 }
 
 #[test]
-fn what_happens_to_a_domain_is_told_unasked() -> Result<()> {
+fn changes_of_a_domain_are_reported_unasked() -> Result<()> {
     let libvirtd = Libvirtd::start()?;
     let mut daemon = Daemon::start(&libvirtd)?;
     daemon.is_up()?;

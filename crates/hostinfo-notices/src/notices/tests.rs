@@ -43,7 +43,7 @@ fn a_guest_reads_sixteen_at_the_most_and_those_that_are_over_do_not_count() {
 }
 
 #[test]
-fn what_has_come_about_and_has_no_end_hides_nothing_and_its_newest_comes_first() {
+fn past_notices_without_an_end_come_last_the_newest_first() {
     let forgotten = |n: usize| draft("*", &format!("2026-11-20T{n:02}:00:00Z"), &n.to_string());
     let mut drafts: Vec<Draft> = (0..20).map(forgotten).collect();
     let under_way = draft("*", "2026-11-22T11:00:00Z", "under way");
@@ -89,7 +89,7 @@ fn an_id_is_never_given_twice_also_not_after_a_restart() {
 }
 
 #[test]
-fn what_is_over_already_is_refused_and_what_ends_makes_room() {
+fn a_notice_that_is_over_already_is_refused_and_one_that_ends_makes_room() {
     let until = Some(time(NOW));
     let before = "2026-11-21T12:00:00Z";
     let mut notices = notices(&[]);

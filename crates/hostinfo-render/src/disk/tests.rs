@@ -70,7 +70,7 @@ fn the_bytes_are_those_of_vhostmd() {
 }
 
 #[test]
-fn where_a_step_fails_a_reader_finds_nothing_and_neither_waits_nor_takes_a_mixture() {
+fn after_a_failed_step_a_reader_finds_nothing_and_neither_waits_nor_takes_a_mixture() {
     for first in [EMPTY.to_owned(), document("12")] {
         for failing in 0..4 {
             let (mut disk, mut file) = new();
@@ -123,7 +123,7 @@ fn a_reader_never_takes_a_mixture_for_whole() {
 }
 
 #[test]
-fn what_is_new_has_another_checksum_than_what_was_before() {
+fn each_document_has_another_checksum_than_the_one_before() {
     let (mut disk, mut file) = new();
     let mut before = None;
     for value in ["12", "21", "12", "12", "21", "30", "30"] {

@@ -266,7 +266,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_common_to_guests_has_nothing_of_any_guest() {
+fn the_common_part_of_documents_has_nothing_of_any_guest() {
     let asked = std::cell::RefCell::new(Vec::new());
     let common = Common::new(
         |_| true,

@@ -35,19 +35,19 @@ fn lines(single: &[(u32, Line)]) -> CpuLines {
 }
 
 /// What is reported for readings a second apart.
-fn told(readings: &[CpuLines]) -> Vec<Counted> {
+fn told(readings: &[CpuLines]) -> Vec<Ticks> {
     let mut times = CpuTimes::default();
     let at = |second| Moment::new(Duration::from_secs(second));
     let steps = readings.iter().zip(0..);
     steps.map(|(lines, second)| times.add(lines, at(second), HZ, None)).collect()
 }
 
-fn of(figure: usize, told: &[Counted]) -> Vec<u64> {
+fn of(figure: usize, told: &[Ticks]) -> Vec<u64> {
     told.iter().map(|counted| counted.times[figure].unwrap()).collect()
 }
 
 /// Ticks of user, idle and steal that make up a ratio between those two readings.
-fn gained(told: &[Counted], from: usize, to: usize) -> [i64; 3] {
+fn gained(told: &[Ticks], from: usize, to: usize) -> [i64; 3] {
     [0, IDLE, STEAL].map(|at| told[to].fit[at].unwrap() - told[from].fit[at].unwrap())
 }
 
@@ -147,7 +147,7 @@ fn the_line_of_all_is_believed_without_lines_of_single_cpus_and_where_it_alone_i
 }
 
 #[test]
-fn what_wavers_is_counted_once_and_spoils_no_ratio() {
+fn a_figure_that_wavers_is_counted_once_and_spoils_no_ratio() {
     let told = told(&[
         lines(&[(0, line(0, 100, 0))]),
         lines(&[(0, line(50, 99, 0))]),
@@ -158,7 +158,7 @@ fn what_wavers_is_counted_once_and_spoils_no_ratio() {
 }
 
 #[test]
-fn what_no_host_can_have_counted_since_it_started_is_not_told_first() {
+fn a_first_figure_beyond_the_hosts_uptime_is_not_reported() {
     let up = Some(Duration::from_secs(3_600));
     let at = Moment::new(Duration::ZERO);
     let times = lines(&[(0, line(100, 350_000, u64::MAX / 2)), (1, line(100, 350_000, 7))]);
@@ -178,7 +178,7 @@ fn a_figure_that_this_kernel_does_not_count_is_not_told() {
 
 proptest! {
     #[test]
-    fn nothing_told_ever_falls(
+    fn no_reported_time_ever_falls(
         readings in prop::collection::vec(
             (any::<Line>(), prop::collection::vec((0u32..4, any::<Line>()), 0..5)), 1..12,
         ),

@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_limit_is_not_taken_for_there_being_none() {
+    fn a_text_that_is_no_limit_is_not_taken_for_the_absence_of_one() {
         for text in ["", "-1", "maximum", "1 2", "18446744073709551616"] {
             assert_eq!(parse(text.as_bytes()), Err(UNTOLD), "{text}");
         }

@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_start_is_no_process() {
+    fn a_stat_file_without_a_start_time_is_no_process() {
         for text in ["", "1 (a", ")(", "1 (a)", "1 (a) S 1 2", "1 () S 1 1 1 1 1 1 1 1 1 1 1 1 1"] {
             assert_eq!(parse(text.as_bytes()), None, "{text}");
         }

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_for_several_units_is_none() {
+    fn a_slice_for_several_units_is_no_unit() {
         for path in [
             "machine.slice",
             "user.slice/user-1000.slice",

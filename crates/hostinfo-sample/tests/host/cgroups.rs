@@ -77,7 +77,7 @@ fn a_second_vmm_of_another_name_is_known_by_its_threads() {
 }
 
 #[test]
-fn where_somebody_cannot_be_seen_a_cgroup_is_not_known_to_be_the_guests_own() {
+fn a_cgroup_with_a_process_that_cannot_be_seen_is_not_known_to_be_the_guests_own() {
     let qemu = Qemu::new();
     let told = with_figures(&qemu, "a.scope");
     let mut vmm = qemu.vmm();
@@ -147,7 +147,7 @@ fn a_guests_own_cgroup_is_the_nearest_unit_or_that_of_its_vmm() {
 }
 
 #[test]
-fn of_a_unit_that_guests_share_the_part_of_one_guest_is_its_own() {
+fn one_guests_part_of_a_unit_that_guests_share_is_its_own() {
     let qemu = Qemu::new();
     qemu.moves("all.service/vm7", "7\n");
     qemu.beside(8, "qemu-system-x86", 1, PROCESS);
@@ -312,7 +312,7 @@ fn v1_is_found_where_it_is_mounted() {
 }
 
 #[test]
-fn what_changes_while_it_is_read_is_not_told() {
+fn a_cgroup_that_changes_while_it_is_read_gives_no_figures() {
     let qemu = Qemu::new();
     let told = with_figures(&qemu, "a.scope");
     let mut vmm = qemu.vmm();
@@ -338,7 +338,7 @@ fn pressure_that_is_turned_off_for_a_cgroup_is_no_lack_of_the_host() {
 }
 
 #[test]
-fn what_an_old_kernel_or_cgroup_v1_does_not_tell_is_no_fault() {
+fn figures_that_an_old_kernel_or_cgroup_v1_lacks_are_no_fault() {
     let lack = |qemu: &Qemu, stall| {
         let what = Source::Pressure(Resource::Cpu, stall, PressureFigure::Avg10);
         qemu.vmm().value(what, None, at(0)).unwrap_err().lack
@@ -416,7 +416,7 @@ fn a_host_with_cgroup_v2_beside_v1_measures_pressure_and_only_this_guest_has_non
 }
 
 #[test]
-fn what_limits_the_guest_with_others_is_told_apart_from_its_own_limits() {
+fn limits_that_the_guest_shares_are_told_apart_from_its_own() {
     let qemu = Qemu::new();
     let slice = "sys/fs/cgroup/all.slice";
     let own = format!("{slice}/machine-qemu.slice/web.scope");
@@ -541,7 +541,7 @@ fn a_limit_around_a_guest_is_shared_where_a_second_vmm_was_seen() {
 }
 
 #[test]
-fn of_two_limits_around_a_guest_the_one_that_held_it_back_counts() {
+fn if_two_limits_surround_a_guest_the_one_that_held_it_back_counts() {
     let qemu = Qemu::new();
     qemu.moves("outer.slice/inner.slice/a.scope", "7\n");
     qemu.beside(8, "qemu-system-x86", 1, PROCESS);

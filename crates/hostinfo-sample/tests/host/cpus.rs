@@ -63,7 +63,7 @@ fn the_cpus_of_all_vcpus_that_are_online_are_those_of_the_guest() {
 }
 
 #[test]
-fn what_cannot_be_told_of_cpus_is_no_zero() {
+fn a_figure_of_cpus_that_is_unknown_is_not_zero() {
     let untold = "this host's kernel does not report it";
     let qemu = pinned(["1", "2"]);
     qemu.allowed(8, "junk");
@@ -138,7 +138,7 @@ fn a_kernel_thread_that_works_for_the_guest_counts_as_its_own() {
 }
 
 #[test]
-fn of_a_guest_with_many_threads_a_part_is_read_for_each_sample() {
+fn only_some_of_a_guests_many_threads_are_read_for_each_sample() {
     let qemu = pinned(["0", "0"]);
     for tid in 100..400 {
         qemu.thread(tid, &format!("CPU {tid}/KVM"), 1, 1);

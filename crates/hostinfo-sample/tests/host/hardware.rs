@@ -82,7 +82,7 @@ fn functions_that_the_host_uses_are_in_the_uplink_where_the_nic_is_a_switch() {
 }
 
 #[test]
-fn what_is_below_an_interface_with_hardware_is_in_it_and_what_is_below_a_bond_is_not() {
+fn traffic_below_an_interface_with_hardware_is_in_its_counts_and_that_below_a_bond_is_not() {
     let tree = Tree::new(&[("sys/class/net/bond0/type", "1")]);
     on_function(&tree, "eth0", "vmbus", &[]);
     for (name, master) in [("enP1p0s2", "eth0"), ("eth8", "bond0"), ("eth9", "bond0")] {

@@ -30,7 +30,7 @@ fn all_who_ask_in_one_step_of_the_grid_get_the_same_sample() {
 }
 
 #[test]
-fn nothing_is_read_that_was_not_asked_for() {
+fn only_files_that_were_asked_for_are_read() {
     let tree = Tree::new(&[("proc/loadavg", "1.00 2.00 3.00 1/1 1\n")]);
     let mut host = tree.host();
     ask(&mut host, "loadavg.1", 0);
@@ -59,7 +59,7 @@ fn a_source_that_is_missing_is_told_to_the_administrator_once() {
 }
 
 #[test]
-fn what_64_cpus_lack_is_told_once_and_is_no_fault() {
+fn a_lack_of_64_cpus_is_reported_once_and_is_no_fault() {
     let tree = Tree::new(&[("sys/devices/system/cpu/online", "0-63\n")]);
     for cpu in 0..64 {
         let folder = format!("sys/devices/system/cpu/cpu{cpu}/topology");

@@ -49,7 +49,7 @@ fn the_list_of_its_cgroups_is_read_before_and_after_however_much_is_read_in_them
 }
 
 #[test]
-fn nothing_counts_that_was_read_while_the_vmm_moved() {
+fn figures_that_were_read_while_the_vmm_moved_do_not_count() {
     let qemu = qemu();
     // Each of the two holds the reading up until somebody writes to it.
     let [first, last] = ["cpu.stat", "memory.max"].map(|file| {

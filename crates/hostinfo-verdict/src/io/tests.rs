@@ -108,7 +108,7 @@ fn a_disk_is_slow_from_20_ms_on() {
 }
 
 #[test]
-fn what_takes_longer_than_on_a_healthy_disk_while_others_wait_is_not_ok() {
+fn operations_slower_than_a_healthy_disks_while_others_wait_are_not_ok() {
     assert_eq!(
         verdict(disk("vda", 600, 19), PRESSED),
         "unknown: your disk vda was slower than a healthy disk: a read took 19.0 ms on average in \
@@ -131,7 +131,7 @@ fn many_fast_writes_do_not_hide_slow_reads() {
 }
 
 #[test]
-fn what_reads_and_writes_and_flushes_waited_is_added_up() {
+fn the_waits_of_reads_writes_and_flushes_are_added_up() {
     let slow = |ops| Disk { write: done(ops, 20), flush: done(ops, 20), ..disk("vda", ops, 20) };
     assert_eq!(state(slow(49), None), State::Ok);
     assert_eq!(state(slow(50), None), State::Unknown);

@@ -23,7 +23,7 @@ fn lost(length: u64, used: u64, by: &[(Any, u64)]) -> Lost<Any> {
 }
 
 #[test]
-fn what_was_lost_has_its_share_in_what_was_wanted_and_in_the_time_at_least() {
+fn the_lost_share_is_of_the_time_wanted_or_of_the_time_that_passed_if_longer() {
     let some = |used, time| lost(60, used, &[((Contended, 0), time)]).total_share();
     assert_eq!(some(6, 6), Share::percent(10), "one that has little to do");
     assert_eq!(some(30, 30), Share::percent(50));
@@ -31,7 +31,7 @@ fn what_was_lost_has_its_share_in_what_was_wanted_and_in_the_time_at_least() {
 }
 
 #[test]
-fn whoever_took_the_most_is_named_and_of_what_they_took_the_most() {
+fn the_state_that_took_the_most_is_named_with_its_greatest_cause() {
     let leading = |by: &[(Any, u64)]| lost(60, 60, by).leading();
     let (host, quota, nobody) = ((Contended, 0), (SelfLimited, 0), (Unknown, 0));
     assert_eq!(leading(&[(host, 5), ((Contended, 1), 6), (quota, 10)]), Some((Contended, 1)));

@@ -113,7 +113,7 @@ fn waiting_5_percent_of_the_time_is_felt() {
 }
 
 #[test]
-fn what_is_swapped_out_and_not_missed_is_ok() {
+fn memory_that_is_swapped_out_and_not_missed_is_ok() {
     let cold = Memory { swapped: Some(12 << 20), all_faults: Some(3), ..quiet() };
     assert_eq!(
         verdict(cold),
@@ -126,7 +126,7 @@ fn what_is_swapped_out_and_not_missed_is_ok() {
 }
 
 #[test]
-fn where_nothing_counts_what_kvm_fetches_swapped_memory_may_be_missed() {
+fn swapped_memory_may_be_missed_if_nothing_counts_the_pages_that_kvm_fetches() {
     // 142 MiB, and 10 pages of 4 KiB read back each second.
     let untold =
         |read| Memory { swapped: Some(142 << 20), all_faults: None, host_swap_in: read, ..quiet() };
@@ -140,7 +140,7 @@ fn where_nothing_counts_what_kvm_fetches_swapped_memory_may_be_missed() {
 }
 
 #[test]
-fn what_the_balloon_took_is_missed_where_no_host_can_see_it() {
+fn memory_that_the_balloon_took_may_be_missed_where_no_host_can_see_it() {
     let taken = |taken| Memory { taken: Some(taken), ..quiet() };
     assert_eq!(
         verdict(taken(3 << 29)),

@@ -64,7 +64,7 @@ fn packets_that_flow_are_ok() {
 }
 
 #[test]
-fn what_the_guest_sends_is_dropped_by_nobody_but_the_host() {
+fn only_the_host_can_drop_packets_that_the_guest_sends() {
     let sends = |drops| quiet(interface(way(60_000, 0), way(60_000 - drops, drops)));
     assert_eq!(
         verdict(sends(60)),

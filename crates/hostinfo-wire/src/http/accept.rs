@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_name_openmetrics_gets_the_classic_format() {
+    fn a_client_that_does_not_name_openmetrics_gets_the_classic_format() {
         for accept in
             ["", "*/*", "application/*", "text/plain", "text/html,*/*;q=0.8", "application/json"]
         {

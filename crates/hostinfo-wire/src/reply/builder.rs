@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_permitted_is_counted_also_without_a_line_of_its_own() {
+    fn a_name_that_is_not_permitted_is_counted_even_without_a_line_of_its_own() {
         let mut reply = Reply::new();
         reply.refuse("a", &Refusal::NotPermitted);
         reply.count(Code::NotPermitted);

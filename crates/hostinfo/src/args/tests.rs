@@ -94,7 +94,7 @@ fn help_has_help() {
 }
 
 #[test]
-fn what_cannot_stand_in_a_request_is_no_name() {
+fn a_word_that_cannot_stand_in_a_request_is_no_name() {
     for word in ["", "a b", "a\nping", "GET /metrics/XML", "a..b", "**", ".*", "\u{ff}"] {
         assert!(name(word).is_err(), "{word:?}");
     }

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_heard_before_the_host_fell_silent_counts() {
+    fn verdicts_from_before_the_host_fell_silent_count() {
         let heard = heard([cpu("ok"), cpu("contended"), silence()]);
         assert_eq!(heard.judged("cpu").state(), Some(State::Contended));
         assert_eq!(heard.silence().as_deref(), Some("nobody answers"));

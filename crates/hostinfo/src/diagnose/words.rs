@@ -129,7 +129,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn what_is_not_known_is_left_out() {
+    fn figures_that_are_not_known_are_left_out() {
         for resource in crate::verdict::RESOURCES {
             assert!(seen(resource, &View::default(), None).is_empty(), "{resource}");
             let measured = measured(resource, &Figures::default(), Duration::ZERO);

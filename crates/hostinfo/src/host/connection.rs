@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_answers_each_way_is_told_with_its_reason() {
+    fn if_nobody_answers_each_way_is_listed_with_its_reason() {
         let folder = tempfile::tempdir().unwrap();
         let silent = listen(&folder.path().join("silent"), false, Duration::ZERO);
         let ways = vec![Way::Device("/dev/no-such".into()), silent.clone()];

@@ -42,7 +42,7 @@ fn a_get_is_answered_by_a_line_for_each_name() {
 }
 
 #[test]
-fn what_somebody_else_asked_is_no_answer() {
+fn the_reply_to_somebody_elses_question_is_no_answer() {
     let question = Question::get(&["physcpus"]);
     for others in [
         &["200 loadavg.1=0.4"][..],

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_not_zero() {
+    fn a_figure_that_is_not_known_is_not_zero() {
         let mut sample = Sample::at(5, Heard::Silence);
         for none in [None, Some(f64::NAN), Some(-1.0), Some(5e9)] {
             sample.set(Field::Steal, none);

@@ -40,7 +40,7 @@ fn read(text: &str) -> (Vec<Entry>, Reader) {
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn a_recording_is_read_as_it_was_written() {
     let (read, reader) = read(&text());
     assert_eq!(read, entries());
     assert!(reader.begin() == Begin::Recording && reader.damaged() == 0);
@@ -85,7 +85,7 @@ fn columns_of_another_version_are_read_by_their_names() {
 }
 
 #[test]
-fn what_is_no_recording_is_told_from_one_of_a_newer_version() {
+fn a_foreign_file_is_told_from_a_recording_of_a_newer_version() {
     for (text, begin) in [
         ("time,value\n1,2\n", Begin::Foreign),
         ("{\"a\":1}\n", Begin::Foreign),

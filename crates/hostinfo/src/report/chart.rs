@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_samples_the_worst_is_drawn() {
+    fn the_chart_draws_the_worst_of_many_samples() {
         let samples: Vec<Sample> = (0..7200u32)
             .map(|number| sample(number.into(), if number == 1234 { 900.0 } else { 1.0 }))
             .collect();

@@ -101,7 +101,7 @@ fn times(summary: &Summary) -> String {
 
 /// The verdicts over time.
 fn timeline(recording: &Recording, summary: &Summary) -> String {
-    let told = recording.told();
+    let told = recording.known_spans();
     let mut html = "<h2>Verdicts over time</h2>\n<p class=\"key\">".to_owned();
     for word in ["contended", "self-limited", "unknown", "ok"] {
         html += &format!("<span><i class=\"swatch {word}\"></i>{word}</span>\n");
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_host_says_is_text_and_never_part_of_the_page() {
+    fn a_text_from_the_host_is_shown_as_text_and_never_part_of_the_pages_html() {
         let page = page(&recording("</p><script>alert('x')</script>&\"\u{1b}\u{202e}"));
         let told =
             "<li>&lt;/p&gt;&lt;script&gt;alert(&apos;x&apos;)&lt;/script&gt;&amp;&quot;</li>";

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_recording_or_has_no_sample_is_told_apart() {
+    fn foreign_newer_and_empty_files_are_told_apart() {
         for other in ["a,b\n", "\n", "\u{1b}\0\n"] {
             assert!(matches!(read(other), Err(Unreadable::NotOurs)), "{other:?}");
         }

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_incidents_the_newest_are_told() {
+    fn only_the_newest_of_many_incidents_are_told() {
         let line = |number| format!("i 1 cpu contended from {number} to 9 .\n");
         let text = format!("{HEAD}#columns\ns 1 oooo .\n{}", (0..60).map(line).collect::<String>());
         let recording = Recording::read(text.replace("#columns\n", "").as_bytes()).unwrap();

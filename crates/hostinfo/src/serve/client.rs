@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_faster_than_a_host_reads_waits() {
+    fn a_client_that_asks_faster_than_a_host_reads_waits() {
         let mut scene = Scene::new();
         let told = scene.say(&"ping\n".repeat(100), None);
         assert_eq!(told.lines().count(), 40);

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_other_end_does_not_take_is_kept_until_it_does_or_the_time_is_over() {
+    fn bytes_that_the_other_end_does_not_take_are_kept_until_the_deadline() {
         let (mut one, mut connection) = pair();
         let long = vec![b'x'; 1024 * 1024];
         connection.send(&long, NOW).unwrap();
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_said_everything_still_gets_the_answer() {
+    fn a_client_that_has_shut_down_its_sending_side_still_gets_the_answer() {
         let (mut one, mut connection) = pair();
         one.write_all(b"ping\n").unwrap();
         one.shutdown(std::net::Shutdown::Write).unwrap();
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn who_floods_is_not_read_from_for_a_while() {
+    fn a_client_that_floods_is_not_read_from_for_a_while() {
         let (mut one, mut connection) = pair();
         one.set_nonblocking(true).unwrap();
         let mut turns = 0;

@@ -88,7 +88,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn what_was_told_is_fresh_for_the_interval() {
+    fn an_answer_is_fresh_for_the_interval() {
         let mut schedule = Schedule::new();
         assert!(!schedule.is_fresh(NOW) && schedule.can_ask(NOW));
         schedule.ask();
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn where_it_is_too_soon_the_last_answer_does_and_without_one_it_is_waited_for() {
+    fn when_it_is_too_soon_to_ask_the_last_answer_is_used_and_the_first_one_awaited() {
         let mut schedule = Schedule::new();
         schedule.ask();
         schedule.too_soon(3 * SECOND, NOW);

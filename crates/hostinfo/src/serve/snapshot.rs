@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_among_the_values_is_told_from_what_may_be_asked() {
+    fn a_name_without_a_value_is_unavailable_forbidden_or_unknown_by_the_list() {
         assert_eq!(
             names(&["swap.free", "swap", "vm.cpu.7.delay", "host.name", "no.such", "custom.x"]),
             [
@@ -334,7 +334,7 @@ mod tests {
         }
 
         #[test]
-        fn what_the_wire_writes_is_a_number(micros in any::<i64>()) {
+        fn any_number_that_the_wire_writes_is_recognized(micros in any::<i64>()) {
             let text = Value::Micro(micros).to_string();
             prop_assert!(number(&text).is_some(), "{}", text);
         }

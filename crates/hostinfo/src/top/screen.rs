@@ -163,7 +163,7 @@ fn drawn(width: usize) -> usize {
 fn figure(row: &Row, state: &State, width: usize, glyphs: Glyphs) -> Line<'static> {
     let newest = if row.is_hosts { state.newest_of_host() } else { state.newest() };
     let told = |figure: Option<u32>| {
-        cut(&figure.map_or_else(|| "-".to_owned(), |figure| row.told(figure)), VALUE, glyphs)
+        cut(&figure.map_or_else(|| "-".to_owned(), |figure| row.words(figure)), VALUE, glyphs)
     };
     let room = drawn(width);
     let most =

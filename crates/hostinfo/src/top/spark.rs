@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_blank_and_zero_is_not() {
+    fn an_unknown_figure_is_blank_and_zero_is_not() {
         let newest_first = [Some(100.0), None, Some(0.0), Some(0.1), Some(50.0)];
         let drawn = |full| spark(newest_first.into_iter(), full, Glyphs::Ascii);
         assert_eq!(drawn(100.0), "=._ #");

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_has_a_bound_and_an_incident_that_goes_on_is_one() {
+    fn samples_and_incidents_have_a_bound_and_an_incident_that_goes_on_is_one() {
         let mut state = State::new(Duration::from_secs(2));
         for time in 0..2000 {
             state.add(Entry::Sample(Sample::at(time, Heard::TooSoon)));

@@ -61,7 +61,7 @@ fn all_of_it_is_a_table_with_units_that_a_person_reads() {
 }
 
 #[test]
-fn what_was_answered_is_on_stdout_and_what_was_not_on_stderr() {
+fn answers_are_on_stdout_and_refusals_on_stderr() {
     let host = host();
     assert_eq!(
         run(&host, "get loadavg.1 physcpus"),

@@ -48,7 +48,7 @@ fn alone_it_waits_for_the_verdict_and_shows_it_with_its_reason() {
 }
 
 #[test]
-fn where_the_verdict_takes_longer_it_says_when_to_ask_again() {
+fn the_page_says_when_to_ask_again_if_the_verdict_takes_longer() {
     let start = Instant::now();
     let host = FakeHost::new(|_| {
         "200-verdict.cpu=unknown: ask again in 600 s\n404-host.state: no such statistic\n\
@@ -76,7 +76,7 @@ fn a_guest_that_may_ask_again_soon_waits_and_one_that_may_not_shows_what_it_has(
 }
 
 #[test]
-fn who_waits_gets_a_verdict_from_get_too() {
+fn get_with_wait_returns_a_verdict_too() {
     let early = "200 verdict.cpu=unknown: ask again in 1 s\n";
     let host = host_after(Duration::from_secs(1), early, "200 verdict.cpu=ok: your vCPUs ran\n");
     assert_eq!(run(&host, "get verdict.cpu").1, "verdict.cpu=unknown: ask again in 1 s\n");
@@ -87,7 +87,7 @@ fn who_waits_gets_a_verdict_from_get_too() {
 }
 
 #[test]
-fn what_is_waited_for_is_told_on_a_terminal_and_taken_away_again() {
+fn a_terminal_shows_what_is_waited_for_and_then_removes_it() {
     let host = host_after(Duration::from_secs(2), FIRST, THEN);
     let (mut terminal, tty, _) = pty();
     let mut command = tool("");

@@ -56,7 +56,7 @@ fn both_views_stand_beside_each_other_and_the_conclusion_below() {
 }
 
 #[test]
-fn where_there_is_no_terminal_nothing_is_said_meanwhile_that_cron_would_mail() {
+fn without_a_terminal_no_progress_is_written_that_cron_would_mail() {
     assert_eq!(run(&host(CONTENDED), "diagnose --for 3s").2, "");
 }
 
@@ -150,7 +150,7 @@ fn away_for(time: Duration) -> FakeHost {
 }
 
 #[test]
-fn what_was_observed_is_not_lost_where_the_host_is_away_for_a_moment() {
+fn observations_survive_a_host_that_is_away_for_a_moment() {
     let host = away_for(Duration::from_secs(3));
     let (status, text, errors) = run(&host, "diagnose --for 1s --timeout 0.5");
     assert_eq!((status, errors.as_str()), (10, ""), "{text}");

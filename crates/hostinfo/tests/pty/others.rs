@@ -62,7 +62,7 @@ fn a_program_that_has_the_port_open_is_named_and_nothing_is_written_meanwhile() 
 }
 
 #[test]
-fn who_leaves_the_port_in_time_is_waited_for() {
+fn a_program_that_leaves_the_port_in_time_is_waited_for() {
     let host = host();
     let _other = Other::shell(&host, "sleep 0.5 < $PORT");
     assert_eq!(run(&host, "get physcpus").0, 0);

@@ -58,7 +58,7 @@ fn a_host_that_may_be_asked_in_a_moment_is_asked_in_a_moment() {
 }
 
 #[test]
-fn what_the_interval_does_not_allow_is_said_once_and_the_guests_own_view_goes_on() {
+fn a_refusal_for_the_interval_is_reported_once_and_the_guests_own_view_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("r");
     let mut asked = 0;

@@ -42,7 +42,7 @@ fn a_page_goes_where_it_is_wanted_and_the_text_says_the_same() {
 }
 
 #[test]
-fn what_is_no_recording_or_has_nothing_yet_is_said_with_what_to_do() {
+fn a_foreign_file_and_an_empty_recording_are_errors_that_say_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("r");
     let head = RECORDING.lines().next().unwrap();

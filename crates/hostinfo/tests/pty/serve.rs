@@ -125,7 +125,7 @@ fn a_person_a_script_and_prometheus_all_get_answers_though_the_guest_may_ask_onc
 }
 
 #[test]
-fn what_it_gives_out_grows_old() {
+fn the_brokers_values_grow_old() {
     let (host, _) = host_of_a_minute();
     let broker = Broker::start(&host.path);
     let age = || -> f64 {
@@ -140,7 +140,7 @@ fn what_it_gives_out_grows_old() {
 }
 
 #[test]
-fn what_is_not_among_what_the_host_told_is_refused_by_what_may_be_asked() {
+fn a_name_without_a_value_is_refused_by_the_hosts_list_of_names() {
     let (host, _) = host_of_a_minute();
     let broker = Broker::start(&host.path);
     assert_eq!(broker.ask("swap.free"), "503 swap.free: not available now\n");

@@ -99,7 +99,7 @@ fn a_host_that_hung_up_and_is_not_back_in_time_is_told_from_none() {
 }
 
 #[test]
-fn what_to_do_is_told_once_and_not_with_each_turn() {
+fn the_remedy_is_told_once_and_not_with_each_turn() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s");
     drop(UnixListener::bind(&path).unwrap());

@@ -110,7 +110,7 @@ fn screen(shown: &str) -> String {
 }
 
 #[test]
-fn it_shows_verdicts_figures_and_incidents_until_somebody_has_seen_enough() {
+fn top_shows_verdicts_figures_and_incidents_until_a_key_ends_it() {
     for key in [&b"q"[..], b"\x03"] {
         let host = FakeHost::new(|_| ANSWER);
         let mut top = Top::start(&host, 80, 24);
@@ -151,7 +151,7 @@ fn a_terminal_that_is_gone_is_the_end_of_it() {
 }
 
 #[test]
-fn what_is_no_terminal_or_too_small_a_one_is_refused_with_what_to_do() {
+fn top_without_a_terminal_or_in_one_too_small_says_what_it_needs() {
     let host = FakeHost::new(|_| ANSWER);
     let top = Top::start(&host, 20, 24);
     let (status, _, shown) = top.end();

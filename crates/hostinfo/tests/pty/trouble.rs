@@ -232,7 +232,7 @@ fn an_older_host_and_a_newer_one_are_understood_as_far_as_they_can_be() {
 }
 
 #[test]
-fn what_is_no_port_is_not_written_to() {
+fn a_device_that_is_no_port_is_not_written_to() {
     let file = tempfile::NamedTempFile::new().unwrap();
     assert_eq!(said(tool("--device").arg(file.path()).output().unwrap()).0, 1);
     assert_eq!(file.as_file().metadata().unwrap().len(), 0);
@@ -250,7 +250,7 @@ fn what_is_no_port_is_not_written_to() {
 }
 
 #[test]
-fn who_speaks_without_end_is_given_up_in_time() {
+fn a_port_that_sends_without_end_is_given_up_in_time() {
     let host = FakeHost::raw(b"", |_| "noise ".repeat(1_000_000));
     let start = Instant::now();
     let (status, _, errors) = run(&host, "--timeout 3");
@@ -268,7 +268,7 @@ fn a_reply_without_end_is_given_up_at_the_longest_that_there_can_be() {
 }
 
 #[test]
-fn of_half_a_reply_nothing_is_shown() {
+fn half_a_reply_is_not_shown() {
     let host = FakeHost::new(|_| Act::Die(b"200-physcpus=1\n".to_vec()));
     let (status, text, errors) = run(&host, "get * --timeout 0.3");
     assert_eq!((status, text.as_str()), (1, ""));
@@ -314,7 +314,7 @@ fn many_at_once_all_get_their_own_answer() {
 }
 
 #[test]
-fn who_reads_no_further_gets_no_error() {
+fn a_reader_that_closes_the_pipe_gets_no_error() {
     let host = FakeHost::raw(b"", simple);
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

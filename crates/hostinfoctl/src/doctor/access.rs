@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn what_hostinfods_user_cannot_reach_is_named() {
+    fn a_directory_that_hostinfods_user_cannot_reach_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         let set = |path: &Path, mode| {

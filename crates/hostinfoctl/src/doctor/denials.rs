@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_anothers_or_old_or_was_allowed_is_left_out() {
+    fn denials_of_others_old_ones_and_allowed_calls_are_left_out() {
         for line in [
             "type=AVC msg=audit(1764000000.1:4): avc:  denied  { read } for comm=\"httpd\" path=\"/a\"",
             "type=AVC msg=audit(999.1:4): avc:  denied  { read } for comm=\"hostinfod\" path=\"/a\"",

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_off_unless_it_is_enabled_may_be_off() {
+    fn a_unit_that_is_off_by_default_may_be_off() {
         let follow = |active, file| words(4, "loaded", active, file).unwrap();
         assert!(follow("inactive", "disabled").ends_with("inactive, disabled"));
         assert!(follow("inactive", "enabled").ends_with("does not run"));

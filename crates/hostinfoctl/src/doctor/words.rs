@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_guest_is_called_does_nothing_to_a_shell_or_a_terminal() {
+    fn a_guests_name_does_nothing_to_a_shell_or_a_terminal() {
         let name = "a; rm -rf $HOME \u{1b}[2J".to_owned();
         let wrong =
             Finding::GuestWrong { guest: name.clone(), name, why: "x".to_owned(), repairs: true };

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_runs_gets_a_channel_and_nothing_else_is_changed() {
+    fn a_running_guest_gets_a_channel_and_nothing_else_is_changed() {
         let step = planned(CONTROLLER).unwrap().unwrap();
         assert_eq!((step.form, step.act), (Form::Live, Act::Attach));
         assert!(step.device.contains("path='/var/lib/hostinfo/qemu-web'"), "{}", step.device);

@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_selects_nobody_is_an_error_with_the_remedy() {
+    fn a_selection_of_nobody_is_an_error_with_the_remedy() {
         let many = vec!["a"; PATTERNS_MAX + 1];
         for (words, expected) in [
             (&["project=acme"][..], "such as '*'"),

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_vhostmd_alone_puts_in_is_named() {
+    fn a_placeholder_that_only_vhostmd_fills_in_is_named() {
         let text = definitions([metric(false, "virsh CONNECT x")].iter());
         assert!(text.contains("# vhostmd puts a value in for CONNECT"), "{text}");
         assert!(toml::from_str::<toml::Table>(&text).is_ok());

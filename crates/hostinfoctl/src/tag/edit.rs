@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_tag_is_refused_with_the_reason() {
+    fn words_that_cannot_be_tags_are_refused_with_the_reason() {
         for (tags, remove, word) in [
             (&["role"][..], &[][..], "is not KEY=VALUE"),
             (&["role=a\nb"], &[], "no line breaks"),

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_for_its_owner_and_gone_with_the_daemon() {
+    fn the_control_socket_is_for_its_owner_and_gone_with_the_daemon() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control");
         let socket = open(&path).unwrap();
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_for_a_group_too_where_the_settings_name_one() {
+    fn the_control_socket_is_for_a_group_too_if_the_settings_name_one() {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = settings(&folder.path().join("control"));
         settings.group = rustix::process::getegid().as_raw().to_string();
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_daemon_left_is_replaced_and_what_another_one_has_is_not() {
+    fn the_socket_of_a_killed_daemon_is_replaced_and_that_of_a_live_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control");
         drop(UnixListener::bind(&path).unwrap());
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_socket_stays_and_a_missing_directory_is_named() {
+    fn a_file_that_is_no_socket_stays_and_a_missing_directory_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control");
         fs::write(&path, "x").unwrap();

@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_outlives_the_daemon() {
+    fn the_declared_state_outlives_the_daemon() {
         let state = tempfile::tempdir().unwrap();
         let (file, mut said) = HostStateFile::open(state.path());
         let remark = Some("a fan has failed".to_owned());
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_kept_is_not_said() {
+    fn a_state_that_cannot_be_stored_is_not_declared() {
         let state = tempfile::tempdir().unwrap();
         let (file, mut said) = HostStateFile::open(&state.path().join("gone"));
         let error = file.set(&mut said, HostState::Draining, None, 0, NOW).unwrap_err().to_string();

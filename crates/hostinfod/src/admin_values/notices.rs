@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_kept_is_not_set() {
+    fn a_notice_that_cannot_be_stored_is_not_set() {
         let state = tempfile::tempdir().unwrap();
         let mut file = NoticesFile::open(&state.path().join("gone"));
         let error = set(&mut file, "x").unwrap_err().to_string();

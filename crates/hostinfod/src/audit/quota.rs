@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_out_is_said_also_where_nothing_more_comes() {
+    fn the_number_of_entries_left_out_is_written_even_if_no_more_come() {
         let (mut quota, now) = (Quota::default(), Instant::now());
         assert_eq!(quota.due(now), None);
         flood(&mut quota, now);

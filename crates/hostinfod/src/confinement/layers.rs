@@ -12,7 +12,7 @@ const STATUS: &str = "/proc/self/status";
 
 /// What this version needs of its confinement. Counts up with each version that needs more than the one before, such as
 /// another system call.
-const NEEDS: u32 = 1;
+const NEEDS: u32 = 2;
 
 const LANDLOCK: &str = "landlock";
 const SECCOMP: &str = "seccomp";
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_denies_is_not_in_force() {
+    fn a_layer_that_the_kernel_does_not_confirm_is_not_in_force() {
         for (status, landlock, seccomp) in [
             ("", false, false),
             ("NoNewPrivs:\t0\nSeccomp:\t0\n", false, false),
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_older_version_began_may_be_too_narrow_and_what_nobody_said_is_not_in_force() {
+    fn layers_of_an_older_version_may_be_too_narrow_and_layers_not_handed_over_are_not_in_force() {
         assert!(Layers::parse("0 seccomp").are_too_narrow());
         for nothing in ["", "landlock", "x y", "0", "0 more"] {
             let layers = Layers::parse(nothing);

@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_link_leads_to_is_written_to_and_not_where_the_link_is() {
+    fn the_directory_of_a_links_target_is_writable_and_not_that_of_the_link() {
         let folder = tempfile::tempdir().unwrap();
         let root = fs::canonicalize(folder.path()).unwrap();
         fs::create_dir_all(root.join("a/b")).unwrap();

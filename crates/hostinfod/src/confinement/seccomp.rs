@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_sent_that_connects_a_socket_which_was_accepted_and_disconnected() {
+    fn sending_cannot_connect_an_accepted_socket_that_was_disconnected() {
         use rustix::net::{SendAncillaryBuffer, SendFlags, connect_unspec, sendmsg_addr, sendto};
         use std::net::{TcpListener, TcpStream};
         let metrics = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_query_takes_is_allowed_without_running_the_filter() {
+    fn the_system_calls_of_a_query_are_allowed_without_running_the_filter() {
         for filter in [without_clone3().unwrap(), permitted(false).unwrap()] {
             for call in [
                 libc::SYS_epoll_pwait,

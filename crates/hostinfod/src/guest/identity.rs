@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_else_may_read_the_secret() {
+    fn only_its_owner_may_read_the_secret() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
         Identity::load(&state, Path::new("/nonexistent")).unwrap();
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_kill_in_the_first_start_has_left_is_swept_and_nothing_else() {
+    fn the_remains_of_a_kill_in_the_first_start_are_swept_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         for left in ["secret.1", "secret.4194304", "secret.old", "notices.json"] {
             fs::write(folder.path().join(left), "x").unwrap();

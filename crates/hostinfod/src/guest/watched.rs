@@ -74,7 +74,7 @@ mod tests {
     use crate::reactor::id::Id as _;
 
     #[test]
-    fn who_comes_when_there_are_enough_is_left_out_until_one_goes() {
+    fn a_guest_beyond_the_bound_is_left_out_until_another_one_goes() {
         let mut watched = Watched::new(2);
         assert_eq!(
             [watched.add(GuestId::of(7)), watched.add(GuestId::of(8)), watched.add(GuestId::of(7))],

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_guest_is_told_by_a_tag_is_kept_until_it_is_there_to_show_its_tags() {
+    fn incidents_of_a_guest_that_a_tag_may_watch_are_kept_until_its_tags_are_known() {
         let rules = |text: &str| hostinfo_rules::parse(text.as_bytes()).unwrap().rules;
         let tagged = rules("qemu-* role=db:\n watch = 1\n*:\n");
         assert!(may_be_watched(&tagged, "qemu-a") && !may_be_watched(&tagged, "lxc-a"));

@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_looks_at_tags_that_no_rule_asks_for() {
+    fn tags_that_no_rule_asks_for_are_not_looked_at() {
         let rules = hostinfo_rules::parse(b"*:\n").unwrap().rules;
         let mut guest = crate::guest::tests::guest("qemu-a");
         assert!(!take_tags(&mut guest, &rules, &mut Libvirt::none(), Instant::now()));

@@ -339,7 +339,7 @@ mod tests {
     use crate::reactor::Reactor;
 
     #[test]
-    fn how_much_was_left_out_of_the_log_is_said_although_nobody_connects_any_more() {
+    fn the_number_of_log_lines_left_out_is_written_even_if_nobody_connects_any_more() {
         let (mut reactor, mut vsock) = (Reactor::new().unwrap(), VsockState::new(Vsock::default()));
         let ctx = &mut reactor.now();
         (0..100).for_each(|cid| vsock.log(cid, "x", ctx));
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_was_told_that_it_may_not_ask_is_not_told_again_after_an_upgrade() {
+    fn a_peer_that_was_told_it_may_not_ask_is_not_told_again_after_an_upgrade() {
         let folder = tempfile::tempdir().unwrap();
         let (mut guests, mut reactor) = (guests(folder.path()), Reactor::new().unwrap());
         let ctx = &mut reactor.now();

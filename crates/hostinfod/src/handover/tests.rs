@@ -72,7 +72,7 @@ fn a_document_that_was_cut_is_refused_wherever_that_was() {
 }
 
 #[test]
-fn what_no_daemon_hands_over_is_refused() {
+fn a_document_that_no_daemon_hands_over_is_refused() {
     assert!(matches!(
         changed(|value| {
             let guest = value["guests"]["guests"]["qemu-a"].clone();

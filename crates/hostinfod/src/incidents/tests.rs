@@ -64,7 +64,7 @@ fn bytes(guest: &str, days_ago: i64) -> Vec<u8> {
 }
 
 fn count(incidents: &Incidents) -> usize {
-    incidents.told(Timestamp::now(), Duration::ZERO, &|_, _| true).len()
+    incidents.lines(Timestamp::now(), Duration::ZERO, &|_, _| true).len()
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_process_that_has_ended_takes_its_incidents_along() {
 }
 
 #[test]
-fn what_a_rule_does_not_keep_any_more_and_what_is_over_for_30_days_is_deleted() {
+fn incidents_that_no_rule_keeps_or_that_ended_30_days_ago_are_deleted() {
     let place = Place::new();
     let mut files = place.open();
     for (number, (name, days)) in
@@ -168,7 +168,7 @@ fn at_most_one_file_a_second_is_written_for_all_guests_together_and_each_once() 
 }
 
 #[test]
-fn what_cannot_be_read_is_left_aside_and_the_others_are_told() {
+fn a_file_that_cannot_be_read_is_left_aside_and_the_others_are_read() {
     let place = Place::new();
     let mut files = place.open();
     files.keep(domain(7), "qemu-a", bytes("qemu-a", 0));
@@ -185,7 +185,7 @@ fn what_cannot_be_read_is_left_aside_and_the_others_are_told() {
 }
 
 #[test]
-fn what_is_no_file_of_ours_is_neither_waited_for_nor_followed_nor_touched() {
+fn a_foreign_file_is_neither_waited_for_nor_followed_nor_touched() {
     let place = Place::new();
     let mut files = place.open();
     files.keep(domain(7), "qemu-a", bytes("qemu-a", 0));

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_left_out_is_told_once_and_as_soon_as_it_can_be() {
+    fn the_number_of_lines_left_out_is_written_once_and_as_soon_as_possible() {
         let (left_out, mut told) = (LeftOut::default(), 0);
         left_out.tell(&mut told, |_| panic!("nothing was left out"));
         (0..3).for_each(|_| left_out.count());

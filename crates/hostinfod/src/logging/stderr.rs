@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_reads_is_left_out_and_counted_and_lines_stay_whole() {
+    fn lines_that_nobody_reads_are_left_out_and_counted_and_the_others_stay_whole() {
         let own = |writer: &PipeWriter| path(writer);
         let polled = |_: &PipeWriter| "/nonexistent/path".to_owned();
         for path in [&own as &dyn Fn(&PipeWriter) -> String, &polled] {
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_line_that_is_taken_in_part_a_bounded_rest_is_kept() {
+    fn a_bounded_rest_of_a_partly_written_line_is_kept() {
         let (reader, writer) = pipe().unwrap();
         let left_out = LeftOut::default();
         let path = path(&writer);

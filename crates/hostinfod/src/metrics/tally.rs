@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn of_the_last_line_as_much_is_kept_as_is_told() {
+    fn only_the_part_of_the_last_line_that_is_shown_is_kept() {
         let (mut record, now) = (Record::default(), Instant::now());
         record.reply(&[b'x'; LAST_MAX + 1], Code::Unavailable, now);
         assert_eq!(record.last().unwrap().line.len(), LAST_MAX);

@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn who_listens_is_never_given_up_and_never_hurried() {
+    fn a_listener_is_never_given_up_and_never_hurried() {
         let (mut retry, now) = (Retry::default(), Instant::now());
         for _ in 0..100 {
             let at = retry.after_connection(Duration::ZERO, now);

@@ -97,7 +97,7 @@ fn a_burst_of_lines_is_answered_and_what_is_over_it_waits_and_is_not_lost() {
 }
 
 #[test]
-fn one_line_is_answered_in_a_turn_and_the_next_turn_comes_at_once() {
+fn each_turn_answers_one_line_and_the_next_turn_comes_at_once() {
     let mut scene = Scene::new();
     scene.say("ping a\nping b\n");
     assert_eq!(scene.turn(), Phase::Throttled(scene.now));

@@ -78,7 +78,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
         metrics,
         flow,
         libvirt,
-        security: _,
+        security,
         tags,
         listen,
         vsock,
@@ -104,7 +104,8 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let os_release = hostinfo_file::read(Path::new(OS_RELEASE), OS_RELEASE_MAX).ok().flatten();
     let os_name =
         hostinfo_answer::os_name(&String::from_utf8_lossy(&os_release.unwrap_or_default()));
-    let mut libvirt = Libvirt::new(&libvirt, &paths.socket_dir, tags.sought()).context("epoll")?;
+    let mut libvirt =
+        Libvirt::new(&libvirt, &paths.socket_dir, tags.sought(), security).context("epoll")?;
     let (before, clients) = match before {
         None => (None, None),
         Some(before) => {

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_over_or_the_same_waits_for_nothing() {
+    fn settings_that_take_effect_at_once_or_are_unchanged_wait_for_no_restart() {
         let page = include_str!("../../../../docs/hostinfod.toml");
         let at_once = "[[sockets]]\npreset = 'proxmox'\n[flow]\nline_burst = 7\n[watch]\nguests = 7\n[labels]\na = 'b'\n[tags]\nown = false\n[vsock]\nguests = ['*']\n\
                        [[listen]]\npath = '/a/{name}/b'\ndriver = 'a'\nuser = '1'\n\

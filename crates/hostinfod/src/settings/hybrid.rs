@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_enabled_unless_the_section_says_so() {
+    fn no_guest_is_enabled_unless_the_section_says_so() {
         let first = |more: &str| {
             let sections = parse(&section("/srv/{name}/v", &format!("{REST}\n{more}")));
             sections.unwrap().into_iter().next().unwrap().guests

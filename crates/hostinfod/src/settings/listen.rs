@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_off_or_an_address_of_this_machine_alone_or_a_path() {
+    fn listening_is_off_or_at_a_loopback_address_or_a_path() {
         assert_eq!(listen(""), Ok(Listen::Off));
         assert_eq!(listen("/run/x.sock"), Ok(Listen::Unix("/run/x.sock".into())));
         for address in ["127.0.0.1:9101", "127.8.0.1:1", "[::1]:9101"] {
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_could_reach_is_refused_and_what_is_no_place_too() {
+    fn an_address_that_others_could_reach_is_refused_and_so_is_one_that_is_none() {
         for address in ["0.0.0.0:9101", "[::]:9101", "192.0.2.1:9101", "[::ffff:127.0.0.1]:9101"] {
             assert!(listen(address).unwrap_err().contains("from elsewhere"), "{address}");
         }

@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_off_and_enables_nobody_unless_the_settings_say_so() {
+    fn vsock_is_off_and_enables_nobody_unless_the_settings_say_so() {
         let vsock: Vsock = toml::from_str("").unwrap();
         assert_eq!((vsock.enabled, vsock.port), (false, 4678));
         assert!(!vsock.guests.has("qemu-web"));

@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_listens_at_is_replaced_and_all_else_stays() {
+    fn a_socket_that_nobody_listens_at_is_replaced_and_all_else_stays() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("v_4678");
         drop(UnixListener::bind(&path).unwrap());
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_has_put_in_its_place_is_not_removed() {
+    fn a_socket_that_another_program_put_in_its_place_is_not_removed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("v_4678");
         let listening = open(folder.path()).unwrap();
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_was_kept_only_what_listens_is_taken() {
+    fn only_those_earlier_sockets_that_listen_are_taken() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("v_4678");
         drop(UnixListener::bind(&path).unwrap());

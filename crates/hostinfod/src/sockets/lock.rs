@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_administrator_has_to_mend_is_final_and_has_its_remedy() {
+    fn an_error_that_an_administrator_has_to_mend_is_final_and_has_its_remedy() {
         let folder = tempfile::tempdir().unwrap();
         let missing = DirLock::take(&folder.path().join("none")).unwrap_err();
         assert!(missing.is_final() && missing.to_string().contains("with `install -d -m 0711 -o "));

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_all_the_time_is_checked_four_times_a_second_and_once_more_at_the_end() {
+    fn a_name_that_changes_all_the_time_is_checked_four_times_a_second_and_once_at_the_end() {
         let (mut pace, now) = (Pace::new(), Instant::now());
         let checks = (0..100).filter(|_| !pace.admit(at(&[1]), now).is_empty()).count();
         assert_eq!((checks, pace.next()), (4, Some(now + WINDOW)));

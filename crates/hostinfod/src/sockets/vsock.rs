@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_vsock_is_not_taken_over() {
+    fn a_descriptor_that_is_no_vsock_is_not_taken_over() {
         let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
         assert!(!is_at(&one.into(), 4678));
         assert!(!is_at(&std::fs::File::open("/dev/null").unwrap().into(), 4678));

@@ -46,7 +46,7 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
 
     #[test]
-    fn of_a_socket_that_is_no_unix_socket_nothing_is_known() {
+    fn a_socket_that_is_no_unix_socket_has_no_credentials() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         assert!(Credentials::of(&stream).is_none());

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_such_socket_has_nothing_to_take_over() {
+    fn a_descriptor_that_is_no_such_socket_has_nothing_to_take_over() {
         assert!(receive(File::open("/dev/null").unwrap()).is_err());
         let (one, other) = UnixStream::pair().unwrap();
         drop(other);

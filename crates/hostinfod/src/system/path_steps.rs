@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn of_links_in_a_circle_each_is_a_step() {
+    fn each_link_of_a_circle_is_a_step() {
         let (_folder, below) = folder();
         symlink("b", below.join("a")).unwrap();
         symlink("a", below.join("b")).unwrap();

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_executed_leaves_standard_input_as_it_was() {
+    fn a_program_that_cannot_be_executed_leaves_standard_input_as_it_was() {
         let program = Program { path: "/nonexistent".into(), arguments: Vec::new() };
         let (_reader, writer) = io::pipe().unwrap();
         let inode = || rustix::fs::fstat(io::stdin()).unwrap().st_ino;

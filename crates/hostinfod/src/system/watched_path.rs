@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_below_a_file_is_watched_where_the_file_is() {
+    fn a_path_that_leads_below_a_file_is_watched_where_the_file_is() {
         let mut scene = Scene::new();
         fs::create_dir(scene.at("a")).unwrap();
         fs::write(scene.at("a/b"), "").unwrap();

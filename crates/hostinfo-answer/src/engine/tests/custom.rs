@@ -56,7 +56,7 @@ fn a_name_of_the_administrators_that_others_continue_is_their_group() {
 }
 
 #[test]
-fn what_is_below_a_name_shows_only_to_who_may_see_it() {
+fn names_below_a_custom_name_show_only_to_guests_that_may_see_them() {
     for (rules, answer) in [
         ("custom.rack.inlet = 1", "200 custom.rack.inlet=65536\n"),
         ("custom.rack.fan = 1", "403 custom.rack: not permitted\n"),

@@ -146,7 +146,7 @@ fn another_guest_behind_the_same_name_is_told_nothing_of_the_one_before() {
 }
 
 #[test]
-fn who_is_not_watched_is_told_how_to_be() {
+fn a_guest_that_is_not_watched_is_told_how_to_be() {
     let mut scene = Scene::with_vmm(RULES);
     assert_eq!(
         scene.ask("verdict.incident.1"),

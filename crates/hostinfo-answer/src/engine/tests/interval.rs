@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn one_query_an_interval_is_answered_and_one_that_comes_sooner_is_told_when() {
+fn one_query_an_interval_is_answered_and_an_early_one_is_told_when_to_retry() {
     let mut scene = Scene::new("*:\n interval = 60\n");
     assert!(scene.ask("loadavg.1").starts_with("200"));
     scene.wait(1);
@@ -13,7 +13,7 @@ fn one_query_an_interval_is_answered_and_one_that_comes_sooner_is_told_when() {
 }
 
 #[test]
-fn what_is_refused_from_tables_alone_is_so_even_when_it_is_too_soon() {
+fn a_query_that_tables_alone_refuse_is_refused_even_when_it_comes_too_soon() {
     let mut scene = Scene::new("*:\n interval = 60\n");
     scene.ask("loadavg.1");
     assert_eq!(
@@ -41,7 +41,7 @@ fn a_query_for_which_something_was_read_counts_even_when_all_of_it_is_503() {
 }
 
 #[test]
-fn what_is_on_its_way_may_be_asked_for_once_more_when_it_is_there() {
+fn a_value_that_is_on_its_way_may_be_asked_for_once_more_when_it_is_there() {
     let mut scene = Scene::new("*:\n interval = 60\n cpu = 1\n");
     let file = scene.host.path().join("stat");
     let stat = |busy: u32, idle: u32| {
@@ -70,7 +70,7 @@ fn a_document_of_vhostmds_counts_that_is_empty_since_nothing_is_there() {
 }
 
 #[test]
-fn one_that_comes_too_soon_costs_no_sampling() {
+fn a_query_that_comes_too_soon_costs_no_sampling() {
     let mut scene = Scene::new("*:\n interval = 60\n");
     scene.ask("loadavg.1");
     fs::remove_file(scene.host.path().join("loadavg")).unwrap();
@@ -81,7 +81,7 @@ fn one_that_comes_too_soon_costs_no_sampling() {
 }
 
 #[test]
-fn who_asks_within_a_step_of_the_grid_gets_the_same_sample() {
+fn queries_within_one_step_of_the_grid_get_the_same_sample() {
     let mut scene = Scene::new(FREE);
     assert_eq!(scene.ask("loadavg.1 sample.age"), "200-loadavg.1=0.42\n200 sample.age=0.1\n");
     fs::write(scene.host.path().join("loadavg"), "9.00 1.00 2.50 1/100 4242\n").unwrap();

@@ -45,7 +45,7 @@ fn figures() -> Figures {
 }
 
 #[test]
-fn what_libvirt_tells_of_a_guest_is_answered_and_what_it_does_not_tell_is_not() {
+fn a_guest_gets_the_figures_that_libvirt_reports_and_no_others() {
     let mut scene = Scene::in_libvirt(FREE, figures());
     let uuid = examples::UUID;
     assert_eq!(
@@ -79,7 +79,7 @@ fn what_libvirt_tells_of_a_guest_is_answered_and_what_it_does_not_tell_is_not() 
 }
 
 #[test]
-fn what_kvm_counts_is_the_sum_of_all_vcpus_and_none_where_there_is_no_kvm() {
+fn kvms_counters_are_the_sum_of_all_vcpus_and_absent_without_kvm() {
     let vcpu = |number, exits| Vcpu {
         number,
         exits: Some(exits),
@@ -112,7 +112,7 @@ fn what_kvm_counts_is_the_sum_of_all_vcpus_and_none_where_there_is_no_kvm() {
 }
 
 #[test]
-fn what_the_balloon_has_taken_is_what_the_guest_has_not_of_what_it_may() {
+fn the_balloon_has_taken_the_maximum_less_the_current_memory() {
     let taken = |current, maximum| {
         let figures =
             Figures { memory_current: current, memory_maximum: maximum, ..Figures::default() };
@@ -167,7 +167,7 @@ fn figures_that_others_had_asked_for_are_as_old_as_figures_can_be() {
 }
 
 #[test]
-fn who_is_no_domain_and_who_is_on_a_host_that_does_not_ask_libvirt_are_told_so() {
+fn a_guest_without_a_domain_and_one_on_a_host_that_does_not_ask_libvirt_are_told_so() {
     let mut scene = Scene::in_libvirt(FREE, figures());
     scene.set_standing(Standing::Unnamed);
     for name in ["vm.uuid", "vm.memory.current", "vm.disk", "vm.net.0.rx.bytes"] {
@@ -182,7 +182,7 @@ fn who_is_no_domain_and_who_is_on_a_host_that_does_not_ask_libvirt_are_told_so()
 }
 
 #[test]
-fn who_is_not_who_the_socket_says_is_blocked() {
+fn a_guest_whose_socket_names_another_one_is_blocked() {
     let mut scene = Scene::new(FREE);
     scene.set_standing(Standing::Refused("two domains have it".to_owned()));
     for line in ["loadavg", "json loadavg", "metrics", "GET /metrics/XML"] {

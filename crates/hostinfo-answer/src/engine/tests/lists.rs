@@ -47,7 +47,7 @@ fn a_query_that_needs_no_threads_does_not_have_lists_look_for_the_vcpus_sooner()
 }
 
 #[test]
-fn what_a_query_has_read_is_listed_and_a_list_takes_nothing_from_a_query() {
+fn a_list_shows_the_instances_that_a_query_has_read_and_is_no_query_itself() {
     let mut scene = Scene::with_vmm(MINUTE);
     assert!(scene.listed_vcpus().is_empty());
     scene.vcpu(1, 0);
@@ -73,7 +73,7 @@ fn a_vmm_that_is_gone_is_looked_for_once_an_interval() {
 }
 
 #[test]
-fn what_has_no_instances_is_listed_without_a_look_at_the_vmm() {
+fn statistics_without_instances_are_listed_without_a_look_at_the_vmm() {
     let mut scene = Scene::with_vmm(MINUTE);
     scene.vcpu(1, 0);
     assert!(scene.ask("list vm.cpu.delay vm.memory.rss vm.cpu.0.delay").starts_with("200-"));

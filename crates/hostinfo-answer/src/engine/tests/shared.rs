@@ -28,7 +28,7 @@ impl Scene {
 }
 
 #[test]
-fn what_guests_of_one_rule_ask_of_the_host_within_a_step_is_rendered_once() {
+fn the_same_query_about_the_host_is_rendered_once_a_step_for_guests_of_one_rule() {
     let mut scene = Scene::new(FREE);
     let mut neighbour = scene.neighbour();
     for line in ["loadavg", "json loadavg.1 loadavg.5", "metrics loadavg"] {
@@ -111,7 +111,7 @@ fn a_shared_reply_is_of_this_step_and_never_of_an_older_one() {
 }
 
 #[test]
-fn who_gets_a_shared_reply_has_used_up_its_interval_and_has_begun_its_session() {
+fn a_shared_reply_uses_up_the_guests_interval_and_begins_its_session() {
     let mut scene = Scene::new(SLOW);
     let mut neighbour = scene.neighbour();
     scene.ask("loadavg.1");
@@ -122,7 +122,7 @@ fn who_gets_a_shared_reply_has_used_up_its_interval_and_has_begun_its_session() 
 }
 
 #[test]
-fn who_may_not_ask_gets_no_shared_reply() {
+fn a_guest_that_may_not_ask_gets_no_shared_reply() {
     let mut scene = Scene::new(FREE);
     let mut neighbour = scene.neighbour();
     scene.ask("loadavg.1");
@@ -194,7 +194,7 @@ fn nothing_is_shared_that_speaks_of_a_guest_or_of_what_its_administrator_gives()
 }
 
 #[test]
-fn what_an_administrator_could_mend_is_counted_for_each_who_meets_it() {
+fn a_failure_that_an_administrator_could_mend_is_counted_for_each_query_that_meets_it() {
     let mut scene = Scene::new(FREE);
     for times in 1..4 {
         assert!(scene.ask("memory.total").starts_with("503 "));

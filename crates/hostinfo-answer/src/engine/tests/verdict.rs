@@ -129,7 +129,7 @@ fn words_and_states_of_all_verdicts_come_from_one_watch_and_a_group_has_them_all
 }
 
 #[test]
-fn who_may_not_see_a_verdict_may_not_see_its_state_but_may_see_it_alone() {
+fn hiding_a_verdict_hides_its_state_but_a_rule_may_show_the_state_alone() {
     let mut scene = Scene::with_vmm(
         "*:\n interval = 0\n verdict.cpu = 0\n verdict.io = 0\n verdict.io.state = 1\n",
     );

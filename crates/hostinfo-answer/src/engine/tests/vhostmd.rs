@@ -119,7 +119,7 @@ fn a_document_of_the_next_step_is_made_of_its_sample() {
 }
 
 #[test]
-fn what_another_guest_was_just_told_is_not_told_under_a_rule_that_hides_it() {
+fn a_rule_hides_a_metric_that_another_guests_document_of_the_same_step_shows() {
     let (_, [_, other]) = two_documents("*:\n interval = 0\n cpu.seconds = 1\n", |scene| {
         scene.who = guest("qemu-other", "*:\n interval = 0\n");
     });

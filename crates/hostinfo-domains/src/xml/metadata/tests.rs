@@ -92,7 +92,7 @@ fn a_tag_that_is_there_twice_or_is_malformed_has_no_value() {
 }
 
 #[test]
-fn what_makes_it_unclear_which_tags_there_are_makes_all_unreadable() {
+fn any_doubt_about_which_tags_there_are_makes_all_of_them_unreadable() {
     let many = |count: usize| -> String {
         own(&(0..count).map(|number| format!("<h:tag name='t{number}'/>")).collect::<String>())
     };

@@ -69,7 +69,7 @@ fn a_limit_around_the_guest_counts_as_far_as_it_explains_the_wait() {
 }
 
 #[test]
-fn of_two_limits_the_guests_own_comes_first_where_it_held_back_as_much() {
+fn the_guests_own_limit_is_named_before_an_outer_one_that_held_back_as_much() {
     let minute = Stretch { vcpus: 1, run: 15.0, delay: 45.0, around: 30.0, ..QUIET };
     assert_eq!(Stretch { throttled: Some(22.5), ..minute }.state(), State::SelfLimited);
     assert_eq!(

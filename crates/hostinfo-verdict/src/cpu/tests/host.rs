@@ -91,7 +91,7 @@ fn more_vcpus_than_cpus_wait_for_each_other() {
 }
 
 #[test]
-fn whoever_took_more_is_named_first_and_the_other_too() {
+fn the_cause_that_took_more_is_named_first_and_the_other_too() {
     // Two vCPUs and another process share one CPU, a third of it each.
     let minute = Stretch { run: 40.0, delay: 80.0, cpus: on(1, 60.0), ..QUIET };
     assert_eq!(
@@ -169,7 +169,7 @@ fn a_wait_that_others_were_too_short_for_has_no_reason() {
 }
 
 #[test]
-fn where_the_cpus_are_not_known_a_guest_that_is_alone_on_the_host_waits_for_itself() {
+fn with_unknown_cpus_a_guest_that_is_alone_on_the_host_waits_for_itself() {
     let minute = Stretch { run: 60.0, delay: 60.0, busy: Some(66.6), ..QUIET };
     assert!(
         minute

@@ -20,7 +20,7 @@ fn one_vcpu_that_waits_is_not_hidden_by_15_that_are_busy() {
 }
 
 #[test]
-fn what_one_vcpu_waited_for_is_told_where_all_waited_for_little_else() {
+fn the_cause_of_one_vcpus_wait_is_named_if_all_waited_for_little_else() {
     let held = Stretch { delay: 30.0, worst: Some(29.0), throttled: Some(28.0), ..MANY };
     assert_eq!(
         held.verdict(),

@@ -20,7 +20,7 @@ fn the_same_guest_under_a_quota_on_an_idle_host_is_self_limited() {
 }
 
 #[test]
-fn of_quota_and_neighbours_the_one_that_took_more_is_named_first() {
+fn the_greater_of_quota_and_neighbours_is_named_first() {
     let minute = Stretch {
         run: 40.0,
         delay: 60.0,
@@ -67,7 +67,7 @@ fn a_guest_that_got_all_of_its_quota_waited_for_that_however_throttling_is_count
 }
 
 #[test]
-fn what_nobody_else_explains_is_the_quotas_as_far_as_several_were_held_back_on_one_cpu() {
+fn unexplained_waiting_is_the_quotas_as_far_as_it_held_several_back_on_one_cpu() {
     let minute = Stretch {
         vcpus: 4,
         run: 15.0,

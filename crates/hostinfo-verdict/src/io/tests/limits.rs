@@ -42,7 +42,7 @@ fn a_disk_is_at_its_limit_from_90_percent_on() {
 }
 
 #[test]
-fn one_operation_at_a_time_can_be_at_its_limit_without_being_slow() {
+fn a_disk_can_be_at_its_limit_with_one_operation_at_a_time_without_being_slow() {
     assert_eq!(state(limited(disk("vda", 60_000, 1), 1000), None), State::SelfLimited);
 }
 

@@ -79,7 +79,7 @@ fn a_host_that_swaps_out_again_half_of_what_it_reads_back_is_blamed() {
 }
 
 #[test]
-fn what_is_read_back_may_have_been_swapped_out_for_a_limit_that_is_gone() {
+fn memory_that_is_read_back_may_have_been_swapped_out_for_a_limit_that_is_gone() {
     let before = Memory { swapped: Some(200 << 20), ..quiet() };
     let reads_back = Memory { swapped: Some(142 << 20), host_swap_in: Some(58 << 20), ..faults() };
     assert_eq!(

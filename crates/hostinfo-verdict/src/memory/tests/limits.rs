@@ -83,7 +83,7 @@ fn a_guest_whose_cached_disks_fill_its_limit_up_did_not_reach_it() {
 }
 
 #[test]
-fn where_nothing_counts_how_often_a_limit_was_reached_a_short_host_may_be_the_cause() {
+fn a_host_short_of_memory_may_be_the_cause_if_nothing_counts_how_often_a_limit_was_reached() {
     let near = Memory { used: used(2 * GIB, 2 * GIB), hits: None, ..swapped_out() };
     assert_eq!(
         verdict(near.clone()),

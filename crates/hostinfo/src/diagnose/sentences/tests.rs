@@ -58,7 +58,7 @@ fn a_host_that_gave_too_little_is_named_with_its_reason_and_with_what_the_guest_
 }
 
 #[test]
-fn what_the_host_says_of_several_resources_is_said_once() {
+fn a_reason_that_several_resources_share_is_told_once() {
     let soon = Judged::Verdict { state: Unknown, reason: "ask again in 60 s".to_owned() };
     let finding = |resource| Finding::new(resource, soon.clone(), &View::default(), &[]);
     let findings = RESOURCES.map(finding);
@@ -137,7 +137,7 @@ fn a_limit_below_the_guests_cpus_is_named_where_it_may_be_the_hosts() {
 }
 
 #[test]
-fn of_some_resources_only_those_are_judged_and_the_others_pointed_at() {
+fn only_the_resources_that_were_asked_for_are_judged_and_the_others_pointed_at() {
     let view = View::default();
     let memory = [finding("memory", Ok, &view)];
     let text =
@@ -149,7 +149,7 @@ fn of_some_resources_only_those_are_judged_and_the_others_pointed_at() {
 }
 
 #[test]
-fn what_the_host_never_knows_is_not_to_be_asked_for_again() {
+fn the_reader_is_not_told_to_ask_again_for_a_verdict_that_the_host_never_has() {
     let view = View::default();
     let never = "this host has no figures of your disks: they come from libvirt";
     let text = |reason: &str| {
@@ -167,7 +167,7 @@ fn what_the_host_never_knows_is_not_to_be_asked_for_again() {
 }
 
 #[test]
-fn what_a_guest_does_not_have_is_not_unknown() {
+fn a_device_that_a_guest_does_not_have_is_not_unknown() {
     let view = View::default();
     let of =
         |resource, state| Finding::new(resource, judged(resource, state), &view, &["io", "net"]);

@@ -16,7 +16,7 @@ fn ask(host: impl FnMut(&str) -> Vec<u8>) -> Result<Vec<Line>, Broken> {
 }
 
 #[test]
-fn what_is_not_exactly_one_reply_about_what_was_asked_is_asked_again() {
+fn a_question_is_asked_again_unless_exactly_one_reply_fits_it() {
     for wrong in [
         "",
         "200 loadavg.1=0.5\n",
@@ -38,7 +38,7 @@ fn what_is_not_exactly_one_reply_about_what_was_asked_is_asked_again() {
 }
 
 #[test]
-fn what_others_are_answered_before_and_behind_is_not_looked_at() {
+fn replies_to_others_before_and_behind_the_own_one_are_not_looked_at() {
     let mut answer = then_right(&[]);
     let told = ask(move |sent: &str| {
         [&b"200 x=7\n"[..], &answer(sent), b"200 x=8\n200-half=9\n"].concat()
@@ -72,7 +72,7 @@ fn an_answer_of_which_another_program_may_have_read_a_part_does_not_count() {
 }
 
 #[test]
-fn who_was_seen_while_the_line_was_disturbed_is_remembered() {
+fn a_program_that_was_seen_while_the_line_was_disturbed_is_remembered() {
     let mut link = Fake::new(then_right(&["200 y=2\n"])).establish().unwrap();
     let writer = Holder { pid: 7, name: "sh".to_owned(), reads: false };
     link.port.others.holders.push(writer);
@@ -81,8 +81,7 @@ fn who_was_seen_while_the_line_was_disturbed_is_remembered() {
 }
 
 #[test]
-fn who_is_disturbed_all_the_time_gives_up_after_the_timeout_and_did_not_ask_faster_than_a_host_answers()
- {
+fn a_link_that_is_always_disturbed_gives_up_at_the_timeout_and_keeps_the_hosts_pace() {
     let asked = Rc::new(Cell::new(0));
     let counted = asked.clone();
     let fake = Fake::new(host(move |_| {

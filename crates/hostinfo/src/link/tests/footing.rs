@@ -19,7 +19,7 @@ fn a_line_left_dirty_is_skipped_up_to_the_token() {
 }
 
 #[test]
-fn what_a_terminal_echoed_or_turned_to_crlf_does_no_harm() {
+fn an_echo_and_line_ends_turned_to_crlf_by_a_terminal_do_no_harm() {
     let mut host = saying("200-x=1\r\n200 y=2\r\n");
     let mut is_first = true;
     let mut fake = Fake::new(move |sent: &str| {

@@ -41,7 +41,7 @@ fn ask(line: &str) -> String {
 }
 
 #[test]
-fn what_needs_no_host_is_answered_at_once() {
+fn a_request_that_needs_no_host_is_answered_at_once() {
     assert_eq!(ask("ping x"), "200 pong x\n");
     assert_eq!(ask("version"), "200 hostinfo/1\n");
     assert!(ask("help").starts_with("200-get NAME..."));

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_the_device_open_is_seen_and_nobody_else() {
+    fn a_process_that_has_the_device_open_is_seen_and_no_other() {
         let proc = proc(&[
             (1, 0, "/dev/zero"),
             (10, 1, "/dev/null"),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn who_only_writes_is_told_from_who_reads() {
+    fn a_process_that_only_writes_is_told_from_one_that_reads() {
         let own = std::process::id();
         // An ancestor that does not exist, so that this process itself is seen.
         let writes = File::options().write(true).open("/dev/full").unwrap();
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn who_holds_the_other_end_of_a_pseudo_terminal_is_the_host() {
+    fn the_holder_of_the_other_end_of_a_pseudo_terminal_is_the_host() {
         assert_eq!(controlled("pos:\t0\nflags:\t02\ntty-index:\t5\n"), Some(5));
         assert_eq!(controlled("pos:\t0\n"), None);
         let proc = proc(&[(10, 1, "/dev/null")]);

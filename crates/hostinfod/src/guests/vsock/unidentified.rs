@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_eight_at_the_most_and_two_of_one_address() {
+    fn at_most_eight_peers_are_unidentified_and_two_of_one_address() {
         let (mut unidentified, now) = (UnidentifiedPeers::default(), Instant::now());
         let first = unidentified.add(fd(), 3, now).unwrap();
         assert!(
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_were_refused_give_way_to_a_new_one_and_others_do_not() {
+    fn only_refused_peers_give_way_to_a_new_one() {
         let (mut unidentified, now) = (UnidentifiedPeers::default(), Instant::now());
         let all: Vec<_> = (3..).map_while(|cid| unidentified.add(fd(), cid, now)).collect();
         assert!(unidentified.add(fd(), 99, now).is_none());

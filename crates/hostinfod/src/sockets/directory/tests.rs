@@ -8,7 +8,7 @@ fn made(path: &Path) -> SocketDir {
 }
 
 #[test]
-fn what_comes_changes_and_goes_is_told() {
+fn files_that_come_change_and_go_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sockets");
     let mut directory = made(&path);
