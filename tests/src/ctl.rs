@@ -11,9 +11,9 @@ use crate::libvirtd::{Libvirtd, path};
 use crate::paths;
 use crate::process::tied;
 
-/// The result of the program.
+/// A program that has ended.
 #[derive(Debug)]
-pub struct Said {
+pub struct Ended {
     /// Its exit status; -1 if a signal ended it.
     pub status: i32,
     /// Its stdout.
@@ -22,12 +22,12 @@ pub struct Said {
     pub stderr: String,
 }
 
-impl Said {
+impl Ended {
     /// Its stdout, if it succeeded.
     ///
     /// # Errors
     /// It failed.
-    pub fn well(self) -> Result<String> {
+    pub fn succeeds(self) -> Result<String> {
         ensure!(self.status == 0, "hostinfoctl fails: {self:?}");
         Ok(self.stdout)
     }
@@ -36,7 +36,7 @@ impl Said {
     ///
     /// # Errors
     /// It ended with another status.
-    pub fn ill(self, status: i32) -> Result<String> {
+    pub fn fails_with(self, status: i32) -> Result<String> {
         ensure!(self.status == status, "not status {status}: {self:?}");
         Ok(self.stderr)
     }
@@ -46,7 +46,7 @@ impl Said {
 ///
 /// # Errors
 /// It cannot be run.
-pub fn hostinfoctl(libvirtd: &Libvirtd, host: &Host, args: &[&str]) -> Result<Said> {
+pub fn hostinfoctl(libvirtd: &Libvirtd, host: &Host, args: &[&str]) -> Result<Ended> {
     run(libvirtd, host, &[path(&program()?)?], args)
 }
 
@@ -54,7 +54,7 @@ pub fn hostinfoctl(libvirtd: &Libvirtd, host: &Host, args: &[&str]) -> Result<Sa
 ///
 /// # Errors
 /// It cannot be run.
-pub fn run(libvirtd: &Libvirtd, host: &Host, program: &[&str], args: &[&str]) -> Result<Said> {
+pub fn run(libvirtd: &Libvirtd, host: &Host, program: &[&str], args: &[&str]) -> Result<Ended> {
     let [nsenter, rest @ ..] = libvirtd.enter();
     let mut command = Command::new(nsenter);
     command.args(rest).arg("--pid").args(program);
@@ -76,7 +76,7 @@ pub fn command(host: &Host, args: &[&str]) -> Result<Command> {
 ///
 /// # Errors
 /// It cannot be run.
-pub fn alone(host: &Host, args: &[&str]) -> Result<Said> {
+pub fn alone(host: &Host, args: &[&str]) -> Result<Ended> {
     output(&mut command(host, args)?)
 }
 
@@ -84,7 +84,7 @@ pub fn alone(host: &Host, args: &[&str]) -> Result<Said> {
 ///
 /// # Errors
 /// It cannot be run.
-pub fn alone_with_programs(host: &Host, folder: &Path, args: &[&str]) -> Result<Said> {
+pub fn alone_with_programs(host: &Host, folder: &Path, args: &[&str]) -> Result<Ended> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::iter::once(folder.to_owned()).chain(std::env::split_paths(&path));
     output(command(host, args)?.env("PATH", std::env::join_paths(folders)?))
@@ -113,10 +113,10 @@ pub(crate) fn options(host: &Host) -> [OsString; 8] {
 ///
 /// # Errors
 /// It cannot be run.
-pub fn output(command: &mut Command) -> Result<Said> {
+pub fn output(command: &mut Command) -> Result<Ended> {
     let output = command.env_remove("LIBVIRT_DEFAULT_URI").output().context("run hostinfoctl")?;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    Ok(Said {
+    Ok(Ended {
         status: output.status.code().unwrap_or(-1),
         stdout: text(output.stdout),
         stderr: text(output.stderr),

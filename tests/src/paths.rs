@@ -48,19 +48,22 @@ pub fn program(name: &str) -> Result<PathBuf> {
     built(folder.join(name))
 }
 
+/// The folder of the programs that an administrator has: optimised ones, beside those of the tests.
+///
+/// # Errors
+/// The daemon was not built.
+pub fn release_programs() -> Result<PathBuf> {
+    let folder = profile_folder()?.with_file_name("release");
+    built(folder.join("hostinfod"))?;
+    Ok(folder)
+}
+
 /// The guest's tool as a static binary: `HOSTINFO_GUEST_TOOL`, or as `make` builds it.
 ///
 /// # Errors
 /// It was not built.
 pub fn guest_tool() -> Result<PathBuf> {
-    match std::env::var_os("HOSTINFO_GUEST_TOOL") {
-        Some(path) => built(PathBuf::from(path)),
-        None => {
-            let profile = profile_folder()?;
-            let target = profile.parent().unwrap_or(&profile);
-            built(target.join("x86_64-unknown-linux-musl/release/hostinfo"))
-        }
-    }
+    release("HOSTINFO_GUEST_TOOL", "x86_64-unknown-linux-musl/release/hostinfo")
 }
 
 /// The guest's tool for Windows: `HOSTINFO_WINDOWS_TOOL`, or as `make` builds it.
@@ -68,14 +71,16 @@ pub fn guest_tool() -> Result<PathBuf> {
 /// # Errors
 /// It was not built.
 pub fn windows_tool() -> Result<PathBuf> {
-    match std::env::var_os("HOSTINFO_WINDOWS_TOOL") {
-        Some(path) => built(PathBuf::from(path)),
-        None => {
-            let profile = profile_folder()?;
-            let target = profile.parent().unwrap_or(&profile);
-            built(target.join("x86_64-pc-windows-gnu/release/hostinfo.exe"))
-        }
+    release("HOSTINFO_WINDOWS_TOOL", "x86_64-pc-windows-gnu/release/hostinfo.exe")
+}
+
+/// The path that a variable of the environment holds, or one below `target/`.
+fn release(variable: &str, path: &str) -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os(variable) {
+        return built(PathBuf::from(path));
     }
+    let profile = profile_folder()?;
+    built(profile.parent().unwrap_or(&profile).join(path))
 }
 
 /// Prometheus's checker for metrics.

@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit, setrlimit};
 
 use crate::deadline::wait_for;
 
@@ -18,6 +18,21 @@ use crate::deadline::wait_for;
 pub fn raise_open_files() -> Result<()> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
+}
+
+/// Permits a process to open files, up to this process's own maximum, or none: the limit is one of their numbers,
+/// getrlimit(2), so those that it closes would be free again unless it is as low as can be.
+///
+/// # Errors
+/// There is no such process, or the kernel refuses.
+pub fn permit_files(pid: u32, permit: bool) -> Result<()> {
+    /// Descriptors that every process has.
+    const STANDARD: u64 = 3;
+    let pid = Pid::from_raw(pid.cast_signed()).context("no process")?;
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let current = if permit { maximum } else { Some(STANDARD) };
+    prlimit(Some(pid), Resource::Nofile, Rlimit { current, maximum })?;
+    Ok(())
 }
 
 /// A running program whose output goes to a file. It is killed when this value is dropped, and by

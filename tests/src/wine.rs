@@ -12,7 +12,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tempfile::TempDir;
 
-use crate::ctl::Said;
+use crate::ctl::Ended;
 use crate::deadline::{PATIENCE, wait_until};
 use crate::paths;
 use crate::process::{Process, tied};
@@ -52,7 +52,7 @@ impl Wine {
     ///
     /// # Errors
     /// It cannot be run.
-    pub fn hostinfo(&self, args: &[&str]) -> Result<Said> {
+    pub fn hostinfo(&self, args: &[&str]) -> Result<Ended> {
         run(self.hostinfo_command(args))
     }
 
@@ -129,7 +129,7 @@ impl Drop for Wine {
 
 /// Runs a command, whose output goes to files: Wine's services hold that of the program which has started them open for
 /// as long as any program runs.
-fn run(mut command: Command) -> Result<Said> {
+fn run(mut command: Command) -> Result<Ended> {
     let (mut stdout, mut stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
     let status = command
         .stdin(Stdio::null())
@@ -137,7 +137,7 @@ fn run(mut command: Command) -> Result<Said> {
         .stderr(stderr.try_clone()?)
         .status()
         .context("run Wine")?;
-    Ok(Said {
+    Ok(Ended {
         status: status.code().unwrap_or(-1),
         stdout: text(&mut stdout)?,
         stderr: text(&mut stderr)?,

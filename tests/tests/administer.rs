@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 const RULES: &str = "qemu-web:\n  interval = 0\n  physcpus = 0\n\n*:\n  interval = 30\n";
 
 fn json(host: &Host, args: &[&str]) -> Result<Value> {
-    Ok(serde_json::from_str(&alone(host, &[args, &["--json"]].concat())?.well()?)?)
+    Ok(serde_json::from_str(&alone(host, &[args, &["--json"]].concat())?.succeeds()?)?)
 }
 
 #[test]
@@ -31,16 +31,16 @@ fn without_a_daemon_what_needs_it_says_so_and_the_rest_goes_on() -> Result<()> {
         &["preview", "web"],
         &["notice", "list"],
     ] {
-        let said = alone(&host, command)?.ill(5)?;
+        let said = alone(&host, command)?.fails_with(5)?;
         ensure!(said.lines().count() == 1 && said.contains("start it"), "{command:?}: {said}");
     }
     let list = alone(&host, &["list"])?;
     ensure!(list.stderr.contains("note: what the daemon knows is left out"), "{list:?}");
-    let list = list.well()?;
+    let list = list.succeeds()?;
     ensure!(list.contains("test-test  none   none     -           line 5"), "{list}");
-    let said = alone(&host, &["list", "-c", "nonsense:///"])?.ill(4)?;
+    let said = alone(&host, &["list", "-c", "nonsense:///"])?.fails_with(4)?;
     ensure!(said.contains("nonsense:///"), "{said}");
-    let said = alone(&host, &["enable", "x", "-c", "test:///none"])?.ill(4)?;
+    let said = alone(&host, &["enable", "x", "-c", "test:///none"])?.fails_with(4)?;
     ensure!(said.lines().count() == 1, "libvirt's own lines are left out: {said}");
     Ok(())
 }
@@ -56,11 +56,11 @@ fn without_libvirt_diff_covers_only_guests_with_a_socket_and_says_so() -> Result
         said.stdout.is_empty() && said.stderr.contains("guests without a socket are left out"),
         "{said:?}"
     );
-    said.ill(4)?;
+    said.fails_with(4)?;
     let _web = FakeQemu::listen(&host.socket("db"))?;
     let said = alone(&host, &["diff", name, "-c", "nonsense:///"])?;
     ensure!(said.stdout.contains("qemu-db: ") && said.status == 4, "{said:?}");
-    let said = alone(&host, &["diff", name, "qemu-db", "-c", "nonsense:///"])?.well()?;
+    let said = alone(&host, &["diff", name, "qemu-db", "-c", "nonsense:///"])?.succeeds()?;
     ensure!(said.starts_with("qemu-db: "), "{said}");
     Ok(())
 }
@@ -93,7 +93,7 @@ fn a_rules_file_that_cannot_be_read_is_named_with_the_remedy() -> Result<()> {
     }
     fs::remove_file(host.rules())?;
     ensure!(Command::new("mkfifo").arg(rules).status()?.success());
-    ensure!(alone(&host, &["check"])?.ill(1)?.contains("is a pipe, not a regular file"));
+    ensure!(alone(&host, &["check"])?.fails_with(1)?.contains("is a pipe, not a regular file"));
     Ok(())
 }
 
@@ -118,20 +118,20 @@ fn a_guest_is_listed_with_what_it_asked_and_explained_and_previewed() -> Result<
     let queries = &web["queries"];
     ensure!(queries["answered"] == 1 && queries["refused"] == 1, "{list}");
     ensure!(queries["last"]["asked"] == "host.name", "{list}");
-    let list = alone(&host, &["list"])?.well()?;
+    let list = alone(&host, &["list"])?.succeeds()?;
     ensure!(list.contains("connected") && list.trim_end().ends_with("s ago"), "{list}");
-    let list = alone(&host, &["list", "--wide"])?.well()?;
+    let list = alone(&host, &["list", "--wide"])?.succeeds()?;
     ensure!(list.contains("s ago: host.name (403)"), "{list}");
     for (filter, is_there) in [("connected", true), ("error", false)] {
-        let list = alone(&host, &["list", "--state", filter])?.well()?;
+        let list = alone(&host, &["list", "--state", filter])?.succeeds()?;
         ensure!(list.contains("qemu-web") == is_there, "{filter}: {list}");
     }
 
     let without = ["-c", "nonsense:///"];
     let list = alone(&host, &[&["list", "w*"][..], &without].concat())?;
     ensure!(list.stderr.contains("note: what libvirt knows is left out"), "{list:?}");
-    ensure!(list.well()?.contains("connected"));
-    alone(&host, &[&["list", "nobody"][..], &without].concat())?.ill(3)?;
+    ensure!(list.succeeds()?.contains("connected"));
+    alone(&host, &[&["list", "nobody"][..], &without].concat())?.fails_with(3)?;
     let whole = json(&host, &["list", "qemu-web"])?;
     // The daemon computes that time anew for each list, so it may differ by a millisecond.
     let without_time = |list: &Value| {
@@ -141,15 +141,15 @@ fn a_guest_is_listed_with_what_it_asked_and_explained_and_previewed() -> Result<
     };
     ensure!(without_time(&whole) == without_time(&list_of_web), "{whole}");
 
-    let why = alone(&host, &["explain", "web", "physcpus", "memory"])?.well()?;
+    let why = alone(&host, &["explain", "web", "physcpus", "memory"])?.succeeds()?;
     ensure!(why.contains("rule qemu-web at") && why.contains("may ask once in 0 s"), "{why}");
     let line = |name: &str| why.lines().find(|line| line.starts_with(name)).unwrap_or_default();
     ensure!(line("physcpus").contains(" no ") && line("physcpus").ends_with("hostinfo.conf:3"));
     ensure!(line("memory.total").ends_with("built-in default"), "{why}");
-    alone(&host, &["explain", "web", "physcups"])?.ill(1)?;
-    alone(&host, &["explain", "nobody"])?.ill(3)?;
+    alone(&host, &["explain", "web", "physcups"])?.fails_with(1)?;
+    alone(&host, &["explain", "nobody"])?.fails_with(3)?;
 
-    let preview = alone(&host, &["preview", "web", "memory.total", "physcpus"])?.well()?;
+    let preview = alone(&host, &["preview", "web", "memory.total", "physcpus"])?.succeeds()?;
     let total = reply.iter().find(|line| line.contains("memory.total=")).context("no total")?;
     ensure!(preview.contains(total) && preview.contains("403 physcpus"), "{preview}");
     Ok(())
@@ -162,7 +162,7 @@ fn a_guest_that_libvirt_has_and_that_has_no_socket_yet_is_explained_previewed_an
     let _daemon = host.start_daemon()?;
     // libvirt's own stand-in has it.
     for name in ["test", "test-test"] {
-        let why = alone(&host, &["explain", name, "physcpus"])?.well()?;
+        let why = alone(&host, &["explain", name, "physcpus"])?.succeeds()?;
         ensure!(why.starts_with("test-test: ") && why.contains("hostinfo.conf:5"), "{why}");
         let preview = json(&host, &["preview", name, "physcpus"])?;
         ensure!(preview["guest"] == "test-test", "{preview}");
@@ -177,7 +177,7 @@ fn a_guest_that_libvirt_has_and_that_has_no_socket_yet_is_explained_previewed_an
         guest.ask_one("physcpus")?;
         Ok(watching.log().contains("test-test  physcpus -> "))
     })?;
-    alone(&host, &["preview", "nobody"])?.ill(3)?;
+    alone(&host, &["preview", "nobody"])?.fails_with(3)?;
     Ok(())
 }
 
@@ -193,7 +193,7 @@ fn a_request_longer_than_the_daemon_takes_is_a_wrong_command_line() -> Result<()
         &[&["preview", "web"], &names[..]].concat(),
         &["notice", "set", "*", &long],
     ] {
-        let said = alone(&host, command)?.ill(2)?;
+        let said = alone(&host, command)?.fails_with(2)?;
         ensure!(said.contains("ask for less at once"), "{said}");
     }
     Ok(())
@@ -204,7 +204,7 @@ fn status_names_guests_that_are_in_error_and_fails() -> Result<()> {
     let host = Host::new(RULES)?;
     host.write_config("[libvirt]\nenabled = false\n")?;
     let _daemon = host.start_daemon()?;
-    alone(&host, &["status"])?.well()?;
+    alone(&host, &["status"])?.succeeds()?;
     // No stream: nothing can be said by it.
     let _wrong = UnixDatagram::bind(host.socket("web"))?;
     let said = wait_for("the daemon to see it", PATIENCE, || {
@@ -246,9 +246,9 @@ fn status_tells_what_is_wrong_with_a_newer_rules_file_and_fails() -> Result<()> 
         Ok((said.status == 1 && said.stdout.contains("not in force")).then_some(said))
     })?;
     ensure!(rules(&said.stdout) && said.stdout.contains("hostinfo.conf:2:3"), "{said:?}");
-    let stats = alone(&host, &["stats"])?.well()?;
+    let stats = alone(&host, &["stats"])?.succeeds()?;
     ensure!(stats.starts_with("Since 20") && stats.contains("guests"), "{stats}");
-    let metrics = alone(&host, &["stats", "--format", "openmetrics"])?.well()?;
+    let metrics = alone(&host, &["stats", "--format", "openmetrics"])?.succeeds()?;
     ensure!(metrics.ends_with("# EOF\n"), "{metrics}");
     Ok(())
 }
@@ -259,22 +259,22 @@ fn a_notice_is_told_at_once_and_taken_back() -> Result<()> {
     let _daemon = host.start_daemon()?;
     let mut guest = FakeGuest::join(&host.socket("web"))?;
     let args = ["notice", "set", "qemu-w*", "down at ten", "--kind", "maintenance", "--at", "+2h"];
-    let said = alone(&host, &args)?.well()?;
+    let said = alone(&host, &args)?.succeeds()?;
     ensure!(said.contains("is set, for 1 guest that is there"), "{said}");
     let told = guest.ask_one("notice.1")?;
     ensure!(told.starts_with("200 notice.1=maintenance at ") && told.ends_with(": down at ten"));
-    let list = alone(&host, &["notice", "list"])?.well()?;
+    let list = alone(&host, &["notice", "list"])?.succeeds()?;
     ensure!(list.contains("qemu-w*") && list.contains("down at ten"), "{list}");
     let number = list.lines().nth(1).and_then(|line| line.split(' ').next()).context("no line")?;
-    alone(&host, &["notice", "clear", "999"])?.ill(1)?;
-    alone(&host, &["notice", "clear", number])?.well()?;
+    alone(&host, &["notice", "clear", "999"])?.fails_with(1)?;
+    alone(&host, &["notice", "clear", number])?.succeeds()?;
     wait_until("it to be gone", PATIENCE, || Ok(!guest.ask_one("notice.1")?.starts_with("200")))?;
-    ensure!(alone(&host, &["notice", "list"])?.well()? == "There are no notices.\n");
+    ensure!(alone(&host, &["notice", "list"])?.succeeds()? == "There are no notices.\n");
     let at = ["--at", "2036-11-22T22:00:00Z", "--until", "+1h"];
     let set = json(&host, &[&["notice", "set", "qemu-*", "x"], &at[..]].concat())?;
     ensure!(set["notice"]["until"] == "2036-11-22T23:00:00Z", "an hour after it: {set}");
-    alone(&host, &["notice", "set", "qemu-*", "x", "--at", "soon"])?.ill(2)?;
-    alone(&host, &["notice", "set", "qemu-[", "x"])?.ill(1)?;
+    alone(&host, &["notice", "set", "qemu-*", "x", "--at", "soon"])?.fails_with(2)?;
+    alone(&host, &["notice", "set", "qemu-[", "x"])?.fails_with(1)?;
     Ok(())
 }
 
@@ -283,7 +283,7 @@ fn a_name_that_is_nearly_one_is_refused_with_the_one_that_is_meant() -> Result<(
     let host = Host::new(RULES)?;
     let _daemon = host.start_daemon()?;
     let mut guest = FakeGuest::join(&host.socket("web"))?;
-    let said = alone(&host, &["notice", "set", "web", "down at ten"])?.well()?;
+    let said = alone(&host, &["notice", "set", "web", "down at ten"])?.succeeds()?;
     ensure!(said.contains("is set, for 1 guest"), "{said}");
     ensure!(guest.ask_one("notice.1")?.ends_with("down at ten"));
     for (args, words) in [
@@ -292,12 +292,12 @@ fn a_name_that_is_nearly_one_is_refused_with_the_one_that_is_meant() -> Result<(
         (&["preview", "tset", "physcpus"], "do you mean \"test\"?"),
         (&["list", "tset"], "do you mean \"test\"?"),
     ] {
-        let said = alone(&host, args)?.ill(3)?;
+        let said = alone(&host, args)?.fails_with(3)?;
         ensure!(said.contains(words), "{args:?}: {said}");
     }
-    let said = alone(&host, &["notice", "set", "w*", "x"])?.ill(2)?;
+    let said = alone(&host, &["notice", "set", "w*", "x"])?.fails_with(2)?;
     ensure!(said.contains("did you mean \"qemu-w*\"?"), "{said}");
-    let said = alone(&host, &["explain", "web", "physcups"])?.ill(1)?;
+    let said = alone(&host, &["explain", "web", "physcups"])?.fails_with(1)?;
     ensure!(said.trim_end().ends_with("do you mean physcpus?"), "{said}");
     let said = alone(&host, &["preview", "web", "physcups"])?;
     ensure!(said.stderr.contains("do you mean physcpus?"), "{said:?}");
@@ -312,22 +312,22 @@ fn incidents_that_were_recorded_are_shown_without_a_daemon_too() -> Result<()> {
     let state = host.state();
     let state = ["--state-dir", state.to_str().context("no text")?];
     let show = |args: &[&str]| alone(&host, &[&["incidents"], &state[..], args].concat());
-    ensure!(show(&[])?.well()?.starts_with("No incidents were recorded."));
+    ensure!(show(&[])?.succeeds()?.starts_with("No incidents were recorded."));
     fs::create_dir_all(host.state().join("incidents"))?;
     let file = r#"{"version":1,"guest":"qemu-web","incidents":[{"what":"cpu","state":"contended",
         "from":"2026-11-28T10:02:31Z","to":"2026-11-28T10:05:31Z","part":34,"whole":100}]}"#;
     fs::write(host.state().join("incidents/x"), file)?;
-    let said = show(&["web"])?.well()?;
+    let said = show(&["web"])?.succeeds()?;
     ensure!(said.contains("qemu-web  cpu       contended  2026-11-28"), "{said}");
-    ensure!(show(&["db"])?.well()?.starts_with("No incidents"));
-    show(&["--since", "yesterday"])?.ill(2)?;
+    ensure!(show(&["db"])?.succeeds()?.starts_with("No incidents"));
+    show(&["--since", "yesterday"])?.fails_with(2)?;
     Ok(())
 }
 
 #[test]
 fn check_shows_every_error_as_the_daemon_does_and_its_status_is_for_ci() -> Result<()> {
     let host = Host::new(RULES)?;
-    ensure!(alone(&host, &["check"])?.well()?.ends_with("hostinfo.conf: 2 rules\n"));
+    ensure!(alone(&host, &["check"])?.succeeds()?.ends_with("hostinfo.conf: 2 rules\n"));
     let file = host.path().join("new.conf");
     let name = file.to_str().context("no text")?;
     fs::write(&file, "*:\n  physcups = 1\n  interval = soon\n")?;
@@ -341,17 +341,17 @@ fn check_shows_every_error_as_the_daemon_does_and_its_status_is_for_ci() -> Resu
     ensure!(said["errors"][1]["line"] == 3 && said["rules"].is_null(), "{said}");
 
     fs::write(&file, "*:\n\nqemu-*:\n")?;
-    let said = alone(&host, &["check", name])?.well()?;
+    let said = alone(&host, &["check", name])?.succeeds()?;
     ensure!(said.contains(":3:1: warning:") && said.ends_with("2 rules, 1 warning\n"), "{said}");
     ensure!(alone(&host, &["check", "--strict", name])?.status == 1);
-    alone(&host, &["check", "/nonexistent/hostinfo.conf"])?.ill(1)?;
+    alone(&host, &["check", "/nonexistent/hostinfo.conf"])?.fails_with(1)?;
     // What a template makes is checked before it is a file.
     let input = fs::File::open(&file)?;
     let said = ctl::output(ctl::command(&host, &["check", "-", "--strict"])?.stdin(input))?;
     ensure!(said.stdout.starts_with("(standard input):3:1: warning:"), "{said:?}");
     ensure!(said.status == 1, "{said:?}");
     fs::remove_file(host.rules())?;
-    ensure!(alone(&host, &["check"])?.well()?.contains("the built-in default"));
+    ensure!(alone(&host, &["check"])?.succeeds()?.contains("the built-in default"));
     Ok(())
 }
 
@@ -363,21 +363,21 @@ fn diff_compares_a_new_file_with_what_is_in_force() -> Result<()> {
     fs::write(&file, "# New.\nqemu-web:\n  interval = 0\n\n*:\n  interval = 30\n")?;
     let _web = FakeQemu::listen(&host.socket("web"))?;
     let expected = "qemu-web: qemu-web (line 1) -> qemu-web (line 2)\n  may see: physcpus\n";
-    ensure!(alone(&host, &["diff", name])?.well()? == expected, "what the file says");
+    ensure!(alone(&host, &["diff", name])?.succeeds()? == expected, "what the file says");
 
     let _daemon = host.start_daemon()?;
     host.write_rules("*:\n  physcups = 1\n")?;
-    ensure!(alone(&host, &["diff", name])?.well()? == expected, "what is in force");
-    let list = alone(&host, &["list", "test"])?.well()?;
+    ensure!(alone(&host, &["diff", name])?.succeeds()? == expected, "what is in force");
+    let list = alone(&host, &["list", "test"])?.succeeds()?;
     ensure!(list.contains("line 5"), "it has no socket, and the same rules: {list}");
     let diff = json(&host, &["diff", name, "web"])?;
-    alone(&host, &["diff", "--exit-code", name])?.ill(1)?;
-    alone(&host, &["diff", "--exit-code", name, "test"])?.well()?;
+    alone(&host, &["diff", "--exit-code", name])?.fails_with(1)?;
+    alone(&host, &["diff", "--exit-code", name, "test"])?.succeeds()?;
     let web = &diff["guests"][0];
     ensure!(web["opened"][0] == "physcpus" && web["closed"] == Value::Array(vec![]), "{diff}");
-    ensure!(alone(&host, &["diff", name, "test"])?.well()?.starts_with("Nothing would change"));
+    ensure!(alone(&host, &["diff", name, "test"])?.succeeds()?.starts_with("Nothing would change"));
     let broken = host.rules();
-    let said = alone(&host, &["diff", broken.to_str().context("no text")?])?.ill(1)?;
+    let said = alone(&host, &["diff", broken.to_str().context("no text")?])?.fails_with(1)?;
     ensure!(said.contains("1 error: see hostinfoctl check"), "{said}");
     Ok(())
 }
@@ -432,7 +432,7 @@ fn a_daemons_answers_do_nothing_to_a_terminal() -> Result<()> {
         anyhow::Ok(said)
     })?;
     for ((command, lines), said) in commands.into_iter().zip(said) {
-        let said = said?.well()?;
+        let said = said?.succeeds()?;
         ensure!(said.contains(r"\u{1b}[2J\u{d}\u{202e}"), "{command:?}: {said:?}");
         ensure!(said.lines().count() == lines, "{command:?}: {said:?}");
         ensure!(!said.contains(['\r', '\u{202e}']), "{command:?}: {said:?}");

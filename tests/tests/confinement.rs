@@ -4,7 +4,7 @@
 use std::fs;
 use std::net::TcpListener;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::upgrading::upgrade;
 use hostinfo_tests::{Daemon, FakeGuest, Host, paths};
@@ -57,6 +57,14 @@ fn memory_file() -> &'static str {
     if is_known { NOT_PERMITTED } else { DONE }
 }
 
+/// What becomes of a signal to the daemon, from within its helper's own layer of Landlock.
+fn signal() -> Result<&'static str> {
+    let uname = rustix::system::uname();
+    let mut numbers = uname.release().to_str()?.split(['.', '-']).map(str::parse::<u32>);
+    let (major, minor) = (numbers.next().context("release")??, numbers.next().context("release")??);
+    Ok(if (major, minor) >= (6, 12) { NOT_PERMITTED } else { DONE })
+}
+
 /// A daemon that makes these attempts, each of which has its outcome.
 fn attempting(host: &Host, attempts: &[(String, String)]) -> Result<Daemon> {
     let list: Vec<&str> = attempts.iter().map(|(attempt, _)| &**attempt).collect();
@@ -95,6 +103,38 @@ fn a_hijacked_daemon_writes_executes_connects_and_forks_nowhere_else() -> Result
         ensure!(daemon.log().contains(&format!("confined by {part}\n")), "{}", daemon.log());
     }
     ensure!(!daemon.log().contains("WARN"), "{}", daemon.log());
+    Ok(())
+}
+
+#[test]
+fn whoever_takes_over_the_helper_reaches_neither_the_daemon_nor_what_is_its() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let kept = host.state().join("kept");
+    fs::write(&kept, "x")?;
+    let program = paths::program("hostinfo-libvirt")?;
+    let attempts = |signal, other| {
+        vec![
+            ("signal daemon".to_owned(), signal),
+            ("read-memory daemon".to_owned(), other),
+            (format!("write {}/attempt", host.state().display()), other),
+            (format!("start {}", program.display()), other),
+            (format!("remove {}", kept.display()), other),
+        ]
+    };
+    for (settings, attempts) in [
+        ("", attempts(signal()?, DENIED)),
+        // Nothing else bounds what has the daemon's user.
+        ("[security]\nlandlock = false\n", attempts(DONE, DONE)),
+    ] {
+        // The library's own, without which no helper is started on a host that has no libvirt.
+        host.write_config(&format!("{settings}[libvirt]\nuri = 'test:///default'\n"))?;
+        let list: Vec<&str> = attempts.iter().map(|(attempt, _)| &**attempt).collect();
+        let variable = format!("HOSTINFO_LIBVIRT_ATTEMPTS={}", list.join(";"));
+        let daemon = host.start_daemon_with(&variable)?;
+        for (attempt, outcome) in &attempts {
+            daemon.wait_for_log(&format!("helper's attempt {attempt}: {outcome}\n"))?;
+        }
+    }
     Ok(())
 }
 

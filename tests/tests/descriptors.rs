@@ -3,11 +3,11 @@
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use hostinfo_tests::deadline::{PATIENCE, ask_until, wait_until};
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::{Daemon, FakeGuest, FakeQemu, Host};
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use hostinfo_tests::process::permit_files;
+use hostinfo_tests::{FakeGuest, FakeQemu, Host};
 
 const BLOCKED: &str = "*:\n  enabled = 0\n";
 
@@ -16,32 +16,17 @@ const NONE_LEFT: &str = "Too many open files";
 /// Longer than the daemon waits for a file to settle, and before it tries again.
 const A_WHILE: Duration = Duration::from_millis(2500);
 
-/// Permits the daemon to open files, or not: the limit is one of their numbers, getrlimit(2).
-fn permit_files(daemon: &Daemon, permit: bool) -> Result<()> {
-    let pid = Pid::from_raw(daemon.pid().cast_signed()).context("no process")?;
-    let Rlimit { maximum, .. } = prlimit(
-        Some(pid),
-        Resource::Nofile,
-        Rlimit {
-            current: Some(if permit { 1024 } else { 3 }),
-            maximum: rustix::process::getrlimit(Resource::Nofile).maximum,
-        },
-    )?;
-    ensure!(maximum.is_none_or(|maximum| maximum >= 1024), "{maximum:?} files are too few");
-    Ok(())
-}
-
 #[test]
 fn rules_that_are_written_meanwhile_are_in_force_afterwards() -> Result<()> {
     let host = Host::new(EVERYTHING)?;
     let daemon = host.start_daemon()?;
     let mut guest = FakeGuest::join(&host.socket("a"))?;
-    permit_files(&daemon, false)?;
+    permit_files(daemon.pid(), false)?;
     host.write_rules(BLOCKED)?;
     daemon.wait_for_log(NONE_LEFT)?;
     std::thread::sleep(A_WHILE);
     ensure!(guest.ask_one("vm.name")? == "200 vm.name=a", "the previous rules are in force");
-    permit_files(&daemon, true)?;
+    permit_files(daemon.pid(), true)?;
     ask_until("vm.name", "403 this guest may not ask", PATIENCE, |line| guest.ask(line))?;
     let log = daemon.log();
     ensure!(log.matches(NONE_LEFT).count() == 1, "it is told once: {log}");
@@ -53,13 +38,13 @@ fn a_socket_directory_that_is_made_anew_meanwhile_is_served_afterwards() -> Resu
     let host = Host::new(EVERYTHING)?;
     let daemon = host.start_daemon()?;
     let mut guest = FakeGuest::join(&host.socket("a"))?;
-    permit_files(&daemon, false)?;
+    permit_files(daemon.pid(), false)?;
     fs::rename(host.sockets(), host.path().join("old"))?;
     fs::create_dir(host.sockets())?;
     let qemu = FakeQemu::listen(&host.socket("b"))?;
     daemon.wait_for_log(NONE_LEFT)?;
     ensure!(qemu.stays_alone(A_WHILE)?);
-    permit_files(&daemon, true)?;
+    permit_files(daemon.pid(), true)?;
     ensure!(qemu.accept()?.ask_one("vm.name")? == "200 vm.name=b");
     // The guest whose socket has gone with its directory keeps its connection.
     ensure!(guest.ask_one("vm.name")? == "200 vm.name=a");
@@ -75,12 +60,12 @@ fn sockets_outside_the_directory_that_come_meanwhile_are_served_afterwards() -> 
         elsewhere.display()
     ))?;
     let daemon = host.start_daemon()?;
-    permit_files(&daemon, false)?;
+    permit_files(daemon.pid(), false)?;
     fs::create_dir(&elsewhere)?;
     let qemu = FakeQemu::listen(&elsewhere.join("7.serial1"))?;
     daemon.wait_for_log(NONE_LEFT)?;
     ensure!(qemu.stays_alone(A_WHILE)?);
-    permit_files(&daemon, true)?;
+    permit_files(daemon.pid(), true)?;
     wait_until("the guest to be served", PATIENCE, || {
         Ok(host.client()?.list()?.iter().any(|guest| guest.guest == "qemu-7"))
     })?;
@@ -104,20 +89,20 @@ fn a_directory_in_which_the_daemon_listens_that_comes_meanwhile_is_served_afterw
         let is_it = |line: &&str| line.contains("/vm/") && line.contains(NONE_LEFT);
         daemon.log().lines().filter(is_it).count()
     };
-    permit_files(&daemon, false)?;
+    permit_files(daemon.pid(), false)?;
     fs::create_dir_all(vms.join("early"))?;
     wait_until("the log to say so", PATIENCE, || Ok(told() == 1))?;
     std::thread::sleep(A_WHILE);
-    permit_files(&daemon, true)?;
+    permit_files(daemon.pid(), true)?;
     ensure!(
         FakeGuest::connect(&vms.join("early/v_4678"))?.ask_one("vm.name")? == "200 vm.name=early"
     );
     // Of one guest alone, where the directory of all is known.
-    permit_files(&daemon, false)?;
+    permit_files(daemon.pid(), false)?;
     fs::create_dir(vms.join("late"))?;
     wait_until("the log to say so again", PATIENCE, || Ok(told() > 1))?;
     std::thread::sleep(A_WHILE);
-    permit_files(&daemon, true)?;
+    permit_files(daemon.pid(), true)?;
     ensure!(
         FakeGuest::connect(&vms.join("late/v_4678"))?.ask_one("vm.name")? == "200 vm.name=late"
     );
@@ -140,13 +125,13 @@ fn statistics_that_are_defined_meanwhile_are_there_afterwards_and_the_others_sta
     let mut guest = FakeGuest::join(&host.socket("a"))?;
     let one = "custom.one gauge - x";
     ensure!(guest.ask("list custom")? == [format!("200 {one}")]);
-    permit_files(&daemon, false)?;
+    permit_files(daemon.pid(), false)?;
     define("two")?;
     daemon.hang_up()?;
     daemon.wait_for_log("custom.d: it cannot be read: Too many open files")?;
     std::thread::sleep(A_WHILE);
     ensure!(guest.ask("list custom")? == [format!("200 {one}")]);
-    permit_files(&daemon, true)?;
+    permit_files(daemon.pid(), true)?;
     wait_until("the second one", PATIENCE, || {
         Ok(guest.ask("list custom")? == [format!("200-{one}"), "200 custom.two gauge - x".into()])
     })?;

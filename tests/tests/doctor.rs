@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use hostinfo_tests::ctl::{Said, alone, command, output};
+use hostinfo_tests::ctl::{Ended, alone, command, output};
 use hostinfo_tests::{FakeGuest, FakeQemu, Host};
 use serde_json::Value;
 
@@ -29,7 +29,7 @@ fn unit(id: &str, load: &str, active: &str, file: &str) -> String {
     )
 }
 
-fn doctor(host: &Host, path: &str, more: &[&str]) -> Result<Said> {
+fn doctor(host: &Host, path: &str, more: &[&str]) -> Result<Ended> {
     output(command(host, &[&["doctor"], more].concat())?.env("PATH", path))
 }
 
@@ -48,7 +48,7 @@ fn a_host_on_which_all_is_well_has_nothing_to_be_done() -> Result<()> {
     let units = unit("hostinfo.service", "loaded", "active", "enabled")
         + &unit("hostinfo-follow.service", "loaded", "inactive", "disabled");
     let path = stand_ins(&host, &units, "exit 1")?;
-    let said = doctor(&host, &path, &[])?.well()?;
+    let said = doctor(&host, &path, &[])?.succeeds()?;
     ensure!(said.ends_with("Nothing has to be done.\n"), "{said}");
     for words in [
         "ok       units      hostinfo.service: active, enabled\n",
@@ -113,7 +113,7 @@ fn without_a_daemon_each_fault_is_found_with_its_remedy() -> Result<()> {
     let status = output(command(&host, &["status"])?.env("PATH", &path))?;
     ensure!(status.stdout.contains("problem  rules      "), "{status:?}");
     ensure!(!status.stdout.contains("ok  "), "in short: {status:?}");
-    ensure!(status.ill(5)?.lines().count() == 1);
+    ensure!(status.fails_with(5)?.lines().count() == 1);
     Ok(())
 }
 
@@ -134,7 +134,7 @@ fn without_systemd_and_libvirt_that_is_said_and_a_guest_in_error_is_named() -> R
         ensure!(said.stdout.contains(words), "{words:?} is missing: {said:?}");
     }
     ensure!(said.stdout.ends_with("1 problem.\n"), "{said:?}");
-    let said = alone(&host, &["doctor", "-c", "qemu+ssh://host/system"])?.ill(2)?;
+    let said = alone(&host, &["doctor", "-c", "qemu+ssh://host/system"])?.fails_with(2)?;
     ensure!(said.contains("run hostinfoctl doctor there"), "{said}");
     Ok(())
 }

@@ -22,7 +22,7 @@ fn a_guest_is_enabled_starts_asks_is_renamed_repaired_cloned_and_disabled() -> R
 
     let said = ctl(&["enable", "web"])?;
     ensure!(said.stderr.contains("can be migrated only to a host that has"), "{said:?}");
-    let said = said.well()?;
+    let said = said.succeeds()?;
     ensure!(
         said.contains("web: enabled: /dev/ttyS1 (COM2 under Windows), from its next"),
         "{said}"
@@ -30,23 +30,23 @@ fn a_guest_is_enabled_starts_asks_is_renamed_repaired_cloned_and_disabled() -> R
     let enabled = libvirtd.config("web")?;
     let again = ctl(&["enable", "web"])?;
     ensure!(again.stderr.is_empty(), "nothing has changed: {again:?}");
-    ensure!(again.well()?.starts_with("qemu-web: was enabled already"));
+    ensure!(again.succeeds()?.starts_with("qemu-web: was enabled already"));
     ensure!(libvirtd.config("web")? == enabled);
 
     let mut guest = guest.boot(&libvirtd)?;
     guest.ask_until("vm.name", "200 vm.name=web")?;
-    let list = ctl(&["list", "web"])?.well()?;
+    let list = ctl(&["list", "web"])?.succeeds()?;
     ensure!(list.contains("ttyS1  ttyS1    connected") && list.contains("line 1"), "{list}");
     libvirtd.virsh(&["destroy", "web"])?;
 
     libvirtd.virsh(&["domrename", "web", "mail"])?;
     guest.boot_as(&libvirtd, "mail")?;
     guest.ask_until("loadavg", BLOCKED)?;
-    let refusal = ctl(&["enable", "mail"])?.ill(1)?;
+    let refusal = ctl(&["enable", "mail"])?.fails_with(1)?;
     ensure!(refusal.contains("enable --repair \"mail\""), "{refusal}");
-    let list = ctl(&["list", "mail"])?.well()?;
+    let list = ctl(&["list", "mail"])?.succeeds()?;
     ensure!(list.contains("wrong  wrong    error") && list.contains("--repair"), "{list}");
-    let repaired = ctl(&["enable", "--repair", "mail"])?.well()?;
+    let repaired = ctl(&["enable", "--repair", "mail"])?.succeeds()?;
     ensure!(repaired.contains("from its next start: it runs with what it had"), "{repaired}");
     libvirtd.virsh(&["destroy", "mail"])?;
     guest.boot_as(&libvirtd, "mail")?;
@@ -58,16 +58,16 @@ fn a_guest_is_enabled_starts_asks_is_renamed_repaired_cloned_and_disabled() -> R
     libvirtd.define_xml(&clone.replace(uuid, ""))?;
     guest.boot_as(&libvirtd, "clone")?;
     guest.ask_until("loadavg", BLOCKED)?;
-    let list = ctl(&["list"])?.well()?;
+    let list = ctl(&["list"])?.succeeds()?;
     ensure!(
         list.contains("the domain \"clone\" uses the hostinfo socket of another guest"),
         "{list}"
     );
     libvirtd.virsh(&["destroy", "clone"])?;
 
-    let said = ctl(&["disable", "*"])?.well()?;
+    let said = ctl(&["disable", "*"])?.succeeds()?;
     ensure!(said == "qemu-clone: disabled\nqemu-mail: disabled\n", "{said}");
-    ensure!(ctl(&["disable", "mail"])?.well()? == "qemu-mail: was disabled already\n");
+    ensure!(ctl(&["disable", "mail"])?.succeeds()? == "qemu-mail: was disabled already\n");
     ensure!(libvirtd.config("mail")? == before.replace("<name>web<", "<name>mail<"));
     Ok(())
 }
@@ -79,9 +79,9 @@ fn a_guest_that_runs_gets_a_channel_asks_at_once_and_loses_it_again() -> Result<
     let ctl = |args: &[&str]| hostinfoctl(&libvirtd, &host, args);
     let mut running = Domain::define(&libvirtd, "web", WITH_CHANNELS)?.boot(&libvirtd)?;
 
-    let said = ctl(&["enable", "web", "--transport", "serial", "--now"])?.ill(1)?;
+    let said = ctl(&["enable", "web", "--transport", "serial", "--now"])?.fails_with(1)?;
     ensure!(said.contains("leave out --now"), "{said}");
-    let said = ctl(&["enable", "--now", "web"])?.well()?;
+    let said = ctl(&["enable", "--now", "web"])?.succeeds()?;
     ensure!(said.contains("/dev/virtio-ports/org.hostinfo.0"), "{said}");
     ensure!(said.trim_end().ends_with(", now"), "{said}");
     // udev's work.
@@ -99,21 +99,21 @@ fn a_guest_that_runs_gets_a_channel_asks_at_once_and_loses_it_again() -> Result<
         }
     }
     ensure!(answer == ["200 vm.name=web"], "{answer:?}");
-    let list = ctl(&["list", "--json"])?.well()?;
+    let list = ctl(&["list", "--json"])?.succeeds()?;
     let list: serde_json::Value = serde_json::from_str(&list)?;
     let web = &list["guests"][0];
     ensure!(web["state"] == "connected" && web["running"]["transport"] == "channel", "{list}");
 
     let socket = host.socket("web");
     ensure!(socket.exists());
-    let said = ctl(&["disable", "web"])?.well()?;
+    let said = ctl(&["disable", "web"])?.succeeds()?;
     ensure!(said.contains("stays until it ends; disable --now unplugs it"), "{said}");
-    let list = ctl(&["list", "web"])?.well()?;
+    let list = ctl(&["list", "web"])?.succeeds()?;
     ensure!(list.contains("none   channel  connected"), "a guest that runs keeps it: {list}");
-    ensure!(ctl(&["disable", "--now", "web"])?.well()? == "qemu-web: disabled\n");
+    ensure!(ctl(&["disable", "--now", "web"])?.succeeds()? == "qemu-web: disabled\n");
     ensure!(!libvirtd.virsh(&["dumpxml", "web"])?.contains("hostinfo.0"));
     ensure!(!socket.exists(), "nothing of it is left");
-    ensure!(ctl(&["enable", "--now", "web"])?.well()?.contains(", now"), "and again");
+    ensure!(ctl(&["enable", "--now", "web"])?.succeeds()?.contains(", now"), "and again");
     Ok(())
 }
 
@@ -124,25 +124,25 @@ fn a_guest_that_is_saved_or_transient_is_told_what_that_means_for_it() -> Result
     libvirtd.define_bare("web", WITH_CHANNELS)?;
     libvirtd.virsh(&["start", "web"])?;
     libvirtd.virsh(&["managedsave", "web"])?;
-    let said = ctl(&["enable", "web"])?.well()?;
+    let said = ctl(&["enable", "web"])?.succeeds()?;
     ensure!(said.contains("without its saved state"), "{said}");
 
     libvirtd.virsh(&["start", "web", "--force-boot"])?;
     libvirtd.virsh(&["undefine", "web"])?;
-    let said = ctl(&["disable", "web"])?.well()?;
+    let said = ctl(&["disable", "web"])?.succeeds()?;
     ensure!(said.contains("stays until it ends"), "{said}");
     libvirtd.virsh(&["destroy", "web"])?;
 
     libvirtd.define_bare("web", WITH_CHANNELS)?;
     libvirtd.virsh(&["start", "web"])?;
     libvirtd.virsh(&["undefine", "web"])?;
-    let said = ctl(&["enable", "web"])?.ill(1)?;
+    let said = ctl(&["enable", "web"])?.fails_with(1)?;
     ensure!(said.contains("it is transient") && said.contains("--now"), "{said}");
-    let said = ctl(&["enable", "web", "--now"])?.well()?;
+    let said = ctl(&["enable", "web", "--now"])?.succeeds()?;
     ensure!(said.trim_end().ends_with(", until it ends"), "{said}");
-    let list = ctl(&["list", "--state", "until-it-ends"])?.well()?;
+    let list = ctl(&["list", "--state", "until-it-ends"])?.succeeds()?;
     ensure!(list.contains("off    channel  unknown"), "{list}");
-    let said = ctl(&["disable", "web"])?.ill(1)?;
+    let said = ctl(&["disable", "web"])?.fails_with(1)?;
     ensure!(said.contains("it is transient") && said.contains("--now"), "{said}");
     Ok(())
 }
@@ -156,13 +156,13 @@ fn any_name_can_be_enabled_and_the_directory_is_made() -> Result<()> {
     for name in names {
         libvirtd.define_bare(name, "")?;
     }
-    let dry = ctl(&["enable", "--dry-run", "*b"])?.well()?;
+    let dry = ctl(&["enable", "--dry-run", "*b"])?.succeeds()?;
     ensure!(dry.contains("a b: would be enabled") && !host.sockets().exists(), "{dry}");
     // A name goes before a pattern, so this is one guest.
-    let said = ctl(&["enable", "--", "*"])?.well()?;
+    let said = ctl(&["enable", "--", "*"])?.succeeds()?;
     ensure!(said.lines().count() == 1 && host.sockets().metadata()?.mode() & 0o777 == 0o711);
     for name in names {
-        let said = ctl(&["enable", "--json", "--vhostmd", "--", name])?.well()?;
+        let said = ctl(&["enable", "--json", "--vhostmd", "--", name])?.succeeds()?;
         let said: serde_json::Value = serde_json::from_str(&said)?;
         ensure!(
             said["guests"][0]["name"] == name && said["guests"][0]["result"] == "changed",
@@ -172,7 +172,7 @@ fn any_name_can_be_enabled_and_the_directory_is_made() -> Result<()> {
         ensure!(xml.contains("org.github.vhostmd.1") && xml.contains("/sockets/vhostmd/"), "{xml}");
     }
     ensure!(host.sockets().join("vhostmd").metadata()?.mode() & 0o777 == 0o711);
-    let said = ctl(&["enable", "--vhostmd", "a b"])?.well()?;
+    let said = ctl(&["enable", "--vhostmd", "a b"])?.succeeds()?;
     ensure!(
         said.contains("; for vhostmd's clients /dev/virtio-ports/org.github.vhostmd.1"),
         "{said}"
@@ -184,7 +184,7 @@ fn any_name_can_be_enabled_and_the_directory_is_made() -> Result<()> {
     ensure!(guests[0]["name"] == "none" && guests[0]["result"] == "failed", "{said}");
     ensure!(guests[0]["guest"].is_null(), "there is none: {said}");
     ensure!(guests[1]["guest"] == "qemu-a b" && guests[1]["result"] == "unchanged", "{said}");
-    let list = ctl(&["list", "--json"])?.well()?;
+    let list = ctl(&["list", "--json"])?.succeeds()?;
     let list: serde_json::Value = serde_json::from_str(&list)?;
     let list = list["guests"].as_array().context("no list")?;
     ensure!(list.len() == names.len());
@@ -193,7 +193,7 @@ fn any_name_can_be_enabled_and_the_directory_is_made() -> Result<()> {
     ensure!(list.iter().all(|row| row["vhostmd"] == "/dev/virtio-ports/org.github.vhostmd.1"));
     let long = "x".repeat(100);
     libvirtd.define_bare(&long, "")?;
-    let said = ctl(&["enable", &long])?.ill(1)?;
+    let said = ctl(&["enable", &long])?.fails_with(1)?;
     ensure!(said.contains("a Unix socket's has at most 107"), "{said}");
     Ok(())
 }
@@ -204,18 +204,18 @@ fn libvirts_own_tools_take_the_output_of_snippet() -> Result<()> {
     let ctl = |args: &[&str]| hostinfoctl(&libvirtd, &host, args);
     for (name, more) in [("a b, c", "serial"), ("d", "channel")] {
         libvirtd.define_bare(name, "")?;
-        let said = ctl(&["snippet", name, "--transport", more, "--json"])?.well()?;
+        let said = ctl(&["snippet", name, "--transport", more, "--json"])?.succeeds()?;
         let said: serde_json::Value = serde_json::from_str(&said)?;
         let line = said["virt_xml"].as_str().context("no line")?;
         libvirtd.shell(&line.replacen("virt-xml", "virt-xml -c qemu:///system", 1))?;
-        let list = ctl(&["enable", name])?.well()?;
+        let list = ctl(&["enable", name])?.succeeds()?;
         ensure!(list.contains("was enabled already"), "{line}\n{list}");
         let again = ctl(&["snippet", name, "--json"])?;
         ensure!(again.stderr.contains("it already has this"), "{again:?}");
-        let again: serde_json::Value = serde_json::from_str(&again.well()?)?;
+        let again: serde_json::Value = serde_json::from_str(&again.succeeds()?)?;
         ensure!(again["xml"] == said["xml"], "the one that it has: {again}");
     }
-    let said = ctl(&["snippet", "new", "--json"])?.well()?;
+    let said = ctl(&["snippet", "new", "--json"])?.succeeds()?;
     let said: serde_json::Value = serde_json::from_str(&said)?;
     let option = |at: usize| said["virt_install"][at].as_str().context("no option");
     let made = Command::new("virt-install")

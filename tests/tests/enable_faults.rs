@@ -45,17 +45,17 @@ fn a_change_that_fails_half_way_is_taken_back() -> Result<()> {
     // There is nothing that a channel could be plugged into.
     fs::remove_dir(host.sockets())?;
     let before = libvirtd.config("bare")?;
-    let said = ctl(&["enable", "--now", "bare"])?.ill(1)?;
+    let said = ctl(&["enable", "--now", "bare"])?.fails_with(1)?;
     ensure!(said.contains("without a virtio-serial controller"), "{said}");
     ensure!(libvirtd.config("bare")? == before);
     ensure!(!host.sockets().exists(), "nothing was made for what cannot be");
-    let said = ctl(&["enable", "--now", "--dry-run", "bare"])?.ill(1)?;
+    let said = ctl(&["enable", "--now", "--dry-run", "bare"])?.fails_with(1)?;
     ensure!(said.contains("without a virtio-serial controller"), "{said}");
 
     // The channel can be plugged in, and the configuration cannot be saved.
     let before = libvirtd.config("web")?;
     libvirtd.shell("mount -o remount,ro /etc/libvirt")?;
-    let said = ctl(&["enable", "--now", "web"])?.ill(1)?;
+    let said = ctl(&["enable", "--now", "web"])?.fails_with(1)?;
     ensure!(said.contains("Read-only file system"), "{said}");
     libvirtd.shell("mount -o remount,rw /etc/libvirt")?;
     ensure!(!libvirtd.virsh(&["dumpxml", "web"])?.contains("hostinfo"), "it is unplugged again");
@@ -72,7 +72,7 @@ fn a_guest_that_somebody_else_changes_at_the_same_time_is_left_as_they_made_it()
     fs::write(&other, port)?;
     let act = format!("virsh -q attach-device web {} --config >&2", other.display());
     let program = meddled(&libvirtd, &act)?;
-    let said = ctl::run(&libvirtd, &host, &[path(&program)?], &["enable", "web"])?.ill(1)?;
+    let said = ctl::run(&libvirtd, &host, &[path(&program)?], &["enable", "web"])?.fails_with(1)?;
     ensure!(said.contains("somebody else changed it"), "{said}");
     let after = libvirtd.config("web")?;
     ensure!(after.contains("qemu-other") && !after.contains("qemu-web"), "{after}");
@@ -139,11 +139,11 @@ fn missing_guests_and_denied_access_have_their_own_error_and_status() -> Result<
     let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
     let ctl = |args: &[&str]| hostinfoctl(&libvirtd, &host, args);
     libvirtd.define_bare("web", "")?;
-    let said = ctl(&["enable", "weeb"])?.ill(3)?;
+    let said = ctl(&["enable", "weeb"])?.fails_with(3)?;
     ensure!(said == "hostinfoctl: there is no guest \"weeb\": do you mean \"web\"?\n", "{said}");
-    ctl(&["enable", "x*"])?.ill(3)?;
-    ctl(&["enable", "web["])?.ill(2)?;
-    ctl(&["enable", "-c", "qemu+unix:///system?socket=/nonexistent", "web"])?.ill(4)?;
+    ctl(&["enable", "x*"])?.fails_with(3)?;
+    ctl(&["enable", "web["])?.fails_with(2)?;
+    ctl(&["enable", "-c", "qemu+unix:///system?socket=/nonexistent", "web"])?.fails_with(4)?;
 
     // A user who may look, and not change. The programs are copied, since that user cannot read the folder of the build.
     let folder = libvirtd.folder().join("programs");
@@ -158,34 +158,34 @@ fn missing_guests_and_denied_access_have_their_own_error_and_status() -> Result<
     libvirtd.shell("chmod 0700 /run/libvirt/libvirt-sock")?;
     let nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
     let nobody = [&nobody[..], &[path(&program)?]].concat();
-    let list = ctl::run(&libvirtd, &host, &nobody, &["list"])?.well()?;
+    let list = ctl::run(&libvirtd, &host, &nobody, &["list"])?.succeeds()?;
     ensure!(list.contains("web"), "{list}");
-    let diff = ctl::run(&libvirtd, &host, &nobody, &["enable", "--dry-run", "web"])?.well()?;
+    let diff = ctl::run(&libvirtd, &host, &nobody, &["enable", "--dry-run", "web"])?.succeeds()?;
     ensure!(diff.contains("+    <serial type='unix'>"), "{diff}");
-    let said = ctl::run(&libvirtd, &host, &nobody, &["enable", "web"])?.ill(6)?;
+    let said = ctl::run(&libvirtd, &host, &nobody, &["enable", "web"])?.fails_with(6)?;
     ensure!(said.contains("be root or in the group"), "{said}");
     for args in [&["enable", "web"][..], &["enable", "--dry-run", "web"]] {
         let args = [args, &["-c", "qemu:///session"]].concat();
-        let said = ctl::run(&libvirtd, &host, &nobody, &args)?.ill(1)?;
+        let said = ctl::run(&libvirtd, &host, &nobody, &args)?.fails_with(1)?;
         ensure!(said.contains("user 65534, who cannot make their sockets in"), "{said}");
     }
     let session = format!("qemu+unix:///session?socket={}", path(&host.control())?);
     let listener = std::os::unix::net::UnixListener::bind(host.control())?;
     std::os::unix::fs::chown(host.control(), Some(65534), None)?;
-    let said = ctl(&["enable", "web", "-c", &session])?.ill(1)?;
+    let said = ctl(&["enable", "web", "-c", &session])?.fails_with(1)?;
     ensure!(said.contains("the session of another user"), "{said}");
     drop(listener);
     fs::remove_file(host.control())?;
 
     let _daemon = host.start_daemon_beside(&libvirtd)?;
     libvirtd.shell("kill -STOP $(cat /run/libvirtd.pid)")?;
-    let said = ctl(&["enable", "web"])?.ill(4)?;
+    let said = ctl(&["enable", "web"])?.fails_with(4)?;
     ensure!(said.contains("libvirt did not answer within 10 s"), "{said}");
-    let said = ctl(&["list", "web"])?.ill(4)?;
+    let said = ctl(&["list", "web"])?.fails_with(4)?;
     ensure!(said.contains("web: only libvirt knows whether there is such a guest"), "{said}");
     let said = ctl(&["list"])?;
     ensure!(!said.stderr.contains("what the daemon knows is left out"), "{said:?}");
-    let said = said.ill(4)?;
+    let said = said.fails_with(4)?;
     ensure!(said.contains("guests without a socket are left out"), "{said}");
     libvirtd.shell("kill -CONT $(cat /run/libvirtd.pid)")?;
     ensure!(!libvirtd.config("web")?.contains("qemu-web"));

@@ -32,13 +32,13 @@ fn a_guest_with_a_virtio_console_alone_gets_a_channel_and_keeps_its_console() ->
     let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
     let ctl = |args: &[&str]| hostinfoctl(&libvirtd, &host, args);
     let before = define(&libvirtd, "web", WITH_CONSOLE)?;
-    let said = ctl(&["enable", "web"])?.well()?;
+    let said = ctl(&["enable", "web"])?.succeeds()?;
     ensure!(said.contains("/dev/virtio-ports/org.hostinfo.0"), "{said}");
     libvirtd.virsh(&["start", "web"])?;
     let console = libvirtd.virsh(&["ttyconsole", "web"])?;
     ensure!(console.trim().starts_with("/dev/pts/"), "virsh console leads there: {console}");
     libvirtd.virsh(&["destroy", "web"])?;
-    ctl(&["disable", "web"])?.well()?;
+    ctl(&["disable", "web"])?.succeeds()?;
     ensure!(libvirtd.config("web")?.contains("<target type='virtio' port='0'/>"));
     ensure!(!libvirtd.config("web")?.contains("hostinfo"), "it had: {before}");
     Ok(())
@@ -52,13 +52,13 @@ fn a_dry_run_shows_what_libvirt_makes_of_the_change_and_changes_nothing() -> Res
     let serial = ["enable", "web", "--transport", "serial"];
     let said = ctl(&[&serial[..], &["--dry-run"]].concat())?;
     ensure!(said.stderr.contains("virsh console will no longer lead to"), "{said:?}");
-    let diff = said.well()?;
+    let diff = said.succeeds()?;
     // Nobody has put this in.
     ensure!(added(&diff).contains(&"<target type='serial' port='1'/>"), "{diff}");
     ensure!(libvirtd.config("web")? == before);
     ensure!(libvirtd.virsh(&["list", "--all", "--name"])?.trim() == "web");
 
-    ctl(&serial)?.well()?;
+    ctl(&serial)?.succeeds()?;
     let after = libvirtd.config("web")?;
     let lines: HashSet<&str> = after.lines().map(str::trim).collect();
     // QEMU's driver says more of a serial port than that it is one.
@@ -78,9 +78,9 @@ fn a_guest_without_serial_ports_and_consoles_gets_ttys1_and_is_as_it_was_when_it
     let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
     let ctl = |args: &[&str]| hostinfoctl(&libvirtd, &host, args);
     let before = define(&libvirtd, "web", "")?;
-    let said = ctl(&["enable", "web"])?.well()?;
+    let said = ctl(&["enable", "web"])?.succeeds()?;
     ensure!(said.contains("/dev/ttyS1"), "{said}");
-    ctl(&["disable", "web"])?.well()?;
+    ctl(&["disable", "web"])?.succeeds()?;
     ensure!(libvirtd.config("web")? == before, "{}", libvirtd.config("web")?);
     Ok(())
 }
@@ -94,11 +94,11 @@ fn if_ttys1_is_taken_a_guest_gets_a_channel_or_ttys2_if_that_is_asked_for() -> R
     for name in ["a", "b"] {
         define(&libvirtd, name, two)?;
     }
-    let said = ctl(&["enable", "a"])?.well()?;
+    let said = ctl(&["enable", "a"])?.succeeds()?;
     ensure!(said.contains("/dev/virtio-ports/org.hostinfo.0"), "{said}");
-    let said = ctl(&["enable", "b", "--port", "2"])?.well()?;
+    let said = ctl(&["enable", "b", "--port", "2"])?.succeeds()?;
     ensure!(said.contains("/dev/ttyS2"), "{said}");
-    let snippet = ctl(&["snippet", "a", "--json"])?.well()?;
+    let snippet = ctl(&["snippet", "a", "--json"])?.succeeds()?;
     let snippet: serde_json::Value = serde_json::from_str(&snippet)?;
     let device = snippet["device"].as_str().context("no device")?;
     ensure!(device == "/dev/virtio-ports/org.hostinfo.0", "{snippet}");

@@ -165,7 +165,7 @@ impl Fleet {
 
     /// What the third host's timer writes.
     fn text(&self) -> Result<String> {
-        alone(&self.third, &["stats", "--format", "prometheus"])?.well()
+        alone(&self.third, &["stats", "--format", "prometheus"])?.succeeds()
     }
 
     /// A time in which all is well.
@@ -173,7 +173,7 @@ impl Fleet {
         self.guest.ask("loadavg.1")?;
         let path = self.third_node.file(FILE);
         let path = path.to_str().context("a path")?;
-        alone(&self.third, &["stats", "--format", "prometheus", "--output", path])?.well()?;
+        alone(&self.third, &["stats", "--format", "prometheus", "--output", path])?.succeeds()?;
         write_as_of(&self.fourth_node.file(FILE), &self.text()?, SystemTime::now())?;
         for guest in &self.guests {
             write_as_of(&guest.file("host.prom"), &of_guest(&[])?, SystemTime::now())?;

@@ -49,7 +49,7 @@ fn guests_that_started_before_and_after_get_a_channel_once_and_others_are_left_a
     let before = libvirtd.virsh(&["dumpxml", "web-own"])?;
 
     let dry =
-        hostinfoctl(&libvirtd, &host, &["enable", "--follow", "--dry-run", "web-*"])?.well()?;
+        hostinfoctl(&libvirtd, &host, &["enable", "--follow", "--dry-run", "web-*"])?.succeeds()?;
     for line in [
         "qemu-web-1: would be enabled: ",
         "qemu-web-2: would be enabled: ",
@@ -78,7 +78,7 @@ fn guests_that_started_before_and_after_get_a_channel_once_and_others_are_left_a
     libvirtd.virsh(&["destroy", "web-4"])?;
     libvirtd.virsh(&["start", "web-4"])?;
     wait_until("the second channel", PATIENCE, || Ok(follower.count("web-4") == 2))?;
-    hostinfoctl(&libvirtd, &host, &["disable", "--now", "web-3"])?.well()?;
+    hostinfoctl(&libvirtd, &host, &["disable", "--now", "web-3"])?.succeeds()?;
     create(&libvirtd, "web-5", "", WITH_CHANNELS)?;
     follower.wait_for_guests(&["web-5"])?;
     ensure!(!has_channel(&libvirtd, &host, "web-3")? && follower.count("web-3") == 1);
@@ -97,7 +97,7 @@ fn while_libvirtd_is_restarted_or_crashes_no_guest_is_lost_and_none_is_changed_t
     create(&libvirtd, "a", "", WITH_CHANNELS)?;
     follower.wait_for_guests(&["a"])?;
     libvirtd.stop()?;
-    let said = hostinfoctl(&libvirtd, &host, &["enable", "--follow", "*"])?.ill(4)?;
+    let said = hostinfoctl(&libvirtd, &host, &["enable", "--follow", "*"])?.fails_with(4)?;
     ensure!(said.contains("start libvirt"), "a new one says so and ends: {said}");
     libvirtd.begin("libvirtd")?;
     // It may not have noticed yet that libvirtd is back.
@@ -228,11 +228,11 @@ fn follow_refuses_what_cannot_work_at_once_and_with_the_remedy() -> Result<()> {
         (&["*", "role=a", "role=b"], 2, "tag `role` given twice"),
         (&["[a"], 2, "set without an end"),
     ] {
-        let said = alone(&host, &[&["enable", "--follow"], words].concat())?.ill(status)?;
+        let said = alone(&host, &[&["enable", "--follow"], words].concat())?.fails_with(status)?;
         ensure!(said.contains(expected), "{said}");
     }
     host.write_config("[tags]\nown = false\n")?;
-    let said = alone(&host, &["enable", "--follow", "*", "role=a"])?.ill(1)?;
+    let said = alone(&host, &["enable", "--follow", "*", "role=a"])?.fails_with(1)?;
     ensure!(said.contains("no guest can have the tag role"), "{said}");
     let said = alone(&host, &["enable", "--follow", "--dry-run", "test-*"])?;
     ensure!(said.stderr.contains("did you mean \"*\"") && said.status == 0, "{said:?}");

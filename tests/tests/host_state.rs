@@ -17,10 +17,10 @@ fn a_guest_reads_the_word_alone_and_a_daemon_that_is_killed_forgets_nothing() ->
     let daemon = host.start_daemon()?;
     let qemu = FakeQemu::listen(&host.socket("a"))?;
     let mut guest = qemu.accept()?;
-    ensure!(alone(&host, &["host-state"])?.well()? == "normal\n");
+    ensure!(alone(&host, &["host-state"])?.succeeds()? == "normal\n");
     ensure!(guest.ask("host.state")? == ["200 host.state=normal"]);
 
-    let said = alone(&host, &["host-state", "set", "draining", "a fan has failed"])?.well()?;
+    let said = alone(&host, &["host-state", "set", "draining", "a fan has failed"])?.succeeds()?;
     ensure!(
         said.starts_with("draining, since ") && said.ends_with(": a fan has failed\n"),
         "{said}"
@@ -40,13 +40,13 @@ fn a_guest_reads_the_word_alone_and_a_daemon_that_is_killed_forgets_nothing() ->
     let _daemon = host.start_daemon()?;
     let mut guest = qemu.accept()?;
     ensure!(guest.ask("host.state")? == ["200 host.state=draining"]);
-    let shown: Value = serde_json::from_str(&alone(&host, &["host-state", "--json"])?.well()?)?;
+    let shown: Value = serde_json::from_str(&alone(&host, &["host-state", "--json"])?.succeeds()?)?;
     ensure!(shown["state"] == "draining" && shown["text"] == "a fan has failed", "{shown}");
     ensure!(shown["since"].is_string(), "{shown}");
 
-    alone(&host, &["host-state", "set", "normal"])?.well()?;
+    alone(&host, &["host-state", "set", "normal"])?.succeeds()?;
     ensure!(guest.ask("host.state")? == ["200 host.state=normal"]);
-    let shown: Value = serde_json::from_str(&alone(&host, &["host-state", "--json"])?.well()?)?;
+    let shown: Value = serde_json::from_str(&alone(&host, &["host-state", "--json"])?.succeeds()?)?;
     ensure!(shown["text"].is_null(), "{shown}");
     Ok(())
 }
@@ -54,16 +54,16 @@ fn a_guest_reads_the_word_alone_and_a_daemon_that_is_killed_forgets_nothing() ->
 #[test]
 fn an_invalid_host_state_is_refused_and_changes_nothing() -> Result<()> {
     let host = Host::new(RULES)?;
-    let said = alone(&host, &["host-state"])?.ill(5)?;
+    let said = alone(&host, &["host-state"])?.fails_with(5)?;
     ensure!(said.contains("start it"), "{said}");
     let _daemon = host.start_daemon()?;
-    let said = alone(&host, &["host-state", "set", "down"])?.ill(2)?;
+    let said = alone(&host, &["host-state", "set", "down"])?.fails_with(2)?;
     ensure!(said.contains("normal, draining, degraded"), "{said}");
     for text in ["two\nlines", "", &"x".repeat(401)] {
-        let said = alone(&host, &["host-state", "set", "degraded", text])?.ill(1)?;
+        let said = alone(&host, &["host-state", "set", "degraded", text])?.fails_with(1)?;
         ensure!(said.contains("the text has "), "{said}");
     }
-    ensure!(alone(&host, &["host-state"])?.well()? == "normal\n");
+    ensure!(alone(&host, &["host-state"])?.succeeds()? == "normal\n");
     Ok(())
 }
 
@@ -94,7 +94,7 @@ fn a_member_of_the_group_sees_it_and_root_alone_sets_it() -> Result<()> {
     );
     let (status, said) = run(&["host-state", "set", "degraded"])?;
     ensure!(status == Some(6) && said.contains("only root"), "{status:?} {said}");
-    ensure!(alone(&host, &["host-state"])?.well()? == "normal\n");
+    ensure!(alone(&host, &["host-state"])?.succeeds()? == "normal\n");
     Ok(())
 }
 

@@ -129,8 +129,8 @@ fn every_command_prints_the_fields_that_are_described_and_no_others() -> Result<
     let _daemon = host.start_daemon()?;
     let mut guest = FakeGuest::join(&host.socket("web"))?;
     guest.ask_one("loadavg.1")?;
-    alone(&host, &["notice", "set", "qemu-*", "x", "--until", "+2h"])?.well()?;
-    alone(&host, &["host-state", "set", "draining", "a fan"])?.well()?;
+    alone(&host, &["notice", "set", "qemu-*", "x", "--until", "+2h"])?.succeeds()?;
+    alone(&host, &["host-state", "set", "draining", "a fan"])?.succeeds()?;
     let incidents = host.state().join("incidents");
     fs::create_dir_all(&incidents)?;
     fs::write(incidents.join("of-a-test"), INCIDENTS)?;

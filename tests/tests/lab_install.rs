@@ -14,22 +14,13 @@ fn script(lab: &Lab, verb: &str, prefix: &str) -> Result<String> {
     ))
 }
 
-/// As if there had never been a hostinfo.
-fn start_without(lab: &Lab) -> Result<()> {
-    lab.sh(&format!(
-        "mkdir {BUILT}
-        cp /usr/bin/hostinfo /usr/bin/hostinfoctl /usr/libexec/hostinfo/* {BUILT}"
-    ))?;
-    script(lab, "uninstall", "/usr")?;
-    lab.sh("rm -r /etc/hostinfo /var/lib/hostinfo && userdel hostinfo")?;
-    ensure!(lab.run("systemctl cat hostinfo")?.status != 0, "its unit is still there");
-    Ok(())
-}
-
 #[test]
 fn a_host_that_runs_has_hostinfo_after_make_install_and_none_after_make_uninstall() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
-        start_without(lab)?;
+        lab.sh(&format!(
+            "mkdir {BUILT}; cp /usr/bin/hostinfo /usr/bin/hostinfoctl /usr/libexec/hostinfo/* {BUILT}"
+        ))?;
+        lab.remove_hostinfo()?;
         let told = script(lab, "install", "/usr/local")?;
         ensure!(told == "installed; now: systemctl enable --now hostinfo\n", "{told}");
         lab.sh("systemctl enable --now hostinfo 2>&1")?;

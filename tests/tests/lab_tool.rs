@@ -4,8 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::lab::{self, BOOKWORM, Lab, LabGuest};
+use hostinfo_tests::lab::{self, BOOKWORM, LabGuest};
 use hostinfo_tests::paths;
 
 const VSOCK: &str = "<vsock model='virtio'><cid auto='yes'/></vsock>";
@@ -68,17 +67,10 @@ fn milliseconds(guest: &LabGuest<'_>, command: &str) -> Result<f64> {
     Ok((to.parse::<f64>()? - from.parse::<f64>()?) * 1e3 / f64::from(RUNS))
 }
 
-fn serve(lab: &Lab) -> Result<()> {
-    lab.load_vsock()?;
-    lab.write("/etc/hostinfo/hostinfod.toml", "[vsock]\nenabled = true\n")?;
-    lab.sh("systemctl enable hostinfo-vsock.socket")?;
-    lab.serve(EVERYTHING)
-}
-
 #[test]
 fn diagnose_tells_over_serial_port_channel_vsock_and_broker_whether_it_is_the_host() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
-        serve(lab)?;
+        lab.serve_over_vsock("[vsock]\nenabled = true\n")?;
         let serial = lab.domain("s").boot()?;
         tells_all_three_ways(&serial, "/dev/ttyS1")?;
         serial.end()?;

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use hostinfo_tests::deadline::wait_until;
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::lab::{self, BOOKWORM, Lab, LabGuest, PATIENCE};
+use hostinfo_tests::lab::{self, BOOKWORM, LabGuest, PATIENCE};
 
 /// Lets `qemu-listed` ask over AF_VSOCK, which has no hostinfo port.
 const SETTINGS: &str = "[vsock]\nenabled = true\nguests = [\"qemu-listed\"]\n";
@@ -11,13 +11,6 @@ const SETTINGS: &str = "[vsock]\nenabled = true\nguests = [\"qemu-listed\"]\n";
 const ANY_CID: &str = "<vsock model='virtio'><cid auto='yes'/></vsock>";
 
 const SAME_CID: &str = "<vsock model='virtio'><cid auto='no' address='77'/></vsock>";
-
-fn serve(lab: &Lab) -> Result<()> {
-    lab.load_vsock()?;
-    lab.write("/etc/hostinfo/hostinfod.toml", SETTINGS)?;
-    lab.sh("systemctl enable hostinfo-vsock.socket")?;
-    lab.serve(EVERYTHING)
-}
 
 /// Asks over vsock until the host answers, and checks that it knows who asks.
 fn expect_known(guest: &LabGuest<'_>) -> Result<()> {
@@ -42,7 +35,7 @@ fn expect_refused(guest: &LabGuest<'_>) -> Result<()> {
 fn guests_that_ask_over_vsock_are_who_libvirt_says_and_enabled_by_the_administrator() -> Result<()>
 {
     lab::run(BOOKWORM, |lab| {
-        serve(lab)?;
+        lab.serve_over_vsock(SETTINGS)?;
         let with_port = lab.domain("with-port").devices(ANY_CID).boot()?;
         expect_known(&with_port)?;
         // Over either way it is one guest, whose process its port tells of.
@@ -84,7 +77,7 @@ fn guests_that_ask_over_vsock_are_who_libvirt_says_and_enabled_by_the_administra
 #[test]
 fn an_address_that_another_guest_had_before_is_not_taken_for_that() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
-        serve(lab)?;
+        lab.serve_over_vsock(SETTINGS)?;
         for name in ["first", "second", "third"] {
             let guest = lab.domain(name).devices(SAME_CID).boot()?;
             expect_known(&guest)?;
@@ -99,7 +92,7 @@ fn an_address_that_another_guest_had_before_is_not_taken_for_that() -> Result<()
 #[test]
 fn while_libvirt_does_not_answer_nobody_new_is_believed() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
-        serve(lab)?;
+        lab.serve_over_vsock(SETTINGS)?;
         let guest = lab.domain("a").devices(ANY_CID).boot()?;
         expect_known(&guest)?;
         lab.sh("systemctl stop libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket libvirtd")?;

@@ -97,7 +97,7 @@ fn a_tag_that_cannot_be_read_never_lets_a_later_rule_decide() -> Result<()> {
     let daemon = begin_again(&libvirtd, &host)?;
     daemon.wait_for_log("access-refused")?;
     ensure!(guest.ask("time")? == ["503 ask again in 1 s"]);
-    let told = hostinfoctl(&libvirtd, &host, &["explain", "qemu-a", "time"])?.well()?;
+    let told = hostinfoctl(&libvirtd, &host, &["explain", "qemu-a", "time"])?.succeeds()?;
     ensure!(told.contains("cannot be read"), "{told}");
     set(&libvirtd, "<tags><tag name='role'>web</tag></tags>")?;
     guest.ask_until("time", "403 time: not permitted")?;
@@ -132,34 +132,34 @@ fn an_administrator_tags_a_guest_in_what_runs_and_in_what_is_started() -> Result
     let (_daemon, mut guest) = begin(&libvirtd, &host)?;
     let tag = |args: &[&str]| hostinfoctl(&libvirtd, &host, &[&["tag", "a"], args].concat());
     let both = ["role=db", "tier=a & b"];
-    let told = tag(&[&both[..], &["--dry-run"]].concat())?.well()?;
+    let told = tag(&[&both[..], &["--dry-run"]].concat())?.succeeds()?;
     ensure!(told.contains("+role=db\n") && told.ends_with("qemu-a: would be tagged\n"), "{told}");
-    ensure!(!tag(&[])?.well()?.contains("role"), "nothing was changed");
-    ensure!(tag(&both)?.well()? == "qemu-a: tagged\n");
+    ensure!(!tag(&[])?.succeeds()?.contains("role"), "nothing was changed");
+    ensure!(tag(&both)?.succeeds()? == "qemu-a: tagged\n");
     guest.ask_until("time", "200 time=")?;
-    ensure!(tag(&both)?.well()? == "qemu-a: was tagged already\n");
+    ensure!(tag(&both)?.succeeds()? == "qemu-a: was tagged already\n");
     ensure!(libvirtd.config("a")?.contains(">a &amp; b<"), "{}", libvirtd.config("a")?);
 
     let file = host.path().join("new.conf");
     std::fs::write(&file, "qemu-a role=db:\n  interval = 60\n*:\n")?;
     let diff = hostinfoctl(&libvirtd, &host, &["diff", hostinfo_tests::libvirtd::path(&file)?])?;
-    let diff = diff.well()?;
+    let diff = diff.succeeds()?;
     ensure!(diff.contains("qemu-a role=db (line 1) -> qemu-a role=db (line 1)"), "{diff}");
 
-    ensure!(tag(&["--remove", "role"])?.well()? == "qemu-a: tagged\n");
+    ensure!(tag(&["--remove", "role"])?.succeeds()? == "qemu-a: tagged\n");
     guest.ask_until("time", "403 time: not permitted")?;
-    let shown = tag(&["--json"])?.well()?;
+    let shown = tag(&["--json"])?.succeeds()?;
     ensure!(shown.contains("\"tier\": \"a & b\"") && shown.contains("\"uuid\""), "{shown}");
     ensure!(!shown.contains("role"), "{shown}");
 
     set(&libvirtd, "<tags><tag name='role'>a</tag><tag name='role'>b</tag></tags>")?;
-    let refused = tag(&["x=1"])?.ill(1)?;
+    let refused = tag(&["x=1"])?.fails_with(1)?;
     ensure!(refused.contains("qemu-a: its tag role is there twice"), "{refused}");
-    ensure!(tag(&["role=db"])?.well()? == "qemu-a: tagged\n");
+    ensure!(tag(&["role=db"])?.succeeds()? == "qemu-a: tagged\n");
     guest.ask_until("time", "200 time=")?;
-    let refused = tag(&["role=a\nb"])?.ill(2)?;
+    let refused = tag(&["role=a\nb"])?.fails_with(2)?;
     ensure!(refused.contains("no line breaks"), "{refused}");
-    hostinfoctl(&libvirtd, &host, &["tag", "b", "x=1"])?.ill(3)?;
+    hostinfoctl(&libvirtd, &host, &["tag", "b", "x=1"])?.fails_with(3)?;
     Ok(())
 }
 

@@ -34,12 +34,12 @@ fn for_another_host_only_its_libvirt_is_asked_and_nothing_of_this_one() -> Resul
     let list = ctl(&["list", "-c", &there])?;
     let note = "is on another host: what its hostinfod and its rules say is left out";
     ensure!(list.stderr.lines().count() == 1 && list.stderr.contains(note), "{list:?}");
-    let list = list.well()?;
+    let list = list.succeeds()?;
     ensure!(
         list == "GUEST     SAVED  RUNNING  CONNECTION\nqemu-web  none   off      -\n",
         "{list}"
     );
-    let said = ctl(&["diff", path(&host.rules())?, "-c", &there])?.ill(2)?;
+    let said = ctl(&["diff", path(&host.rules())?, "-c", &there])?.fails_with(2)?;
     ensure!(said.contains("run hostinfoctl diff on that host"), "{said}");
     for local in [&["status"][..], &["stats"], &["explain", "web"], &["preview", "web", "loadavg"]]
     {
@@ -48,12 +48,12 @@ fn for_another_host_only_its_libvirt_is_asked_and_nothing_of_this_one() -> Resul
     }
     let said = ctl(&["enable", "web", "-c", &there])?;
     ensure!(said.stderr.contains("has to exist on the host of"), "{said:?}");
-    ensure!(said.well()?.starts_with("qemu-web: enabled"));
+    ensure!(said.succeeds()?.starts_with("qemu-web: enabled"));
 
     fs::write(&ssh, "#!/bin/sh\necho no route to host7 >&2; head -c 4 >/dev/null; exit 255\n")?;
     let list = ctl(&["list", "-c", &there])?;
     ensure!(list.stdout.is_empty() && list.stderr.contains("no route to host7"), "{list:?}");
-    let said = list.ill(4)?;
+    let said = list.fails_with(4)?;
     ensure!(said.contains("check that it can be reached, and that it runs libvirt"), "{said}");
     Ok(())
 }

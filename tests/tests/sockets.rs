@@ -9,7 +9,7 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use hostinfo_control::{Guest as Told, GuestState};
+use hostinfo_control::{Guest as Listed, GuestState};
 use hostinfo_open::ANSWER_WITHIN;
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::host::EVERYTHING;
@@ -90,15 +90,15 @@ fn listening(path: &Path) -> Result<OwnedFd> {
     Ok(listener)
 }
 
-fn told(host: &Host, id: &str) -> Result<Option<Told>> {
+fn entry(host: &Host, id: &str) -> Result<Option<Listed>> {
     Ok(host.client()?.list()?.into_iter().find(|guest| guest.guest == id))
 }
 
-fn wait_for_state(host: &Host, id: &str, state: GuestState) -> Result<Told> {
+fn wait_for_state(host: &Host, id: &str, state: GuestState) -> Result<Listed> {
     wait_until(&format!("{id} to be {state:?}"), PATIENCE, || {
-        Ok(told(host, id)?.is_some_and(|guest| guest.state == state))
+        Ok(entry(host, id)?.is_some_and(|guest| guest.state == state))
     })?;
-    told(host, id)?.context("it went")
+    entry(host, id)?.context("it went")
 }
 
 fn reload(daemon: &Daemon) -> Result<()> {
@@ -151,7 +151,7 @@ fn a_guest_of_proxmox_asks_through_the_opener_and_no_other_socket_is_touched() -
     for decoy in decoys {
         ensure!(decoy?.stays_alone(Duration::ZERO)?, "a socket that is none of the guest's");
     }
-    ensure!(told(&host, "qemu-200")?.is_none(), "it is not enabled");
+    ensure!(entry(&host, "qemu-200")?.is_none(), "it is not enabled");
     drop(opener);
     // What is connected goes on without it.
     ensure!(guest.ask("ping")?.concat().starts_with("200 "));

@@ -24,7 +24,7 @@ fn node_exporter_takes_the_file_and_tells_every_value_in_it() -> Result<()> {
     let node = NodeExporter::start()?;
     let file = node.file("hostinfod.prom");
     let path = file.to_str().context("a path")?;
-    alone(&host, &["stats", "--format", "prometheus", "--output", path])?.well()?;
+    alone(&host, &["stats", "--format", "prometheus", "--output", path])?.succeeds()?;
     let (written, told) = (fs::read_to_string(&file)?, node.scrape()?);
     ensure!(told.contains("node_textfile_scrape_error 0\n"), "{told}");
     ensure!(told.contains("node_textfile_mtime_seconds{file=\""), "{told}");
@@ -48,7 +48,7 @@ fn node_exporter_takes_the_file_and_tells_every_value_in_it() -> Result<()> {
 fn promtool_finds_nothing_to_say_about_it() -> Result<()> {
     let host = Host::new(RULES)?;
     let _daemon = host.start_daemon()?;
-    let text = alone(&host, &["stats", "--format", "prometheus"])?.well()?;
+    let text = alone(&host, &["stats", "--format", "prometheus"])?.succeeds()?;
     let remarks = check_metrics(&text)?;
     ensure!(remarks.is_empty(), "{remarks}");
     Ok(())
@@ -62,18 +62,18 @@ fn without_a_daemon_or_with_no_room_the_file_stays_as_it_was() -> Result<()> {
     fs::write(&file, "before")?;
     let path = file.to_str().context("a path")?;
     let args = |path| ["stats", "--format", "prometheus", "--output", path];
-    alone(&host, &args(path))?.ill(5)?;
+    alone(&host, &args(path))?.fails_with(5)?;
     ensure!(fs::read_to_string(&file)? == "before");
     let _daemon = host.start_daemon()?;
-    let said = alone(&host, &args("/dev/full"))?.ill(1)?;
+    let said = alone(&host, &args("/dev/full"))?.fails_with(1)?;
     ensure!(
         said == "hostinfoctl: cannot write /dev/full: it is a device, not a regular file: name another\n",
         "{said}"
     );
     let none = folder.path().join("none/x.prom");
-    let said = alone(&host, &args(none.to_str().context("a path")?))?.ill(1)?;
+    let said = alone(&host, &args(none.to_str().context("a path")?))?.fails_with(1)?;
     ensure!(said.contains("none/x.prom: No such file or directory"), "{said}");
-    let said = alone(&host, &args(path))?.well()?;
+    let said = alone(&host, &args(path))?.succeeds()?;
     ensure!(
         said.is_empty() && fs::read_to_string(&file)?.starts_with("# TYPE hostinfod_build_info")
     );
@@ -85,13 +85,13 @@ fn without_a_daemon_or_with_no_room_the_file_stays_as_it_was() -> Result<()> {
 fn each_format_has_the_same_values() -> Result<()> {
     let host = Host::new(RULES)?;
     let _daemon = host.start_daemon()?;
-    let of = |format: &str| alone(&host, &["stats", "--format", format])?.well();
+    let of = |format: &str| alone(&host, &["stats", "--format", format])?.succeeds();
     let (classic, openmetrics) = (of("prometheus")?, of("openmetrics")?);
     ensure!(values(&classic).eq(values(&openmetrics)), "{classic}{openmetrics}");
     ensure!(openmetrics.ends_with("# EOF\n") && !classic.contains("# EOF"));
     let json: serde_json::Value = serde_json::from_str(&of("json")?)?;
     ensure!(json["figures"].as_array().map(Vec::len) == Some(values(&classic).count()), "{json}");
-    ensure!(of("text")? == alone(&host, &["stats"])?.well()?);
+    ensure!(of("text")? == alone(&host, &["stats"])?.succeeds()?);
     Ok(())
 }
 

@@ -74,7 +74,7 @@ fn a_guest_goes_on_with_half_a_line_its_session_and_its_counters() -> Result<()>
         }
     }
     ensure!(daemon.pid() == pid && qemu.stays_alone(Duration::ZERO)?);
-    let shown: Value = serde_json::from_str(&alone(&host, &["status", "--json"])?.well()?)?;
+    let shown: Value = serde_json::from_str(&alone(&host, &["status", "--json"])?.succeeds()?)?;
     ensure!(shown["pid"] == pid && shown["connected"] == 1, "{shown}");
     let log = daemon.log();
     ensure!(log.matches("access-granted").count() == 1 && !log.contains("guest-gone"), "{log}");
@@ -142,7 +142,7 @@ fn a_pseudo_terminal_and_a_guest_whose_vmm_connects_go_on() -> Result<()> {
     ensure!(another.ask("session")? == session);
     upgrade(&host)?;
     ensure!(another.ask("ping")? == ["200 pong"] && guest.ask("ping")? == ["200 pong"]);
-    let shown: Value = serde_json::from_str(&alone(&host, &["list", "--json"])?.well()?)?;
+    let shown: Value = serde_json::from_str(&alone(&host, &["list", "--json"])?.succeeds()?)?;
     ensure!(shown.to_string().contains("\"driver\":\"pty\""), "{shown}");
     Ok(())
 }
@@ -169,7 +169,7 @@ fn a_real_guest_is_watched_on_and_its_own_counters_count_on() -> Result<()> {
     }
     let now = verdict(&mut guest)?;
     ensure!(!now.contains("unknown"), "{now}");
-    let shown: Value = serde_json::from_str(&alone(&host, &["status", "--json"])?.well()?)?;
+    let shown: Value = serde_json::from_str(&alone(&host, &["status", "--json"])?.succeeds()?)?;
     ensure!(shown["watched"]["guests"] == 1, "{shown}");
     Ok(())
 }
@@ -245,13 +245,13 @@ fn a_new_program_that_cannot_go_on_changes_nothing() -> Result<()> {
             fs::write(&program, text)?;
             fs::set_permissions(&program, Permissions::from_mode(0o755))?;
         }
-        let said = alone(&host, &["upgrade"])?.ill(1)?;
+        let said = alone(&host, &["upgrade"])?.fails_with(1)?;
         ensure!(said.contains("nothing has changed") && said.contains(why), "{what}: {said}");
     }
     // Not executable.
     fs::write(&program, "#!/bin/sh\nexit 0\n")?;
     fs::set_permissions(&program, Permissions::from_mode(0o644))?;
-    let said = alone(&host, &["upgrade"])?.ill(1)?;
+    let said = alone(&host, &["upgrade"])?.fails_with(1)?;
     ensure!(said.contains("ermission denied"), "{said}");
     guest.send("lf\n")?;
     ensure!(guest.reply()? == ["200 pong half"] && guest.ask("session")? == session);
@@ -276,7 +276,7 @@ fn a_program_that_reads_the_document_and_cannot_be_executed_changes_nothing() ->
     // It takes itself away after a check that succeeds.
     fs::write(&program, format!("#!/bin/sh\nrm {}\n", program.display()))?;
     fs::set_permissions(&program, Permissions::from_mode(0o755))?;
-    let said = alone(&host, &["upgrade"])?.ill(1)?;
+    let said = alone(&host, &["upgrade"])?.fails_with(1)?;
     ensure!(said.contains("cannot execute"), "{said}");
     ensure!(guest.ask("session")? == session);
     // Signals are caught as before.
@@ -297,10 +297,25 @@ fn a_program_that_was_replaced_while_it_was_checked_is_not_executed() -> Result<
     // The right one takes its place after a check that succeeds, but it is not what was checked.
     fs::write(&program, format!("#!/bin/sh\nmv {} {}\n", good.display(), program.display()))?;
     fs::set_permissions(&program, Permissions::from_mode(0o755))?;
-    let said = alone(&host, &["upgrade"])?.ill(1)?;
+    let said = alone(&host, &["upgrade"])?.fails_with(1)?;
     ensure!(said.contains("it has changed since it was checked"), "{said}");
     ensure!(guest.ask("session")? == session);
     upgrade(&host)?;
+    ensure!(guest.ask("session")? == session);
+    Ok(())
+}
+
+#[test]
+fn a_script_is_not_executed_whatever_its_check_says() -> Result<()> {
+    let (host, folder) = host_with_a_program_of_its_own()?;
+    let (_daemon, program) = (host.start_daemon()?, folder.path().join("hostinfod"));
+    let mut guest = FakeGuest::join(&host.socket("a"))?;
+    let session = guest.ask("session")?;
+    fs::remove_file(&program)?;
+    fs::write(&program, "#!/bin/sh\nexit 0\n")?;
+    fs::set_permissions(&program, Permissions::from_mode(0o755))?;
+    let said = alone(&host, &["upgrade"])?.fails_with(1)?;
+    ensure!(said.contains("nothing has changed") && said.contains("it is a script"), "{said}");
     ensure!(guest.ask("session")? == session);
     Ok(())
 }
@@ -312,15 +327,15 @@ fn rules_and_settings_that_another_program_would_not_go_on_under_are_mended_firs
     let mut guest = FakeGuest::join(&host.socket("a"))?;
     let session = guest.ask("session")?;
     host.write_config("[control]\ngroup = 'root'\n")?;
-    let said = alone(&host, &["upgrade"])?.ill(1)?;
+    let said = alone(&host, &["upgrade"])?.fails_with(1)?;
     ensure!(said.contains("[control]") && said.contains("restart"), "{said}");
     host.write_config("nonsense\n")?;
-    let said = alone(&host, &["upgrade"])?.ill(1)?;
+    let said = alone(&host, &["upgrade"])?.fails_with(1)?;
     ensure!(said.contains("the settings have to be mended first"), "{said}");
     host.write_config("")?;
     host.write_rules("nonsense\n")?;
     daemon.wait_for_log("the previous rules stay in force")?;
-    let said = alone(&host, &["upgrade"])?.ill(1)?;
+    let said = alone(&host, &["upgrade"])?.fails_with(1)?;
     ensure!(said.contains("the rules file has to be mended first"), "{said}");
     host.write_rules(RULES)?;
     wait_until("the rules to be mended", PATIENCE, || Ok(alone(&host, &["upgrade"])?.status == 0))?;
@@ -337,13 +352,13 @@ fn files_that_break_when_the_new_program_was_checked_already_change_nothing() ->
     let good = folder.path().join("good");
     fs::rename(&program, &good)?;
     let script = format!(
-        "#!/bin/sh\ncase \"$*\" in *--handover) echo nonsense | tee {} >{};; esac\nexec {} \"$@\"\n",
+        "case \"$*\" in *--handover) echo nonsense | tee {} >{};; esac\nexec {} \"$@\"\n",
         host.config().display(),
         host.rules().display(),
         good.display()
     );
-    fs::write(&program, script)?;
-    fs::set_permissions(&program, Permissions::from_mode(0o755))?;
+    fs::write(program.with_extension("sh"), script)?;
+    fs::copy(paths::program("stand-in")?, &program)?;
     upgrade(&host)?;
     daemon.wait_for_log("the previous rules stay in force")?;
     ensure!(guest.ask("session")? == session && guest.ask_one("host.name")?.starts_with("200 "));
@@ -366,6 +381,8 @@ fn twenty_upgrades_lose_no_query_of_two_hundred_guests_and_answer_none_twice() -
     ensure!(asked > 2000, "{asked}");
     let log = daemon.log();
     ensure!(log.matches("goes on in place of").count() == 20, "{log}");
+    let name = fs::read_to_string(format!("/proc/{}/comm", daemon.pid()))?;
+    ensure!(name == "hostinfod\n", "{name}");
     // Nothing of the programs before is left open.
     let open = fs::read_dir(format!("/proc/{}/fd", daemon.pid()))?.count();
     ensure!(open < 200 + 40, "{open}");
@@ -420,8 +437,8 @@ fn a_daemon_that_is_too_old_to_be_asked_is_restarted_if_it_is_the_service() -> R
         anyhow::Ok(said)
     })?;
     let [other, own] = <[_; 2]>::try_from(said).map_err(|_| anyhow::anyhow!("two"))?;
-    ensure!(other.ill(1)?.contains("process 7 is not the service hostinfo.service"));
-    let own = own.well()?;
+    ensure!(other.fails_with(1)?.contains("process 7 is not the service hostinfo.service"));
+    let own = own.succeeds()?;
     ensure!(own.starts_with("restarted: hostinfod 0.0.9 could not go on"), "{own}");
     let commands = fs::read_to_string(host.path().join("systemctl.said"))?;
     ensure!(commands.matches("restart hostinfo.service").count() == 1, "{commands}");

@@ -23,7 +23,7 @@ fn a_guest_with_windows_gets_the_same_answers_over_its_second_com_port() -> Resu
         .and_then(|cpus| cpus.strip_suffix('\n'));
     ensure!(cpus.is_some_and(|cpus| cpus.parse::<u32>().is_ok()), "{said:?}");
 
-    let json = wine.hostinfo(&["--json", "get", "vm.name", "memory.total"])?.well()?;
+    let json = wine.hostinfo(&["--json", "get", "vm.name", "memory.total"])?.succeeds()?;
     let json: serde_json::Value = serde_json::from_str(&json)?;
     ensure!(json["vm.name"] == "local" && json["memory.total"].is_u64(), "{json}");
 
@@ -33,13 +33,13 @@ fn a_guest_with_windows_gets_the_same_answers_over_its_second_com_port() -> Resu
     ensure!(page.stdout.lines().count() <= 8 && page.stdout.is_ascii(), "{page:?}");
     ensure!(!page.stdout.contains(['\r', '\u{1b}']), "{page:?}");
 
-    let pong = wine.hostinfo(&["ping"])?.well()?;
+    let pong = wine.hostinfo(&["ping"])?.succeeds()?;
     ensure!(pong.starts_with("hostinfo/1 answers on COM2 in "), "{pong}");
     for name in ["com2:", r"\\.\COM2"] {
-        wine.hostinfo(&["--device", name, "get", "vm.name"])?.well()?;
+        wine.hostinfo(&["--device", name, "get", "vm.name"])?.succeeds()?;
     }
 
-    let unknown = wine.hostinfo(&["get", "memory.totl"])?.ill(3)?;
+    let unknown = wine.hostinfo(&["get", "memory.totl"])?.fails_with(3)?;
     ensure!(unknown.contains("did you mean memory.total?"), "{unknown}");
 
     let diagnosis = wine.hostinfo(&["diagnose", "--for", "1s"])?;
@@ -56,7 +56,7 @@ fn a_guest_with_windows_records_and_reports_as_others_do() -> Result<()> {
     let (folder, windows) = wine.folder();
 
     let recording = format!(r"{windows}\r.rec");
-    wine.hostinfo(&["record", &recording, "--every", "1s", "--for", "3s"])?.well()?;
+    wine.hostinfo(&["record", &recording, "--every", "1s", "--for", "3s"])?.succeeds()?;
     let recorded = fs::read_to_string(folder.join("r.rec"))?;
     ensure!(
         recorded.starts_with("#hostinfo-recording 1\n") && recorded.contains("\ns "),
@@ -67,18 +67,18 @@ fn a_guest_with_windows_records_and_reports_as_others_do() -> Result<()> {
     let mut first = Process::start(&mut wine.hostinfo_command(&args), folder.join("first.log"))?;
     let begun = || Ok(fs::read_to_string(folder.join("r.rec"))?.matches("#columns").count() > 1);
     wait_until("the second recording to begin", PATIENCE, begun)?;
-    let told = wine.hostinfo(&["record", &recording, "--for", "1s"])?.ill(1)?;
+    let told = wine.hostinfo(&["record", &recording, "--for", "1s"])?.fails_with(1)?;
     ensure!(told.contains("another hostinfo record writes to it"), "{told}");
-    wine.hostinfo(&["get", "vm.name"])?.well()?;
+    wine.hostinfo(&["get", "vm.name"])?.succeeds()?;
     first.kill()?;
 
-    let report = wine.hostinfo(&["report", &recording, "--text"])?.well()?;
+    let report = wine.hostinfo(&["report", &recording, "--text"])?.succeeds()?;
     ensure!(report.contains("cpu  "), "{report}");
 
     let prom = format!(r"{windows}\host.prom");
     for _ in 0..2 {
         let answer = ["--format", "prometheus", "--output", &prom, "get", "memory"];
-        wine.hostinfo(&answer)?.well()?;
+        wine.hostinfo(&answer)?.succeeds()?;
     }
     ensure!(
         fs::read_to_string(folder.join("host.prom"))?.contains("\nhostinfo_memory_total_bytes ")
@@ -118,7 +118,7 @@ fn a_guest_with_windows_is_told_what_is_wrong_with_its_ports() -> Result<()> {
     let wine = Wine::start(&[("COM2", &silent.path)])?;
     let ask = |args: &[&str]| wine.hostinfo(&[&["--timeout", "1"], args].concat());
 
-    let nobody = ask(&["get", "physcpus"])?.ill(5)?;
+    let nobody = ask(&["get", "physcpus"])?.fails_with(5)?;
     for part in [
         r"\\.\Global\org.hostinfo.0: no such device; COM2: silent for 1 s",
         "<target port='1'/>",
@@ -126,7 +126,7 @@ fn a_guest_with_windows_is_told_what_is_wrong_with_its_ports() -> Result<()> {
     ] {
         ensure!(nobody.contains(part), "{part} is not in {nobody}");
     }
-    let missing = ask(&["--device", "COM77", "get", "physcpus"])?.ill(5)?;
+    let missing = ask(&["--device", "COM77", "get", "physcpus"])?.fails_with(5)?;
     ensure!(missing.contains("COM77: no such device"), "{missing}");
 
     // One that another copy has open is busy.
@@ -136,7 +136,7 @@ fn a_guest_with_windows_is_told_what_is_wrong_with_its_ports() -> Result<()> {
     let is_busy =
         || Ok(ask(&["--device", "COM2", "get", "physcpus"])?.stderr.contains("keeps using"));
     wait_until("the port to be busy", PATIENCE, is_busy)?;
-    let busy = ask(&["--device", "COM2", "get", "physcpus"])?.ill(1)?;
+    let busy = ask(&["--device", "COM2", "get", "physcpus"])?.fails_with(1)?;
     ensure!(busy.contains("COM2: another program keeps using it"), "{busy}");
     first.kill()?;
 
@@ -144,17 +144,17 @@ fn a_guest_with_windows_is_told_what_is_wrong_with_its_ports() -> Result<()> {
     let (folder, windows) = wine.folder();
     fs::write(folder.join("file"), "kept")?;
     let file = format!(r"{windows}\file");
-    let told = ask(&["--device", &file, "get", "physcpus"])?.ill(1)?;
+    let told = ask(&["--device", &file, "get", "physcpus"])?.fails_with(1)?;
     ensure!(told.contains("this is not a serial port"), "{told}");
     ensure!(fs::read_to_string(folder.join("file"))? == "kept");
 
     for only_linux in ["unix:/run/hostinfo.sock", "vsock"] {
-        let told = ask(&["--device", only_linux, "get", "physcpus"])?.ill(1)?;
+        let told = ask(&["--device", only_linux, "get", "physcpus"])?.fails_with(1)?;
         ensure!(told.contains("only guests with Linux"), "{told}");
     }
-    let told = ask(&["serve"])?.ill(2)?;
+    let told = ask(&["serve"])?.fails_with(2)?;
     ensure!(told.contains("serve is for guests with Linux"), "{told}");
-    let told = ask(&["get"])?.ill(2)?;
+    let told = ask(&["get"])?.fails_with(2)?;
     ensure!(told.contains("Usage: hostinfo.exe get"), "{told}");
     Ok(())
 }

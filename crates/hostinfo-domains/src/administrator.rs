@@ -6,6 +6,7 @@ use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
+use std::thread::sleep;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -14,6 +15,13 @@ use crate::limits::{CHANGE_DEADLINE, DOMAINS_MAX, ORDER_MAX, TELL_DEADLINE};
 use crate::message::VERSION;
 use crate::order::{Act, Answer, Entry, Failure, Form, Order, order_line};
 use crate::process::{PROGRAM, spawn};
+
+/// The status with which ld.so(8) ends a program whose library it does not find.
+const NOT_LOADED: i32 = 127;
+
+/// How often a helper that has closed its socket is looked at, for 100 ms in all, until it has ended.
+const LOOKS_FOR_END: u32 = 10;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 
 /// The kind of access to libvirt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +53,11 @@ pub enum Unanswered {
         "{PROGRAM} is not installed: put it into this program's directory or into PREFIX/libexec/hostinfo"
     )]
     Missing,
+    /// The helper is there, and what it is linked to is not.
+    #[error(
+        "{PROGRAM} does not find libvirt's library: install libvirt0 (Debian) or libvirt-libs (Fedora)"
+    )]
+    Unlinked,
     /// The helper is from another release.
     #[error("{PROGRAM} has another release than this program: install both again")]
     OtherRelease,
@@ -80,12 +93,30 @@ impl Administrator {
         })?;
         let mut administrator = Self { child, stream: BufReader::new(stream) };
         administrator.wait(deadline)?;
-        match administrator.hear(deadline)? {
+        match administrator.hear(deadline).map_err(|error| administrator.or_unlinked(error))? {
             Answer::Hello { version: VERSION } => {}
             _ => return Err(Unanswered::OtherRelease),
         }
         administrator.is_done(deadline)?;
         Ok(administrator)
+    }
+
+    /// The error, unless the helper has ended for want of a library.
+    fn or_unlinked(&mut self, error: Unanswered) -> Unanswered {
+        if !matches!(error, Unanswered::Broken(_)) {
+            return error;
+        }
+        // Its socket is closed a moment before it can be waited for.
+        for _ in 0..LOOKS_FOR_END {
+            match self.child.try_wait() {
+                Ok(Some(status)) if status.code() == Some(NOT_LOADED) => {
+                    return Unanswered::Unlinked;
+                }
+                Ok(None) => sleep(BETWEEN_LOOKS),
+                _ => break,
+            }
+        }
+        error
     }
 
     /// Every domain, sorted by name.
@@ -266,6 +297,7 @@ mod tests {
     fn a_helper_that_is_none_is_told_in_words() {
         for (script, words) in [
             ("exit 2".to_owned(), "ended without an answer"),
+            ("exit 127".to_owned(), "libvirt's library"),
             ("echo error".to_owned(), "has another release"),
             (said(&Answer::Hello { version: VERSION + 1 }), "has another release"),
             (hello() + "head -c 10000000 /dev/zero", "has another release"),

@@ -16,7 +16,10 @@
 //! otherwise: `unix_sock_ro_perms`, `auth_unix_ro`, and polkit's `org.libvirt.unix.monitor`.
 
 mod args;
+#[cfg(debug_assertions)]
+mod attempts;
 mod batch;
+mod confinement;
 mod events;
 mod figures;
 mod inbox;
@@ -46,6 +49,14 @@ fn main() {
     if let Some(access) = args.orders {
         return orders::serve(&args.connect, access);
     }
+    // Before there is another thread. The daemon has told whether the kernel has Landlock.
+    if args.confine
+        && let Err(error) = confinement::enter()
+    {
+        eprintln!("hostinfo-libvirt is confined no further than hostinfod: {error}");
+    }
+    #[cfg(debug_assertions)]
+    attempts::make();
     send(&Message::Hello { version: VERSION });
     requests::read_in_thread();
     let Err(Lost(why)) = serve(&args);

@@ -6,6 +6,18 @@
 //! The first number that is too high is set aside. If the next reading agrees with those before it,
 //! that one number was absurd. If the next reading continues from the high number, so does the
 //! count, without the jump.
+//!
+//! Guests see only counters that never fall. Which type makes one depends on what is counted:
+//!
+//! | type | what it continues |
+//! |---|---|
+//! | [`GuestCounter`] | one number of the host, such as a line of `/proc/vmstat` |
+//! | `cputime::CpuTimes` | the lines of `/proc/stat`, of all CPUs and of each |
+//! | `devices::Devices` | sums over disks or interfaces, which are recognized when they come back |
+//! | `tally::Tally` | sums over what comes and goes and is not recognized: threads, cgroups, CPUs |
+//! | `vmm::file_counters::FileCounters` | the numbers of one file of a guest, whose process or cgroup may change |
+//!
+//! The first three judge each number with a [`Counter`]. The last two believe every gain, see `tally::gain`.
 
 use std::time::Duration;
 

@@ -59,7 +59,7 @@ pub(crate) struct CpuTimes {
 
 /// Ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Counted {
+pub(crate) struct Ticks {
     /// Since boot; they never fall.
     pub(crate) times: Times,
     /// Since the first reading; used for ratios.
@@ -80,7 +80,7 @@ impl CpuTimes {
         at: Moment,
         ticks_per_second: u64,
         up: Option<Duration>,
-    ) -> Counted {
+    ) -> Ticks {
         let pace = |cpus: usize| {
             let cpus = u64::try_from(cpus).unwrap_or(u64::MAX);
             Pace(ticks_per_second.saturating_mul(cpus))
@@ -110,7 +110,7 @@ impl CpuTimes {
             }
         }
         let [all @ .., _] = lines.all;
-        Counted {
+        Ticks {
             times: each(all, self.counted, |told, ticks| told.map(|_| ticks)),
             fit: each(lines.all, self.fit, |told, ticks| told.map(|_| ticks)),
         }

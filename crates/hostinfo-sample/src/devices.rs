@@ -4,6 +4,7 @@
 //! device is identified by the number the kernel gave it, if it has one: under another name, or
 //! back from another network namespace, it continues from what it had counted. The kind of a device
 //! is looked up once, when it is new: a host with thousands of guests has thousands of taps.
+//! `counter.rs` lists the other types that count.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Moment;
 use crate::counter::{Counter, Pace, Step, countable, gain_around};
+use crate::tally::Sums;
 
 /// How many devices that went away are remembered, so that they are not counted twice when they
 /// come back: as many interfaces as the largest hosts pass on to guests and containers.
@@ -79,14 +81,6 @@ pub(crate) struct Row<'t, const N: usize> {
     /// `None` if they could not be read.
     pub(crate) figures: Option<[u64; N]>,
     pub(crate) part: Part,
-}
-
-/// Sums over the devices that count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Sums<const N: usize> {
-    pub(crate) sums: [u64; N],
-    /// The current number of devices that count.
-    pub(crate) devices: u64,
 }
 
 /// What is known about the devices.

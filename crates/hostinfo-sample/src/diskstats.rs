@@ -4,10 +4,11 @@ use hostinfo_catalog::source::Disk;
 use hostinfo_wire::Value;
 use serde::{Deserialize, Serialize};
 
-use crate::devices::{Devices, Row, Sums};
+use crate::devices::{Devices, Row};
 use crate::disk::{self, Heads};
 use crate::open_files::Reader;
 use crate::root::TABLE_BYTES;
+use crate::tally::Sums;
 use crate::text::{lines, number, words};
 use crate::units::micro;
 use crate::{Absent, Moment};

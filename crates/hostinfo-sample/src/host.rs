@@ -56,14 +56,14 @@ pub struct Host {
     stat: Cached<Stat, CpuTimes>,
     #[serde(skip)]
     load: Cached<LoadAverages>,
-    pressure_cpu: Cached<Pressure, pressure::Kept>,
-    pressure_memory: Cached<Pressure, pressure::Kept>,
-    pressure_io: Cached<Pressure, pressure::Kept>,
+    pressure_cpu: Cached<Pressure, pressure::Counters>,
+    pressure_memory: Cached<Pressure, pressure::Counters>,
+    pressure_io: Cached<Pressure, pressure::Counters>,
     #[serde(skip)]
     meminfo: Cached<Meminfo>,
     #[serde(skip)]
     ksm: Cached<u64>,
-    vmstat: Cached<Vmstat, vmstat::Kept>,
+    vmstat: Cached<Vmstat, vmstat::Counters>,
     disks: Cached<Disks, Devices<7>>,
     interfaces: Cached<Interfaces, Devices<8>>,
     energy: Cached<u64, Meter>,
@@ -185,7 +185,7 @@ impl Host {
                     Resource::Memory => (&mut self.pressure_memory, "pressure/memory"),
                     Resource::Io => (&mut self.pressure_io, "pressure/io"),
                 };
-                let read = |kept: &mut _| pressure::read(file, roots, at, buffer, kept);
+                let read = |counters: &mut _| pressure::read(file, roots, at, buffer, counters);
                 sample.at(at, read)?.value(stall, figure)
             }
             Source::Memory(what) => {
@@ -196,7 +196,7 @@ impl Host {
                 Ok(units.pages(*pages))
             }
             Source::Paging(what) => {
-                let read = |kept: &mut _| vmstat::read(roots, at, buffer, kept);
+                let read = |counters: &mut _| vmstat::read(roots, at, buffer, counters);
                 self.vmstat.at(at, read)?.value(what, units)
             }
             Source::Disk(what) => Ok(self.disks(at)?.value(what)),

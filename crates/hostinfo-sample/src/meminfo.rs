@@ -86,7 +86,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn told(text: &str, what: Memory) -> Result<Value<'static>, Absent> {
+    fn value(text: &str, what: Memory) -> Result<Value<'static>, Absent> {
         parse(text.as_bytes()).value(what)
     }
 
@@ -96,10 +96,10 @@ mod tests {
         let text = "MemTotal:       24684096 kB\nMemFree:        22846724 kB\n\
                     MemAvailable:   24279892 kB\nHugePages_Total:       8\n\
                     HugePages_Free:        3\nHugepagesize:    1048576 kB\n";
-        assert_eq!(told(text, Memory::Total), Ok(Value::Whole(25_276_514_304)));
-        assert_eq!(told(text, Memory::HugepagesTotal), Ok(Value::Whole(8 << 30)));
-        assert_eq!(told(text, Memory::HugepagesFree), Ok(Value::Whole(3 << 30)));
-        assert_eq!(told(text, Memory::HugepagesSurplus), Err(NO_HUGE_PAGES));
+        assert_eq!(value(text, Memory::Total), Ok(Value::Whole(25_276_514_304)));
+        assert_eq!(value(text, Memory::HugepagesTotal), Ok(Value::Whole(8 << 30)));
+        assert_eq!(value(text, Memory::HugepagesFree), Ok(Value::Whole(3 << 30)));
+        assert_eq!(value(text, Memory::HugepagesSurplus), Err(NO_HUGE_PAGES));
     }
 
     #[test]
@@ -107,18 +107,18 @@ mod tests {
         // 3.10.
         let text = "MemTotal:        1884188 kB\nMemFree:          951600 kB\n\
                     Buffers:            2072 kB\nCached:           374948 kB\n";
-        assert_eq!(told(text, Memory::Available), Err(NO_AVAILABLE));
-        assert_eq!(told(text, Memory::Cached), Ok(Value::Whole(374_948 * 1024)));
+        assert_eq!(value(text, Memory::Available), Err(NO_AVAILABLE));
+        assert_eq!(value(text, Memory::Cached), Ok(Value::Whole(374_948 * 1024)));
     }
 
     #[test]
     fn a_host_without_swap_says_so() {
         let none = "SwapTotal:             0 kB\nSwapFree:              0 kB\n";
-        assert_eq!(told(none, Memory::SwapTotal), Err(NO_SWAP));
-        assert_eq!(told(none, Memory::SwapFree), Err(NO_SWAP));
+        assert_eq!(value(none, Memory::SwapTotal), Err(NO_SWAP));
+        assert_eq!(value(none, Memory::SwapFree), Err(NO_SWAP));
         let full = "SwapTotal:       1000 kB\nSwapFree:              0 kB\n";
-        assert_eq!(told(full, Memory::SwapFree), Ok(Value::Whole(0)));
-        assert_eq!(told("", Memory::SwapFree), Err(UNTOLD));
+        assert_eq!(value(full, Memory::SwapFree), Ok(Value::Whole(0)));
+        assert_eq!(value("", Memory::SwapFree), Err(UNTOLD));
     }
 
     #[test]
@@ -130,7 +130,7 @@ mod tests {
             "MemTotal: 18446744073709551615 kB",
             "MemTotal 1 kB",
         ] {
-            assert_eq!(told(line, Memory::Total), Err(UNTOLD), "{line}");
+            assert_eq!(value(line, Memory::Total), Err(UNTOLD), "{line}");
         }
     }
 
@@ -138,7 +138,7 @@ mod tests {
         #[test]
         fn any_bytes_have_an_answer(bytes: Vec<u8>, figures in "(HugePages_Total|Hugepagesize): [0-9]{0,21}( kB)?\n?") {
             parse(&bytes);
-            let _ = told(&figures.repeat(2), Memory::HugepagesTotal);
+            let _ = value(&figures.repeat(2), Memory::HugepagesTotal);
         }
     }
 }

@@ -159,13 +159,13 @@ mod tests {
         Absent { error: Some(error.to_owned()), ..Absent::new(reason, "do something") }
     }
 
-    fn told(missing: &Missing) -> Vec<String> {
-        let mut told: Vec<String> = missing
+    fn lines(missing: &Missing) -> Vec<String> {
+        let mut lines: Vec<String> = missing
             .of_guests()
             .map(|(guest, file, absent)| format!("{guest}: {file}: {}", absent.advice().unwrap()))
             .collect();
-        told.sort();
-        told
+        lines.sort();
+        lines
     }
 
     #[test]
@@ -177,8 +177,8 @@ mod tests {
                 missing.note_of(&format!("qemu-{guest}"), CPU, Some(&lack("unseen", &process)));
             }
         }
-        assert_eq!((told(&missing).len(), missing.faults()), (1000, 3000));
-        let first = &told(&missing)[0];
+        assert_eq!((lines(&missing).len(), missing.faults()), (1000, 3000));
+        let first = &lines(&missing)[0];
         assert!(first.starts_with("qemu-0: cgroup cpu.weight"), "{first}");
         assert!(
             first.ends_with("unseen: do something (/proc/00/stat: Permission denied)"),
@@ -193,10 +193,10 @@ mod tests {
             let lack = Absent::new(Box::leak(number.to_string().into_boxed_str()), "do something");
             missing.note_of("qemu-a", CPU, Some(&lack));
         }
-        assert_eq!(told(&missing).len(), OF_GUEST_MAX);
+        assert_eq!(lines(&missing).len(), OF_GUEST_MAX);
         missing.note_of("qemu-b", CPU, Some(&lack("unseen", "x")));
         missing.note(CPU, Some(&lack("unseen", "x")));
-        assert_eq!((told(&missing).len(), missing.of_host().count()), (OF_GUEST_MAX + 1, 1));
+        assert_eq!((lines(&missing).len(), missing.of_host().count()), (OF_GUEST_MAX + 1, 1));
     }
 
     #[test]
@@ -239,7 +239,7 @@ mod tests {
             let process = format!("/proc/{guest}/schedstat: No such file or directory");
             missing.note_of(guest, CPU, Some(&lack("this host does not tell", &process)));
         }
-        assert_eq!((told(&missing).len(), missing.of_host().count()), (0, 1));
+        assert_eq!((lines(&missing).len(), missing.of_host().count()), (0, 1));
         missing.note_of("qemu-a", CPU, None);
         assert_eq!(missing.of_host().count(), 0);
     }
@@ -263,12 +263,12 @@ mod tests {
         }
         missing.note_of("qemu-a", CPU, None);
         missing.forget("qemu-b");
-        let [left] = &told(&missing)[..] else { panic!("one") };
+        let [left] = &lines(&missing)[..] else { panic!("one") };
         assert!(left.contains("unlimited"), "{left}");
         missing.note_of("qemu-a", MEMORY, Some(&Absent::plain("there is none")));
-        assert_eq!(told(&missing), [""; 0]);
+        assert_eq!(lines(&missing), [""; 0]);
         missing.note_of("qemu-a", MEMORY, Some(&lack("unlimited", "y")));
-        assert_eq!(told(&missing).len(), 1, "it has come again");
+        assert_eq!(lines(&missing).len(), 1, "it has come again");
         missing.note(CPU, Some(&lack("unseen", "x")));
         missing.note(MEMORY, Some(&lack("unseen", "x")));
         missing.note(CPU, None);

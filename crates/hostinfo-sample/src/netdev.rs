@@ -3,10 +3,11 @@
 use hostinfo_catalog::source::{Direction, Traffic};
 use hostinfo_wire::Value;
 
-use crate::devices::{Devices, Part, Row, Sums};
+use crate::devices::{Devices, Part, Row};
 use crate::interface;
 use crate::open_files::Reader;
 use crate::root::TABLE_BYTES;
+use crate::tally::Sums;
 use crate::text::{lines, number, words};
 use crate::{Absent, Moment};
 

@@ -34,8 +34,8 @@ type Line = [Option<u64>; PressureFigure::KEYS.len()];
 
 const _: () = assert!(matches!(PressureFigure::KEYS, [.., (_, PressureFigure::Total)]));
 
-/// What is kept of the two totals of a file.
-pub(crate) type Kept = [GuestCounter; 2];
+/// Those of the two totals of a file.
+pub(crate) type Counters = [GuestCounter; 2];
 
 /// The totals count wall-clock time.
 const PACE: Pace = Pace(1_000_000);
@@ -45,13 +45,13 @@ pub(crate) fn read(
     roots: &Reader,
     at: Moment,
     buffer: &mut Vec<u8>,
-    kept: &mut Kept,
+    counters: &mut Counters,
 ) -> Result<Pressure, Absent> {
     let mut pressure = match roots.kept(format_args!("{file}"), LINE_BYTES, buffer) {
         Ok(text) => parse(text),
         Err(error) => return Err(error.or(lack(roots, buffer))),
     };
-    for (total, counter) in pressure.totals().into_iter().zip(kept) {
+    for (total, counter) in pressure.totals().into_iter().zip(counters) {
         *total = total.and_then(|now| counter.report(now, at, PACE, None));
     }
     Ok(pressure)
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn told(text: &str, stall: Stall, figure: PressureFigure) -> Result<String, Absent> {
+    fn value(text: &str, stall: Stall, figure: PressureFigure) -> Result<String, Absent> {
         parse(text.as_bytes()).value(stall, figure).map(|value| value.to_string())
     }
 
@@ -150,28 +150,28 @@ mod tests {
     fn percent_become_exact_ratios_and_microseconds_seconds() {
         let text = "some avg10=0.12 avg60=1.51 avg300=100.00 total=33247757\n\
                     full avg10=0.00 avg60=0.01 avg300=0.00 total=1\n";
-        let some = |figure| told(text, Stall::Some, figure).unwrap();
+        let some = |figure| value(text, Stall::Some, figure).unwrap();
         assert_eq!(some(PressureFigure::Avg10), "0.0012");
         assert_eq!(some(PressureFigure::Avg60), "0.0151");
         assert_eq!(some(PressureFigure::Avg300), "1");
         assert_eq!(some(PressureFigure::Total), "33.247757");
-        assert_eq!(told(text, Stall::Full, PressureFigure::Avg60).unwrap(), "0.0001");
+        assert_eq!(value(text, Stall::Full, PressureFigure::Avg60).unwrap(), "0.0001");
     }
 
     #[test]
     fn a_missing_line_is_missing_alone() {
         // 4.20 to 5.12: no full line for CPUs.
         let text = "some avg10=0.00 avg60=0.00 avg300=0.00 total=5\n";
-        assert_eq!(told(text, Stall::Full, PressureFigure::Total), Err(UNTOLD));
-        assert_eq!(told(text, Stall::Some, PressureFigure::Total).unwrap(), "0.000005");
+        assert_eq!(value(text, Stall::Full, PressureFigure::Total), Err(UNTOLD));
+        assert_eq!(value(text, Stall::Some, PressureFigure::Total).unwrap(), "0.000005");
     }
 
     #[test]
     fn a_figure_that_is_no_number_is_missing_alone() {
         let text = "some avg10=-1.00 avg60=0.50 total=";
-        assert_eq!(told(text, Stall::Some, PressureFigure::Avg10), Err(UNTOLD));
-        assert_eq!(told(text, Stall::Some, PressureFigure::Total), Err(UNTOLD));
-        assert_eq!(told(text, Stall::Some, PressureFigure::Avg60).unwrap(), "0.005");
+        assert_eq!(value(text, Stall::Some, PressureFigure::Avg10), Err(UNTOLD));
+        assert_eq!(value(text, Stall::Some, PressureFigure::Total), Err(UNTOLD));
+        assert_eq!(value(text, Stall::Some, PressureFigure::Avg60).unwrap(), "0.005");
     }
 
     proptest! {

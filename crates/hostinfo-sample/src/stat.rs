@@ -6,7 +6,7 @@ use hostinfo_catalog::source::CpuTime;
 use hostinfo_wire::Value;
 
 use crate::cpulist::CPUS_MAX;
-use crate::cputime::{Counted, CpuLines, CpuTimes, Fit, Line};
+use crate::cputime::{CpuLines, CpuTimes, Fit, Line, Ticks};
 use crate::open_files::Reader;
 use crate::root::{LINE_BYTES, Roots, TABLE_BYTES};
 use crate::text::{lines, millionths, number, words};
@@ -17,7 +17,7 @@ pub(crate) const UNTOLD: Absent =
 
 /// The contents of `/proc/stat`.
 pub(crate) struct Stat {
-    counted: Counted,
+    counted: Ticks,
     rest: Rest,
     busy: Vec<(u32, u64)>,
 }
@@ -183,7 +183,7 @@ mod tests {
         Stat { counted: CpuTimes::default().add(&lines, at, 100, None), rest, busy }
     }
 
-    fn told(text: &str) -> Vec<String> {
+    fn values(text: &str) -> Vec<String> {
         let stat = stat(text);
         ALL.map(|what| stat.time(what, UNITS).map_or("-".to_owned(), |v| v.to_string())).to_vec()
     }
@@ -191,24 +191,24 @@ mod tests {
     #[test]
     fn guests_time_is_taken_out_of_user_and_nice() {
         assert_eq!(
-            told("cpu  1000 200 300 4000 50 6 7 8 700 150\n"),
+            values("cpu  1000 200 300 4000 50 6 7 8 700 150\n"),
             ["3", "0.5", "3", "40", "0.5", "0.06", "0.07", "0.08", "8.5"]
         );
     }
 
     #[test]
     fn more_guest_than_user_time_is_no_user_time() {
-        assert_eq!(told("cpu 10 0 0 0 0 0 0 0 11 0")[0], "0");
+        assert_eq!(values("cpu 10 0 0 0 0 0 0 0 11 0")[0], "0");
     }
 
     #[test]
     fn a_time_that_an_old_kernel_does_not_count_is_missing_and_not_zero() {
         // 2.6.18: neither guest nor guest_nice. 2.6.24: no guest_nice.
         assert_eq!(
-            told("cpu  1000 200 300 4000 50 6 7 8\ncpu0 1 2 3"),
+            values("cpu  1000 200 300 4000 50 6 7 8\ncpu0 1 2 3"),
             ["10", "2", "3", "40", "0.5", "0.06", "0.07", "0.08", "-"]
         );
-        assert_eq!(told("cpu  1000 200 300 4000 50 6 7 8 700")[8], "7");
+        assert_eq!(values("cpu  1000 200 300 4000 50 6 7 8 700")[8], "7");
     }
 
     #[test]
@@ -238,7 +238,7 @@ mod tests {
         #[test]
         fn any_bytes_have_an_answer(bytes: Vec<u8>, figures in "cpu ([0-9 x-]{0,60}\n?){0,3}") {
             parse(&bytes);
-            told(&figures);
+            values(&figures);
         }
     }
 }

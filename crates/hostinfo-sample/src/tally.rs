@@ -1,10 +1,9 @@
-//! Counters of a guest that never fall.
+//! Sums of counters that never fall.
 //!
 //! A counter that a guest sees never falls while the daemon lives, whatever the kernel does. A sum over devices
 //! ([`Tally`]) would fall when a device goes away. Holding its highest value would make it stand still until
 //! the other devices make up for the loss. So the gain of each device is added up instead, and what a device
-//! has counted stays in the sum. The host's own counters, which may fall for good and have absurd values, are
-//! in `counter.rs`.
+//! has counted stays in the sum. `counter.rs` lists the other types that count.
 
 use std::collections::HashMap;
 

@@ -11,7 +11,7 @@ pub(crate) mod cgroup;
 mod company;
 pub(crate) mod cpu;
 pub(crate) mod cpus;
-mod grown;
+mod file_counters;
 pub(crate) mod io;
 pub(crate) mod memory;
 pub(crate) mod name;
@@ -42,8 +42,8 @@ use crate::{Absent, Host, Moment, OpenFiles, Roots, Units};
 use affinity::Affinities;
 use bounds::Bounds;
 use cgroup::Cgroups;
-use cpus::{Counted, Cpus};
-use grown::Grown;
+use cpus::{Counters, Cpus};
+use file_counters::FileCounters;
 use numa::Placement;
 use of_cgroups::OfCgroups;
 use process::Process;
@@ -70,7 +70,7 @@ pub struct Vmm {
     /// Given by [`Self::of_process`].
     #[serde(skip, default = "Process::nobody")]
     process: Process,
-    status: Cached<Status, Grown<1>>,
+    status: Cached<Status, FileCounters<1>>,
     #[serde(skip)]
     threads_read: Cached<()>,
     threads: Threads,
@@ -97,8 +97,8 @@ pub struct Vmm {
 struct ForVerdicts {
     #[serde(skip)]
     affinities_of_others: Affinities,
-    counted: Counted,
-    bounds: bounds::Kept,
+    counted: Counters,
+    bounds: bounds::State,
 }
 
 /// What the ratios of a reply are made of.

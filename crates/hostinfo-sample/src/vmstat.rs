@@ -15,20 +15,20 @@ const UNTOLD: Absent =
 /// The numbers of the lines, in the order of [`Paging::KEYS`], as reported: they never fall.
 pub(crate) struct Vmstat([Figure; Paging::KEYS.len()]);
 
-/// What is kept for each line.
-pub(crate) type Kept = [GuestCounter; Paging::KEYS.len()];
+/// One for each line.
+pub(crate) type Counters = [GuestCounter; Paging::KEYS.len()];
 
 pub(crate) fn read(
     roots: &Reader,
     at: Moment,
     buffer: &mut Vec<u8>,
-    kept: &mut Kept,
+    counters: &mut Counters,
 ) -> Result<Vmstat, Absent> {
     let text = roots
         .kept(format_args!("vmstat"), PAGE_BYTES, buffer)
         .map_err(|e| e.or(Absent::NO_PROC))?;
     let mut numbers = parse(text);
-    for ((number, counter), (_, what)) in numbers.iter_mut().zip(kept).zip(Paging::KEYS) {
+    for ((number, counter), (_, what)) in numbers.iter_mut().zip(counters).zip(Paging::KEYS) {
         *number = number.map(|now| counter.report(now?, at, Pace::DEVICE, Some(range(what))));
     }
     Ok(Vmstat(numbers))
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn told(text: &str, what: Paging) -> Option<String> {
+    fn value(text: &str, what: Paging) -> Option<String> {
         let units = Units { ticks_per_second: 100, page_bytes: 16_384 };
         Vmstat(parse(text.as_bytes())).value(what, units).ok().map(|value| value.to_string())
     }
@@ -96,36 +96,36 @@ mod tests {
     #[test]
     fn swapping_is_counted_in_pages_and_paging_in_kibibytes() {
         let text = "pgpgin 3\npgpgout 4\npswpin 1\npswpout 2\npgmajfault 5\n";
-        assert_eq!(told(text, Paging::SwapIn).unwrap(), "16384");
-        assert_eq!(told(text, Paging::SwapOut).unwrap(), "32768");
-        assert_eq!(told(text, Paging::In).unwrap(), "3072");
-        assert_eq!(told(text, Paging::Out).unwrap(), "4096");
-        assert_eq!(told(text, Paging::MajorFaults).unwrap(), "5");
+        assert_eq!(value(text, Paging::SwapIn).unwrap(), "16384");
+        assert_eq!(value(text, Paging::SwapOut).unwrap(), "32768");
+        assert_eq!(value(text, Paging::In).unwrap(), "3072");
+        assert_eq!(value(text, Paging::Out).unwrap(), "4096");
+        assert_eq!(value(text, Paging::MajorFaults).unwrap(), "5");
     }
 
     #[test]
     fn old_and_new_spellings_mean_the_same() {
         // 3.10: no refaults, no kills.
-        assert_eq!(told("allocstall 7\n", Paging::ReclaimStalls).unwrap(), "7");
-        assert_eq!(told("allocstall 7\n", Paging::Refaults), None);
-        assert_eq!(told("allocstall 7\n", Paging::OomKills), None);
+        assert_eq!(value("allocstall 7\n", Paging::ReclaimStalls).unwrap(), "7");
+        assert_eq!(value("allocstall 7\n", Paging::Refaults), None);
+        assert_eq!(value("allocstall 7\n", Paging::OomKills), None);
         // 4.18.
         let text = "allocstall_dma 1\nallocstall_normal 5\nallocstall_movable 2\n\
                     workingset_refault 9\nworkingset_activate 4\noom_kill 3\n";
-        assert_eq!(told(text, Paging::ReclaimStalls).unwrap(), "8");
-        assert_eq!(told(text, Paging::Refaults).unwrap(), "9");
-        assert_eq!(told(text, Paging::OomKills).unwrap(), "3");
+        assert_eq!(value(text, Paging::ReclaimStalls).unwrap(), "8");
+        assert_eq!(value(text, Paging::Refaults).unwrap(), "9");
+        assert_eq!(value(text, Paging::OomKills).unwrap(), "3");
         // 5.14 and newer.
         let text = "workingset_refault_anon 20\nworkingset_refault_file 300\n\
                     workingset_restore_file 1\n";
-        assert_eq!(told(text, Paging::Refaults).unwrap(), "320");
+        assert_eq!(value(text, Paging::Refaults).unwrap(), "320");
     }
 
     proptest! {
         #[test]
         fn any_bytes_have_an_answer(bytes: Vec<u8>, figures in "(allocstall_x [0-9]{0,20}\n?){0,3}") {
             parse(&bytes);
-            told(&figures, Paging::ReclaimStalls);
+            value(&figures, Paging::ReclaimStalls);
         }
     }
 }

@@ -46,19 +46,19 @@ impl Incident {
         self.figure.add(figure);
     }
 
-    /// The incident as the guest reads it. Times are shifted by the guest's `phase` and truncated
-    /// to the minute. A figure is named only if the guest may see the statistics it comes from.
+    /// The incident as the guest reads it. Times are moved back by the guest's `phase`, so that none is in the
+    /// future, and truncated to the minute. A figure is named only if the guest may see the statistics it comes from.
     ///
     /// ```text
     /// cpu contended from 2026-11-28T10:02Z to 2026-11-28T10:05Z: 34% waited
     /// ```
-    pub(crate) fn told(&self, phase: Duration, permits: Permits<'_>) -> String {
+    pub(crate) fn words(&self, phase: Duration, permits: Permits<'_>) -> String {
         let (what, state, from) = (self.what.word(), self.state.word(), minute(self.from, phase));
         let to = match self.end {
             End::Open => "now".to_owned(),
             End::Unseen | End::Closed => minute(self.to, phase),
         };
-        let figure = self.figure.told(self.what, permits);
+        let figure = self.figure.words(self.what, permits);
         let figure = figure.map_or_else(String::new, |figure| format!(": {figure}"));
         format!("{what} {state} from {from} to {to}{figure}")
     }
@@ -66,7 +66,7 @@ impl Incident {
 
 fn minute(time: Timestamp, phase: Duration) -> String {
     let phase = SignedDuration::try_from(phase).unwrap_or_default();
-    let moved = time.checked_add(phase).unwrap_or(time).as_second();
+    let moved = time.checked_sub(phase).unwrap_or(time).as_second();
     let cut = Timestamp::from_second(moved - moved.rem_euclid(MINUTE)).unwrap_or(time);
     cut.strftime("%Y-%m-%dT%H:%MZ").to_string()
 }
@@ -110,38 +110,39 @@ mod tests {
 
     #[test]
     fn an_incident_is_told_to_the_minute_on_the_guests_own_phase() {
-        let told = |phase| incident().told(Duration::from_secs(phase), &|_, _| true);
+        let told = |phase| incident().words(Duration::from_secs(phase), &|_, _| true);
         assert_eq!(
             told(0),
             "cpu contended from 2026-11-28T10:02Z to 2026-11-28T10:05Z: 34% waited"
         );
-        assert_eq!(told(28), told(0));
+        assert_eq!(told(31), told(0));
         assert_eq!(
-            told(29),
-            "cpu contended from 2026-11-28T10:03Z to 2026-11-28T10:06Z: 34% waited"
+            told(32),
+            "cpu contended from 2026-11-28T10:01Z to 2026-11-28T10:04Z: 34% waited"
         );
     }
 
     #[test]
     fn an_incident_that_lasts_is_told_to_last() {
         let lasting = Incident { end: End::Open, ..incident() };
-        let told = lasting.told(Duration::ZERO, &|_, _| true);
+        let told = lasting.words(Duration::ZERO, &|_, _| true);
         assert_eq!(told, "cpu contended from 2026-11-28T10:02Z to now: 34% waited");
     }
 
     #[test]
     fn a_guest_that_may_not_see_what_a_figure_comes_from_gets_none() {
         for hidden in ["vm.cpu.delay", "vm.cpu.throttled"] {
-            let told = incident().told(Duration::ZERO, &|stat, _| stat.stat().name != hidden);
+            let told = incident().words(Duration::ZERO, &|stat, _| stat.stat().name != hidden);
             assert_eq!(told, "cpu contended from 2026-11-28T10:02Z to 2026-11-28T10:05Z");
         }
     }
 
     #[test]
-    fn any_time_can_be_told() {
+    fn any_time_can_be_told_and_is_never_a_later_one() {
         for time in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX] {
             for phase in [Duration::ZERO, Duration::from_secs(59), Duration::MAX] {
-                assert!(minute(time, phase).ends_with('Z'));
+                let told = minute(time, phase);
+                assert!(told.ends_with('Z') && told <= minute(time, Duration::ZERO), "{told}");
             }
         }
     }

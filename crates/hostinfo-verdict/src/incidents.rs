@@ -178,8 +178,8 @@ impl Incidents {
     }
 
     /// What the guest reads, the newest first; see `incident.rs`. `phase` is the guest's own.
-    pub fn told(&self, now: Timestamp, phase: Duration, permits: Permits<'_>) -> Vec<String> {
-        self.kept(now).map(|incident| incident.told(phase, permits)).collect()
+    pub fn lines(&self, now: Timestamp, phase: Duration, permits: Permits<'_>) -> Vec<String> {
+        self.kept(now).map(|incident| incident.words(phase, permits)).collect()
     }
 
     /// All of them, the newest first, for the host's administrator, who may see every figure.
@@ -190,7 +190,7 @@ impl Incidents {
             from: one.from,
             to: one.to,
             is_over: one.end == End::Closed,
-            figure: one.figure.told(one.what, &|_, _| true),
+            figure: one.figure.words(one.what, &|_, _| true),
         })
     }
 

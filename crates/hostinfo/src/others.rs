@@ -33,7 +33,7 @@ impl Others {
     }
 
     /// Those that a later look saw as well.
-    pub(crate) fn who_stayed(mut self, later: &Self) -> Self {
+    pub(crate) fn still_seen_in(mut self, later: &Self) -> Self {
         self.holders.retain(|holder| later.holders.iter().any(|other| other.pid == holder.pid));
         self.is_partial |= later.is_partial;
         self
@@ -76,7 +76,7 @@ mod tests {
                 .collect(),
             is_partial: false,
         };
-        assert_eq!(seen(&[1, 2]).who_stayed(&seen(&[2, 3])), seen(&[2]));
+        assert_eq!(seen(&[1, 2]).still_seen_in(&seen(&[2, 3])), seen(&[2]));
     }
 
     #[test]

@@ -13,6 +13,8 @@ mod units;
 mod user;
 mod words;
 
+use std::path::Path;
+
 use hostinfo_control::Error;
 use hostinfo_domains::Access;
 use serde_json::json;
@@ -26,6 +28,12 @@ use crate::settings;
 use crate::uri::is_remote;
 use finding::{Description, Finding, Level};
 use user::User;
+
+/// This program's version, which is the daemon's if both were installed together.
+pub(crate) const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// libvirt's daemons, of which a host with libvirt has one.
+const LIBVIRT: [&str; 2] = ["/usr/sbin/libvirtd", "/usr/sbin/virtqemud"];
 
 /// The exit status if nothing wrong was found, but not everything could be looked at.
 const UNSEEN: Status = 6;
@@ -85,7 +93,11 @@ fn examine(options: &Options) -> Vec<Finding> {
     let (unit_user, mut findings) = units::look(wants_vsock, known.is_some());
     findings.push(match &daemon {
         Ok(known) => {
-            Finding::DaemonAnswers { version: known.status.version.clone(), pid: known.status.pid }
+            let (version, pid) = (known.status.version.clone(), known.status.pid);
+            match version == OWN_VERSION {
+                true => Finding::DaemonAnswers { version, pid },
+                false => Finding::DaemonDiffers { version, pid },
+            }
         }
         // What this user may not ask is not known to be wrong.
         Err(error @ Error::Denied { .. }) => Finding::DaemonUnseen(error.to_string()),
@@ -110,6 +122,9 @@ fn examine(options: &Options) -> Vec<Finding> {
                 Ok(domains) => {
                     Finding::LibvirtAnswers { uri: options.connect.clone(), domains: domains.len() }
                 }
+                Err(failure) if failure.status() == 4 && !has_any(&LIBVIRT) => {
+                    Finding::LibvirtAbsent
+                }
                 Err(failure) => Finding::LibvirtFails(failure),
             });
             answers
@@ -119,6 +134,10 @@ fn examine(options: &Options) -> Vec<Finding> {
     findings.extend(labels::look(&options.directory, known.map(|known| known.status.pid)));
     findings.extend(denials::look(&options.directory));
     findings
+}
+
+fn has_any(programs: &[&str]) -> bool {
+    programs.iter().any(|program| Path::new(program).exists())
 }
 
 #[cfg(test)]

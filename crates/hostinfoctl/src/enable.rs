@@ -6,28 +6,28 @@ use crate::directory;
 use crate::exit::{Failure, Status, complain};
 use crate::facts::Facts;
 use crate::output::printable;
-use crate::plan::{self, Wish};
+use crate::plan::{self, EnableOptions};
 use crate::step::Step;
 
 struct Enabling<'a> {
     options: &'a Options,
-    wish: Wish,
+    wanted: EnableOptions,
 }
 
 /// Enables the wanted guests.
 ///
 /// # Errors
 /// [`Failure`].
-pub(crate) fn run(options: &Options, wanted: &Enable) -> Result<Status, Failure> {
+pub(crate) fn run(options: &Options, args: &Enable) -> Result<Status, Failure> {
     directory::check_session_access(options)?;
-    let wish = Wish {
-        transport: wanted.transport,
-        port: wanted.port,
-        now: wanted.now,
-        vhostmd: wanted.vhostmd,
-        repair: wanted.repair,
+    let wanted = EnableOptions {
+        transport: args.transport,
+        port: args.port,
+        now: args.now,
+        vhostmd: args.vhostmd,
+        repair: args.repair,
     };
-    change::run(options, &wanted.guests, wanted.dry_run, &Enabling { options, wish })
+    change::run(options, &args.guests, args.dry_run, &Enabling { options, wanted })
 }
 
 /// Whether the steps give a serial port to a guest that has a console and no serial port.
@@ -38,7 +38,7 @@ fn takes_the_console(facts: &Facts, steps: &[Step]) -> bool {
 
 impl Change for Enabling<'_> {
     fn plan(&self, facts: &Facts) -> Result<Vec<Step>, Failure> {
-        let steps = plan::enable(facts, &self.wish, &self.options.directory)?;
+        let steps = plan::enable(facts, &self.wanted, &self.options.directory)?;
         if takes_the_console(facts, &steps) {
             complain(format!(
                 "note: {}: libvirt makes a guest's first serial port its console, so virsh \
@@ -51,7 +51,7 @@ impl Change for Enabling<'_> {
     }
 
     fn prepare(&self) -> Result<(), Failure> {
-        directory::make(self.options, self.wish.vhostmd)
+        directory::make(self.options, self.wanted.vhostmd)
     }
 
     fn done(&self) -> &'static str {

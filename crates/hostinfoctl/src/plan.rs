@@ -12,9 +12,9 @@ use crate::exit::Failure;
 use crate::facts::Facts;
 use crate::step::{FORMS, Step};
 
-/// What `enable` was asked to do.
+/// The options of `enable`, which say where the port is wanted and how.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Wish {
+pub(crate) struct EnableOptions {
     pub(crate) transport: Option<Transport>,
     pub(crate) port: Option<u32>,
     pub(crate) now: bool,
@@ -42,11 +42,15 @@ impl Kind {
 ///
 /// # Errors
 /// [`Failure::Refused`].
-pub(crate) fn enable(facts: &Facts, wish: &Wish, directory: &Path) -> Result<Vec<Step>, Failure> {
-    let plan = Plan { facts, wish, directory };
-    if facts.config.is_none() && !wish.now {
+pub(crate) fn enable(
+    facts: &Facts,
+    wanted: &EnableOptions,
+    directory: &Path,
+) -> Result<Vec<Step>, Failure> {
+    let plan = Plan { facts, wanted, directory };
+    if facts.config.is_none() && !wanted.now {
         // What --now could not do either is refused at once, instead of after --now was given.
-        let steps = enable(facts, &Wish { now: true, ..wish.clone() }, directory)?;
+        let steps = enable(facts, &EnableOptions { now: true, ..wanted.clone() }, directory)?;
         if steps.is_empty() {
             return Ok(steps);
         }
@@ -59,8 +63,8 @@ pub(crate) fn enable(facts: &Facts, wish: &Wish, directory: &Path) -> Result<Vec
     let mut steps = Vec::new();
     for kind in kinds {
         for form in FORMS {
-            let is_meant = kind == Kind::Hostinfo || wish.vhostmd || plan.repairs(form, kind);
-            if is_meant && (form == Form::Config || wish.now) {
+            let is_meant = kind == Kind::Hostinfo || wanted.vhostmd || plan.repairs(form, kind);
+            if is_meant && (form == Form::Config || wanted.now) {
                 steps.extend(plan.enable_in(form, kind)?);
             }
         }
@@ -97,7 +101,7 @@ pub(crate) fn disable(facts: &Facts, now: bool) -> Result<Vec<Step>, Failure> {
 
 struct Plan<'a> {
     facts: &'a Facts,
-    wish: &'a Wish,
+    wanted: &'a EnableOptions,
     directory: &'a Path,
 }
 
@@ -105,7 +109,7 @@ impl Plan<'_> {
     /// Whether `--repair` was given and that port is wrong: it is then repaired even if it was not
     /// asked for.
     fn repairs(&self, form: Form, kind: Kind) -> bool {
-        let seen = self.facts.of(form).filter(|_| self.wish.repair);
+        let seen = self.facts.of(form).filter(|_| self.wanted.repair);
         seen.is_some_and(|seen| kind.ports(&seen.ports).1.is_some())
     }
 
@@ -115,7 +119,7 @@ impl Plan<'_> {
         let (found, conflict) = kind.ports(ports);
         let right = found.iter().find(|port| ports.is_right(port));
         match (conflict, right) {
-            (Some(conflict), _) if !self.wish.repair => {
+            (Some(conflict), _) if !self.wanted.repair => {
                 return Err(Failure::Refused(conflict.to_string()));
             }
             (None, Some(right)) => return self.keep(form, kind, right),
@@ -155,7 +159,7 @@ impl Plan<'_> {
 
     /// The guest has this port already. Fails if it is not where it is wanted.
     fn keep(&self, form: Form, kind: Kind, port: &Port) -> Result<Vec<Step>, Failure> {
-        let Wish { transport, port: number, .. } = self.wish;
+        let EnableOptions { transport, port: number, .. } = self.wanted;
         let fits = match (&port.place, transport, number) {
             _ if kind == Kind::Vhostmd || form == Form::Live => true,
             (Place::Serial(own), _, Some(number)) => own == number,

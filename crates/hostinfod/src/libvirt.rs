@@ -19,6 +19,7 @@ use hostinfo_sample::Absent;
 use crate::handover::LibvirtState;
 use crate::reactor::id::PortId;
 use crate::settings;
+use crate::settings::security::Security;
 use crate::system::children::end_child;
 
 use remedy::{NOT_ASKED, SILENT, SWITCHED_OFF, not_installed, remedy, unread};
@@ -72,6 +73,7 @@ impl Libvirt {
         settings: &settings::Libvirt,
         socket_dir: &Path,
         sought: TagSources,
+        security: Security,
     ) -> io::Result<Self> {
         let own = std::env::current_exe().unwrap_or_default();
         let programs = hostinfo_domains::programs(&own);
@@ -85,6 +87,9 @@ impl Libvirt {
         arguments.extend(["--socket-dir".into(), socket_dir.into()]);
         if settings.vhostmd_channels {
             arguments.push("--vhostmd-channels".into());
+        }
+        if security.landlock {
+            arguments.push("--confine".into());
         }
         let helper = (settings.enabled && is_installed)
             .then(|| Helper::new(programs, tags::with_tags(&arguments, &sought)));
@@ -297,7 +302,8 @@ impl Libvirt {
 
 impl hostinfo_answer::Libvirt for Libvirt {
     fn snapshot(&self) -> Result<&Arc<Snapshot>, Absent> {
-        self.known().ok_or(if self.helper.is_some() { SILENT } else { NOT_ASKED })
+        let is_never_asked = || self.helper.is_none() || self.is_not_there();
+        self.known().ok_or_else(|| if is_never_asked() { NOT_ASKED } else { SILENT })
     }
 
     fn refresh(&mut self, domain: Uuid, now: Instant) {

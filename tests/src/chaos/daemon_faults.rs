@@ -3,16 +3,14 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
+use rustix::process::Signal;
 
 use super::crowd::Command;
 use super::world::World;
+use crate::process::permit_files;
 
 /// How often it is killed while it starts.
 const STARTS: usize = 3;
-
-/// Descriptors that every process has.
-const STANDARD: u64 = 3;
 
 pub(super) fn kill(world: &mut World) -> Result<()> {
     world.situation().daemon = None;
@@ -43,21 +41,11 @@ pub(super) fn go_on(world: &mut World) -> Result<()> {
 
 /// Leaves it no descriptor to open, and has guests come back and rules change meanwhile.
 pub(super) fn take_descriptors(world: &mut World) -> Result<()> {
-    // The limit is one of numbers, getrlimit(2), and those that were closed would be free again.
-    limit_descriptors(world, Some(STANDARD))?;
+    permit_files(world.pid()?, false)?;
     world.order(Command::HangUp(10))?;
     super::file_faults::write_rules(world)
 }
 
 pub(super) fn give_descriptors(world: &mut World) -> Result<()> {
-    limit_descriptors(world, None)
-}
-
-fn limit_descriptors(world: &World, current: Option<u64>) -> Result<()> {
-    let pid = Pid::from_raw(world.pid()?.cast_signed()).context("no process")?;
-    let own = rustix::process::getrlimit(Resource::Nofile);
-    let maximum = own.maximum;
-    let current = current.or(maximum);
-    prlimit(Some(pid), Resource::Nofile, Rlimit { current, maximum })?;
-    Ok(())
+    permit_files(world.pid()?, true)
 }

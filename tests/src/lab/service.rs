@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
-use super::{Lab, PATIENCE, qemu};
+use super::{Lab, PATIENCE, SOURCE, qemu};
 use crate::deadline::wait_until;
 use crate::fake::FakeGuest;
+use crate::host::EVERYTHING;
 
 /// Guests have the host's kernel, and their initramfs has no vsock: a second archive behind the first one is
 /// unpacked over it, and its modules are loaded after the others.
@@ -25,6 +26,31 @@ impl Lab {
     /// The kernel has none.
     pub fn load_vsock(&self) -> Result<()> {
         self.sh(VSOCK).map(drop)
+    }
+
+    /// Starts hostinfo with these settings and with vsock, for guests that boot from now on. They may ask everything.
+    ///
+    /// # Errors
+    /// The kernel has no vsock, or the service does not start.
+    pub fn serve_over_vsock(&self, settings: &str) -> Result<()> {
+        self.load_vsock()?;
+        self.write("/etc/hostinfo/hostinfod.toml", settings)?;
+        self.sh("systemctl enable hostinfo-vsock.socket")?;
+        self.serve(EVERYTHING)
+    }
+
+    /// Removes hostinfo from the host, as if it had never been there.
+    ///
+    /// # Errors
+    /// `make uninstall` fails, or leaves the service's unit behind.
+    pub fn remove_hostinfo(&self) -> Result<()> {
+        self.sh(&format!(
+            "PREFIX=/usr DESTDIR= BUILT=/usr/sbin GUEST_TOOL=/usr/bin/hostinfo PAGES={SOURCE}/pages \
+                {SOURCE}/scripts/install uninstall
+            rm -r /etc/hostinfo /var/lib/hostinfo && userdel hostinfo && userdel hostinfo-custom"
+        ))?;
+        ensure!(self.run("systemctl cat hostinfo")?.status != 0, "its unit is still there");
+        Ok(())
     }
 
     /// A property of the service, as shown by `systemctl show`.
@@ -57,17 +83,24 @@ impl Lab {
     }
 
     /// A fake guest: run by root, behind a socket of that name with the same mode as libvirt's. A
-    /// request made before hostinfo connects waits until it does.
+    /// request made before hostinfo connects waits until it does. Once it has hung up, it may connect again.
     ///
     /// # Errors
     /// There is no free port for it.
     pub fn fake_guest(&self, name: &str) -> Result<FakeGuest> {
+        self.fake_guest_at(&format!("/var/lib/hostinfo/{name}"))
+    }
+
+    /// The same behind a socket at that path.
+    ///
+    /// # Errors
+    /// There is no free port for it.
+    pub fn fake_guest_at(&self, socket: &str) -> Result<FakeGuest> {
         let taken = self.host.borrow_mut().consoles.pop_front();
         let (port, stream) = taken.context("no port is left")?;
         let port = format!("/dev/virtio-ports/lab.{}", qemu::console(port));
-        let socket = format!("/var/lib/hostinfo/{name}");
         self.sh(&format!(
-            "setsid socat UNIX-LISTEN:{socket},mode=775 {port} </dev/null >>/run/lab/socat 2>&1 &
+            "setsid socat UNIX-LISTEN:{socket},mode=775,fork {port} </dev/null >>/run/lab/socat 2>&1 &
              until [ -S {socket} ]; do sleep 0.1; done"
         ))?;
         FakeGuest::over(stream, PATIENCE)

@@ -36,7 +36,7 @@ impl Sources<'_, '_> {
             let permits = |stat, instance: Option<&str>| who.grant.permits(stat, instance);
             let incidents = incidents.of(who.key());
             incidents.map_or_else(Vec::new, |incidents| {
-                incidents.told(Timestamp::now(), who.time_shift, &permits)
+                incidents.lines(Timestamp::now(), who.time_shift, &permits)
             })
         })
     }

@@ -35,19 +35,19 @@ fn lines(single: &[(u32, Line)]) -> CpuLines {
 }
 
 /// What is reported for readings a second apart.
-fn told(readings: &[CpuLines]) -> Vec<Counted> {
+fn told(readings: &[CpuLines]) -> Vec<Ticks> {
     let mut times = CpuTimes::default();
     let at = |second| Moment::new(Duration::from_secs(second));
     let steps = readings.iter().zip(0..);
     steps.map(|(lines, second)| times.add(lines, at(second), HZ, None)).collect()
 }
 
-fn of(figure: usize, told: &[Counted]) -> Vec<u64> {
+fn of(figure: usize, told: &[Ticks]) -> Vec<u64> {
     told.iter().map(|counted| counted.times[figure].unwrap()).collect()
 }
 
 /// Ticks of user, idle and steal that make up a ratio between those two readings.
-fn gained(told: &[Counted], from: usize, to: usize) -> [i64; 3] {
+fn gained(told: &[Ticks], from: usize, to: usize) -> [i64; 3] {
     [0, IDLE, STEAL].map(|at| told[to].fit[at].unwrap() - told[from].fit[at].unwrap())
 }
 

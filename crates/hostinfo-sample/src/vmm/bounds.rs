@@ -12,7 +12,7 @@ use crate::tally::Tally;
 use crate::vmm::cgroup::Cgroups;
 use crate::vmm::company::Company;
 use crate::vmm::cpu::Held;
-use crate::vmm::grown::Grown;
+use crate::vmm::file_counters::FileCounters;
 use crate::vmm::io::{self, IoLimit};
 use crate::vmm::process::Process;
 use crate::vmm::{cpu, memory};
@@ -101,10 +101,10 @@ pub struct Used {
 
 /// What is kept from one sample to the next.
 #[derive(Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Kept {
+pub(crate) struct State {
     throttled_around: Tally<1>,
     threads_held: Held,
-    stat: Grown<2>,
+    stat: FileCounters<2>,
     memory_hits: Tally<1>,
     memory_hits_around: Tally<1>,
     cpu_limit: Shared,
@@ -122,23 +122,23 @@ struct Shared {
 pub(crate) fn read(
     cgroups: &Cgroups,
     at: Moment,
-    kept: &mut Kept,
+    state: &mut State,
     process: &Process,
     buffer: &mut Vec<u8>,
 ) -> Bounds {
     let mut bounds = Bounds::default();
     let roots = &process.roots;
     if let Ok(branch) = &cgroups.cpu
-        && let Ok(around) = cpu::around(branch, roots, buffer, &mut kept.throttled_around)
+        && let Ok(around) = cpu::around(branch, roots, buffer, &mut state.throttled_around)
     {
         bounds.throttled_around = Some(Duration::from_nanos(around.throttled));
         bounds.cpu_limit = around.quota.map(Duration::from_micros);
         // The outermost contains the others.
         let limited = around.limited.last().map(PathBuf::as_path);
-        bounds.cpu_limit_is_shared = kept.cpu_limit.look(limited, at, process, buffer);
+        bounds.cpu_limit_is_shared = state.cpu_limit.look(limited, at, process, buffer);
     }
     if let Ok(branch) = &cgroups.cpu
-        && let Ok(nanos) = cpu::of_threads(branch, roots, buffer, &mut kept.threads_held)
+        && let Ok(nanos) = cpu::of_threads(branch, roots, buffer, &mut state.threads_held)
     {
         bounds.threads_throttled = Some(Duration::from_nanos(nanos));
     }
@@ -150,7 +150,7 @@ pub(crate) fn read(
     if let Ok(own) = branch.own() {
         let used = memory::used(own.levels, own.version, roots, buffer);
         bounds.memory = used.ok().flatten().map(|(_, used)| used);
-        let tally = &mut kept.memory_hits;
+        let tally = &mut state.memory_hits;
         bounds.memory_hits = memory::hits(own.levels, own.version, roots, buffer, tally);
         let mut current = Vec::new();
         let swap = own.whole.join("memory.swap.current");
@@ -160,9 +160,9 @@ pub(crate) fn read(
         bounds.swapped = text.and_then(|text| memory::swapped(text, current));
         let counters =
             [memory::major_faults, memory::freed_for_host].map(|figure| text.and_then(figure));
-        [bounds.major_faults, bounds.freed_for_host] = kept.stat.add(&stat, counters);
+        [bounds.major_faults, bounds.freed_for_host] = state.stat.add(&stat, counters);
     }
-    let (around, tally) = (branch.around(), &mut kept.memory_hits_around);
+    let (around, tally) = (branch.around(), &mut state.memory_hits_around);
     bounds.memory_hits_around = memory::hits(around, branch.version, roots, buffer, tally);
     if let Ok(used) = memory::used(around, branch.version, roots, buffer) {
         bounds.memory_around = used.map(|(_, used)| used);
@@ -170,7 +170,7 @@ pub(crate) fn read(
             memory::limit(branch, roots, buffer).is_ok_and(|lowest| lowest == used.limit)
         });
         let limited = used.map(|(cgroup, _)| cgroup);
-        bounds.memory_limit_is_shared = kept.memory_limit.look(limited, at, process, buffer);
+        bounds.memory_limit_is_shared = state.memory_limit.look(limited, at, process, buffer);
     }
     bounds
 }

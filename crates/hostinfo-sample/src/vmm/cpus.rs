@@ -31,7 +31,7 @@ pub(crate) struct Cpus {
 
 /// What was counted on single CPUs and for single threads, to continue from.
 #[derive(Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Counted {
+pub(crate) struct Counters {
     at: Option<Moment>,
     busy: HashMap<u32, Busy>,
     #[serde(with = "hostinfo_handover::pairs")]
@@ -79,13 +79,13 @@ impl Cpus {
         u64::try_from(self.vcpus.len()).unwrap_or(u64::MAX)
     }
 
-    /// Who used them; call [`Counted::add_busy`] first. `workers` are the kernel threads that work for the
+    /// Who used them; call [`Counters::add_busy`] first. `workers` are the kernel threads that work for the
     /// guest.
     pub(crate) fn usage(
         &self,
         (threads, affinities): (&Threads, &Affinities),
         workers: &[Worker],
-        counted: &mut Counted,
+        counted: &mut Counters,
         process: &mut Process,
         buffer: &mut Vec<u8>,
     ) -> Result<CpuUse, Absent> {
@@ -142,7 +142,7 @@ fn common(one: &[u32], other: &[u32]) -> usize {
     one.iter().filter(is_there).count()
 }
 
-impl Counted {
+impl Counters {
     /// Takes how long each of the host's CPUs was busy since boot, in ticks. Once a CPU was counted, it is
     /// always counted, so that its sum continues whatever the guest is pinned to in between. A CPU whose time
     /// falls, or grows by more than the elapsed time, adds nothing, since its gain is not known.
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn the_time_of_a_cpu_never_falls_and_leaves_absurd_values_out() {
-        let mut counted = Counted::default();
+        let mut counted = Counters::default();
         let cpus = Cpus { vcpus: [3].into(), online: (0..4).collect() };
         let mut step = |now, seconds| {
             let at = Moment::new(Duration::from_secs(seconds));

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cgroup::Cgroups;
 use super::cpu::{self, Cpu, Held};
-use super::grown::Grown;
+use super::file_counters::FileCounters;
 use super::process::Process;
 use super::{memory, psi};
 use crate::cached::Cached;
@@ -16,9 +16,9 @@ use crate::{Absent, Moment};
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(super) struct OfCgroups {
     pub(super) cpu: Cached<Cpu, Held>,
-    pressure_cpu: Cached<Pressure, Grown<2>>,
-    pressure_memory: Cached<Pressure, Grown<2>>,
-    pressure_io: Cached<Pressure, Grown<2>>,
+    pressure_cpu: Cached<Pressure, FileCounters<2>>,
+    pressure_memory: Cached<Pressure, FileCounters<2>>,
+    pressure_io: Cached<Pressure, FileCounters<2>>,
     #[serde(skip)]
     pub(super) memory_limit: Cached<u64>,
 }
@@ -58,7 +58,10 @@ impl Part {
 }
 
 impl OfCgroups {
-    pub(super) fn pressure_of(&mut self, resource: Resource) -> &mut Cached<Pressure, Grown<2>> {
+    pub(super) fn pressure_of(
+        &mut self,
+        resource: Resource,
+    ) -> &mut Cached<Pressure, FileCounters<2>> {
         match resource {
             Resource::Cpu => &mut self.pressure_cpu,
             Resource::Memory => &mut self.pressure_memory,
@@ -91,9 +94,9 @@ impl OfCgroups {
                 let branch = cgroups.cpu.as_ref().map_err(Absent::clone)?;
                 Ok(cpu::read(branch, roots, buffer, held))
             })),
-            Part::Pressure(resource) => drop(self.pressure_of(resource).at(at, |grown| {
+            Part::Pressure(resource) => drop(self.pressure_of(resource).at(at, |counters| {
                 let branch = cgroups.pressure.as_ref().map_err(Absent::clone)?;
-                psi::read(&branch.own()?, resource, roots, buffer, grown)
+                psi::read(&branch.own()?, resource, roots, buffer, counters)
             })),
             Part::MemoryLimit => drop(self.memory_limit.at(at, |()| {
                 let branch = cgroups.memory.as_ref().map_err(Absent::clone)?;

@@ -7,7 +7,7 @@ use crate::open_files::Reader;
 use crate::pressure::{self, Pressure};
 use crate::root::Roots;
 use crate::vmm::branch::Own;
-use crate::vmm::grown::Grown;
+use crate::vmm::file_counters::FileCounters;
 use crate::{Absent, Lack};
 
 const TURNED_OFF: Absent = Absent::optional(
@@ -49,7 +49,7 @@ pub(crate) fn read(
     resource: Resource,
     roots: &Reader,
     buffer: &mut Vec<u8>,
-    grown: &mut Grown<2>,
+    counters: &mut FileCounters<2>,
 ) -> Result<Pressure, Absent> {
     let (file, of_host) = match resource {
         Resource::Cpu => ("cpu.pressure", "pressure/cpu"),
@@ -64,5 +64,5 @@ pub(crate) fn read(
         Err(unread) if is_measured() => return Err(unread.or(TURNED_OFF)),
         Err(unread) => return Err(unread.or(pressure::lack(roots, buffer))),
     };
-    Ok(pressure.with_totals(|totals| grown.add(&file, totals)))
+    Ok(pressure.with_totals(|totals| counters.add(&file, totals)))
 }

@@ -48,7 +48,7 @@ impl Vmm {
         let later = self.status.slot().filter(|slot| *slot > at.slot());
         let at = later.map_or(at, Moment::of_slot);
         let process = &mut self.process;
-        self.status.at(at, |grown| status::read(process, &mut Vec::new(), grown))
+        self.status.at(at, |counters| status::read(process, &mut Vec::new(), counters))
     }
 
     pub(super) fn threads(&mut self, at: Moment) -> Result<&Threads, Absent> {

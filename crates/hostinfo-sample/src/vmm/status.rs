@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::Absent;
 use crate::root::TABLE_BYTES;
 use crate::text::amounts;
-use crate::vmm::grown::Grown;
+use crate::vmm::file_counters::FileCounters;
 use crate::vmm::name::is_vmm;
 use crate::vmm::numa::Holds;
 use crate::vmm::process::{Process, UNSEEN};
@@ -39,13 +39,13 @@ pub(crate) struct Memory {
 pub(crate) fn read(
     process: &mut Process,
     buffer: &mut Vec<u8>,
-    grown: &mut Grown<1>,
+    counters: &mut FileCounters<1>,
 ) -> Result<Status, Absent> {
     let memory = process.read("status", TABLE_BYTES, buffer).map(parse);
     // This also shows whether the text was this process's.
     let stat = process.stat(buffer)?;
     let memory = memory.map_err(|e| e.or(UNSEEN))?;
-    let [major_faults] = grown.add(Path::new("stat"), [stat.major_faults]);
+    let [major_faults] = counters.add(Path::new("stat"), [stat.major_faults]);
     Ok(Status { is_vmm: is_vmm(stat.comm), threads: stat.threads, major_faults, memory })
 }
 

@@ -53,7 +53,7 @@ impl Drop for Qemu {
     }
 }
 
-fn told(vmm: &mut Vmm, what: Source, slot: u64) -> String {
+fn shown(vmm: &mut Vmm, what: Source, slot: u64) -> String {
     match vmm.value(what, None, Moment::new(Duration::from_millis(slot * 100))) {
         Ok(value) => value.to_string(),
         Err(absent) => absent.to_string(),
@@ -70,12 +70,12 @@ fn a_vmm_that_dies_between_two_samples_gives_no_more_figures() {
         let mut vmm = qemu.vmm();
         for slot in 0..3 {
             for what in ASKED {
-                assert_ne!(told(&mut vmm, what, slot), ENDED, "{what:?}");
+                assert_ne!(shown(&mut vmm, what, slot), ENDED, "{what:?}");
             }
         }
         qemu.end();
         for what in [first].into_iter().chain(ASKED) {
-            assert_eq!(told(&mut vmm, what, 3), ENDED, "{what:?}");
+            assert_eq!(shown(&mut vmm, what, 3), ENDED, "{what:?}");
         }
     }
 }
@@ -89,7 +89,7 @@ fn another_vmm_with_the_number_of_one_that_ended_is_not_taken_for_it() {
         let mut qemu = Qemu::start(&folder);
         let mut vmm = qemu.vmm();
         for slot in 0..2 {
-            assert!(told(&mut vmm, Source::Resident, slot).parse::<u64>().is_ok());
+            assert!(shown(&mut vmm, Source::Resident, slot).parse::<u64>().is_ok());
         }
         let start = start_of(qemu.pid());
         qemu.end();
@@ -102,8 +102,8 @@ fn another_vmm_with_the_number_of_one_that_ended_is_not_taken_for_it() {
         if other.pid() != qemu.pid() || start_of(other.pid()) == start {
             continue;
         }
-        assert_eq!(told(&mut vmm, Source::Resident, 2), ENDED);
-        assert!(told(&mut other.vmm(), Source::Resident, 0).parse::<u64>().is_ok());
+        assert_eq!(shown(&mut vmm, Source::Resident, 2), ENDED);
+        assert!(shown(&mut other.vmm(), Source::Resident, 0).parse::<u64>().is_ok());
         return;
     }
 }
@@ -155,7 +155,7 @@ fn a_guest_that_moves_is_told_of_the_cgroup_that_it_is_in_and_of_one_made_anew_u
     let folder = tempfile::tempdir().unwrap();
     let qemu = Qemu::start(&folder);
     let mut vmm = qemu.vmm();
-    let mut limit = |slot| told(&mut vmm, Source::MemoryLimit, slot);
+    let mut limit = |slot| shown(&mut vmm, Source::MemoryLimit, slot);
     one.add(&qemu);
     assert_eq!([limit(0), limit(1)], [(64 * MIB).to_string(), (64 * MIB).to_string()]);
     other.add(&qemu);

@@ -68,7 +68,7 @@ impl Figure {
     }
 
     /// The figure in words, if the guest may see the statistics it comes from.
-    pub(crate) fn told(&self, what: Judged, permits: Permits<'_>) -> Option<String> {
+    pub(crate) fn words(&self, what: Judged, permits: Permits<'_>) -> Option<String> {
         if self.whole == 0 {
             return None;
         }
@@ -141,8 +141,8 @@ mod tests {
         Figure::of(what, &Interval::new(vec![(Duration::ZERO, &before), (LENGTH, &after)]))
     }
 
-    fn told(what: Judged, figure: &Figure) -> Option<String> {
-        figure.told(what, &|_, _| true)
+    fn words(what: Judged, figure: &Figure) -> Option<String> {
+        figure.words(what, &|_, _| true)
     }
 
     #[test]
@@ -152,13 +152,13 @@ mod tests {
             sample.cpu.run = Some(Duration::from_millis(6_600) * at);
             sample.cpu.delay = Some(Duration::from_millis(3_400) * at);
         });
-        assert_eq!(told(Judged::Cpu, &waits).as_deref(), Some("34% waited"));
+        assert_eq!(words(Judged::Cpu, &waits).as_deref(), Some("34% waited"));
         let hardly = figure(Judged::Cpu, |sample, at| {
             sample.cpu.vcpus = Some(8);
             sample.cpu.run = Some(Duration::from_secs(9) * at);
             sample.cpu.delay = Some(Duration::from_millis(400) * at);
         });
-        assert_eq!(told(Judged::Cpu, &hardly), None, "it was something else");
+        assert_eq!(words(Judged::Cpu, &hardly), None, "it was something else");
     }
 
     #[test]
@@ -176,8 +176,8 @@ mod tests {
             let at = u64::from(at);
             sample.io.disks = vec![disk("vda", at * 10, at * 20), disk("vdb", at * 40, at * 1812)];
         });
-        assert_eq!(told(Judged::Io, &slow).as_deref(), Some("an operation of vdb took 45.3 ms"));
-        let hidden = slow.told(Judged::Io, &|_, disk| disk != Some("vdb"));
+        assert_eq!(words(Judged::Io, &slow).as_deref(), Some("an operation of vdb took 45.3 ms"));
+        let hidden = slow.words(Judged::Io, &|_, disk| disk != Some("vdb"));
         assert_eq!(hidden, None);
     }
 
@@ -188,18 +188,18 @@ mod tests {
         for part in [10, 20, 60] {
             figure.add(&share(part));
         }
-        assert_eq!(told(Judged::Memory, &figure).as_deref(), Some("30% waited"));
+        assert_eq!(words(Judged::Memory, &figure).as_deref(), Some("30% waited"));
         let mut vda = Figure { part: 1000, whole: 1, disk: Some("vda".into()) };
         vda.add(&Figure { part: 9000, whole: 1, disk: Some("vdb".into()) });
         vda.add(&Figure { part: 3000, whole: 1, disk: Some("vda".into()) });
-        assert_eq!(told(Judged::Io, &vda).as_deref(), Some("an operation of vda took 2.0 ms"));
+        assert_eq!(words(Judged::Io, &vda).as_deref(), Some("an operation of vda took 2.0 ms"));
     }
 
     #[test]
     fn an_unknown_number_is_no_figure() {
         for what in Judged::ALL {
             let none = figure(what, |_, _| {});
-            assert_eq!((told(what, &none), none), (None, Figure::default()));
+            assert_eq!((words(what, &none), none), (None, Figure::default()));
         }
     }
 }

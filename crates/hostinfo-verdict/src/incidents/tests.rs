@@ -60,8 +60,8 @@ impl Scene {
     }
 
     /// What the guest reads, without dates and figures.
-    fn told(&self) -> Vec<String> {
-        let told = self.incidents.told(self.now, Duration::ZERO, &|_, _| false);
+    fn lines(&self) -> Vec<String> {
+        let told = self.incidents.lines(self.now, Duration::ZERO, &|_, _| false);
         told.iter().map(|told| told.replace("2026-11-28T", "")).collect()
     }
 
@@ -84,9 +84,9 @@ impl Scene {
 fn two_samples_in_a_row_open_an_incident_that_began_with_the_first() {
     let mut scene = Scene::new();
     scene.cpu("oooooococ?c");
-    assert!(scene.told().is_empty(), "{:?}", scene.told());
+    assert!(scene.lines().is_empty(), "{:?}", scene.lines());
     scene.cpu("c");
-    assert_eq!(scene.told(), ["cpu contended from 10:01Z to now"]);
+    assert_eq!(scene.lines(), ["cpu contended from 10:01Z to now"]);
 }
 
 #[test]
@@ -94,12 +94,12 @@ fn six_that_are_ok_close_it_and_it_ended_with_the_last_that_was_not() {
     let mut scene = Scene::new();
     scene.cpu("cccccccccccc");
     scene.cpu("ooooo?");
-    assert_eq!(scene.told(), ["cpu contended from 10:00Z to now"]);
+    assert_eq!(scene.lines(), ["cpu contended from 10:00Z to now"]);
     scene.cpu("o");
-    assert_eq!(scene.told(), ["cpu contended from 10:00Z to 10:02Z"]);
+    assert_eq!(scene.lines(), ["cpu contended from 10:00Z to 10:02Z"]);
     scene.cpu("cc");
     assert_eq!(
-        scene.told(),
+        scene.lines(),
         ["cpu contended from 10:03Z to now", "cpu contended from 10:00Z to 10:02Z"]
     );
 }
@@ -108,11 +108,11 @@ fn six_that_are_ok_close_it_and_it_ended_with_the_last_that_was_not() {
 fn a_bad_verdict_begins_the_count_of_six_anew_and_an_unknown_one_does_not() {
     let mut scene = Scene::new();
     scene.cpu("ccooooocooooo");
-    assert_eq!(scene.told(), ["cpu contended from 10:00Z to now"]);
+    assert_eq!(scene.lines(), ["cpu contended from 10:00Z to now"]);
     scene.cpu("????????");
-    assert_eq!(scene.told(), ["cpu contended from 10:00Z to now"]);
+    assert_eq!(scene.lines(), ["cpu contended from 10:00Z to now"]);
     scene.cpu("o");
-    assert_eq!(scene.told(), ["cpu contended from 10:00Z to 10:01Z"]);
+    assert_eq!(scene.lines(), ["cpu contended from 10:00Z to 10:01Z"]);
 }
 
 #[test]
@@ -120,10 +120,10 @@ fn the_host_is_not_blamed_for_the_time_in_which_the_guest_was_at_its_own_limit()
     let mut scene = Scene::new();
     scene.cpu("cccccc");
     scene.cpu("s");
-    assert_eq!(scene.told(), ["cpu contended from 10:00Z to now"], "one sample is no incident");
+    assert_eq!(scene.lines(), ["cpu contended from 10:00Z to now"], "one sample is no incident");
     scene.cpu("sssss");
     assert_eq!(
-        scene.told(),
+        scene.lines(),
         ["cpu self-limited from 10:01Z to now", "cpu contended from 10:00Z to 10:01Z"]
     );
 }
@@ -132,7 +132,7 @@ fn the_host_is_not_blamed_for_the_time_in_which_the_guest_was_at_its_own_limit()
 fn the_figure_is_the_mean_of_the_incident() {
     let mut scene = Scene::new();
     scene.cpu("cccccc");
-    let told = scene.incidents.told(scene.now, Duration::ZERO, &|_, _| true);
+    let told = scene.incidents.lines(scene.now, Duration::ZERO, &|_, _| true);
     assert_eq!(told, ["cpu contended from 2026-11-28T10:00Z to now: 30% waited"]);
 }
 
@@ -141,14 +141,14 @@ fn an_incident_that_lasts_goes_on_after_the_daemon_was_killed() {
     let mut scene = Scene::new();
     scene.cpu("cccccc");
     scene.restart();
-    assert_eq!(scene.told(), ["cpu contended from 10:00Z to 10:01Z"], "nobody looks yet");
+    assert_eq!(scene.lines(), ["cpu contended from 10:00Z to 10:01Z"], "nobody looks yet");
     scene.wait(20);
     scene.cpu("cc");
-    assert_eq!(scene.told(), ["cpu contended from 10:00Z to now"]);
+    assert_eq!(scene.lines(), ["cpu contended from 10:00Z to now"]);
     scene.restart();
     scene.wait(300);
     scene.cpu("cc");
-    let told = scene.told();
+    let told = scene.lines();
     assert_eq!(told.len(), 2, "nobody knows what was between: {told:?}");
 }
 
@@ -158,7 +158,7 @@ fn an_incident_that_was_closed_stays_closed_over_a_restart() {
     scene.cpu("ccccccoooooo");
     scene.restart();
     scene.cpu("cc");
-    assert_eq!(scene.told().len(), 2);
+    assert_eq!(scene.lines().len(), 2);
 }
 
 #[test]
@@ -166,9 +166,9 @@ fn an_incident_of_a_guest_that_is_watched_no_more_ended_when_it_was_last_seen() 
     let mut scene = Scene::new();
     scene.cpu("cccccc");
     scene.incidents.end();
-    assert_eq!(scene.told(), ["cpu contended from 10:00Z to 10:01Z"]);
+    assert_eq!(scene.lines(), ["cpu contended from 10:00Z to 10:01Z"]);
     scene.cpu("c");
-    assert_eq!(scene.told(), ["cpu contended from 10:00Z to 10:01Z"], "the row is a new one");
+    assert_eq!(scene.lines(), ["cpu contended from 10:00Z to 10:01Z"], "the row is a new one");
 }
 
 #[test]
@@ -177,13 +177,13 @@ fn the_newest_16_are_kept_for_30_days() {
     for _ in 0..20 {
         scene.cpu("ccoooooo");
     }
-    let told = scene.told();
+    let told = scene.lines();
     assert_eq!(told.len(), 16);
     assert_eq!(told.first().unwrap(), "cpu contended from 10:25Z to 10:25Z");
     scene.wait(30 * 24 * 3600 - 600);
-    assert!((1..16).contains(&scene.told().len()), "{:?}", scene.told());
+    assert!((1..16).contains(&scene.lines().len()), "{:?}", scene.lines());
     scene.wait(700);
-    assert!(scene.told().is_empty() && scene.incidents.is_over(scene.now));
+    assert!(scene.lines().is_empty() && scene.incidents.is_over(scene.now));
     scene.restart();
     assert!(scene.incidents.list.is_empty());
 }
@@ -253,7 +253,7 @@ proptest! {
             if restarts.rotate_left(u32::try_from(at).unwrap()) & 7 == 7 {
                 scene.restart();
             }
-            let told = scene.incidents.told(scene.now, Duration::from_secs(7), &|_, _| true);
+            let told = scene.incidents.lines(scene.now, Duration::from_secs(7), &|_, _| true);
             prop_assert!(told.len() <= INCIDENTS_MAX);
             prop_assert!(told.iter().all(|line| line.len() <= 120 && !line.contains('\n')));
             prop_assert!(told.iter().filter(|line| line.contains("to now")).count() <= 1);

@@ -67,7 +67,7 @@ mod tests {
         let samples: String = states.chars().zip(1i64..).map(sample).collect();
         let text = format!("{HEAD}{samples}v 30 cpu contended your vCPUs waited .\n");
         let recording = Recording::read(text.as_bytes()).unwrap();
-        let (episodes, more) = super::longest(&recording, &recording.told());
+        let (episodes, more) = super::longest(&recording, &recording.known_spans());
         let told = episodes.into_iter().map(|e| (e.start, e.end, e.state, e.reason));
         (told.collect(), more)
     }
@@ -91,7 +91,7 @@ mod tests {
         let times = |samples: &[i64]| -> Vec<(i64, i64)> {
             let samples: String = samples.iter().map(|time| format!("s {time} co-- .\n")).collect();
             let recording = Recording::read(format!("{HEAD}{samples}").as_bytes()).unwrap();
-            let (episodes, _) = super::longest(&recording, &recording.told());
+            let (episodes, _) = super::longest(&recording, &recording.known_spans());
             episodes.iter().map(|episode| (episode.start, episode.end)).collect()
         };
         assert_eq!(times(&[10, 20, 30, 80, 90]), [(0, 90)]);

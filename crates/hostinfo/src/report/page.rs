@@ -101,7 +101,7 @@ fn times(summary: &Summary) -> String {
 
 /// The verdicts over time.
 fn timeline(recording: &Recording, summary: &Summary) -> String {
-    let told = recording.told();
+    let told = recording.known_spans();
     let mut html = "<h2>Verdicts over time</h2>\n<p class=\"key\">".to_owned();
     for word in ["contended", "self-limited", "unknown", "ok"] {
         html += &format!("<span><i class=\"swatch {word}\"></i>{word}</span>\n");

@@ -80,7 +80,7 @@ pub(crate) struct Summary {
 
 impl Summary {
     pub(crate) fn of(recording: &Recording) -> Self {
-        let (spans, told) = (recording.spans(), recording.told());
+        let (spans, told) = (recording.spans(), recording.known_spans());
         let recorded: i64 = spans.iter().map(Span::seconds).sum();
         let mut times = [Times::default(); RESOURCES.len()];
         for span in &told {

@@ -59,7 +59,7 @@ impl Recording {
     /// The periods that verdicts cover, and those in which the host did not answer. There are
     /// unknown periods in between: a guest whose interval is 5 minutes has a verdict on only one of
     /// them.
-    pub(crate) fn told(&self) -> Vec<Span<'_>> {
+    pub(crate) fn known_spans(&self) -> Vec<Span<'_>> {
         let (mut known_until, mut part) = (i64::MIN, None);
         let mut told = Vec::new();
         for span in self.spans() {
@@ -117,9 +117,12 @@ mod tests {
             (50, "silent"),
             (60, "oooo"),
         ]);
-        assert_eq!(times(&recording.told()), [(0, 10, 0), (10, 40, 0), (40, 50, 0), (50, 60, 0)]);
+        assert_eq!(
+            times(&recording.known_spans()),
+            [(0, 10, 0), (10, 40, 0), (40, 50, 0), (50, 60, 0)]
+        );
         let seldom = self::recording(&[(300, "oooo"), (600, "oooo")]);
-        assert_eq!(times(&seldom.told()), [(240, 300, 0), (540, 600, 0)]);
+        assert_eq!(times(&seldom.known_spans()), [(240, 300, 0), (540, 600, 0)]);
     }
 
     proptest! {
@@ -130,7 +133,7 @@ mod tests {
             let samples: Vec<(i64, &str)> =
                 samples.iter().map(|(time, heard)| (*time, heard.as_str())).collect();
             let recording = recording(&samples);
-            for spans in [recording.spans(), recording.told()] {
+            for spans in [recording.spans(), recording.known_spans()] {
                 prop_assert!(spans.iter().all(|span| span.from <= span.to));
                 prop_assert!(spans.windows(2).all(|pair| pair[0].to <= pair[1].from), "{:?}", spans);
             }

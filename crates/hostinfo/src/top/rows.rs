@@ -35,7 +35,7 @@ const AVAILABLE: Full = Full::Greatest { of: &[Field::Available], least: 64.0 };
 
 impl Row {
     /// A value in words.
-    pub(super) fn told(&self, figure: u32) -> String {
+    pub(super) fn words(&self, figure: u32) -> String {
         (self.tell)(f64::from(figure))
     }
 
@@ -95,7 +95,7 @@ mod tests {
         for row in &ROWS {
             assert!("guest ".len() + row.label.len() < LABEL, "{}", row.label);
             for figure in [0, 1, 999, 48_211, 1_023_999] {
-                assert!(row.told(figure).chars().count() <= VALUE, "{}", row.told(figure));
+                assert!(row.words(figure).chars().count() <= VALUE, "{}", row.words(figure));
             }
         }
         assert_eq!(percent(331.0), "33.1%");

@@ -13,10 +13,10 @@ use crate::verdict::{RESOURCES, State, Verdict};
 const ID_SHOWN: usize = 8;
 
 /// By how many seconds a host's account of an incident may begin before and after the guest's first
-/// question, if the incident began with it: times are told to the minute, on a phase of up to a
-/// minute, the question's time is rounded down to 10 s, and the first sample takes 10 s more.
-const BEGINS_BEFORE: i64 = -60;
-const BEGINS_AFTER: i64 = 90;
+/// question, if the incident began with it: times are moved back by up to a minute and told to the minute, the
+/// question's time is rounded down to 10 s, and the first sample takes 10 s more.
+const BEGINS_BEFORE: i64 = -120;
+const BEGINS_AFTER: i64 = 20;
 
 /// A reply to `get`, by name.
 #[derive(Debug, Clone, Default)]
@@ -274,7 +274,7 @@ mod tests {
         Reply::of(&values.iter().map(line).collect::<Vec<_>>())
     }
 
-    fn told(replies: &[&[&str]]) -> HostView {
+    fn view(replies: &[&[&str]]) -> HostView {
         let mut told = HostView::default();
         replies.iter().for_each(|values| told.add(reply(values)));
         told
@@ -309,13 +309,13 @@ mod tests {
 
     #[test]
     fn figures_are_of_the_time_between_the_first_and_the_last_reply() {
-        let figures = told(&[
+        let figures = view(&[
             &["session=a", "vm.cpu.seconds=100", "vm.cpu.delay=10", "vm.cpu.throttled=1"],
             &["session=a", "vm.cpu.seconds=106", "vm.cpu.delay=14", "vm.cpu.throttled=1"],
         ])
         .figures();
         assert_eq!((figures.waited, figures.throttled), (Some(0.4), Some(0.0)));
-        let last = told(&[&[
+        let last = view(&[&[
             "vm.disk.vda.latency=0.0015",
             "vm.disk.vdb.latency=-1",
             "vm.memory.balloon.taken=5",
@@ -326,14 +326,14 @@ mod tests {
 
     #[test]
     fn cpu_time_that_was_got_is_per_second_of_the_hosts_clock() {
-        let figures = told(&[
+        let figures = view(&[
             &["session=a", "time=1000", "vm.cpu.seconds=100"],
             &["session=a", "time=1060.5", "vm.cpu.seconds=115.125", "vm.cpu.quota=0.25"],
         ])
         .figures();
         assert_eq!((figures.got, figures.quota), (Some(0.25), Some(0.25)));
         assert_eq!(figures.ran, None, "how many vCPUs there are is not known");
-        let figures = told(&[
+        let figures = view(&[
             &["session=a", "time=1000", "vm.cpu.seconds=100"],
             &[
                 "session=a",
@@ -389,7 +389,7 @@ mod tests {
     #[test]
     fn counters_of_another_session_tell_nothing() {
         for (before, after) in [("session=a", "session=b"), ("x=1", "x=1")] {
-            let figures = told(&[
+            let figures = view(&[
                 &[before, "vm.cpu.seconds=1", "vm.cpu.delay=1"],
                 &[after, "vm.cpu.seconds=2", "vm.cpu.delay=2"],
             ])

@@ -94,6 +94,11 @@ pub(crate) enum Finding {
         version: String,
         pid: u32,
     },
+    /// It is another version than this program.
+    DaemonDiffers {
+        version: String,
+        pid: u32,
+    },
     DaemonSilent {
         why: String,
         systemd: bool,
@@ -157,6 +162,8 @@ pub(crate) enum Finding {
         uri: String,
         domains: usize,
     },
+    /// It fails, and no libvirt is installed.
+    LibvirtAbsent,
     LibvirtFails(Failure),
     GuestWrong {
         guest: String,

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use hostinfo_domains::SOCKET_DIR;
+use hostinfo_domains::{SOCKET_DIR, Unanswered};
 
+use super::OWN_VERSION;
 use super::finding::Subject::{
     Daemon, Denials, Directory, Guests, Libvirt, Rules, Settings, Units,
 };
 use super::finding::{Description, Finding, Level, Subject};
 use super::labels::module_remedy;
+use crate::exit::Failure;
 use crate::output::printable;
 
 impl Finding {
@@ -80,6 +82,15 @@ impl Finding {
             }
             Self::DaemonAnswers { version, pid } => {
                 (Daemon, Fine, format!("hostinfod {version}, process {pid}, answers"), Vec::new())
+            }
+            Self::DaemonDiffers { version, pid } => {
+                let words = format!(
+                    "hostinfod {}, process {pid}, answers, but this hostinfoctl is {OWN_VERSION}: the daemon was not \
+                     upgraded, or two versions are installed",
+                    printable(version)
+                );
+                let look = "which -a hostinfoctl hostinfod".to_owned();
+                (Daemon, Problem, words, vec!["hostinfoctl upgrade".into(), look])
             }
             Self::DaemonSilent { why, systemd } => {
                 let command = if *systemd { "systemctl start hostinfo" } else { "hostinfod &" };
@@ -176,15 +187,26 @@ impl Finding {
             Self::LibvirtAnswers { uri, domains } => {
                 (Libvirt, Fine, format!("{uri} answers: {domains} domains"), Vec::new())
             }
+            Self::LibvirtAbsent => {
+                let words = "no libvirt is installed on this host; hostinfod does without it";
+                (Libvirt, Note, words.into(), Vec::new())
+            }
             Self::LibvirtFails(failure) if failure.status() == 6 => {
                 (Libvirt, Unseen, failure.to_string(), vec!["sudo hostinfoctl doctor".into()])
             }
-            Self::LibvirtFails(failure) => (
-                Libvirt,
-                Problem,
-                failure.to_string(),
-                vec!["systemctl start virtqemud.socket || systemctl start libvirtd".into()],
-            ),
+            Self::LibvirtFails(failure) => {
+                let start = "systemctl start virtqemud.socket || systemctl start libvirtd";
+                // To start libvirt mends nothing where its helper is at fault.
+                let is_installed = !matches!(
+                    failure,
+                    Failure::Libvirt {
+                        why: Unanswered::Missing | Unanswered::Unlinked | Unanswered::OtherRelease,
+                        ..
+                    }
+                );
+                let remedy = is_installed.then(|| start.into()).into_iter().collect();
+                (Libvirt, Problem, failure.to_string(), remedy)
+            }
             Self::GuestWrong { guest, name, why, repairs } => {
                 let commands = vec![
                     format!("hostinfoctl enable --repair -- {}", shell(name)),
@@ -305,5 +327,27 @@ mod tests {
         assert!(!described.message.contains('\u{1b}'));
         let words = shlex::split(&described.remedy[0]).unwrap();
         assert_eq!(words[4..], [r"a; rm -rf $HOME \u{1b}[2J"], "one word");
+    }
+
+    #[test]
+    fn a_daemon_of_another_version_is_a_problem_that_an_upgrade_or_a_look_at_both_mends() {
+        let differs = Finding::DaemonDiffers { version: "0.0.9".to_owned(), pid: 7 }.described();
+        assert_eq!(differs.level, Level::Problem);
+        let words =
+            format!("hostinfod 0.0.9, process 7, answers, but this hostinfoctl is {OWN_VERSION}:");
+        assert!(differs.message.starts_with(&words), "{}", differs.message);
+        assert_eq!(differs.remedy[0], "hostinfoctl upgrade");
+    }
+
+    #[test]
+    fn a_helper_that_cannot_run_is_not_mended_by_starting_libvirt() {
+        let failed = |why| {
+            let failure = Failure::Libvirt { uri: "qemu:///system".to_owned(), why };
+            Finding::LibvirtFails(failure).described()
+        };
+        let unlinked = failed(Unanswered::Unlinked);
+        assert!(unlinked.message.contains("install libvirt0"), "{}", unlinked.message);
+        assert!(unlinked.remedy.is_empty());
+        assert_eq!(failed(Unanswered::Silent(std::time::Duration::ZERO)).remedy.len(), 1);
     }
 }

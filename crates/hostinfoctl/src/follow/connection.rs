@@ -82,7 +82,9 @@ pub(super) enum Blame {
 pub(super) fn blame(failure: &Failure) -> Blame {
     match failure {
         Failure::Libvirt { why, .. } => match why {
-            Unanswered::Missing | Unanswered::OtherRelease => Blame::Installation,
+            Unanswered::Missing | Unanswered::Unlinked | Unanswered::OtherRelease => {
+                Blame::Installation
+            }
             // The helper may have crashed over this domain.
             Unanswered::Silent(_) | Unanswered::Broken(_) => Blame::Both,
             Unanswered::Failed(failure) => match failure.kind {

@@ -59,7 +59,7 @@ impl Plan<'_> {
             return channel;
         }
         if form == Form::Live {
-            return match self.wish.transport {
+            return match self.wanted.transport {
                 Some(Transport::Serial) if transient => Err(refused(
                     "it is transient, and a serial port cannot be plugged in: choose --transport channel",
                 )),
@@ -76,7 +76,7 @@ impl Plan<'_> {
         let uart = || same.filter(|place| matches!(place, Place::Serial(_))).cloned();
         let second = Place::Serial(1);
         let uart = || uart().or_else(|| Some(second).filter(is_free));
-        match (self.wish.transport, self.wish.port) {
+        match (self.wanted.transport, self.wanted.port) {
             (_, Some(number)) => {
                 let place = Place::Serial(number);
                 if is_free(&place) {
@@ -107,7 +107,7 @@ impl Plan<'_> {
             }),
             (None, None) => match same {
                 Some(place) => Ok(place.clone()),
-                None if was_nameless || self.wish.now && self.facts.live.is_some() => channel,
+                None if was_nameless || self.wanted.now && self.facts.live.is_some() => channel,
                 None => match ports.default_place() {
                     Place::Channel(_) => channel,
                     place => Ok(place),

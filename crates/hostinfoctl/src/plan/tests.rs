@@ -33,8 +33,8 @@ fn facts(config: Option<&str>, live: Option<&str>) -> Facts {
 }
 
 /// What is changed in each form, such as `+config /dev/ttyS1`.
-fn planned(facts: &Facts, wish: &Wish) -> Result<Vec<String>, String> {
-    let steps = enable(facts, wish, Path::new("/var/lib/hostinfo"));
+fn planned(facts: &Facts, wanted: &EnableOptions) -> Result<Vec<String>, String> {
+    let steps = enable(facts, wanted, Path::new("/var/lib/hostinfo"));
     steps.map(|steps| steps.iter().map(shown).collect()).map_err(|failure| failure.to_string())
 }
 
@@ -46,27 +46,27 @@ fn shown(step: &Step) -> String {
     format!("{sign}{form} {} {}", port.place.linux(), port.socket)
 }
 
-fn wish() -> Wish {
-    Wish::default()
+fn wanted() -> EnableOptions {
+    EnableOptions::default()
 }
 
 #[test]
 fn a_guest_gets_the_second_serial_port_and_once_is_enough() {
     let off = facts(Some(""), None);
-    assert_eq!(planned(&off, &wish()).unwrap(), ["+config /dev/ttyS1 qemu-web"]);
+    assert_eq!(planned(&off, &wanted()).unwrap(), ["+config /dev/ttyS1 qemu-web"]);
     let has = facts(Some(&serial(1, RIGHT)), None);
-    assert_eq!(planned(&has, &wish()).unwrap(), [""; 0]);
+    assert_eq!(planned(&has, &wanted()).unwrap(), [""; 0]);
 }
 
 #[test]
 fn if_serial_port_1_is_taken_the_plan_is_a_channel_or_a_serial_port_given_by_number() {
     let taken = facts(Some("<serial type='pty'><target port='1'/></serial>"), None);
     let expected = "+config /dev/virtio-ports/org.hostinfo.0 qemu-web";
-    assert_eq!(planned(&taken, &wish()).unwrap(), [expected]);
-    let serial = Wish { transport: Some(Transport::Serial), ..wish() };
+    assert_eq!(planned(&taken, &wanted()).unwrap(), [expected]);
+    let serial = EnableOptions { transport: Some(Transport::Serial), ..wanted() };
     let refusal = planned(&taken, &serial).unwrap_err();
     assert!(refusal.contains("--transport channel, or --port"), "{refusal}");
-    let third = Wish { port: Some(2), ..wish() };
+    let third = EnableOptions { port: Some(2), ..wanted() };
     assert_eq!(planned(&taken, &third).unwrap(), ["+config /dev/ttyS2 qemu-web"]);
 }
 
@@ -75,14 +75,14 @@ fn a_guest_with_a_console_and_no_serial_port_gets_a_channel_unless_a_serial_port
     let console = "<console type='pty'><target type='virtio' port='0'/></console>";
     let console = facts(Some(console), None);
     let expected = "+config /dev/virtio-ports/org.hostinfo.0 qemu-web";
-    assert_eq!(planned(&console, &wish()).unwrap(), [expected]);
-    let serial = Wish { transport: Some(Transport::Serial), ..wish() };
+    assert_eq!(planned(&console, &wanted()).unwrap(), [expected]);
+    let serial = EnableOptions { transport: Some(Transport::Serial), ..wanted() };
     assert_eq!(planned(&console, &serial).unwrap(), ["+config /dev/ttyS1 qemu-web"]);
 }
 
 #[test]
 fn a_guest_that_runs_gets_it_now_by_a_channel_in_both_forms_what_runs_first() {
-    let now = Wish { now: true, ..wish() };
+    let now = EnableOptions { now: true, ..wanted() };
     let device = "/dev/virtio-ports/org.hostinfo.0 qemu-web";
     let both = [format!("+live {device}"), format!("+config {device}")];
     assert_eq!(planned(&facts(Some(""), Some(CONTROLLER)), &now).unwrap(), both);
@@ -96,20 +96,22 @@ fn a_guest_that_runs_gets_it_now_by_a_channel_in_both_forms_what_runs_first() {
 
 #[test]
 fn an_impossible_plan_is_refused_with_what_is_possible() {
-    let now_serial = Wish { now: true, transport: Some(Transport::Serial), ..wish() };
+    let now_serial = EnableOptions { now: true, transport: Some(Transport::Serial), ..wanted() };
     let refusal = planned(&facts(Some(""), Some("")), &now_serial).unwrap_err();
     assert!(refusal.contains("leave out --now"), "{refusal}");
-    let refusal = planned(&facts(Some(""), Some("")), &Wish { now: true, ..wish() }).unwrap_err();
+    let refusal =
+        planned(&facts(Some(""), Some("")), &EnableOptions { now: true, ..wanted() }).unwrap_err();
     assert!(refusal.contains("without a virtio-serial controller"), "{refusal}");
-    let refusal = planned(&facts(None, Some(CONTROLLER)), &wish()).unwrap_err();
+    let refusal = planned(&facts(None, Some(CONTROLLER)), &wanted()).unwrap_err();
     assert!(refusal.contains("transient") && refusal.contains("--now"), "{refusal}");
     let taken = facts(Some("<serial type='pty'><target port='2'/></serial>"), None);
-    let refusal = planned(&taken, &Wish { port: Some(2), ..wish() }).unwrap_err();
+    let refusal = planned(&taken, &EnableOptions { port: Some(2), ..wanted() }).unwrap_err();
     assert!(refusal.contains("no free serial port 2: serial port 1 is free"), "{refusal}");
     let elsewhere = facts(Some(&serial(1, RIGHT)), None);
-    for other in
-        [Wish { port: Some(2), ..wish() }, Wish { transport: Some(Transport::Channel), ..wish() }]
-    {
+    for other in [
+        EnableOptions { port: Some(2), ..wanted() },
+        EnableOptions { transport: Some(Transport::Channel), ..wanted() },
+    ] {
         let refusal = planned(&elsewhere, &other).unwrap_err();
         assert!(refusal.contains("serial port 1: disable it first"), "{refusal}");
     }
@@ -117,16 +119,16 @@ fn an_impossible_plan_is_refused_with_what_is_possible() {
         Some("<channel type='pty'><target type='virtio' name='org.hostinfo.0'/></channel>"),
         Some(CONTROLLER),
     );
-    let refusal = planned(&strange, &Wish { now: true, ..wish() }).unwrap_err();
+    let refusal = planned(&strange, &EnableOptions { now: true, ..wanted() }).unwrap_err();
     assert!(refusal.contains("leads elsewhere"), "{refusal}");
 }
 
 #[test]
 fn a_wrong_path_is_refused_and_repaired_where_it_is() {
     let renamed = facts(Some(&serial(2, "qemu-old")), None);
-    let refusal = planned(&renamed, &wish()).unwrap_err();
+    let refusal = planned(&renamed, &wanted()).unwrap_err();
     assert!(refusal.contains("hostinfoctl enable --repair"), "{refusal}");
-    let repair = Wish { repair: true, ..wish() };
+    let repair = EnableOptions { repair: true, ..wanted() };
     assert_eq!(
         planned(&renamed, &repair).unwrap(),
         ["-config /dev/ttyS2 qemu-old", "+config /dev/ttyS2 qemu-web"]
@@ -143,8 +145,8 @@ fn a_wrong_path_is_refused_and_repaired_where_it_is() {
 fn the_right_one_of_two_ports_stays() {
     let both = serial(1, "qemu-old") + &serial(2, RIGHT);
     let twice = facts(Some(&both), None);
-    assert!(planned(&twice, &wish()).unwrap_err().contains("more than one"));
-    let repair = Wish { repair: true, ..wish() };
+    assert!(planned(&twice, &wanted()).unwrap_err().contains("more than one"));
+    let repair = EnableOptions { repair: true, ..wanted() };
     assert_eq!(planned(&twice, &repair).unwrap(), ["-config /dev/ttyS1 qemu-old"]);
 }
 
@@ -152,17 +154,17 @@ fn the_right_one_of_two_ports_stays() {
 fn a_wrong_serial_port_of_a_guest_that_runs_waits_for_its_next_start() {
     let wrong = serial(1, "qemu-old");
     let renamed = facts(Some(&wrong), Some(&wrong));
-    let now = Wish { repair: true, now: true, ..wish() };
+    let now = EnableOptions { repair: true, now: true, ..wanted() };
     assert!(planned(&renamed, &now).unwrap_err().contains("leave out --now"));
-    let repair = Wish { repair: true, ..wish() };
+    let repair = EnableOptions { repair: true, ..wanted() };
     assert_eq!(planned(&renamed, &repair).unwrap().len(), 2);
 }
 
 #[test]
 fn vhostmds_clients_have_a_channel_of_their_own() {
-    let wish = Wish { vhostmd: true, ..wish() };
+    let wanted = EnableOptions { vhostmd: true, ..wanted() };
     assert_eq!(
-        planned(&facts(Some(""), None), &wish).unwrap(),
+        planned(&facts(Some(""), None), &wanted).unwrap(),
         ["+config /dev/ttyS1 qemu-web", "+config /dev/virtio-ports/org.github.vhostmd.1 qemu-web"]
     );
 }
@@ -171,8 +173,8 @@ fn vhostmds_clients_have_a_channel_of_their_own() {
 fn a_repair_includes_what_is_there_for_vhostmds_clients() {
     let old = channel("vhostmd/qemu-old").replace("org.hostinfo.0", "org.github.vhostmd.1");
     let renamed = facts(Some(&(serial(1, RIGHT) + &old)), None);
-    assert_eq!(planned(&renamed, &wish()).unwrap(), [""; 0]);
-    let repair = Wish { repair: true, ..wish() };
+    assert_eq!(planned(&renamed, &wanted()).unwrap(), [""; 0]);
+    let repair = EnableOptions { repair: true, ..wanted() };
     let device = "/dev/virtio-ports/org.github.vhostmd.1";
     assert_eq!(
         planned(&renamed, &repair).unwrap(),
@@ -213,28 +215,34 @@ fn uarts(numbers: &[u32]) -> String {
 
 #[test]
 fn no_remedy_is_named_that_cannot_work() {
-    let refusal =
-        |devices: &str, wish: &Wish| planned(&facts(Some(devices), None), wish).unwrap_err();
+    let refusal = |devices: &str, wanted: &EnableOptions| {
+        planned(&facts(Some(devices), None), wanted).unwrap_err()
+    };
     let full = uarts(&[0, 1, 2, 3]) + TAKEN;
     let third = uarts(&[0, 1]) + TAKEN;
-    assert_eq!(refusal(&full, &wish()).matches("choose").count(), 0, "{}", refusal(&full, &wish()));
-    assert!(refusal(&third, &wish()).contains("choose --port 2, and hostinfo --device"));
-    let serial = Wish { transport: Some(Transport::Serial), ..wish() };
+    assert_eq!(
+        refusal(&full, &wanted()).matches("choose").count(),
+        0,
+        "{}",
+        refusal(&full, &wanted())
+    );
+    assert!(refusal(&third, &wanted()).contains("choose --port 2, and hostinfo --device"));
+    let serial = EnableOptions { transport: Some(Transport::Serial), ..wanted() };
     assert!(refusal(&full, &serial).ends_with("free one (virsh edit)"));
     assert!(
         refusal(&third, &serial).ends_with("choose --port 2, and hostinfo --device in the guest")
     );
     let only_channel = refusal(&uarts(&[0, 1, 2, 3]), &serial);
     assert!(only_channel.ends_with("choose --transport channel"), "{only_channel}");
-    let first = Wish { port: Some(0), ..wish() };
+    let first = EnableOptions { port: Some(0), ..wanted() };
     assert!(refusal(&full, &first).contains("and no other, and its channel"));
 }
 
 #[test]
 fn a_transient_guest_is_not_told_now_if_that_cannot_be() {
     let transient = |devices: &str, now| {
-        let wish = Wish { now, ..wish() };
-        planned(&facts(None, Some(devices)), &wish)
+        let wanted = EnableOptions { now, ..wanted() };
+        planned(&facts(None, Some(devices)), &wanted)
     };
     assert!(transient(CONTROLLER, false).unwrap_err().contains("--now gives it a channel"));
     for now in [false, true] {
@@ -250,9 +258,9 @@ fn a_transient_guest_is_not_told_now_if_that_cannot_be() {
 fn a_channel_without_a_name_is_repaired() {
     let nameless = channel(RIGHT).replace(" name='org.hostinfo.0'", "");
     let has = facts(Some(&nameless), None);
-    let error = planned(&has, &wish()).unwrap_err();
+    let error = planned(&has, &wanted()).unwrap_err();
     assert!(error.contains("has no name") && error.contains("--repair"), "{error}");
-    let repair = Wish { repair: true, ..wish() };
+    let repair = EnableOptions { repair: true, ..wanted() };
     let steps = planned(&has, &repair).unwrap();
     assert_eq!((steps.len(), &*steps[1]), (2, "+config /dev/virtio-ports/org.hostinfo.0 qemu-web"));
 }

@@ -53,6 +53,7 @@ pub(super) const PERMITTED: &[c_long] = &[
     libc::SYS_tgkill,
     // Programs that it starts. Which these are is up to Landlock.
     libc::SYS_execve,
+    libc::SYS_execveat,
     libc::SYS_wait4,
     libc::SYS_waitid,
     // Who and where it is, and its limits.
@@ -72,6 +73,10 @@ pub(super) const PERMITTED: &[c_long] = &[
     libc::SYS_sysinfo,
     libc::SYS_umask,
     libc::SYS_uname,
+    // hostinfo-libvirt confines itself further. Nobody gains anything by them.
+    libc::SYS_landlock_add_rule,
+    libc::SYS_landlock_create_ruleset,
+    libc::SYS_landlock_restrict_self,
     // To read a file of custom.d as its `user`. The kernel refuses them without the capabilities that only the drop-in
     // of hostinfo-custom(5) gives the service.
     libc::SYS_capset,
@@ -189,15 +194,16 @@ pub(super) const PERMITTED: &[c_long] = &[
 pub(super) const IOCTLS: [u64; 8] =
     [0x5421, 0x541b, 0x5451, 0x5450, 0x5401, 0x802c_542a, 0x5413, 0x540b];
 
-/// prctl(2): the names of threads and of memory, the capabilities that a program has, and that it ends with whoever
-/// started it.
-pub(super) const PRCTLS: [i32; 7] = [
+/// prctl(2): the names of threads and of memory, the capabilities that a program has, that it ends with whoever
+/// started it, and that it gains no privileges, which Landlock wants.
+pub(super) const PRCTLS: [i32; 8] = [
     libc::PR_SET_NAME,
     libc::PR_GET_NAME,
     libc::PR_SET_VMA,
     libc::PR_CAPBSET_READ,
     libc::PR_CAP_AMBIENT,
     libc::PR_SET_PDEATHSIG,
+    libc::PR_SET_NO_NEW_PRIVS,
     libc::PR_GET_DUMPABLE,
 ];
 

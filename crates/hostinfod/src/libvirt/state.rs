@@ -51,7 +51,7 @@ mod tests {
     use std::time::Instant;
 
     /// The state of a libvirt that has these domains.
-    fn told(domains: &[Domain]) -> hostinfo_control::Libvirt {
+    fn state_of(domains: &[Domain]) -> hostinfo_control::Libvirt {
         let mut said = vec![Message::Hello { version: VERSION }];
         said.extend(domains.iter().map(|domain| Message::Domain(domain.clone())));
         said.push(Message::Done(0));
@@ -76,13 +76,13 @@ mod tests {
     fn a_running_domain_that_cannot_be_read_is_a_problem_of_its_own_and_no_outage() {
         let unread = Some("it has over 16384 elements in <devices> and <os>".to_owned());
         let heavy = Domain { unread, ..domain(8, "heavy") };
-        let state = told(&[domain(7, "a"), heavy.clone()]);
+        let state = state_of(&[domain(7, "a"), heavy.clone()]);
         assert_eq!(state.state, LibvirtState::Up);
         let problem = state.problem.unwrap();
         assert!(
             problem.starts_with("the XML of the running domain \"heavy\" cannot be read: it has")
         );
         let off = Domain { id: None, ..heavy };
-        assert_eq!(told(&[off]).problem, None);
+        assert_eq!(state_of(&[off]).problem, None);
     }
 }

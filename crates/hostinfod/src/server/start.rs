@@ -29,7 +29,7 @@ use crate::settings::file::SettingsFile;
 use crate::settings::{self, Settings};
 use crate::sockets::directories::Directories;
 use crate::sockets::lock;
-use crate::system::program::Program;
+use crate::system::program::{self, Program};
 use crate::system::signals::Signals;
 use crate::system::watch::Watcher;
 
@@ -66,6 +66,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
     }
     let pty = args.pty;
     let program = Program::own().context("/proc/self/exe")?;
+    program::take_name().context("this process's name")?;
     let beginning = if args.handover { Beginning::taken_over()? } else { Beginning::fresh() };
     let Beginning { locks, scrape, start, host, tally, before, .. } = beginning;
     let texts = beginning.files;
@@ -78,7 +79,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
         metrics,
         flow,
         libvirt,
-        security: _,
+        security,
         tags,
         listen,
         vsock,
@@ -104,7 +105,8 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let os_release = hostinfo_file::read(Path::new(OS_RELEASE), OS_RELEASE_MAX).ok().flatten();
     let os_name =
         hostinfo_answer::os_name(&String::from_utf8_lossy(&os_release.unwrap_or_default()));
-    let mut libvirt = Libvirt::new(&libvirt, &paths.socket_dir, tags.sought()).context("epoll")?;
+    let mut libvirt =
+        Libvirt::new(&libvirt, &paths.socket_dir, tags.sought(), security).context("epoll")?;
     let (before, clients) = match before {
         None => (None, None),
         Some(before) => {

@@ -16,7 +16,7 @@ fn quiet() -> Stretch {
     Stretch { cpus: on(1, 1.0), ..SHORT }
 }
 
-fn told(stretches: &[Stretch]) -> String {
+fn verdict(stretches: &[Stretch]) -> String {
     judge(stretches, &|_, _| true).to_string()
 }
 
@@ -24,7 +24,7 @@ fn told(stretches: &[Stretch]) -> String {
 fn a_burst_of_20_s_by_others_is_told_of_as_that() {
     let minute = [quiet(), quiet(), hit(), hit(), quiet(), quiet()];
     assert_eq!(
-        told(&minute),
+        verdict(&minute),
         "contended: for 20 s of the last 60 s, your vCPUs waited 50% of that time for a host CPU; \
          your host keeps them on some of its CPUs, which other work uses too, while the rest are \
          mostly idle"
@@ -43,7 +43,7 @@ fn a_burst_that_was_felt_is_told_of_where_the_whole_lost_little() {
     let minute = |burst| {
         let mut minute = [quiet(); 6];
         minute[3] = burst;
-        told(&minute)
+        verdict(&minute)
     };
     // 1 of 55 s.
     assert!(minute(short(1.0)).starts_with("contended: for 5 s of the last 55 s, your vCPUs"));
@@ -58,14 +58,14 @@ fn the_longest_burst_of_several_is_told_of() {
     let mut window = vec![quiet(); 20];
     (window[3], window[7], window[8]) = (felt(2.0), felt(2.0), felt(2.0));
     assert!(
-        told(&window).contains("for 20 s of the last 200 s, your vCPUs waited 20% of that time")
+        verdict(&window).contains("for 20 s of the last 200 s, your vCPUs waited 20% of that time")
     );
 }
 
 #[test]
 fn waiting_all_the_time_is_no_burst() {
-    let told_of = told(&[hit(), quiet(), hit(), quiet(), hit(), hit()]);
-    assert!(told_of.starts_with("contended: your vCPUs waited 33% of the last 60 s"), "{told_of}");
+    let verdict = verdict(&[hit(), quiet(), hit(), quiet(), hit(), hit()]);
+    assert!(verdict.starts_with("contended: your vCPUs waited 33% of the last 60 s"), "{verdict}");
 }
 
 #[test]
@@ -73,10 +73,10 @@ fn neighbours_that_were_busy_before_the_guest_was_are_no_reason() {
     // Others use its CPU for half a minute; then its own two vCPUs share it.
     let others = Stretch { vcpus: 2, run: 0.1, cpus: on(1, 10.0), ..SHORT };
     let alone = Stretch { vcpus: 2, run: 10.0, delay: 10.0, cpus: on(1, 10.0), ..SHORT };
-    let told_of = told(&[others, others, others, alone, alone, alone]);
+    let verdict = verdict(&[others, others, others, alone, alone, alone]);
     assert!(
-        told_of.starts_with("self-limited: for 30 s of the last 60 s, your vCPUs waited 50% of"),
-        "{told_of}"
+        verdict.starts_with("self-limited: for 30 s of the last 60 s, your vCPUs waited 50% of"),
+        "{verdict}"
     );
     let whole = Stretch { vcpus: 2, run: 30.3, delay: 30.0, cpus: on(1, 60.0), ..QUIET };
     assert_eq!(whole.state(), State::Contended, "as if it had been at the same time");
@@ -86,14 +86,14 @@ fn neighbours_that_were_busy_before_the_guest_was_are_no_reason() {
 fn if_causes_follow_each_other_the_one_that_took_more_is_named() {
     let others = Stretch { quota: Some(0.5), ..hit() };
     let held = Stretch { throttled: Some(5.0), ..others };
-    let told_of =
-        told(&[held, held, held, others, others, Stretch { quota: Some(0.5), ..quiet() }]);
+    let verdict =
+        verdict(&[held, held, held, others, others, Stretch { quota: Some(0.5), ..quiet() }]);
     assert!(
-        told_of
+        verdict
             .starts_with("self-limited: your own CPU quota of 0.50 CPUs held your vCPUs back 25%"),
-        "{told_of}"
+        "{verdict}"
     );
-    assert!(told_of.contains("; they waited a further 17% for a host CPU"), "{told_of}");
+    assert!(verdict.contains("; they waited a further 17% for a host CPU"), "{verdict}");
 }
 
 #[test]

@@ -155,7 +155,7 @@ fn rivals(devices: &[Node]) -> Others {
         return first;
     }
     std::thread::sleep(SECOND_LOOK);
-    first.who_stayed(&others(devices))
+    first.still_seen_in(&others(devices))
 }
 
 /// Whether a program has locked the device at `path`, as far as that is visible.

@@ -18,7 +18,7 @@ fn next(queue: &Queue, now: Instant) -> Option<u128> {
 }
 
 /// The reasons that are told for a report that was asked for at `now`.
-fn told(queue: &mut Queue, seen: impl IntoIterator<Item = Seen>, now: Instant) -> Vec<String> {
+fn reasons(queue: &mut Queue, seen: impl IntoIterator<Item = Seen>, now: Instant) -> Vec<String> {
     queue.report(seen, Some(now), now).into_iter().map(|trouble| trouble.why).collect()
 }
 
@@ -26,14 +26,14 @@ fn told(queue: &mut Queue, seen: impl IntoIterator<Item = Seen>, now: Instant) -
 fn each_domain_is_given_its_port_once_in_the_order_of_their_starts() {
     let (mut queue, now) = (Queue::default(), Instant::now());
     let order = [seen(1, 30, Need::Port), seen(2, 10, Need::Port), seen(3, 20, Need::Port)];
-    told(&mut queue, order.clone(), now);
+    reasons(&mut queue, order.clone(), now);
     let mut given = Vec::new();
     while let Some(uuid) = queue.next(now) {
         given.push(uuid.as_u128());
         assert!(given.len() <= order.len(), "{given:?}");
         queue.settled(uuid);
         // Before libvirt has said that the domain has it.
-        told(&mut queue, order.clone(), now);
+        reasons(&mut queue, order.clone(), now);
     }
     assert_eq!(given, [2, 3, 1]);
     assert_eq!((queue.due(), queue.counts()), (None, (3, 0)));
@@ -42,11 +42,11 @@ fn each_domain_is_given_its_port_once_in_the_order_of_their_starts() {
 #[test]
 fn a_domain_that_has_its_port_or_had_it_in_this_run_is_left_alone() {
     let (mut queue, now) = (Queue::default(), Instant::now());
-    told(&mut queue, [seen(1, 1, Need::Nothing)], now);
+    reasons(&mut queue, [seen(1, 1, Need::Nothing)], now);
     assert_eq!(next(&queue, now), None);
-    told(&mut queue, [seen(1, 1, Need::Port)], now);
+    reasons(&mut queue, [seen(1, 1, Need::Port)], now);
     assert_eq!(next(&queue, now), None, "somebody has unplugged it");
-    told(&mut queue, [seen(1, 2, Need::Port)], now);
+    reasons(&mut queue, [seen(1, 2, Need::Port)], now);
     assert_eq!(next(&queue, now), Some(1), "it was started again");
 }
 
@@ -54,12 +54,12 @@ fn a_domain_that_has_its_port_or_had_it_in_this_run_is_left_alone() {
 fn a_domain_that_fails_is_tried_again_ever_more_rarely_and_told_once() {
     let (mut queue, start) = (Queue::default(), Instant::now());
     let (mut now, mut waits, mut words) = (start, Vec::new(), Vec::new());
-    words.extend(told(&mut queue, [needs(1)], now));
+    words.extend(reasons(&mut queue, [needs(1)], now));
     for _ in 0..12 {
         let uuid = queue.next(now).unwrap();
         queue.failed(uuid, Some("no".to_owned()), now);
         assert_eq!((queue.next(now), queue.due()), (None, None), "whether it ended is not known");
-        words.extend(told(&mut queue, [needs(1)], now));
+        words.extend(reasons(&mut queue, [needs(1)], now));
         let due = queue.due().unwrap();
         assert_eq!(next(&queue, due - Duration::from_millis(1)), None);
         waits.push((due - now).as_secs());
@@ -68,22 +68,22 @@ fn a_domain_that_fails_is_tried_again_ever_more_rarely_and_told_once() {
     assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
     assert_eq!(words, ["no"]);
     queue.failed(Uuid::from_u128(1), Some("no, and this is new".to_owned()), now);
-    assert_eq!(told(&mut queue, [needs(1)], now), ["no, and this is new"]);
+    assert_eq!(reasons(&mut queue, [needs(1)], now), ["no, and this is new"]);
 }
 
 #[test]
 fn a_domain_that_ended_meanwhile_is_no_failure() {
     let (mut queue, now) = (Queue::default(), Instant::now());
-    told(&mut queue, [needs(1), needs(2)], now);
+    reasons(&mut queue, [needs(1), needs(2)], now);
     queue.failed(Uuid::from_u128(1), Some("it does not run".to_owned()), now + s(1));
     // A report that was on its way before says nothing about it.
     let before = queue.report([needs(1), needs(2)], Some(now), now + s(1));
     assert_eq!((before, next(&queue, now + s(9))), (vec![], Some(2)));
-    assert_eq!(told(&mut queue, [needs(2)], now + s(2)), [""; 0]);
+    assert_eq!(reasons(&mut queue, [needs(2)], now + s(2)), [""; 0]);
     assert_eq!(queue.counts(), (1, 1));
     // Or it was started again in the meantime.
     queue.failed(Uuid::from_u128(2), Some("it does not run".to_owned()), now + s(3));
-    assert_eq!(told(&mut queue, [seen(2, 9, Need::Port)], now + s(4)), [""; 0]);
+    assert_eq!(reasons(&mut queue, [seen(2, 9, Need::Port)], now + s(4)), [""; 0]);
     assert_eq!(next(&queue, now + s(4)), Some(2));
 }
 
@@ -91,20 +91,20 @@ fn a_domain_that_ended_meanwhile_is_no_failure() {
 fn a_domain_that_is_blocked_waits_until_somebody_has_corrected_that() {
     let (mut queue, now) = (Queue::default(), Instant::now());
     let blocked = |why: &str| [seen(1, 1, Need::Blocked(why.to_owned()))];
-    assert_eq!(told(&mut queue, blocked("a"), now), ["a"]);
-    assert_eq!(told(&mut queue, blocked("a"), now), [""; 0]);
-    assert_eq!(told(&mut queue, blocked("b"), now), ["b"]);
+    assert_eq!(reasons(&mut queue, blocked("a"), now), ["a"]);
+    assert_eq!(reasons(&mut queue, blocked("a"), now), [""; 0]);
+    assert_eq!(reasons(&mut queue, blocked("b"), now), ["b"]);
     assert_eq!(queue.next(now + s(999)), None);
-    told(&mut queue, [needs(1)], now + s(999));
+    reasons(&mut queue, [needs(1)], now + s(999));
     assert_eq!(next(&queue, now + s(999)), Some(1));
 }
 
 #[test]
 fn domains_that_fail_hold_up_nobody_who_was_not_tried_yet() {
     let (mut queue, now) = (Queue::default(), Instant::now());
-    told(&mut queue, [needs(1)], now);
+    reasons(&mut queue, [needs(1)], now);
     queue.failed(Uuid::from_u128(1), Some("no".to_owned()), now);
-    told(&mut queue, [needs(1), needs(2)], now + s(60));
+    reasons(&mut queue, [needs(1), needs(2)], now + s(60));
     assert_eq!(next(&queue, now + s(60)), Some(2));
     queue.settled(Uuid::from_u128(2));
     assert_eq!(next(&queue, now + s(60)), Some(1));
@@ -113,10 +113,10 @@ fn domains_that_fail_hold_up_nobody_who_was_not_tried_yet() {
 #[test]
 fn while_libvirt_is_away_nothing_is_forgotten() {
     let (mut queue, now) = (Queue::default(), Instant::now());
-    told(&mut queue, [needs(1), needs(2)], now);
+    reasons(&mut queue, [needs(1), needs(2)], now);
     queue.settled(Uuid::from_u128(1));
     // The first report of the next connection: what started meanwhile is in it.
-    told(&mut queue, [needs(1), needs(2), needs(3)], now + s(100));
+    reasons(&mut queue, [needs(1), needs(2), needs(3)], now + s(100));
     assert_eq!(next(&queue, now + s(100)), Some(2));
     queue.settled(Uuid::from_u128(2));
     assert_eq!(next(&queue, now + s(100)), Some(3));
@@ -125,9 +125,9 @@ fn while_libvirt_is_away_nothing_is_forgotten() {
 #[test]
 fn a_failure_that_is_not_the_domains_own_is_not_told() {
     let (mut queue, now) = (Queue::default(), Instant::now());
-    told(&mut queue, [needs(1)], now);
+    reasons(&mut queue, [needs(1)], now);
     queue.failed(Uuid::from_u128(1), None, now);
-    assert_eq!(told(&mut queue, [needs(1)], now), [""; 0]);
+    assert_eq!(reasons(&mut queue, [needs(1)], now), [""; 0]);
     assert_eq!(queue.due(), Some(now + RETRY_FIRST));
 }
 

@@ -1,0 +1,39 @@
+//! What an attacker would do who has taken over the daemon's helper, for tests: the environment of a debug build says
+//! what to try, and standard error what became of it. A release build has none of this.
+
+use std::fs::{self, File};
+use std::io::{Error, Result};
+use std::process::Command;
+
+use rustix::process::{Pid, getppid, test_kill_process};
+
+/// Attempts, each a word and what it is about, with `;` between them.
+const VARIABLE: &str = "HOSTINFO_LIBVIRT_ATTEMPTS";
+
+/// Makes those that the environment names.
+pub(crate) fn make() {
+    for attempt in std::env::var(VARIABLE).unwrap_or_default().split(';') {
+        let Some((what, about)) = attempt.trim().split_once(' ') else { continue };
+        match attempt_to(what, about) {
+            Ok(()) => eprintln!("helper's attempt {what} {about}: done"),
+            Err(error) => eprintln!("helper's attempt {what} {about}: {error}"),
+        }
+    }
+}
+
+fn attempt_to(what: &str, about: &str) -> Result<()> {
+    match (what, about) {
+        ("signal", "daemon") => Ok(test_kill_process(daemon()?)?),
+        ("read-memory", "daemon") => {
+            File::open(format!("/proc/{}/mem", daemon()?.as_raw_nonzero())).map(drop)
+        }
+        ("write", path) => File::create(path).map(drop),
+        ("remove", path) => fs::remove_file(path),
+        ("start", program) => Command::new(program).arg("--version").status().map(drop),
+        _ => Err(Error::other("no such attempt")),
+    }
+}
+
+fn daemon() -> Result<Pid> {
+    getppid().ok_or_else(|| Error::other("no parent"))
+}
