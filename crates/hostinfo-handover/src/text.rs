@@ -59,8 +59,6 @@ impl Visitor<'_> for Bytes {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     use proptest::prelude::*;
 
     #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
