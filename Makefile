@@ -80,7 +80,7 @@ test-lab: ## Scenarios on real KVM hosts in a box: Debian 12 and 13, AppArmor an
 
 test-long: ## What takes hours
 	scripts/setup test lab hosts
-	$(BUILD_FOR_TESTS)
+	$(BUILD_FOR_TESTS) && cargo build --release -p hostinfod
 	cargo nextest run --profile long -p hostinfo-tests
 
 bench: ## A thousand guests, beside a bare echo server: fails where a target is missed

@@ -48,6 +48,16 @@ pub fn program(name: &str) -> Result<PathBuf> {
     built(folder.join(name))
 }
 
+/// The folder of the programs that an administrator has: optimised ones, beside those of the tests.
+///
+/// # Errors
+/// The daemon was not built.
+pub fn release_programs() -> Result<PathBuf> {
+    let folder = profile_folder()?.with_file_name("release");
+    built(folder.join("hostinfod"))?;
+    Ok(folder)
+}
+
 /// The guest's tool as a static binary: `HOSTINFO_GUEST_TOOL`, or as `make` builds it.
 ///
 /// # Errors

@@ -306,6 +306,21 @@ fn a_program_that_was_replaced_while_it_was_checked_is_not_executed() -> Result<
 }
 
 #[test]
+fn a_script_is_not_executed_whatever_its_check_says() -> Result<()> {
+    let (host, folder) = host_with_a_program_of_its_own()?;
+    let (_daemon, program) = (host.start_daemon()?, folder.path().join("hostinfod"));
+    let mut guest = FakeGuest::join(&host.socket("a"))?;
+    let session = guest.ask("session")?;
+    fs::remove_file(&program)?;
+    fs::write(&program, "#!/bin/sh\nexit 0\n")?;
+    fs::set_permissions(&program, Permissions::from_mode(0o755))?;
+    let said = alone(&host, &["upgrade"])?.fails_with(1)?;
+    ensure!(said.contains("nothing has changed") && said.contains("it is a script"), "{said}");
+    ensure!(guest.ask("session")? == session);
+    Ok(())
+}
+
+#[test]
 fn rules_and_settings_that_another_program_would_not_go_on_under_are_mended_first() -> Result<()> {
     let host = Host::new(RULES)?;
     let daemon = host.start_daemon()?;
@@ -337,13 +352,13 @@ fn files_that_break_when_the_new_program_was_checked_already_change_nothing() ->
     let good = folder.path().join("good");
     fs::rename(&program, &good)?;
     let script = format!(
-        "#!/bin/sh\ncase \"$*\" in *--handover) echo nonsense | tee {} >{};; esac\nexec {} \"$@\"\n",
+        "case \"$*\" in *--handover) echo nonsense | tee {} >{};; esac\nexec {} \"$@\"\n",
         host.config().display(),
         host.rules().display(),
         good.display()
     );
-    fs::write(&program, script)?;
-    fs::set_permissions(&program, Permissions::from_mode(0o755))?;
+    fs::write(program.with_extension("sh"), script)?;
+    fs::copy(paths::program("stand-in")?, &program)?;
     upgrade(&host)?;
     daemon.wait_for_log("the previous rules stay in force")?;
     ensure!(guest.ask("session")? == session && guest.ask_one("host.name")?.starts_with("200 "));
@@ -366,6 +381,8 @@ fn twenty_upgrades_lose_no_query_of_two_hundred_guests_and_answer_none_twice() -
     ensure!(asked > 2000, "{asked}");
     let log = daemon.log();
     ensure!(log.matches("goes on in place of").count() == 20, "{log}");
+    let name = fs::read_to_string(format!("/proc/{}/comm", daemon.pid()))?;
+    ensure!(name == "hostinfod\n", "{name}");
     // Nothing of the programs before is left open.
     let open = fs::read_dir(format!("/proc/{}/fd", daemon.pid()))?.count();
     ensure!(open < 200 + 40, "{open}");

@@ -18,6 +18,8 @@ pub(crate) const UUID: Uuid = Uuid::from_u128(7);
 #[derive(Default)]
 pub(crate) struct FakeLibvirt {
     snapshot: Option<Arc<Snapshot>>,
+    /// Whether it will answer at another time.
+    is_silent: bool,
     /// How often newer figures were requested.
     pub(crate) refreshed: usize,
 }
@@ -25,13 +27,27 @@ pub(crate) struct FakeLibvirt {
 impl FakeLibvirt {
     /// Knows this domain, and figures of it that are new.
     pub(crate) fn with_figures(domain: Domain, figures: Figures) -> Self {
-        Self { snapshot: Some(snapshot([(domain, Some(figures))])), refreshed: 0 }
+        Self { snapshot: Some(snapshot([(domain, Some(figures))])), ..Self::default() }
+    }
+
+    /// Knows this domain, and nothing else yet.
+    pub(crate) fn without_figures(domain: Domain) -> Self {
+        Self { snapshot: Some(snapshot([(domain, None)])), ..Self::default() }
+    }
+
+    /// Does not answer.
+    pub(crate) fn silent() -> Self {
+        Self { is_silent: true, ..Self::default() }
     }
 }
 
 impl Libvirt for FakeLibvirt {
     fn snapshot(&self) -> Result<&Arc<Snapshot>, Absent> {
-        self.snapshot.as_ref().ok_or(Absent::plain("this host does not ask libvirt"))
+        let why = match self.is_silent {
+            true => "libvirt does not answer on this host",
+            false => "this host does not ask libvirt",
+        };
+        self.snapshot.as_ref().ok_or(Absent::plain(why))
     }
 
     fn refresh(&mut self, _: Uuid, _: Instant) {

@@ -56,7 +56,7 @@ pub enum Change {
 impl Requester {
     /// A guest that has asked nothing yet, and of which only the name is known.
     ///
-    /// `time_shift`: by how much the times of its incidents are shifted, less than a minute. It is
+    /// `time_shift`: by how much the times of its incidents are moved back, less than a minute. It is
     /// secret for each guest, because exact times would prove that two guests share a host.
     pub fn new(
         name: Name,

@@ -54,7 +54,13 @@ pub fn run(socket: &Path, definitions: &Path) {
     let listener = listening(socket);
     let user = geteuid().as_raw();
     let directory = definitions.to_owned();
-    let options = Options { directory, owner: user, caller: user, ends_when_idle: false };
+    let options = Options {
+        directory,
+        owner: user,
+        caller: user,
+        ends_when_idle: false,
+        kills_strays: false,
+    };
     thread::spawn(move || serve(&listener, &options));
 }
 

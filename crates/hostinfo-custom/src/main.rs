@@ -9,12 +9,13 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use clap::Parser as _;
-use hostinfo_custom::runner::{self, Options};
+use hostinfo_custom::runner::{self, Options, apart};
 use nix::unistd::User;
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
 };
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::{clear_ambient_capability_set, set_thread_groups};
 
 /// Whoever writes definitions has commands run, so they are root's.
@@ -30,6 +31,14 @@ fn main() -> anyhow::Result<()> {
     // Where it may act as other users, its groups are not theirs, and std leaves them to whoever is not root. Elsewhere
     // the kernel refuses this, and commands have the groups of its own user.
     let _ = set_thread_groups(&[]);
+    // Commands may have its user, but they cannot trace it.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    if !apart::is_offered() {
+        eprintln!(
+            "the kernel does not offer Landlock as Linux 5.19 does, or the service's filter refuses it: commands of the same \
+             user can reach each other's processes"
+        );
+    }
     let Some(caller) = User::from_name(&args.user)? else {
         bail!("there is no user {}: name that of hostinfod with --user", args.user);
     };
@@ -38,6 +47,7 @@ fn main() -> anyhow::Result<()> {
         owner: OWNER,
         caller: caller.uid.as_raw(),
         ends_when_idle: args.listen.is_none(),
+        kills_strays: true,
     };
     match args.listen {
         Some(path) => runner::serve(listening(&path)?, &options)?,

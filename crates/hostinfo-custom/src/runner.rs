@@ -3,8 +3,10 @@
 //! It reads the definitions itself, anew for each run, and believes nothing else: hostinfod names a definition and a
 //! guest, never a command. What a command may take in time, output and company is bounded here, whatever is asked.
 
+pub mod apart;
 mod child;
 mod order;
+mod strays;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -15,10 +17,11 @@ use nix::sys::socket::{getsockopt, sockopt};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::SocketFlags;
+use rustix::process::Pid;
 
 use crate::account::Accounts;
 use crate::directory::{self, Found};
-use crate::limits::{IDLE, LOOK_EVERY, OUTPUT_MAX, REQUEST_WITHIN, RUNS_MAX};
+use crate::limits::{IDLE, LOOK_EVERY, LOOKS_FOR_STRAYS, OUTPUT_MAX, REQUEST_WITHIN, RUNS_MAX};
 use crate::message::{self, Answer};
 use child::Child;
 use order::Order;
@@ -34,18 +37,31 @@ pub struct Options {
     pub caller: u32,
     /// Whether it ends when nobody has asked for [`IDLE`].
     pub ends_when_idle: bool,
+    /// Whether it kills what commands leave outside their process groups, which takes a process that has no other children
+    /// and no other threads: always true, except in tests.
+    pub kills_strays: bool,
 }
 
 /// Serves whoever connects to `listener`.
 ///
 /// # Errors
-/// If it is no socket that somebody listens at, or the kernel is out of descriptors.
+/// If it is no socket that somebody listens at, the kernel is out of descriptors, or /proc cannot be read.
 pub fn serve(listener: impl AsFd, options: &Options) -> io::Result<()> {
     let read = || {
         let accounts = Accounts::of_host();
         (directory::read(&options.directory, options.owner, &accounts), accounts)
     };
-    Runner::new(read, options.caller).serve(listener, options.ends_when_idle)
+    let mut runner = Runner::new(read, options.caller);
+    if options.kills_strays {
+        runner.kills_strays = strays::adopt()?;
+        if !runner.kills_strays {
+            eprintln!(
+                "hostinfo-run has children that it did not start, so processes that commands leave behind are killed only \
+                 in their process groups: start hostinfo-run as a process of its own"
+            );
+        }
+    }
+    runner.serve(listener, options.ends_when_idle)
 }
 
 /// What is running.
@@ -61,6 +77,10 @@ pub(crate) struct Runner<R> {
     /// file system may take days. They do not occupy a place, and nothing of the same statistic runs beside them, so
     /// there are never more of them than statistics and places.
     dying: Vec<(Box<str>, Child)>,
+    /// Whether whatever has no other parent any more is a child of this process, and a command's.
+    kills_strays: bool,
+    /// How often it looks for such processes before the next run ends.
+    looks: u32,
 }
 
 /// A caller's connection.
@@ -83,13 +103,14 @@ enum State {
 impl<R: Fn() -> (Found, Accounts)> Runner<R> {
     /// Nothing is running yet.
     pub(crate) fn new(read: R, caller: u32) -> Self {
-        Self { read, caller, runs: Vec::new(), has_pidfds: true, dying: Vec::new() }
+        let (runs, dying) = (Vec::new(), Vec::new());
+        Self { read, caller, runs, has_pidfds: true, dying, kills_strays: false, looks: 0 }
     }
 
     /// See [`serve`].
     pub(crate) fn serve(mut self, listener: impl AsFd, ends_when_idle: bool) -> io::Result<()> {
         loop {
-            let is_idle = self.runs.is_empty() && self.dying.is_empty();
+            let is_idle = self.runs.is_empty() && self.dying.is_empty() && self.looks == 0;
             match self.wait(listener.as_fd()) {
                 Ok(false) if is_idle && ends_when_idle => return Ok(()),
                 Ok(false) => {}
@@ -100,14 +121,18 @@ impl<R: Fn() -> (Found, Accounts)> Runner<R> {
         }
     }
 
-    /// Sleeps until there is something to do. Returns true if somebody has connected and there is a place.
-    fn wait(&self, listener: BorrowedFd<'_>) -> Result<bool, Errno> {
+    /// The commands that are running or dying.
+    fn children(&self) -> Vec<&Child> {
         let running = self.runs.iter().filter_map(|run| match &run.state {
             State::Running(_, child) => Some(child),
             State::Silent | State::Waiting(_) => None,
         });
-        let children: Vec<&Child> =
-            running.chain(self.dying.iter().map(|(_, child)| child)).collect();
+        running.chain(self.dying.iter().map(|(_, child)| child)).collect()
+    }
+
+    /// Sleeps until there is something to do. Returns true if somebody has connected and there is a place.
+    fn wait(&self, listener: BorrowedFd<'_>) -> Result<bool, Errno> {
+        let children = self.children();
         let mut fds: Vec<PollFd<'_>> = Vec::new();
         // Others wait in the kernel until there is a place for them.
         let has_place = self.runs.len() < RUNS_MAX;
@@ -116,7 +141,7 @@ impl<R: Fn() -> (Found, Accounts)> Runner<R> {
         let ends = children.iter().filter_map(|child| child.pidfd());
         fds.extend(sockets.chain(ends).map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         let now = Instant::now();
-        let looks = children.iter().any(|child| child.pidfd().is_none());
+        let looks = self.looks > 0 || children.iter().any(|child| child.pidfd().is_none());
         let deadlines = self.runs.iter().map(|run| run.deadline);
         let until = deadlines.chain(looks.then(|| now + LOOK_EVERY)).min().unwrap_or(now + IDLE);
         let timeout = Timespec::try_from(until.saturating_duration_since(now));
@@ -154,11 +179,20 @@ impl<R: Fn() -> (Found, Accounts)> Runner<R> {
 
     /// Takes requests, starts commands, and answers those that ask for one that has ended or is past its deadline.
     fn turn(&mut self, now: Instant) {
+        let were_dying = self.dying.len();
         self.dying.retain_mut(|(_, child)| matches!(child.reap(), Ok(None)));
+        if self.dying.len() < were_dying {
+            self.looks = LOOKS_FOR_STRAYS;
+        }
         for run in std::mem::take(&mut self.runs) {
             if let Some(run) = self.advance(run, now) {
                 self.runs.push(run);
             }
+        }
+        if self.looks > 0 {
+            let known: Vec<Pid> = self.children().into_iter().map(Child::pid).collect();
+            let is_any_left = self.kills_strays && strays::kill(&known);
+            self.looks = if is_any_left { self.looks - 1 } else { 0 };
         }
     }
 
@@ -229,7 +263,9 @@ impl<R: Fn() -> (Found, Accounts)> Runner<R> {
         child.kill();
         let (output, errors) = (child.output(), child.errors());
         let status = if ended_by_itself { child.reap() } else { Ok(None) };
-        if !ended_by_itself {
+        if ended_by_itself {
+            self.looks = LOOKS_FOR_STRAYS;
+        } else {
             self.dying.push((name, child));
         }
         match status {

@@ -47,7 +47,13 @@ impl Host {
         bind(&listener, &SocketAddrUnix::new(self.socket()).unwrap()).unwrap();
         listen(&listener, 8).unwrap();
         let (user, directory) = (geteuid().as_raw(), self.definitions.path().to_owned());
-        let options = Options { directory, owner: user, caller: user, ends_when_idle: false };
+        let options = Options {
+            directory,
+            owner: user,
+            caller: user,
+            ends_when_idle: false,
+            kills_strays: false,
+        };
         std::thread::spawn(move || runner::serve(&listener, &options));
     }
 

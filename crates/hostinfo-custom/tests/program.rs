@@ -3,13 +3,15 @@
 // What surprises a test is to end it.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use hostinfo_custom::message::{Answer, PACKET_MAX};
+use hostinfo_custom::message::{Answer as Packet, PACKET_MAX};
+use hostinfo_custom::{Answer, Custom};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     AddressFamily, RecvFlags, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen,
@@ -62,7 +64,7 @@ fn refusal(path: &Path) -> String {
     let (length, _) =
         rustix::net::recv(&caller, packet.as_mut_slice(), RecvFlags::empty()).unwrap();
     packet.truncate(length);
-    let Some(Answer::Refused(why)) = Answer::parse(&packet) else { panic!("{packet:?}") };
+    let Some(Packet::Refused(why)) = Packet::parse(&packet) else { panic!("{packet:?}") };
     why
 }
 
@@ -99,6 +101,60 @@ fn without_systemd_the_runner_listens_itself_even_where_a_killed_one_left_its_so
     }
     assert!(path.exists());
     fs::remove_file(path).unwrap();
+}
+
+/// What a guest gets that waits.
+fn value(custom: &mut Custom, name: &str) -> String {
+    let asked = Instant::now();
+    loop {
+        assert!(asked.elapsed() < PATIENCE, "no answer");
+        match custom.value(name, "qemu-a", asked, Instant::now()) {
+            Answer::Ready(Ok(value)) => return value.to_string(),
+            Answer::Ready(Err(absent)) => panic!("{}", absent.reason),
+            Answer::Pending { .. } => {
+                custom.turn(Instant::now());
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+}
+
+/// Prints the numbers of two processes in sessions of their own that it leaves behind, of which one has started the
+/// other.
+const LEAVES: &str = "f=$(mktemp); \
+     setsid sh -c \"setsid sleep 1000 & echo \\$\\$ \\$! >$f; exec sleep 1000\" & \
+     until [ -s $f ]; do sleep 0.01; done; cat $f; rm $f";
+
+#[test]
+fn what_a_command_leaves_outside_its_process_group_is_killed_when_it_ends() {
+    // Definitions are root's.
+    if !geteuid().is_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (socket, file) = (folder.path().join("socket"), folder.path().join("x.toml"));
+    let words = format!("['/bin/sh', '-c', '''{LEAVES}''']");
+    let definition = format!("[custom.x]\nkind = 'info'\nhelp = 'h'\ncommand = {words}\n");
+    fs::write(&file, definition).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hostinfo-run"));
+    command.arg("--definitions").arg(folder.path()).args(["--user", "root", "--listen"]);
+    let _runner = Runner::start(command.arg(&socket));
+    let (mut custom, problems) = Custom::load(folder.path(), 0, &socket).unwrap();
+    assert_eq!(problems, []);
+    let begun = Instant::now();
+    while !socket.exists() {
+        assert!(begun.elapsed() < PATIENCE, "it does not listen");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let pids = value(&mut custom, "x");
+    assert_eq!(pids.split(' ').count(), 2, "{pids}");
+    for pid in pids.split(' ') {
+        while Path::new("/proc").join(pid).exists() {
+            assert!(begun.elapsed() < PATIENCE, "{pid} is left");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
 }
 
 #[test]

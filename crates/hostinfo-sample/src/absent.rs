@@ -129,7 +129,7 @@ impl Absent {
     }
 
     /// Whether no guest of the host has it.
-    pub(crate) fn is_of_host(&self) -> bool {
+    pub fn is_of_host(&self) -> bool {
         self.reason.starts_with("this host")
     }
 

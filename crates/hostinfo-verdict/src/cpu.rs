@@ -27,7 +27,7 @@ use reason::{Report, Whose};
 
 use crate::lost::{Lost, to_report};
 use crate::share::Share;
-use crate::verdict::{State, Verdict};
+use crate::verdict::Verdict;
 use crate::words::Words;
 use crate::{Interval, Permits, WAITED};
 
@@ -41,10 +41,9 @@ pub fn cpu(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     let parts: Option<Vec<_>> = interval.parts().map(Part::of).collect();
     let parts = parts.filter(|parts| !parts.is_empty());
     let (Some(parts), Some(whole)) = (parts, Part::of(interval.whole())) else {
-        return Verdict::new(
-            State::Unknown,
-            "this host does not measure how long your vCPUs ran and waited",
-        );
+        return interval.too_few(|| {
+            "this host does not measure how long your vCPUs ran and waited".to_owned()
+        });
     };
     let words = Words::new(permits, interval.length);
     let vcpus: Vec<_> = parts.iter().map(Part::vcpus).collect();

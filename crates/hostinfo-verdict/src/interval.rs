@@ -5,11 +5,16 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::sample::Sample;
+use crate::verdict::{State, Verdict};
 
 /// The samples that a verdict is about: all of one guest in one session, the oldest first.
 #[derive(Debug, Clone)]
 pub struct Interval<'a> {
     samples: Vec<(Duration, &'a Sample)>,
+    /// Until another sample is there, and the guest may ask again.
+    again: Duration,
+    /// As in [`Interval::with_devices_coming`].
+    pub(crate) are_devices_coming: bool,
     /// The first and the last sample, and the time between them.
     pub(crate) before: &'a Sample,
     pub(crate) after: &'a Sample,
@@ -23,7 +28,19 @@ impl<'a> Interval<'a> {
         let nothing = (Duration::ZERO, &*NOTHING);
         let (begin, before) = samples.first().copied().unwrap_or(nothing);
         let (end, after) = samples.last().copied().unwrap_or(nothing);
-        Self { samples, before, after, length: end.saturating_sub(begin) }
+        let length = end.saturating_sub(begin);
+        Self { samples, again: Duration::ZERO, are_devices_coming: false, before, after, length }
+    }
+
+    /// The same for a guest that can ask after `again`, and will find another sample then.
+    pub fn with_next(self, again: Duration) -> Self {
+        Self { again, ..self }
+    }
+
+    /// The same where figures of the guest's disks or interfaces, whichever are judged, may still come if the
+    /// samples have none: libvirt is expected to answer, and did not.
+    pub fn with_devices_coming(self, are_devices_coming: bool) -> Self {
+        Self { are_devices_coming, ..self }
     }
 
     /// The length of the interval in whole seconds, as verdicts name it.
@@ -33,7 +50,18 @@ impl<'a> Interval<'a> {
 
     /// The interval without the samples that lack what is needed.
     pub(crate) fn with(&self, needed: impl Fn(&Sample) -> bool) -> Self {
-        Self::new(self.samples.iter().filter(|(_, sample)| needed(sample)).copied().collect())
+        let samples = self.samples.iter().filter(|(_, sample)| needed(sample)).copied().collect();
+        let Self { again, are_devices_coming, .. } = *self;
+        Self { again, are_devices_coming, ..Self::new(samples) }
+    }
+
+    /// The verdict for this interval [with](Self::with) what is needed, if that is too little: `never` where no sample
+    /// has it, but a sample may lack something for a moment, as when the guest has just started.
+    pub(crate) fn too_few(&self, never: impl FnOnce() -> String) -> Verdict {
+        match self.samples.is_empty() {
+            true => Verdict::new(State::Unknown, never()),
+            false => Verdict::ask_again(self.again),
+        }
     }
 
     /// From the first sample to the last.

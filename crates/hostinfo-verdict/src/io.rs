@@ -33,7 +33,7 @@ pub fn io(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     let told = interval.with(|s| s.io.has_figures());
     let (whole, disks) = (told.whole(), uses(&told.whole()));
     let Some(most) = disks.first() else {
-        return reason::too_little_known(interval, &told, permits);
+        return told.too_few(|| reason::untold(interval, permits));
     };
     let (interval, words) = (&told, Words::new(permits, told.length));
     if let Some(held_up) = held_up(&whole, WAITED) {
@@ -51,7 +51,7 @@ pub fn io(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
         None if disks.iter().all(Use::is_idle) => words
             .verdict(State::Ok, format!("your disks completed no operation in {}", words.window())),
         None => {
-            let reason = format!("your disks answered in time{}", most.took(None, words));
+            let reason = format!("your disks answered in time{}", most.mean(words));
             words.verdict(State::Ok, reason)
         }
     }

@@ -20,7 +20,7 @@ mod reason;
 use reason::Report;
 
 use crate::lost::to_report;
-use crate::verdict::{State, Verdict};
+use crate::verdict::Verdict;
 use crate::words::Words;
 use crate::{Interval, Permits};
 
@@ -32,10 +32,8 @@ pub fn memory(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     });
     let parts: Option<Vec<_>> = interval.parts().map(|part| part::lost(&part)).collect();
     let Some(parts) = parts.filter(|parts| !parts.is_empty()) else {
-        return Verdict::new(
-            State::Unknown,
-            "this host does not measure how long you waited for memory",
-        );
+        return interval
+            .too_few(|| "this host does not measure how long you waited for memory".to_owned());
     };
     let whole = interval.whole();
     let words = Words::new(permits, interval.length);

@@ -28,17 +28,18 @@ const HOST_LOSSY: Share = Share::percent(1);
 /// Judges drops at the guest's interfaces against their limits and the host's drops.
 pub fn net(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     // libvirt does not always answer in time for a sample.
-    let interval = interval.with(|s| s.net.has_figures());
-    let words = Words::new(permits, interval.length);
-    let (whole, uses) = (interval.whole(), uses(&interval.whole()));
+    let told = interval.with(|s| s.net.has_figures());
+    let words = Words::new(permits, told.length);
+    let (whole, uses) = (told.whole(), uses(&told.whole()));
     if uses.is_empty() {
-        return Verdict::new(State::Unknown, reason::too_little_known(&interval));
+        let words = Words::new(permits, interval.length);
+        return told.too_few(|| words.untold("network interfaces", interval));
     }
     if let Some((at, cause)) = held_up(&whole) {
         return reason::held_up(&at, cause, words);
     }
-    let parts = interval.parts().map(|part| (part.length, held_up(&part).is_some()));
-    let span = burst(parts).and_then(|burst| interval.span(burst));
+    let parts = told.parts().map(|part| (part.length, held_up(&part).is_some()));
+    let span = burst(parts).and_then(|burst| told.span(burst));
     if let Some((span, (at, cause))) = span.and_then(|span| Some((span, held_up(&span)?))) {
         let words = words.of_burst(span.length, at.may_be_named(words));
         return reason::held_up(&at, cause, words);

@@ -5,9 +5,9 @@ use std::time::Duration;
 use hostinfo_catalog::StatId;
 use hostinfo_wire::name::is_segment;
 
-use crate::Permits;
 use crate::share::Share;
 use crate::verdict::{State, Verdict};
+use crate::{Interval, Permits};
 
 /// The longest name of a device in a sentence. libvirt's target names have a few letters.
 const NAME_MAX: usize = 32;
@@ -84,6 +84,19 @@ impl<'a> Words<'a> {
         match self.burst {
             Some(_) => "that time".to_owned(),
             None => format!("the last {}", seconds(self.length)),
+        }
+    }
+
+    /// Why there are no figures of devices of that kind. Guests take the first words `this host` for lasting.
+    pub(crate) fn untold(&self, devices: &str, interval: &Interval<'_>) -> String {
+        match interval.are_devices_coming {
+            true => format!(
+                "for now there are no figures of your {devices}: libvirt gave this host none in {}",
+                self.window()
+            ),
+            false => {
+                format!("this host has no figures of your {devices}: they come from libvirt")
+            }
         }
     }
 

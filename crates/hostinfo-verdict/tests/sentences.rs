@@ -115,7 +115,8 @@ fn each_cause_has_its_sentence() {
         let [cause, figures @ .., sentence] = lines.as_slice() else { panic!("{told}") };
         let figures = Figures::read(figures);
         let samples = [0, 1].map(|times| figures.sample(times));
-        let interval = Interval::new(vec![(Duration::ZERO, &samples[0]), (MINUTE, &samples[1])]);
+        let interval = Interval::new(vec![(Duration::ZERO, &samples[0]), (MINUTE, &samples[1])])
+            .with_devices_coming(figures.0.contains_key("COMING"));
         let has = |group: &str| figures.0.keys().any(|name| name.starts_with(group));
         let judge = match () {
             () if has("vm.cpu.") => cpu,
@@ -126,5 +127,5 @@ fn each_cause_has_its_sentence() {
         assert_eq!(judge(&interval, &|_, _| true).to_string(), *sentence, "{cause}");
         causes += 1;
     }
-    assert_eq!(causes, 51);
+    assert_eq!(causes, 53);
 }

@@ -46,6 +46,19 @@ pub(crate) fn silent(path: &Path, others: &Others) -> Option<String> {
     })
 }
 
+/// An interval that is used up: `copies` of this program may have asked.
+pub(crate) fn too_soon(copies: &Others) -> String {
+    let serve = "with hostinfo serve, each gets answers";
+    match copies.named() {
+        named if named.is_empty() => {
+            format!("All programs of this guest share its interval: {serve}.")
+        }
+        named => format!(
+            "{named} may have asked. All programs of this guest share its interval: {serve}."
+        ),
+    }
+}
+
 /// Whether one program is to blame.
 fn is_one(others: &Others) -> bool {
     others.holders.len() == 1
@@ -105,6 +118,14 @@ mod tests {
         assert!(
             silent(port(), &agetty).unwrap().starts_with("agetty (PID 412) reads from /dev/ttyS1 ")
         );
+    }
+
+    #[test]
+    fn copies_that_may_have_used_up_the_interval_are_named() {
+        let shared = "All programs of this guest share its interval: with hostinfo serve, each gets answers.";
+        assert_eq!(too_soon(&NOBODY), shared);
+        let told = format!("hostinfo top (PID 412) may have asked. {shared}");
+        assert_eq!(too_soon(&seen("hostinfo top", false)), told);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What plain `hostinfo` shows: is it me or my host? At most eight lines.
+//! What plain `hostinfo` shows: is it me or my host? At most eight lines, of which the host's long reasons take more
+//! than one row of 80 columns: no fact is cut.
 
 use std::time::Duration;
 
@@ -207,6 +208,7 @@ fn host_of(reply: &Reply) -> Option<Row> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wrap::wrapped;
     use proptest::prelude::*;
 
     fn reply(lines: &[&str]) -> Vec<Line> {
@@ -259,6 +261,19 @@ It is the host (CPU time). To show whoever runs it: hostinfo diagnose
 "
         );
         assert!(!shown.partial && shown.refusals.is_empty());
+    }
+
+    #[test]
+    fn where_all_is_well_a_resource_takes_one_row_of_80_columns() {
+        let told = include_str!("../../hostinfo-verdict/fixtures/sentences.txt");
+        let well = told.lines().filter(|line| line.starts_with("ok: "));
+        // That some of its memory is swapped out is not the usual case.
+        let well: Vec<&str> = well.filter(|line| !line.contains(" but ")).collect();
+        assert_eq!(well.len(), 4);
+        for told in well {
+            let rows = wrapped(&format!("memory    {told}\n"), 80).lines().count();
+            assert_eq!(rows, 1, "{told}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::diagnose::report::Diagnosis;
 use crate::exit::{Failure, USAGE};
 use crate::host::Host;
 use crate::output::Shown;
-use crate::progress::Progress;
+use crate::progress::{Progress, announce};
 use crate::question::Question;
 use crate::reply::Line;
 use crate::system::{own_roots, page_size};
@@ -37,6 +37,9 @@ const ASK_EVERY: Duration = Duration::from_secs(60);
 
 /// How often to count the tasks that want to run.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What takes that long.
+const OBSERVING: &str = "observing the host and this guest";
 
 /// How long to wait for a verdict that is still missing at the end, without `--wait`, and for a host
 /// that does not answer then: a daemon that is restarted is back within seconds.
@@ -66,7 +69,9 @@ pub(crate) fn run(
     };
     let is_plugin = format == Format::Nagios;
     let time = options.time.unwrap_or(if is_plugin { PLUGIN_TIME } else { TIME });
-    let diagnosis = match look(host, &own_roots(), time, options) {
+    // Programs read the other formats. Where the text goes to a file, cron would mail this line alone.
+    let is_announced = format == Format::Text && host.is_awaited();
+    let diagnosis = match look(host, &own_roots(), time, options, is_announced) {
         Err(failure) if is_plugin => {
             let text = plugin_line(Level::Unknown, &failure.to_string(), "");
             return Ok(Shown { text, status: Some(Level::Unknown as u8), ..Shown::default() });
@@ -106,12 +111,13 @@ fn status(conclusion: Conclusion) -> u8 {
     }
 }
 
-/// Observes for `time`. The host is asked at the beginning, so that it starts to observe as well.
+/// Observes for `time`, and says so beforehand if that `is_announced`. The host is asked at the beginning, so that it starts to observe as well.
 fn look(
     host: &mut Host<'_>,
     roots: &Roots,
     time: Duration,
     options: &Diagnose,
+    is_announced: bool,
 ) -> Result<Diagnosis, Failure> {
     let question = Question::get(&["verdict", "*"]);
     let start = Instant::now();
@@ -127,7 +133,10 @@ fn look(
         answer => heard.add(answer),
     }
 
-    let mut progress = Progress::new(time, "observing the host and this guest");
+    if is_announced {
+        announce(time, OBSERVING);
+    }
+    let mut progress = Progress::new(time, OBSERVING);
     let mut asked = start;
     while let Some(left) = time.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
         progress.show(left);

@@ -9,13 +9,12 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use hostinfo_catalog::resolve;
 
-use crate::args;
 use crate::broken::Broken;
-use crate::nearest;
 use crate::output::stderr_columns;
 use crate::port::OpenError;
 use crate::way::Way;
 use crate::wrap::wrapped;
+use crate::{args, blame, nearest, system};
 
 /// A host answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,7 +167,13 @@ pub(crate) fn code(result: Result<Outcome, Failure>) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(failure) => {
-            complain(&failure);
+            match failure {
+                Failure::TooSoon(_) => {
+                    let copies = system::copies(&args::commands());
+                    complain(format_args!("{failure}\n{}", blame::too_soon(&copies)));
+                }
+                _ => complain(&failure),
+            }
             ExitCode::from(failure.status())
         }
     }

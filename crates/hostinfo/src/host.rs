@@ -172,6 +172,11 @@ impl<'a> Host<'a> {
         self.options.wait
     }
 
+    /// Whether somebody waits for the answer to read it: it neither goes to a file nor comes again and again.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.options.every.is_none() && self.options.output.is_none()
+    }
+
     /// Releases the port until the next request, as others may want to use it.
     pub(crate) fn let_go(&mut self) {
         self.connection = None;

@@ -27,6 +27,7 @@ mod recording;
 mod remedy;
 mod reply;
 mod report;
+mod sampler;
 #[cfg(unix)]
 mod serve;
 mod system;

@@ -1,10 +1,11 @@
-//! Shows a line on a terminal during a wait, and removes it afterwards.
+//! Shows a line on a terminal during a wait, and removes it afterwards; elsewhere, a line that stays.
 
 use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
+use crate::exit::complain;
 use crate::output::stderr_columns;
 use crate::units;
 
@@ -25,6 +26,14 @@ pub(crate) fn wait(time: Duration, what: &str) {
         }
         progress.show(left);
         std::thread::sleep(left.min(TICK));
+    }
+}
+
+/// Says once what takes so long where stderr is no terminal, on which a line could change: whoever runs this through
+/// ssh, or reads its log, would see nothing.
+pub(crate) fn announce(time: Duration, what: &str) {
+    if time >= LONG_WAIT && stderr_columns().is_none() {
+        complain(format_args!("{what} for {}", units::duration(time)));
     }
 }
 

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use crate::args::{Format, Options, Record};
 use crate::exit::{Failure, Outcome, complain};
-use crate::host::Host;
 use crate::recorder::Recorder;
 use crate::recording::{Begin, Entry, HEAD, joint};
+use crate::sampler::Sampler;
 use crate::system::{WHY_NO_OWN_VIEW, on_end_by_signal, open_to_append, own_roots};
 use crate::units::{self, counted};
 
@@ -58,17 +58,15 @@ pub(crate) fn run(options: &Options, record: &Record) -> Result<Outcome, Failure
         }
         complain(end(&file, lock(&until_now).samples));
     })?;
-    // A sample does not wait for a host that may not be asked yet.
-    let options = options.impatient();
-    let (mut host, mut recorder) = (Host::new(&options), Recorder::new(own_roots()));
+    let mut sampler = Sampler::start(Recorder::new(own_roots()), options);
     let (begin, mut told) = (Instant::now(), String::new());
     loop {
         let start = Instant::now();
-        let entries = recorder.turn(&mut host, jiff::Timestamp::now().as_second());
-        // Meanwhile others may want to use the port.
-        host.let_go();
+        sampler.ask();
+        let entries = sampler.turn(start + every);
         lock(&written).add(&entries).map_err(failed)?;
-        if let Some(notice) = notice(&entries, &recorder, every).filter(|notice| *notice != told) {
+        let notice = notice(&entries, &sampler.recorder, every);
+        if let Some(notice) = notice.filter(|notice| *notice != told) {
             complain(&notice);
             told = notice;
         }

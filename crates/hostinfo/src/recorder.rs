@@ -1,4 +1,4 @@
-//! Samples of both views, one after the other: `record` writes them to a file, and `top` shows them.
+//! What is recorded of both views: samples, and news of the host. When they are taken is up to `sampler`.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ const REASON_EVERY: Duration = Duration::from_secs(60);
 const SAME_EVERY: Duration = Duration::from_secs(300);
 
 /// How soon to ask again where no host has answered twice in a row, at the latest, and as a multiple of the time that
-/// the attempt took: during an attempt, the guest is not observed either. One failure may be a daemon that is
+/// the attempt took: during an attempt, no other program can use the port. One failure may be a daemon that is
 /// restarted, and that there is no device is known at once.
 const AWAY_MAX: Duration = Duration::from_secs(30);
 const AWAY_TIMES: u32 = 4;
@@ -48,6 +48,29 @@ impl Last {
 /// A wait that is worth it: a guest whose interval is as long as the time between two samples is too early by
 /// some milliseconds, and would otherwise have every other of its host's figures.
 const SOON: Duration = Duration::from_millis(500);
+
+/// The host's answer to one question.
+pub(crate) struct Answer {
+    asked: Instant,
+    came: Instant,
+    lines: Result<Vec<Line>, Failure>,
+}
+
+impl Answer {
+    /// Asks the host, and waits for its answer.
+    pub(crate) fn of(host: &mut Host<'_>) -> Self {
+        let asked = Instant::now();
+        let question = Question::get(&["verdict", "*"]);
+        let mut lines = host.ask(&question);
+        if let Err(Failure::TooSoon(wait)) = lines
+            && wait <= SOON
+        {
+            host.sit_out(wait, "too soon to ask, asking again");
+            lines = host.ask(&question);
+        }
+        Self { asked, came: Instant::now(), lines }
+    }
+}
 
 /// The state from the last sample.
 pub(crate) struct Recorder {
@@ -101,51 +124,44 @@ impl Recorder {
         not_before.checked_duration_since(Instant::now())
     }
 
-    /// Takes one sample, and collects news. The first call has no sample yet: what both sides count is only
-    /// known between two moments.
-    pub(crate) fn turn(&mut self, host: &mut Host<'_>, time: i64) -> Vec<Entry> {
-        let asked = Instant::now();
-        let is_due = self.not_before.is_none_or(|not_before| asked >= not_before);
-        let question = Question::get(&["verdict", "*"]);
-        let mut answer = is_due.then(|| host.ask(&question));
-        if let Some(Err(Failure::TooSoon(wait))) = answer
-            && wait <= SOON
-        {
-            host.sit_out(wait, "too soon to ask, asking again");
-            answer = Some(host.ask(&question));
-        }
-        self.take(answer, time, asked, Instant::now())
+    /// Whether the host may be asked.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.not_before.is_none_or(|not_before| now >= not_before)
     }
 
-    /// The same with the host's answer, if it was asked.
-    fn take(
-        &mut self,
-        answer: Option<Result<Vec<Line>, Failure>>,
-        time: i64,
-        asked: Instant,
-        now: Instant,
-    ) -> Vec<Entry> {
+    /// Looks at this guest for the first time, unless it has been looked at: what both sides count is only known
+    /// between two moments. Returns whether it was the first time.
+    pub(crate) fn begin(&mut self, now: Instant) -> bool {
+        let is_first = self.moment.is_none();
+        if is_first {
+            self.moment = Some(Moment::take(&self.roots, now));
+        }
+        is_first
+    }
+
+    /// Takes one sample, and collects news: with the host's answer, if there is one since the last sample.
+    pub(crate) fn take(&mut self, answer: Option<Answer>, time: i64, now: Instant) -> Vec<Entry> {
         let mut sample = Sample::at(time, Heard::TooSoon);
         let mut entries = Vec::new();
         match answer {
             None if self.last != Last::Answered => sample.heard = Heard::Silence,
             None => {}
-            Some(Ok(lines)) => {
+            Some(Answer { lines: Ok(lines), came, .. }) => {
                 self.last = Last::Answered;
                 self.silence.clear();
                 let reply = Reply::of(&lines);
-                entries.extend(self.news(time, &reply, now));
-                self.hear(&mut sample, reply, now);
+                entries.extend(self.news(time, &reply, came));
+                self.hear(&mut sample, reply, came);
             }
-            Some(Err(Failure::TooSoon(wait))) => {
+            Some(Answer { lines: Err(Failure::TooSoon(wait)), came, .. }) => {
                 self.last = Last::Answered;
-                self.not_before = Some(now + wait);
+                self.not_before = Some(came + wait);
             }
-            Some(Err(failure)) => {
+            Some(Answer { lines: Err(failure), asked, came }) => {
                 let before = std::mem::replace(&mut self.last, Last::of(&failure));
                 let is_away = (before, self.last) == (Last::Absent, Last::Absent);
-                let pause = AWAY_TIMES * now.duration_since(asked);
-                self.not_before = is_away.then_some(now + pause.min(AWAY_MAX));
+                let pause = AWAY_TIMES * came.duration_since(asked);
+                self.not_before = is_away.then_some(came + pause.min(AWAY_MAX));
                 sample.heard = Heard::Silence;
                 let why = line(failure.to_string().lines().next().unwrap_or_default());
                 if why != self.silence {
@@ -299,9 +315,10 @@ mod tests {
             cost: Duration,
         ) -> Vec<Entry> {
             let line = |text: &&str| Line { code: Code::Done, text: (*text).to_owned() };
-            let answer = answer.map(|lines| lines.iter().map(line).collect());
+            let lines = answer.map(|lines| lines.iter().map(line).collect());
             let asked = self.start + Duration::from_secs(seconds.into());
-            self.recorder.take(Some(answer), i64::from(seconds), asked, asked + cost)
+            let came = asked + cost;
+            self.recorder.take(Some(Answer { asked, came, lines }), i64::from(seconds), came)
         }
     }
 
@@ -352,10 +369,7 @@ mod tests {
         assert_eq!(told[0], Entry::Silence { time: 20, why: "nobody".to_owned() });
         assert_eq!(sample(&told).heard, Heard::Silence);
         assert_eq!(played.at(30, Err(silent())).len(), 1, "once");
-        assert_eq!(
-            sample(&played.recorder.take(None, 40, Instant::now(), Instant::now())).heard,
-            Heard::Silence
-        );
+        assert_eq!(sample(&played.recorder.take(None, 40, Instant::now())).heard, Heard::Silence);
         let back = played.at(60, Ok(&["verdict.cpu=ok: x"]));
         assert_eq!(sample(&back).state(0), Some(State::Ok), "its port is back");
     }

@@ -18,7 +18,8 @@ pub(crate) use own::{
     SERIAL,
     // Why the guest's own kernel is not looked at, if it is not.
     WHY_NO_OWN_VIEW,
-    // Ways to the host, and what has them open.
+    // Ways to the host, what has them open, and who else asks.
+    copies,
     is_socket,
     // What to do before a signal ends this program.
     on_end_by_signal,

@@ -15,9 +15,9 @@ use ratatui_core::text::Text;
 
 use crate::args::{Format, Options};
 use crate::exit::{Failure, Outcome};
-use crate::host::Host;
 use crate::recorder::Recorder;
 use crate::recording::Entry;
+use crate::sampler::Sampler;
 use crate::system::{RawTty, own_roots};
 use crate::top::backend::{Tty, size};
 use crate::top::screen::{HEIGHT_LEAST, WIDTH_LEAST, screen};
@@ -31,7 +31,7 @@ const EVERY: Duration = Duration::from_secs(2);
 /// how often it wakes up.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// The most samples waiting to be shown: while the terminal accepts no output, none are taken.
+/// The most looks waiting to be shown: while the terminal accepts no output, none are taken.
 const WAITING_MAX: usize = 4;
 
 /// What the user wants.
@@ -67,35 +67,43 @@ pub(crate) fn run(options: &Options) -> Result<Outcome, Failure> {
     let glyphs = Glyphs::of_terminal(variable);
     let tty = RawTty::enter()?;
     let every = options.every.unwrap_or(EVERY);
-    // A sample does not wait for a host that may not be asked yet.
-    let samples = start(options.impatient(), every);
-    let shown = show(&tty, &samples, glyphs, every);
+    let looks = start(options.clone(), every);
+    let shown = show(&tty, &looks, glyphs, every);
     // Restore the terminal before printing any message.
     drop(tty);
     shown.map(|()| Outcome::Complete)
 }
 
-/// What there is after one look: news and a sample, how long the host may not be asked yet, and of which
-/// resources this guest has no device.
-struct Turn {
+/// What there is after one look.
+struct Look {
+    /// News and a sample.
     entries: Vec<Entry>,
+    /// When the host was asked, if it has not answered yet.
+    asked: Option<Instant>,
+    /// How long the host may not be asked yet.
     wait: Option<Duration>,
+    /// The resources of which this guest has no device.
     lacking: Vec<&'static str>,
 }
 
-/// Takes samples in a thread of its own: a host may take seconds to answer, and keys must not wait.
-fn start(options: Options, every: Duration) -> Receiver<Turn> {
-    let (samples, taken) = sync_channel(WAITING_MAX);
+/// Takes samples in a thread of its own: keys do not wait for them.
+fn start(options: Options, every: Duration) -> Receiver<Look> {
+    let (looks, taken) = sync_channel(WAITING_MAX);
     thread::spawn(move || {
-        let mut host = Host::new(&options);
-        let mut recorder = Recorder::live(own_roots());
+        let mut sampler = Sampler::start(Recorder::live(own_roots()), &options);
+        let look = |sampler: &Sampler, entries| {
+            let (asked, wait) = (sampler.asked(), sampler.recorder.wait());
+            Look { entries, asked, wait, lacking: own_roots().lacking() }
+        };
         loop {
             let start = Instant::now();
-            let entries = recorder.turn(&mut host, jiff::Timestamp::now().as_second());
-            // Meanwhile others may want to use the port.
-            host.let_go();
-            let (wait, lacking) = (recorder.wait(), own_roots().lacking());
-            if samples.send(Turn { entries, wait, lacking }).is_err() {
+            sampler.ask();
+            // The screen says that the host is being waited for.
+            if looks.send(look(&sampler, Vec::new())).is_err() {
+                return;
+            }
+            let entries = sampler.turn(start + every);
+            if looks.send(look(&sampler, entries)).is_err() {
                 return;
             }
             thread::sleep(every.saturating_sub(start.elapsed()));
@@ -106,17 +114,18 @@ fn start(options: Options, every: Duration) -> Receiver<Turn> {
 
 fn show(
     tty: &RawTty,
-    samples: &Receiver<Turn>,
+    looks: &Receiver<Look>,
     glyphs: Glyphs,
     every: Duration,
 ) -> Result<(), Failure> {
     let mut terminal = Terminal::new(Tty::new(std::env::var_os("NO_COLOR")))?;
-    let mut state = State::new(every);
+    let (mut state, mut asked) = (State::new(every), None);
     loop {
-        while let Ok(Turn { entries, wait, lacking }) = samples.try_recv() {
-            (state.wait, state.lacking) = (wait, lacking);
-            entries.into_iter().for_each(|entry| state.add(entry));
+        while let Ok(look) = looks.try_recv() {
+            (asked, state.wait, state.lacking) = (look.asked, look.wait, look.lacking);
+            look.entries.into_iter().for_each(|entry| state.add(entry));
         }
+        state.waited = asked.map(|asked| asked.elapsed());
         terminal.draw(|frame| {
             let area = frame.area();
             let lines = screen(&state, area.width.into(), area.height.into(), glyphs);

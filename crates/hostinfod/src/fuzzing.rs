@@ -1,6 +1,6 @@
 //! Entry points for `fuzz/`. Not part of the program.
 #![cfg(fuzzing)]
-#![allow(dead_code, reason = "only what reads settings and handovers is looked at")]
+#![allow(dead_code, unused_imports, reason = "only what reads settings and handovers is looked at")]
 
 mod args;
 mod handover;

@@ -135,11 +135,18 @@ impl Handover<Host> {
     /// # Errors
     /// [`Refused`], but for [`Refused::Unreadable`].
     pub(crate) fn parse(text: &[u8]) -> Result<Self, Refused> {
-        match serde_json::from_slice(text)? {
-            Head { version: VERSION, .. } => {}
-            Head { version, release } => return Err(Refused::Version { release, version }),
+        let read = serde_json::from_slice::<Self>(text);
+        // Read a second time only to say whose it is: with 10,000 guests it has 9 MB.
+        let Head { version, release } = match &read {
+            Ok(Self { version, release, .. }) => {
+                Head { version: *version, release: release.clone() }
+            }
+            Err(_) => serde_json::from_slice(text)?,
+        };
+        if version != VERSION {
+            return Err(Refused::Version { release, version });
         }
-        let handover: Self = serde_json::from_slice(text)?;
+        let handover = read?;
         handover.guests.check().map_err(Refused::Invalid)?;
         Ok(handover)
     }

@@ -302,7 +302,8 @@ impl Libvirt {
 
 impl hostinfo_answer::Libvirt for Libvirt {
     fn snapshot(&self) -> Result<&Arc<Snapshot>, Absent> {
-        self.known().ok_or(if self.helper.is_some() { SILENT } else { NOT_ASKED })
+        let is_never_asked = || self.helper.is_none() || self.is_not_there();
+        self.known().ok_or_else(|| if is_never_asked() { NOT_ASKED } else { SILENT })
     }
 
     fn refresh(&mut self, domain: Uuid, now: Instant) {

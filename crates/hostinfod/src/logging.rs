@@ -69,6 +69,13 @@ impl Logging {
         Ok(Self { filter: handle, file, left_out, told: 0 })
     }
 
+    /// A log that nothing is written to.
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        let (_, filter) = reload::Layer::new(targets(&Log::default()));
+        Self { filter, file: None, left_out: LeftOut::default(), told: 0 }
+    }
+
     /// Logs how many lines were left out, as soon as lines can be written again.
     pub(crate) fn tell_left_out(&mut self) {
         self.left_out.tell(&mut self.told, |count| {

@@ -83,17 +83,24 @@ impl Lab {
     }
 
     /// A fake guest: run by root, behind a socket of that name with the same mode as libvirt's. A
-    /// request made before hostinfo connects waits until it does.
+    /// request made before hostinfo connects waits until it does. Once it has hung up, it may connect again.
     ///
     /// # Errors
     /// There is no free port for it.
     pub fn fake_guest(&self, name: &str) -> Result<FakeGuest> {
+        self.fake_guest_at(&format!("/var/lib/hostinfo/{name}"))
+    }
+
+    /// The same behind a socket at that path.
+    ///
+    /// # Errors
+    /// There is no free port for it.
+    pub fn fake_guest_at(&self, socket: &str) -> Result<FakeGuest> {
         let taken = self.host.borrow_mut().consoles.pop_front();
         let (port, stream) = taken.context("no port is left")?;
         let port = format!("/dev/virtio-ports/lab.{}", qemu::console(port));
-        let socket = format!("/var/lib/hostinfo/{name}");
         self.sh(&format!(
-            "setsid socat UNIX-LISTEN:{socket},mode=775 {port} </dev/null >>/run/lab/socat 2>&1 &
+            "setsid socat UNIX-LISTEN:{socket},mode=775,fork {port} </dev/null >>/run/lab/socat 2>&1 &
              until [ -S {socket} ]; do sleep 0.1; done"
         ))?;
         FakeGuest::over(stream, PATIENCE)

@@ -11,16 +11,13 @@ const APART: &str = "<cputune><emulatorpin cpuset='3'/></cputune>";
 
 const SLICE: &str = "/sys/fs/cgroup/machine.slice";
 
-const IDLE: Cause = Cause {
-    name: "nothing: the guest idles",
-    state: "ok",
-    says: "got the time that they asked for",
-};
+const IDLE: Cause =
+    Cause { name: "nothing: the guest idles", state: "ok", says: "your vCPUs ran " };
 
 const BUSY: Cause = Cause {
     name: "nothing: the guest is busy with its own work",
     state: "ok",
-    says: "got the time that they asked for",
+    says: "your own work kept your vCPUs busy",
 };
 
 const SCHEDINFO: Cause = Cause {

@@ -18,6 +18,7 @@ impl Sources<'_, '_> {
             Judged::Cpu => self.of_vmm(Vmm::VcpuDelay, None)?,
             Judged::Memory | Judged::Io | Judged::Net => self.of_vmm(Vmm::Resident, None)?,
         };
+        let are_devices_coming = self.are_devices_coming(what);
         let grant = &self.who.grant;
         let (now, interval) = (self.when.now, grant.interval());
         let watch = self.observed.watch.get_or_insert_with(|| Watch::begin(now, interval).into());
@@ -27,11 +28,30 @@ impl Sources<'_, '_> {
             Err(wait) => Verdict::ask_again(wait.max(interval)),
             Ok(window) => {
                 self.times.verdicts = Some(window.window());
+                let next = watch.next_sample().map(|next| next.saturating_duration_since(now));
+                let window = window
+                    .with_next(next.unwrap_or_default().max(interval))
+                    .with_devices_coming(are_devices_coming);
                 judge(what, &window, &permits)
             }
         };
         self.verdicts.push((what, verdict.clone()));
         Ok(verdict)
+    }
+
+    /// Whether libvirt can have figures of what is judged of the guest's devices, though it may not have given any
+    /// yet, or for a while.
+    fn are_devices_coming(&self, what: Judged) -> bool {
+        let guest = match (self.libvirt.snapshot(), self.domain()) {
+            (Err(absent), _) => return !absent.is_of_host(),
+            (Ok(_), Err(_)) => return false,
+            (Ok(_), Ok(guest)) => guest,
+        };
+        guest.figures.as_ref().is_none_or(|(figures, _)| match what {
+            Judged::Io => !figures.disks.is_empty(),
+            Judged::Net => !figures.nets.is_empty(),
+            Judged::Cpu | Judged::Memory => false,
+        })
     }
 
     /// A sample for verdicts, with everything the host knows.

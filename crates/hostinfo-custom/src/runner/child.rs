@@ -10,6 +10,7 @@ use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
 };
 
+use super::apart;
 use crate::account::Account;
 use crate::limits::{EXCERPT_MAX, OUTPUT_MAX};
 
@@ -28,10 +29,10 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// Starts a program with its arguments, in a process group of its own.
+    /// Starts a program with its arguments, in a process group of its own and apart from other commands.
     ///
     /// # Errors
-    /// If the program does not exist, cannot be executed, or cannot be executed as that user.
+    /// If the program does not exist, cannot be executed, cannot be executed as that user, or cannot be kept apart.
     pub(super) fn start(words: &[String], account: Option<Account>) -> io::Result<Self> {
         let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         let mut command = Command::new(program);
@@ -48,11 +49,16 @@ impl Child {
             // This drops root's groups too: std does that if root becomes another user.
             command.uid(account.uid).gid(account.gid);
         }
-        let child = command.spawn()?;
+        let child = apart::start(move || command.spawn())?;
         let pid = Pid::from_child(&child);
         // Not available before Linux 5.3, or if there are no descriptors left.
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok();
         Ok(Self { child, pid, pidfd })
+    }
+
+    /// Its process number, which is no other process's before [`Child::reap`].
+    pub(super) fn pid(&self) -> Pid {
+        self.pid
     }
 
     /// Becomes readable when the command has ended, if the kernel reports that.

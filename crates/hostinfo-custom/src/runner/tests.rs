@@ -224,7 +224,7 @@ fn nothing_runs_beside_a_run_of_the_same_statistic_that_is_dying() {
     fs::write(&file, "").unwrap();
     let (pid, twice) = (file.display(), bad.display());
     let script = format!(
-        "before=$(cat {pid}); [ -z \"$before\" ] || ! kill -0 $before 2>/dev/null || echo x >{twice}
+        "before=$(cat {pid}); [ -z \"$before\" ] || ! [ -d /proc/$before ] || echo x >{twice}
          echo $$ >{pid}; exec sleep 70"
     );
     let scene = Scene::new([script]);
@@ -236,6 +236,41 @@ fn nothing_runs_beside_a_run_of_the_same_statistic_that_is_dying() {
         last = wait_for_text(&file, |text| text.ends_with('\n') && text != last);
     }
     assert!(!bad.exists());
+}
+
+#[test]
+fn a_command_reaches_neither_another_run_nor_hostinfo_run_but_what_it_has_started_itself() {
+    if !apart::is_offered() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pid");
+    fs::write(&file, "").unwrap();
+    let reach = format!(
+        "sleep 70 & for pid in $! $(cat {}) {}; do \
+         (: >/proc/$pid/fd/1) 2>/dev/null && echo output; \
+         (: </proc/$pid/mem) 2>/dev/null && echo memory; \
+         kill -0 $pid 2>/dev/null && echo signal; echo .; done",
+        file.display(),
+        std::process::id()
+    );
+    let scene = Scene::new([format!("echo $$ >{}; exec sleep 70", file.display()), reach]);
+    scene.serve(true);
+    let _other = scene.ask(&scene.request("s0", "a").to_packet());
+    wait_for_text(&file, |text| text.ends_with('\n'));
+    let told = hear(&scene.ask(&scene.request("s1", "a").to_packet()));
+    let Some(Answer::Printed(told)) = told else { panic!("{told:?}") };
+    let others = if keeps_signals() { ".\n.\n" } else { "signal\n.\nsignal\n.\n" };
+    let told = String::from_utf8(told).unwrap();
+    assert_eq!(told, format!("output\nmemory\nsignal\n.\n{others}"));
+}
+
+/// Whether no signal leaves a layer of Landlock: since Linux 6.12.
+fn keeps_signals() -> bool {
+    let uname = rustix::system::uname();
+    let mut numbers = uname.release().to_str().unwrap().split(['.', '-']);
+    let mut number = || numbers.next().unwrap().parse::<u32>().unwrap();
+    (number(), number()) >= (6, 12)
 }
 
 #[test]

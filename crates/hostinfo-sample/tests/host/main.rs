@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod big_host;
+mod cgroup_lacks;
 mod cgroups;
 mod counters;
 mod cpus;
@@ -11,6 +12,7 @@ mod energy;
 mod golden;
 mod hardware;
 mod junk;
+mod limits;
 mod memory;
 mod open_files;
 mod qemu;

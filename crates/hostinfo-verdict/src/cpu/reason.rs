@@ -202,18 +202,17 @@ pub(super) fn no_wait(
     are_threads_known: bool,
     words: Words<'_>,
 ) -> Verdict {
-    let got = "your vCPUs got the time that they asked for";
     let vcpus = u32::try_from(whole.vcpus).unwrap_or(u32::MAX);
     let ran = Share::of(whole.run, whole.span.length.saturating_mul(vcpus));
     let ran_of = words.share(ran, &[RUN]);
     let reason = if !words.may_name(&[RUN]) {
-        format!("{got} in {}", words.window())
+        format!("your vCPUs got the time that they asked for in {}", words.window())
     } else if ran >= GUEST_BUSY {
-        format!("{got}; your own work kept them busy {ran_of}")
+        format!("your own work kept your vCPUs busy {ran_of}")
     } else if words.may_name(&[DELAY, THROTTLED]) {
-        format!("{got}: they ran {ran_of} and waited {}", lost.total_share())
+        format!("your vCPUs ran {ran_of} and waited {}", lost.total_share())
     } else {
-        format!("{got}: they ran {ran_of}")
+        format!("your vCPUs got the time that they asked for: {ran_of}")
     };
     let unseen = match are_threads_known {
         true => String::new(),

@@ -6,6 +6,7 @@ use hostinfo_sample::CpuUse;
 use super::*;
 use crate::Sample;
 use crate::sample::Cpu;
+use crate::verdict::State;
 
 mod around;
 mod bursts;
@@ -211,7 +212,7 @@ fn alone_it_is_ok_and_told_that_its_own_work_keeps_it_busy() {
     let minute = Stretch { run: 119.0, delay: 0.5, busy: Some(121.0), ..QUIET };
     assert_eq!(
         minute.verdict(),
-        "ok: your vCPUs got the time that they asked for; your own work kept them busy 99% of the \
+        "ok: your own work kept your vCPUs busy 99% of the \
          last 60 s"
     );
 }
@@ -221,7 +222,7 @@ fn an_idle_guest_is_ok_however_busy_the_host() {
     let minute = Stretch { run: 0.5, delay: 0.4, busy: Some(240.0), ..QUIET };
     assert_eq!(
         minute.verdict(),
-        "ok: your vCPUs got the time that they asked for: they ran 0% of the last 60 s and waited \
+        "ok: your vCPUs ran 0% of the last 60 s and waited \
          1%"
     );
 }
@@ -240,7 +241,7 @@ fn a_vcpu_with_little_to_do_does_not_hide_that_a_busy_one_waits() {
 }
 
 #[test]
-fn figures_that_are_missing_or_began_anew_are_unknown() {
+fn what_no_sample_has_is_never_measured_and_what_one_has_is_soon_known() {
     let none = Sample::default();
     let untold = "unknown: this host does not measure how long your vCPUs ran and waited";
     let seconds = Duration::from_secs;
@@ -249,8 +250,13 @@ fn figures_that_are_missing_or_began_anew_are_unknown() {
     }
     let known = samples(&[QUIET]);
     let [before, after] = [&known[0], &known[1]];
-    for samples in [vec![(seconds(0), before)], vec![(seconds(0), after), (seconds(60), before)]] {
-        assert_eq!(cpu(&Interval::new(samples), &|_, _| true).to_string(), untold);
+    for samples in [
+        vec![(seconds(0), &none), (seconds(5), before)],
+        vec![(seconds(0), before), (seconds(5), &none)],
+        vec![(seconds(0), after), (seconds(60), before)],
+    ] {
+        let interval = Interval::new(samples).with_next(seconds(5));
+        assert_eq!(cpu(&interval, &|_, _| true).to_string(), "unknown: ask again in 5 s");
     }
 }
 
@@ -259,7 +265,7 @@ fn a_sample_without_figures_is_left_out() {
     let known = samples(&[QUIET, QUIET]);
     let (none, seconds) = (Sample::default(), Duration::from_secs);
     let judged = |samples| cpu(&Interval::new(samples), &|_, _| true).to_string();
-    let told = "ok: your vCPUs got the time that they asked for: they ran";
+    let told = "ok: your vCPUs ran";
     let between = vec![(seconds(0), &known[0]), (seconds(60), &none), (seconds(120), &known[2])];
     assert_eq!(judged(between), format!("{told} 1% of the last 120 s and waited 0%"));
     let first = vec![(seconds(0), &none), (seconds(60), &known[1]), (seconds(120), &known[2])];

@@ -172,6 +172,15 @@ impl<'a> Use<'a> {
         format!(": {one} took {} on average in {window}", millis(work.latency()))
     }
 
+    /// The same where nothing is wrong.
+    pub(super) fn mean(&self, words: Words<'_>) -> String {
+        let window = words.window();
+        match self.may_be_named(words) {
+            true => format!(": {} on average in {window}", millis(self.all().latency())),
+            false => format!(" in {window}"),
+        }
+    }
+
     /// The limit, in as many words as the guest may read.
     pub(super) fn at_limit(&self, kind: Option<Kind>, words: Words<'_>) -> String {
         let Some(AtLimit { unit, limit, of }) = kind.and_then(|kind| self.limit(kind)) else {

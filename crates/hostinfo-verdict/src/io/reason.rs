@@ -13,10 +13,6 @@ use crate::verdict::{State, Verdict};
 use crate::words::{Words, millis};
 use crate::{Interval, Permits, WAITED};
 
-const TOLD_ONCE: &str = "libvirt gave figures of your disks only once so far: ask again";
-
-const UNTOLD: &str = "this host has no figures of your disks: they come from libvirt";
-
 pub(super) fn held_up(held_up: &HeldUp<'_>, words: Words<'_>) -> Verdict {
     let HeldUp { disk, kind, cause } = held_up;
     let (name, took, window) =
@@ -125,24 +121,17 @@ pub(super) fn hang(hang: Hang, span: &Span<'_>, words: Words<'_>) -> Verdict {
     words.verdict(State::Unknown, reason)
 }
 
-/// For too little being known about the disks. `told` has the samples that do have their figures.
-pub(super) fn too_little_known(
-    interval: &Interval<'_>,
-    told: &Interval<'_>,
-    permits: Permits<'_>,
-) -> Verdict {
-    if told.after.io.has_figures() {
-        return Verdict::new(State::Unknown, TOLD_ONCE);
-    }
+/// The reason if no sample in the interval has figures of the disks.
+pub(super) fn untold(interval: &Interval<'_>, permits: Permits<'_>) -> String {
     let words = Words::new(permits, interval.length);
     let stall = interval.time(|s| s.io.stall).map(|stall| Share::of(stall, interval.length));
-    let reason = match stall {
+    let untold = words.untold("disks", interval);
+    match stall {
         Some(share) if share >= WAITED => {
             let share = words.share(share, &[OWN_IO_PRESSURE]);
-            // It begins with what cannot be known: the guest's program takes that for lasting.
-            format!("{UNTOLD}; your guest's process on the host waited for I/O {share}")
+            // It begins with what is not known: the guest's tool takes `this host` there for lasting.
+            format!("{untold}; your guest's process on the host waited for I/O {share}")
         }
-        _ => UNTOLD.to_owned(),
-    };
-    words.verdict(State::Unknown, reason)
+        _ => untold,
+    }
 }

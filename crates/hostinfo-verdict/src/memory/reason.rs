@@ -180,7 +180,7 @@ pub(super) fn no_wait(whole: &Span<'_>, words: Words<'_>) -> Verdict {
     }
     let reason = match now.swapped {
         Some(0) if words.may_name(&[SWAPPED]) => {
-            format!("none of your memory is swapped out, and you hardly waited for any in {window}")
+            format!("you hardly waited for any in {window}; none is swapped out")
         }
         Some(swapped) if words.may_name(&[SWAPPED]) => format!(
             "{} of your memory is swapped out, but you hardly missed it in {window}",

@@ -2,17 +2,8 @@
 
 use super::cause::Cause;
 use super::way::{Use, Way};
-use crate::Interval;
 use crate::verdict::Verdict;
 use crate::words::Words;
-
-/// The reason if too little is known about the interfaces.
-pub(super) fn too_little_known(interval: &Interval<'_>) -> &'static str {
-    match interval.after.net.has_figures() {
-        true => "libvirt gave figures of your network interfaces only once so far: ask again",
-        false => "this host has no figures of your network interfaces: they come from libvirt",
-    }
-}
 
 pub(super) fn held_up(at: &Use<'_>, cause: Cause, words: Words<'_>) -> Verdict {
     let (window, name) = (words.window(), at.name(words));

@@ -200,8 +200,8 @@ fn without_figures_nothing_is_known() {
     let none = sample(Net::default());
     let timed = vec![(Duration::ZERO, &none), (LENGTH, &once)];
     assert_eq!(
-        net(&Interval::new(timed), &|_, _| true).to_string(),
-        "unknown: libvirt gave figures of your network interfaces only once so far: ask again"
+        net(&Interval::new(timed).with_next(LENGTH), &|_, _| true).to_string(),
+        "unknown: ask again in 60 s"
     );
     let nothing = interface(Figures::default(), Figures::default());
     let nothing = sample(quiet(nothing));

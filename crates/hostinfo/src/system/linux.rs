@@ -25,6 +25,7 @@ use crate::way::Way;
 
 pub(crate) use crate::serve::run as serve;
 pub(crate) use device::others_on;
+pub(crate) use look::copies;
 pub(crate) use signal::on_end_by_signal;
 pub(crate) use tty::RawTty;
 

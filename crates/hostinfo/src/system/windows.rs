@@ -100,6 +100,11 @@ pub(crate) fn others_on(_: &Path) -> Others {
     Others::default()
 }
 
+/// Other copies of this program are not looked for.
+pub(crate) fn copies(_: &[&str]) -> Others {
+    Others::default()
+}
+
 /// Opens a file to read it and append to it, and creates it if necessary. `None` if another program has it open
 /// for writing. Others may still read it.
 ///

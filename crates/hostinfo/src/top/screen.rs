@@ -127,23 +127,36 @@ fn age(state: &State) -> Option<Duration> {
 
 /// Why the host's figures are old or missing.
 fn notice(state: &State) -> Option<String> {
+    /// As a rule, a host answers sooner.
+    const LATE: Duration = Duration::from_secs(1);
     if state.is_silent() {
         return Some(state.silence.clone());
     }
+    let waited = state.waited.filter(|waited| *waited >= LATE);
+    let waited = waited.map(|waited| units::duration(Duration::from_secs(waited.as_secs())));
     let in_time = |before: &str| {
         let wait = state.wait.map(units::left);
         wait.map_or_else(String::new, |wait| format!("{before} in {wait}"))
     };
-    if state.newest().is_none() {
-        return Some("the first figures come with the second sample".to_owned());
+    match (waited, state.heard) {
+        (Some(waited), None) => {
+            Some(format!("the host was asked {waited} ago: waiting for its answer"))
+        }
+        (None, _) if state.newest().is_none() => {
+            Some("the first figures come with the second sample".to_owned())
+        }
+        (None, None) => {
+            Some(format!("too soon to ask the host{}", in_time(": its first figures come")))
+        }
+        (waited, Some(_)) => {
+            let age = age(state).filter(|age| *age > 2 * state.every)?;
+            let why = match waited {
+                Some(waited) => format!(": it was asked {waited} ago, and has not answered"),
+                None => in_time(", the next come"),
+            };
+            Some(format!("the host's figures are {} old{why}", units::duration(age)))
+        }
     }
-    if state.heard.is_none() {
-        return Some(format!("too soon to ask the host{}", in_time(": its first figures come")));
-    }
-    let age = age(state)?;
-    (age > 2 * state.every).then(|| {
-        format!("the host's figures are {} old{}", units::duration(age), in_time(", the next come"))
-    })
 }
 
 /// Whether there is room for the greatest value of each line.
@@ -274,6 +287,10 @@ mod tests {
         assert_eq!(told(&state), "the host's figures are 46 s old, the next come in 14 s");
         state.wait = None;
         assert_eq!(told(&state), "the host's figures are 46 s old");
+        state.waited = Some(Duration::from_millis(4200));
+        let late = "the host's figures are 46 s old: it was asked 4 s ago, and has not answered";
+        assert_eq!(told(&state), late);
+        state.waited = None;
         let waited = |state: &State| shown(state, 80, 24, Glyphs::Ascii)[6].clone();
         assert!(waited(&state).contains("    36.0%     36.0%  "), "the last one stands");
         state.add(Entry::Silence { time: 0, why: "no host answers: x".to_owned() });
@@ -302,6 +319,9 @@ mod tests {
         let mut state = State::new(Duration::from_secs(2));
         let told = |state: &State| shown(state, 60, 24, Glyphs::Ascii)[5].trim_end().to_owned();
         assert_eq!(told(&state), "the first figures come with the second sample");
+        state.waited = Some(Duration::from_millis(1900));
+        assert_eq!(told(&state), "the host was asked 1 s ago: waiting for its answer");
+        state.waited = None;
         state.wait = Some(Duration::from_secs(42));
         state.add(Entry::Sample(Sample::at(5, Heard::TooSoon)));
         assert_eq!(told(&state), "too soon to ask the host: its first figures come in 42 s");

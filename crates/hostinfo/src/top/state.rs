@@ -24,6 +24,8 @@ pub(super) struct State {
     pub(super) heard: Option<i64>,
     /// How long the host may not be asked yet, as it said with the newest sample.
     pub(super) wait: Option<Duration>,
+    /// How long its answer has been waited for.
+    pub(super) waited: Option<Duration>,
     /// The resources of which this guest has no device.
     pub(super) lacking: Vec<&'static str>,
     /// For each resource, the reason of its verdict, or why there is none.
@@ -43,6 +45,7 @@ impl State {
             verdicts: [None; RESOURCES.len()],
             heard: None,
             wait: None,
+            waited: None,
             lacking: Vec::new(),
             reasons: BTreeMap::new(),
             silence: String::new(),

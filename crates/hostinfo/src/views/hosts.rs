@@ -13,10 +13,10 @@ use crate::verdict::{RESOURCES, State, Verdict};
 const ID_SHOWN: usize = 8;
 
 /// By how many seconds a host's account of an incident may begin before and after the guest's first
-/// question, if the incident began with it: times are told to the minute, on a phase of up to a
-/// minute, the question's time is rounded down to 10 s, and the first sample takes 10 s more.
-const BEGINS_BEFORE: i64 = -60;
-const BEGINS_AFTER: i64 = 90;
+/// question, if the incident began with it: times are moved back by up to a minute and told to the minute, the
+/// question's time is rounded down to 10 s, and the first sample takes 10 s more.
+const BEGINS_BEFORE: i64 = -120;
+const BEGINS_AFTER: i64 = 20;
 
 /// A reply to `get`, by name.
 #[derive(Debug, Clone, Default)]

@@ -38,7 +38,8 @@ impl Broker {
             .spawn()
             .unwrap();
         let broker = Self { process, socket, http, _folder: folder };
-        while UnixStream::connect(&broker.socket).is_err() {
+        // It listens there after it listens at its socket.
+        while TcpStream::connect(broker.http).is_err() {
             std::thread::sleep(Duration::from_millis(10));
         }
         broker

@@ -32,11 +32,15 @@ struct Top {
 
 impl Top {
     fn start(host: &FakeHost, columns: u16, lines: u16) -> Self {
+        Self::run("top --every 1s", host, columns, lines)
+    }
+
+    fn run(arguments: &str, host: &FakeHost, columns: u16, lines: u16) -> Self {
         let (screen, tty, _) = pty();
         let size = Winsize { ws_col: columns, ws_row: lines, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&tty, size).unwrap();
         let end = || Stdio::from(tty.try_clone().unwrap());
-        let mut command = tool("top --every 1s");
+        let mut command = tool(arguments);
         command.env("HOSTINFO_DEVICE", &host.path).env("TERM", "vt220").env_remove("NO_COLOR");
         let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
         Self { child, screen, tty, shown: String::new() }
@@ -183,6 +187,23 @@ fn a_host_that_does_not_answer_is_said_and_the_guests_own_figures_are_shown() {
     // In the middle of a request that takes seconds.
     top.screen.write_all(b"q").unwrap();
     assert!(top.end().1);
+}
+
+#[test]
+fn a_host_that_answers_only_pings_is_waited_for_while_the_guest_is_watched_and_keys_work() {
+    let host = FakeHost::new(|_| "");
+    let mut clocks = Vec::new();
+    let mut top = Top::run("top --every 1s --timeout 60", &host, 120, 24);
+    for waited in ["3 s", "5 s"] {
+        top.wait_for(&format!("the host was asked {waited} ago: waiting for its answer"));
+        let clock = screen(&top.shown).lines().next().unwrap_or_default().to_owned();
+        assert!(clock.contains(" UTC ") && !clock.contains("--:--"), "a sample: {clock}");
+        clocks.push(clock);
+    }
+    assert_ne!(clocks[0], clocks[1], "another sample");
+    let typed = Instant::now();
+    top.screen.write_all(b"q").unwrap();
+    assert!(top.end().1 && typed.elapsed() < Duration::from_secs(10), "{:?}", typed.elapsed());
 }
 
 #[test]

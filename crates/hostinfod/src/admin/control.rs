@@ -43,6 +43,8 @@ pub(crate) struct Control {
     left_out: u64,
     /// A client has just asked for an upgrade.
     wishes_upgrade: bool,
+    /// Work done in this round: a call's counts for all of [`ROUND_WORK`](hostinfo_wire::limits::ROUND_WORK).
+    work: u32,
 }
 
 /// What is gone on with of another program's control socket. At a start it is no socket.
@@ -77,9 +79,9 @@ impl Control {
     ) -> io::Result<Self> {
         let (listener, clients, refused) = (None, Table::default(), Refused::default());
         let Before { socket, since, left_out } = before;
-        let wishes_upgrade = false;
+        let (wishes_upgrade, work) = (false, 0);
         let mut control =
-            Self { settings, listener, clients, refused, since, left_out, wishes_upgrade };
+            Self { settings, listener, clients, refused, since, left_out, wishes_upgrade, work };
         control.listen(socket, reactor)?;
         Ok(control)
     }

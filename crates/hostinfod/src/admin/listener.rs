@@ -42,7 +42,7 @@ impl Listener {
         let accepting = Accepting { who, token, alarm };
         let pace = match &place {
             Place::Unix(_) => AcceptPace::new(),
-            Place::Tcp(_) => AcceptPace::without_bound(),
+            Place::Tcp(_) => AcceptPace::where_others_are_refused(),
         };
         Ok(Self { place, accepting, pace })
     }

@@ -1,12 +1,14 @@
 //! The daemon's own metrics for Prometheus over HTTP, if the settings turn that on: accepting
 //! clients, and their turns. The metrics themselves are in `metrics`.
 
+mod rendered;
+
 use std::io;
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use hostinfo_wire::http::{self, Asked, Hosts, REQUEST_MAX};
+use hostinfo_wire::http::{self, Asked, Hosts, REQUEST_MAX, Wanted};
 use hostinfo_wire::limits::READ_CHUNK;
 use rustix::io::Errno;
 
@@ -24,6 +26,8 @@ use crate::settings::listen::Listen;
 use crate::stream::{Closed, Stream};
 use crate::system::descriptors::Outgoing;
 
+use rendered::Rendered;
+
 /// Clients that are answered at the same time: one or two Prometheus servers and a person. With
 /// [`REQUEST_MAX`] and about 20 KiB of metrics each, they take 200 KiB.
 const SCRAPERS_MAX: usize = 8;
@@ -39,6 +43,7 @@ pub(crate) struct Scrape {
     listener: Option<Listener>,
     /// The connected clients.
     scrapers: Table<ScraperId, Scraper>,
+    rendered: Rendered,
 }
 
 /// A connected client.
@@ -85,7 +90,8 @@ impl Scrape {
         };
         let listener = place
             .map(|place| Listener::new(SCRAPERS, place, Token::Scrape, Alarm::Scrape, reactor));
-        Ok(Self { listener: listener.transpose()?, scrapers: Table::default() })
+        let (scrapers, rendered) = (Table::default(), Rendered::default());
+        Ok(Self { listener: listener.transpose()?, scrapers, rendered })
     }
 
     /// What another program goes on with of the socket. Its clients ask again.
@@ -126,8 +132,10 @@ impl Scrape {
         daemon: &mut Daemon<'_>,
         ctx: &mut Ctx<'_>,
     ) {
-        let Some(scraper) = self.scrapers.get_mut(number) else { return };
-        match scraper.turn(|| daemon.metrics().to_string(), ctx.now) {
+        let Self { scrapers, rendered, .. } = self;
+        let Some(scraper) = scrapers.get_mut(number) else { return };
+        let make = || daemon.metrics().to_string();
+        match scraper.turn(|wanted| rendered.answer(wanted, ctx.now, make), ctx.now) {
             Ok(Some(interest)) => scraper.wait_for(number, interest, ctx.reactor),
             Ok(None) | Err(Closed) => self.hang_up(number, ctx),
         }
@@ -144,7 +152,7 @@ impl Scraper {
     /// What to wait for next on the connection; `None` if it is finished.
     fn turn(
         &mut self,
-        metrics: impl FnOnce() -> String,
+        metrics: impl FnOnce(Wanted) -> Vec<u8>,
         now: Instant,
     ) -> Result<Option<Interest>, Closed> {
         if self.interest == Interest::Write {
@@ -169,13 +177,13 @@ impl Scraper {
     }
 }
 
-/// The complete answer to the input so far; `metrics` makes the text if that was asked for. `None`
-/// if the request is not complete.
-fn answer(request: &[u8], metrics: impl FnOnce() -> String) -> Option<Vec<u8>> {
+/// The complete answer to the input so far, that of `metrics` if they were asked for. `None` if the request is not
+/// complete.
+fn answer(request: &[u8], metrics: impl FnOnce(Wanted) -> Vec<u8>) -> Option<Vec<u8>> {
     match http::parse(request, Hosts::Any) {
         Asked::NotYet => None,
         Asked::Malformed => Some(http::malformed("this is not an HTTP/1.1 request")),
-        Asked::Metrics(wanted) => Some(http::metrics(wanted, &metrics())),
+        Asked::Metrics(wanted) => Some(metrics(wanted)),
         Asked::Answered(answer) => Some(answer),
     }
 }
@@ -213,7 +221,7 @@ mod tests {
     use super::*;
 
     fn ask(request: &str) -> Option<String> {
-        let answer = answer(request.as_bytes(), || "x 1\n# EOF\n".to_owned());
+        let answer = answer(request.as_bytes(), |wanted| http::metrics(wanted, "x 1\n# EOF\n"));
         answer.map(|answer| String::from_utf8(answer).unwrap())
     }
 

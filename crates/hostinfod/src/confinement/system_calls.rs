@@ -53,6 +53,7 @@ pub(super) const PERMITTED: &[c_long] = &[
     libc::SYS_tgkill,
     // Programs that it starts. Which these are is up to Landlock.
     libc::SYS_execve,
+    libc::SYS_execveat,
     libc::SYS_wait4,
     libc::SYS_waitid,
     // Who and where it is, and its limits.

@@ -76,7 +76,7 @@ impl Identity {
         HostId::of(&self.mac.clone().chain_update(socket_name).finalize().into_bytes().into())
     }
 
-    /// How much the times of that guest's incidents are shifted, which no guest learns: less than a
+    /// How much the times of that guest's incidents are moved back, which no guest learns: less than a
     /// minute. Its MAC's input contains a NUL, which no socket's name does, so it has nothing in
     /// common with a `host.id`.
     pub(crate) fn time_shift(&self, socket_name: &str) -> Duration {

@@ -52,7 +52,13 @@ impl VsockState {
     /// Nobody listens yet.
     pub(super) fn new(settings: Vsock) -> Self {
         let (unidentified, quota) = (UnidentifiedPeers::default(), Quota::default());
-        Self { settings, listener: None, pace: AcceptPace::without_bound(), unidentified, quota }
+        Self {
+            settings,
+            listener: None,
+            pace: AcceptPace::where_others_are_refused(),
+            unidentified,
+            quota,
+        }
     }
 
     /// Whether guests may connect this way at all.

@@ -61,7 +61,7 @@ impl Server {
                 self.on_ready(*event);
                 self.send_event();
             }
-            self.guests.take_work();
+            self.take_work();
             // Then those whose turn was put off, such as a guest that floods. A round is bounded, so
             // that whatever has become ready in the meantime does not wait for all of them.
             self.guests.begin_round();
@@ -71,7 +71,7 @@ impl Server {
             {
                 self.on_alarm(alarm);
                 self.send_event();
-                work += self.guests.take_work().saturating_add(TURN_WORK);
+                work += self.take_work().saturating_add(TURN_WORK);
             }
             self.logging.tell_left_out();
         }
@@ -161,6 +161,11 @@ impl Server {
             Alarm::Scraper(scraper) => scrape.hang_up(scraper, ctx),
             Alarm::Scrape => scrape.resume(ctx),
         }
+    }
+
+    /// Units of work done since the last call.
+    fn take_work(&mut self) -> u32 {
+        self.guests.take_work().saturating_add(self.control.take_work())
     }
 
     /// Values that guests and previews wait for may have arrived.

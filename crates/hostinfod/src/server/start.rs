@@ -29,7 +29,7 @@ use crate::settings::file::SettingsFile;
 use crate::settings::{self, Settings};
 use crate::sockets::directories::Directories;
 use crate::sockets::lock;
-use crate::system::program::Program;
+use crate::system::program::{self, Program};
 use crate::system::signals::Signals;
 use crate::system::watch::Watcher;
 
@@ -66,6 +66,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
     }
     let pty = args.pty;
     let program = Program::own().context("/proc/self/exe")?;
+    program::take_name().context("this process's name")?;
     let beginning = if args.handover { Beginning::taken_over()? } else { Beginning::fresh() };
     let Beginning { locks, scrape, start, host, tally, before, .. } = beginning;
     let texts = beginning.files;

@@ -1,10 +1,14 @@
 //! Verdicts about guests whose processes are made of files.
 
 use super::*;
+use hostinfo_domains::examples::domain;
+use hostinfo_domains::{Disk, Figures, Io, Run};
 use hostinfo_sample::OpenFiles;
 
+use crate::examples::{FakeLibvirt, UUID};
 use crate::observed::Process;
 use crate::peer::Peer;
+use crate::standing::Standing;
 
 impl Scene {
     /// A guest that is process 7, with one vCPU that ran and waited for a fixed time.
@@ -76,8 +80,7 @@ fn a_verdict_comes_after_5_s_and_says_of_which_time_it_speaks() {
     scene.pass(3_000);
     assert_eq!(
         scene.ask("verdict.cpu verdict.cpu.state"),
-        "200-verdict.cpu=ok: your vCPUs got the time that they asked for; your own work kept them \
-         busy 100% of the last 5 s\n200 verdict.cpu.state=ok\n"
+        "200-verdict.cpu=ok: your own work kept your vCPUs busy 100% of the last 5 s\n200 verdict.cpu.state=ok\n"
     );
     let reply = scene.ask("verdict.cpu.state window");
     assert_eq!(reply, "200-verdict.cpu.state=ok\n200 window=5\n");
@@ -154,4 +157,40 @@ fn as_metrics_a_verdict_is_its_states_and_texts_are_left_out() {
         assert!(reply.contains(line), "{reply}");
     }
     assert!(!reply.contains("_info") && !reply.contains("ask again"), "{reply}");
+}
+
+#[test]
+fn devices_that_libvirt_never_reports_are_told_from_those_that_it_does_not_report_now() {
+    let never = "this host has no figures of your disks: they come from libvirt";
+    let now =
+        "for now there are no figures of your disks: libvirt gave this host none in the last 5 s";
+    let known = || domain(7, "a");
+    for (libvirt, told) in [
+        (FakeLibvirt::default(), never),
+        (FakeLibvirt::silent(), now),
+        (FakeLibvirt::without_figures(known()), now),
+        (FakeLibvirt::with_figures(known(), Figures::default()), never),
+    ] {
+        let mut scene = Scene::with_vmm("*:\n interval = 0\n");
+        scene.engine.backend.libvirt = libvirt;
+        scene.set_standing(Standing::Domain(UUID, Run { id: Some(1), reverts: 0 }));
+        scene.ask("verdict.io");
+        scene.pass(5_000);
+        assert_eq!(scene.ask("verdict.io"), format!("200 verdict.io=unknown: {told}\n"));
+    }
+}
+
+#[test]
+fn a_guest_whose_first_sample_lacked_something_is_told_when_it_may_ask_again() {
+    let mut scene = Scene::with_vmm("*:\n interval = 7\n");
+    scene.set_standing(Standing::Domain(UUID, Run { id: Some(1), reverts: 0 }));
+    scene.engine.backend.libvirt = FakeLibvirt::without_figures(domain(7, "a"));
+    scene.ask("verdict.io");
+    scene.pass(2_000);
+    let read = Io { ops: Some(1), ..Io::default() };
+    let disk = Disk { dev: "vda".to_owned(), read, ..Disk::default() };
+    let figures = Figures { disks: vec![disk], ..Figures::default() };
+    scene.engine.backend.libvirt = FakeLibvirt::with_figures(domain(7, "a"), figures);
+    scene.pass(5_000);
+    assert_eq!(scene.ask("verdict.io"), "200 verdict.io=unknown: ask again in 7 s\n");
 }

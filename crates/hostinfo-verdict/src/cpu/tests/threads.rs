@@ -65,7 +65,7 @@ fn a_quota_that_holds_back_more_than_the_vcpus_holds_back_the_threads() {
 #[test]
 fn threads_of_which_nothing_is_known_are_not_said_to_have_had_their_time() {
     let unknown = Stretch { threads: None, ..here(10.0, 20.0, 60.0) };
-    let untold = "ok: your vCPUs got the time that they asked for: they ran 3% of the last 60 s and \
+    let untold = "ok: your vCPUs ran 3% of the last 60 s and \
                   waited 2%; this host does not measure whether the threads that serve your disks and \
                   network waited";
     assert_eq!(unknown.verdict(), untold);

@@ -74,6 +74,31 @@ pub(super) fn look(proc: &Path, own: u32, devices: &[Node]) -> Others {
     others
 }
 
+/// Finds other copies of this program except for its ancestors. Each is named by the command that it was started with,
+/// one of `commands`. Where `/proc` is mounted with `hidepid`, only the user's own are seen.
+pub(crate) fn copies(commands: &[&str]) -> Others {
+    copies_of(Path::new("/proc"), std::process::id(), commands)
+}
+
+/// The same for the process `own`.
+fn copies_of(proc: &Path, own: u32, commands: &[&str]) -> Others {
+    let deadline = Instant::now() + LOOK_MAX;
+    let ancestors = Ancestors::of(proc, own);
+    let called = name(&proc.join(own.to_string()));
+    let Ok(entries) = fs::read_dir(proc) else { return Others::default() };
+    let processes = entries.flatten().take_while(|_| Instant::now() <= deadline);
+    let holders = processes.filter_map(|process| {
+        let pid = number(&process.file_name()).filter(|pid| !ancestors.include(*pid))?;
+        let is_copy = name(&process.path()) == called;
+        let line = fs::read(process.path().join("cmdline")).ok().filter(|_| is_copy)?;
+        let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
+        let command = commands.iter().find(|command| words.contains(&command.as_bytes()));
+        let name = command.map_or_else(|| called.clone(), |command| format!("{called} {command}"));
+        Some(Holder { pid, name, reads: false })
+    });
+    Others { holders: holders.collect(), is_partial: false }
+}
+
 /// How a process can use a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Access {
@@ -213,6 +238,28 @@ mod tests {
         let proc = proc(&[(1, 0, null), (20, 1, null), (21, 20, null), (22, 21, null)]);
         let seen = look(proc.path(), 21, &[node(null)]);
         assert_eq!(seen.holders.iter().map(|holder| holder.pid).collect::<Vec<_>>(), [22]);
+    }
+
+    #[test]
+    fn other_copies_are_named_by_their_command_and_other_programs_are_no_copies() {
+        let proc = proc(&[(1, 0, "/"), (20, 1, "/"), (21, 1, "/"), (22, 1, "/"), (23, 21, "/")]);
+        for (pid, name, line) in [
+            (20, "hostinfo", "/bin/hostinfo\0--device\0top\0record\0a\0"),
+            (21, "hostinfo", "hostinfo\0--every\x0060s\0"),
+            (22, "hostinfod", "hostinfod\0top\0"),
+            (23, "hostinfo", "hostinfo\0"),
+        ] {
+            let process = proc.path().join(pid.to_string());
+            fs::write(process.join("comm"), format!("{name}\n")).unwrap();
+            fs::write(process.join("cmdline"), line).unwrap();
+        }
+        let seen = |own| {
+            let mut seen = copies_of(proc.path(), own, &["record", "top"]);
+            seen.holders.sort_by_key(|holder| holder.pid);
+            seen.named()
+        };
+        assert_eq!(seen(23), "hostinfo record (PID 20)", "21 is its parent");
+        assert_eq!(seen(20), "hostinfo (PID 21) and hostinfo (PID 23)");
     }
 
     #[test]

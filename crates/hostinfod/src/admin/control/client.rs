@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use hostinfo_answer::Pending;
-use hostinfo_control::limits::{CHUNK, WATCH_QUEUE_MAX};
+use hostinfo_control::limits::{CHUNK, READ_DEADLINE, WATCH_QUEUE_MAX};
 use hostinfo_control::{Front, Request, front};
 use rustix::process::Uid;
 
@@ -25,6 +25,8 @@ pub(super) struct Client {
     state: ClientState,
     /// What the reactor waits for on the connection.
     interest: Interest,
+    /// There is something to read, and its turn comes after those of others.
+    is_put_off: bool,
 }
 
 /// What a client is doing.
@@ -45,17 +47,26 @@ pub(super) fn is_trusted(user: Uid) -> bool {
     user.is_root() || user == rustix::process::geteuid()
 }
 
-/// When a client has its next turn, or what to do in this one.
+/// What a client's turn leads to.
 pub(super) enum Next {
-    /// Answer this request. The second part is set if the request has waited already.
+    /// An answer to this request. The second part is set if the request has waited already.
     Answer(Request, Option<Pending>),
-    /// The next turn is when more input has arrived.
-    WhenRead,
-    /// The next turn is when there is room to write. Contains since when a reply is unread; `None`
-    /// for events, which may wait.
-    WhenWritten(Option<Instant>),
-    /// The next turn is when there is an event.
-    WhenSomethingIsSeen,
+    /// Nothing more.
+    Wait(Wait),
+}
+
+/// When a client has its next turn.
+pub(super) enum Wait {
+    /// When others have had theirs.
+    ForOthers,
+    /// When values have arrived, or then at the latest.
+    ForValues(Instant),
+    /// When there is an event.
+    ForEvent,
+    /// When more input has arrived.
+    ToRead,
+    /// When there is room to write. Contains since when a reply is unread; `None` for events, which may wait.
+    ToWrite(Option<Instant>),
 }
 
 /// What happened to an event.
@@ -75,6 +86,7 @@ impl Client {
             input: Vec::new(),
             state: ClientState::Idle,
             interest: Interest::Read,
+            is_put_off: false,
         }
     }
 
@@ -87,19 +99,28 @@ impl Client {
         self.interest
     }
 
-    /// Changes what the reactor waits for on the connection of client `number`.
-    pub(super) fn wait_for(
-        &mut self,
-        number: ClientId,
-        interest: Interest,
-        alarm: Option<Instant>,
-        ctx: &mut Ctx<'_>,
-    ) {
+    /// Lets client `number` wait for its next turn.
+    pub(super) fn await_turn(&mut self, number: ClientId, wait: Wait, ctx: &mut Ctx<'_>) {
+        let (interest, alarm) = match wait {
+            Wait::ForOthers => (Interest::None, Some(ctx.now)),
+            Wait::ForValues(until) => (Interest::None, Some(until)),
+            Wait::ForEvent => (Interest::None, None),
+            Wait::ToRead => (Interest::Read, None),
+            Wait::ToWrite(since) => (Interest::Write, since.map(|since| since + READ_DEADLINE)),
+        };
         ctx.reactor.set_alarm(Alarm::Client(number), alarm);
+        self.is_put_off = false;
         if std::mem::replace(&mut self.interest, interest) != interest
             && let Err(error) = ctx.reactor.modify(&self.stream, Token::Client(number), interest)
         {
             tracing::error!("cannot wait for a client of the control socket: {error}");
+        }
+    }
+
+    /// Puts its turn off. If it was put off before, it keeps its place among those that wait.
+    pub(super) fn put_off(&mut self, number: ClientId, ctx: &mut Ctx<'_>) {
+        if !std::mem::replace(&mut self.is_put_off, true) {
+            ctx.reactor.set_alarm(Alarm::Client(number), Some(ctx.now));
         }
     }
 
@@ -151,13 +172,15 @@ impl Client {
         self.state = ClientState::Watching(guest, 0);
     }
 
-    /// Sends unsent bytes, or else returns the next request. Reads at most [`CHUNK`] bytes.
+    /// Sends unsent bytes, and begins nothing more if there were any. Otherwise returns the next request. Reads at most
+    /// [`CHUNK`] bytes.
     ///
     /// # Errors
     /// [`Closed`], also if the client sends something that is not a message.
     pub(super) fn turn(&mut self) -> Result<Next, Closed> {
+        let had_unsent = self.stream.unsent() > 0;
         if let Some(since) = self.stream.flush()? {
-            return Ok(Next::WhenWritten((!self.watches()).then_some(since)));
+            return Ok(Next::Wait(Wait::ToWrite((!self.watches()).then_some(since))));
         }
         match std::mem::replace(&mut self.state, ClientState::Idle) {
             ClientState::Waiting(request, pending) => {
@@ -166,8 +189,9 @@ impl Client {
             // Both wait for something that does not come from the client.
             waiting @ (ClientState::AwaitingUpgrade | ClientState::Watching(..)) => {
                 self.state = waiting;
-                return Ok(Next::WhenSomethingIsSeen);
+                return Ok(Next::Wait(Wait::ForEvent));
             }
+            ClientState::Idle if had_unsent => return Ok(Next::Wait(self.after_answer())),
             ClientState::Idle => {}
         }
         if let Some(request) = self.message()? {
@@ -176,7 +200,12 @@ impl Client {
         let mut chunk = [0; CHUNK];
         self.input.extend_from_slice(self.stream.read(&mut chunk)?);
         let message = self.message()?;
-        Ok(message.map_or(Next::WhenRead, |request| Next::Answer(request, None)))
+        Ok(message.map_or(Next::Wait(Wait::ToRead), |request| Next::Answer(request, None)))
+    }
+
+    /// When it has its next turn once an answer is sent.
+    pub(super) fn after_answer(&self) -> Wait {
+        if self.has_more() { Wait::ForOthers } else { Wait::ToRead }
     }
 
     /// Whether it has another turn as soon as others have had theirs.
@@ -185,7 +214,7 @@ impl Client {
     }
 
     /// Whether there is unprocessed input.
-    pub(super) fn has_more(&self) -> bool {
+    fn has_more(&self) -> bool {
         !self.input.is_empty()
     }
 

@@ -1,13 +1,13 @@
 //! The turns of the control socket's clients. As for guests, at most one message is answered in a
-//! turn, so that no client holds up another.
+//! turn, so that no client holds up another, and one in a round, so that clients do not hold up guests.
 
 use hostinfo_answer::{Pending, When};
-use hostinfo_control::limits::READ_DEADLINE;
 use hostinfo_control::{Asked, Call, Refusal, Request};
+use hostinfo_wire::limits::ROUND_WORK;
 use rustix::process::Uid;
 
 use super::Control;
-use super::client::{Client, Next, is_trusted};
+use super::client::{Client, Next, Wait, is_trusted};
 use crate::admin::daemon::answer::bounded;
 use crate::admin::daemon::{Daemon, Outcome};
 use crate::reactor::Ctx;
@@ -25,8 +25,10 @@ impl Control {
         daemon: &mut Daemon<'_>,
         ctx: &mut Ctx<'_>,
     ) {
-        let Some(client) = self.clients.get(number) else { return };
+        let has_room = self.work == 0;
+        let Some(client) = self.clients.get_mut(number) else { return };
         match client.interest() {
+            Interest::Read if !has_room => client.put_off(number, ctx),
             Interest::Read => self.turn(number, daemon, ctx),
             // A request without a reply is carried out even if the client has gone since.
             Interest::None if client.may_go_on() => {}
@@ -55,16 +57,16 @@ impl Control {
         }
     }
 
+    /// Units of work done for calls since the last call.
+    pub(crate) fn take_work(&mut self) -> u32 {
+        std::mem::take(&mut self.work)
+    }
+
     fn turn(&mut self, number: ClientId, daemon: &mut Daemon<'_>, ctx: &mut Ctx<'_>) {
         let Some(client) = self.clients.get_mut(number) else { return };
         match client.turn() {
             Ok(Next::Answer(request, asked)) => self.answer(number, request, asked, daemon, ctx),
-            Ok(Next::WhenRead) => client.wait_for(number, Interest::Read, None, ctx),
-            Ok(Next::WhenWritten(since)) => {
-                let until = since.map(|since| since + READ_DEADLINE);
-                client.wait_for(number, Interest::Write, until, ctx);
-            }
-            Ok(Next::WhenSomethingIsSeen) => client.wait_for(number, Interest::None, None, ctx),
+            Ok(Next::Wait(wait)) => client.await_turn(number, wait, ctx),
             Err(Closed) => self.drop_client(number, daemon, ctx),
         }
     }
@@ -78,6 +80,7 @@ impl Control {
         daemon: &mut Daemon<'_>,
         ctx: &mut Ctx<'_>,
     ) {
+        self.work = self.work.saturating_add(ROUND_WORK);
         let Some(client) = self.clients.get(number) else { return };
         let (user, when) = (client.user(), When::of(pending, ctx.now));
         let outcome = match &request.what {
@@ -93,18 +96,18 @@ impl Control {
             Ok(Outcome::Later(pending)) => {
                 let until = pending.until;
                 client.wait(request, pending);
-                return client.wait_for(number, Interest::None, Some(until), ctx);
+                return client.await_turn(number, Wait::ForValues(until), ctx);
             }
             Ok(Outcome::Watch(guest)) => {
                 client.watch(guest);
                 daemon.keep_events(true);
-                return client.wait_for(number, Interest::None, None, ctx);
+                return client.await_turn(number, Wait::ForEvent, ctx);
             }
             Ok(Outcome::Upgrade) => {
                 self.wishes_upgrade = true;
                 if !request.oneway {
                     client.await_upgrade();
-                    return client.wait_for(number, Interest::None, None, ctx);
+                    return client.await_turn(number, Wait::ForEvent, ctx);
                 }
                 Ok(serde_json::Value::Null)
             }
@@ -128,14 +131,11 @@ impl Control {
         ctx: &mut Ctx<'_>,
     ) -> Result<(), Closed> {
         let Some(client) = self.clients.get_mut(number) else { return Ok(()) };
-        let sent = client.send(answer, ctx.now)?;
-        let (interest, alarm) = match sent {
-            None if !client.has_more() => (Interest::Read, None),
-            // Others have their turns before its next message.
-            None => (Interest::None, Some(ctx.now)),
-            Some(since) => (Interest::Write, Some(since + READ_DEADLINE)),
+        let wait = match client.send(answer, ctx.now)? {
+            None => client.after_answer(),
+            since => Wait::ToWrite(since),
         };
-        client.wait_for(number, interest, alarm, ctx);
+        client.await_turn(number, wait, ctx);
         Ok(())
     }
 
@@ -171,3 +171,6 @@ impl Control {
         daemon.keep_events(self.clients.iter().any(|(_, client)| client.watches()));
     }
 }
+
+#[cfg(test)]
+mod tests;

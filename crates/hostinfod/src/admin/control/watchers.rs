@@ -3,10 +3,10 @@
 use hostinfo_control::{Event, answer};
 
 use super::Control;
+use super::client::Wait;
 use crate::admin::daemon::Daemon;
 use crate::admin::daemon::answer::failed;
 use crate::reactor::Ctx;
-use crate::reactor::poll::Interest;
 
 impl Control {
     /// Sends an event about the last answered line.
@@ -22,7 +22,7 @@ impl Control {
                 Ok(Some(delivery)) => {
                     self.left_out += u64::from(!delivery.is_kept);
                     if !delivery.is_sent {
-                        client.wait_for(number, Interest::Write, None, ctx);
+                        client.await_turn(number, Wait::ToWrite(None), ctx);
                     }
                 }
                 Err(_) => gone.push(number),
