@@ -52,10 +52,15 @@ impl Bucket {
     /// Time until `tokens` are available; zero if they are. More tokens than the bucket holds are
     /// available when it is full.
     pub fn wait(&self, tokens: u32, bound: Bound, now: Instant) -> Duration {
-        let to_be_full =
-            self.full_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
-        let left_over = time(bound.burst.saturating_sub(tokens), bound);
-        to_be_full.saturating_sub(left_over)
+        match self.full_at {
+            // The common case, for which a comparison is enough: a tenth of a query's instructions.
+            None => Duration::ZERO,
+            Some(at) if at <= now => Duration::ZERO,
+            Some(at) => {
+                let left_over = time(bound.burst.saturating_sub(tokens), bound);
+                at.duration_since(now).saturating_sub(left_over)
+            }
+        }
     }
 
     /// Takes `tokens`, whether or not they are available.

@@ -1,34 +1,23 @@
-//! A client that waits for replies, with a deadline.
+//! A client: a method for each call. `connection` sends it and waits for the reply.
 
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+mod connection;
+
+use std::path::Path;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use serde::de::DeserializeOwned;
-use varlink::sansio::{self, ClientEvent};
 
-use crate::limits::{PREVIEW_TIME, REPLY_MAX, REQUEST_MAX, UPGRADE_TIME};
+use crate::limits::{PREVIEW_TIME, UPGRADE_TIME};
 use crate::{
     Call, Cleared, Error, Event, Explanation, Guest, HostState, HostStateReply, Metrics, Notice,
     NoticeKind, Notices, Page, Preview, Rules, SetNotice, Stats, Status, Upgraded,
 };
-
-/// Bytes read at a time.
-const CHUNK: usize = 64 * 1024;
+use connection::Connection;
 
 /// A connection to the daemon.
 pub struct Client {
-    path: PathBuf,
-    stream: UnixStream,
-    deadline: Duration,
-    protocol: sansio::Client,
-    buffer: Box<[u8]>,
-    /// Bytes received of a reply that is not complete yet.
-    unfinished: usize,
+    connection: Connection,
 }
 
 impl Client {
@@ -37,9 +26,7 @@ impl Client {
     /// # Errors
     /// [`Error`], if no daemon is there or the user may not ask it.
     pub fn connect(path: &Path, deadline: Duration) -> Result<Self, Error> {
-        let stream = connect(path, deadline).map_err(|error| failed(path, deadline, error))?;
-        let (protocol, buffer) = (sansio::Client::new(), vec![0; CHUNK].into());
-        Ok(Self { path: path.to_owned(), stream, deadline, protocol, buffer, unfinished: 0 })
+        Ok(Self { connection: Connection::open(path, deadline)? })
     }
 
     /// What the daemon does, and what is wrong with the things it needs.
@@ -102,7 +89,7 @@ impl Client {
     /// [`Refusal::NoSuchGuest`](crate::Refusal::NoSuchGuest).
     pub fn preview(&mut self, guest: &str, line: &str) -> Result<String, Error> {
         let call = Call::Preview { guest: guest.to_owned(), line: line.to_owned() };
-        self.ask_within(&call, self.deadline + PREVIEW_TIME).map(|Preview { reply }| reply)
+        self.connection.ask(&call, PREVIEW_TIME).map(|Preview { reply }| reply)
     }
 
     /// The rules in force.
@@ -175,108 +162,28 @@ impl Client {
     /// [`Refusal::NotPermitted`](crate::Refusal::NotPermitted).
     /// [`Refusal::MethodNotFound`](crate::Refusal::MethodNotFound): it is a release that cannot.
     pub fn upgrade(&mut self) -> Result<Upgraded, Error> {
-        self.ask_within(&Call::Upgrade {}, self.deadline + UPGRADE_TIME)
+        self.connection.ask(&Call::Upgrade {}, UPGRADE_TIME)
     }
 
     /// The queries of that guest, or of all guests, from now on.
     ///
     /// # Errors
     /// [`Error`].
-    pub fn watch(mut self, guest: Option<&str>) -> Result<Watch, Error> {
-        self.send(&Call::Watch { guest: guest.map(str::to_owned) }, true)?;
-        self.wait_at_most(None)?;
-        Ok(Watch { client: self, is_over: false })
+    pub fn watch(self, guest: Option<&str>) -> Result<Watch, Error> {
+        let mut connection = self.connection;
+        connection.send(&Call::Watch { guest: guest.map(str::to_owned) }, true)?;
+        connection.wait_at_most(None)?;
+        Ok(Watch { connection, is_over: false })
     }
 
     fn ask<R: DeserializeOwned>(&mut self, call: &Call) -> Result<R, Error> {
-        self.ask_within(call, self.deadline)
-    }
-
-    fn ask_within<R: DeserializeOwned>(
-        &mut self,
-        call: &Call,
-        deadline: Duration,
-    ) -> Result<R, Error> {
-        self.send(call, false)?;
-        let until = Instant::now() + deadline;
-        loop {
-            if let Some((reply, _)) = self.next_reply()? {
-                return Ok(reply);
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(Error::Silent { path: self.path.clone(), within: deadline });
-            }
-            self.wait_at_most(Some(left))?;
-            self.receive()?;
-        }
-    }
-
-    fn send(&mut self, call: &Call, more: bool) -> Result<(), Error> {
-        let nonsense = |error: &dyn std::fmt::Display| Error::Nonsense(error.to_string());
-        let call = serde_json::to_value(call).map_err(|error| nonsense(&error))?;
-        let mut request: varlink::Request<'static> =
-            serde_json::from_value(call).map_err(|error| nonsense(&error))?;
-        request.more = more.then_some(true);
-        let length = serde_json::to_vec(&request).map_err(|error| nonsense(&error))?.len();
-        if length > REQUEST_MAX {
-            return Err(Error::TooLong(length));
-        }
-        let method = request.method.clone().into_owned();
-        self.protocol.send_request(method, request).map_err(|error| nonsense(&error))?;
-        while let Some(bytes) = self.protocol.poll_transmit() {
-            match self.stream.write_all(&bytes.payload) {
-                // The daemon may have sent the reason before it closed the connection.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-                other => other.map_err(|error| self.failed(error))?,
-            }
-        }
-        Ok(())
-    }
-
-    /// The next reply, if it is complete, and whether more replies to the same call follow.
-    fn next_reply<R: DeserializeOwned>(&mut self) -> Result<Option<(R, bool)>, Error> {
-        let Some(event) = self.protocol.poll_event() else { return Ok(None) };
-        self.unfinished = 0;
-        let ClientEvent::Reply { reply, continues, .. } = event else {
-            return Err(Error::Nonsense("no reply".to_owned()));
-        };
-        let nonsense = |error: serde_json::Error| Error::Nonsense(error.to_string());
-        let parameters = reply.parameters.unwrap_or_else(|| serde_json::json!({}));
-        if let Some(error) = reply.error {
-            let refusal = serde_json::json!({ "error": error, "parameters": parameters });
-            return Err(Error::Refused(serde_json::from_value(refusal).map_err(nonsense)?));
-        }
-        Ok(Some((serde_json::from_value(parameters).map_err(nonsense)?, continues)))
-    }
-
-    fn receive(&mut self) -> Result<(), Error> {
-        let count = match self.stream.read(&mut self.buffer) {
-            Ok(0) => return Err(Error::Closed(self.path.clone())),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
-            Err(error) => return Err(self.failed(error)),
-        };
-        self.unfinished += count;
-        if self.unfinished > REPLY_MAX {
-            return Err(Error::Nonsense(format!("a reply of over {REPLY_MAX} bytes")));
-        }
-        let bytes = self.buffer.get(..count).unwrap_or_default();
-        self.protocol.handle_input(bytes).map_err(|error| Error::Nonsense(error.to_string()))
-    }
-
-    fn wait_at_most(&self, time: Option<Duration>) -> Result<(), Error> {
-        self.stream.set_read_timeout(time).map_err(|error| self.failed(error))
-    }
-
-    fn failed(&self, error: io::Error) -> Error {
-        failed(&self.path, self.deadline, error)
+        self.connection.ask(call, Duration::ZERO)
     }
 }
 
 /// Guests' queries, as they happen.
 pub struct Watch {
-    client: Client,
+    connection: Connection,
     is_over: bool,
 }
 
@@ -286,13 +193,13 @@ impl Iterator for Watch {
     /// Waits until a guest asks, without a deadline.
     fn next(&mut self) -> Option<Self::Item> {
         while !self.is_over {
-            match self.client.next_reply() {
+            match self.connection.next_reply() {
                 Ok(Some((event, continues))) => {
                     self.is_over = !continues;
                     return Some(Ok(event));
                 }
                 Ok(None) => {
-                    if let Err(error) = self.client.receive() {
+                    if let Err(error) = self.connection.receive() {
                         self.is_over = true;
                         return Some(Err(error));
                     }
@@ -304,30 +211,5 @@ impl Iterator for Watch {
             }
         }
         None
-    }
-}
-
-/// If many clients connect, connect(2) waits. SO_SNDTIMEO bounds that wait: unix(7).
-fn connect(path: &Path, deadline: Duration) -> io::Result<UnixStream> {
-    let address = SocketAddrUnix::new(path)?;
-    let flags = SocketFlags::CLOEXEC;
-    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    set_socket_timeout(&socket, Timeout::Send, Some(deadline))?;
-    rustix::net::connect(&socket, &address)?;
-    Ok(socket.into())
-}
-
-fn failed(path: &Path, deadline: Duration, error: io::Error) -> Error {
-    let path = path.to_owned();
-    match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Error::NoDaemon { path },
-        io::ErrorKind::PermissionDenied => {
-            Error::Denied { path, user: rustix::process::geteuid().as_raw() }
-        }
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-            Error::Silent { path, within: deadline }
-        }
-        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Error::Closed(path),
-        _ => Error::Failed { path, error },
     }
 }

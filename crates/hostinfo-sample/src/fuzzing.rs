@@ -31,7 +31,7 @@ pub fn parse_as_each(bytes: &[u8]) {
     vmm::numa::parse_huge(bytes);
     vmm::numa::parse_v1(bytes, Units::default());
     vmm::numa::parse_v2(bytes);
-    vmm::process::parse(bytes);
+    vmm::process_stat::parse(bytes);
     vmm::status::parse(bytes);
     vmm::threads::parse(bytes);
     Role::of(bytes);
@@ -60,7 +60,7 @@ mod tests {
                 "numa_stat" => !vmm::numa::parse_v2(&bytes).is_empty(),
                 "numa_stat-v1" => !vmm::numa::parse_v1(&bytes, Units::default()).is_empty(),
                 "pressure" => pressure::parse(&bytes) != pressure::parse(b""),
-                "process-stat" => vmm::process::parse(&bytes).is_some(),
+                "process-stat" => vmm::process_stat::parse(&bytes).is_some(),
                 "schedstat" => vmm::threads::parse(&bytes).is_some(),
                 "stat" => stat::parse(&bytes) != stat::parse(b""),
                 "status" => vmm::status::parse(&bytes) != vmm::status::parse(b""),

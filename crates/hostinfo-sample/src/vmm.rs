@@ -18,6 +18,7 @@ pub(crate) mod name;
 pub(crate) mod numa;
 mod of_cgroups;
 pub(crate) mod process;
+pub(crate) mod process_stat;
 pub(crate) mod psi;
 pub(crate) mod role;
 pub(crate) mod samples;

@@ -1,6 +1,7 @@
 //! Which characters are safe in text that others see.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// Whether a character does nothing but show itself: it is not a control character, does not end a
 /// line (U+2028, U+2029), does not change the writing direction, and is not invisible. The joiners
@@ -23,6 +24,31 @@ pub fn printable(text: Cow<'_, str>) -> Cow<'_, str> {
     Cow::Owned(clean.trim().to_owned())
 }
 
+/// JSON that means the same, with `\uXXXX` in place of each character that is not [printable](is_printable), or is one of the
+/// invisible joiners: a program reads what was there, and a terminal shows it. Outside of strings, JSON has none of these.
+pub fn escaped_json(json: &str) -> Cow<'_, str> {
+    let is_kept = |c| match c {
+        '\n' | '\t' => true,
+        '\u{200c}' | '\u{200d}' => false,
+        c => is_printable(c),
+    };
+    if json.chars().all(is_kept) {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_kept(c) {
+            escaped.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a String does not fail.
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
+        }
+    }
+    Cow::Owned(escaped)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,6 +65,18 @@ mod tests {
             ("Übergröße שלום 👩\u{200d}🚀", "Übergröße שלום 👩\u{200d}🚀"),
         ] {
             assert_eq!(printable(text.into()), told, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_json_may_show_to_a_terminal_is_spelt_out() {
+        for (json, told) in [
+            ("{\n  \"a\": \"é 👩🚀\"\n}", "{\n  \"a\": \"é 👩🚀\"\n}"),
+            ("\"a\u{9b}31m\u{7f}\"", "\"a\\u009b31m\\u007f\""),
+            ("\"\u{202e}gpj\u{200b}\u{2066}\"", "\"\\u202egpj\\u200b\\u2066\""),
+            ("\"a\u{200d}\u{e0041}\"", "\"a\\u200d\\udb40\\udc41\""),
+        ] {
+            assert_eq!(escaped_json(json), told);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::args::Format;
 use crate::exit::Failure;
 use crate::host::Host;
 use crate::nearest::correct;
-use crate::output::Shown;
+use crate::output::{Shown, json_line};
 use crate::question::Question;
 use crate::reply::Line;
 
@@ -126,7 +126,7 @@ fn object(lines: Vec<Line>) -> Result<Shown, Failure> {
             let object: Value =
                 serde_json::from_str(&text).map_err(|_| Failure::Unexpected("json"))?;
             shown.partial |= object.get("errors").is_some();
-            shown.text = text + "\n";
+            shown.text = json_line(&text);
         } else if let Some((name, _)) = text.split_once(": ") {
             errors.insert(name.to_owned(), Value::from(code as u16));
         } else {
@@ -134,7 +134,7 @@ fn object(lines: Vec<Line>) -> Result<Shown, Failure> {
         }
     }
     if !errors.is_empty() {
-        shown.text = json!({ "errors": errors }).to_string() + "\n";
+        shown.text = json_line(&json!({ "errors": errors }));
         shown.partial = true;
     }
     Ok(shown)
@@ -170,10 +170,12 @@ mod tests {
     }
 
     #[test]
-    fn the_hosts_json_is_shown_as_it_came() {
+    fn the_hosts_json_is_shown_as_it_came_but_for_what_a_terminal_would_not_show() {
         let whole = "{\"z\":1,\"a\":\"\\u001b\"}";
         let shown = object(lines(&[(Code::Done, whole)])).unwrap();
         assert_eq!(shown, Shown { text: format!("{whole}\n"), ..Shown::default() });
+        let shown = object(lines(&[(Code::Done, "{\"a\":\"\u{202e}\"}")])).unwrap();
+        assert_eq!(shown.text, "{\"a\":\"\\u202e\"}\n");
         let partial = "{\"z\":1,\"errors\":{\"a\":403}}";
         let shown = object(lines(&[(Code::Done, partial)])).unwrap();
         assert_eq!(

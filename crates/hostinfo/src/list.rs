@@ -10,7 +10,7 @@ use crate::exit::Failure;
 use crate::host::Host;
 use crate::listed::Listed;
 use crate::nearest::correct;
-use crate::output::{Shown, columns};
+use crate::output::{Shown, columns, json_line};
 use crate::question::Question;
 use crate::wrap::hanging;
 
@@ -79,7 +79,7 @@ fn array(listed: &[Listed<'_>]) -> String {
             "metric": l.metric(),
         })
     };
-    Value::from_iter(listed.iter().map(row)).to_string() + "\n"
+    json_line(&Value::from_iter(listed.iter().map(row)))
 }
 
 #[cfg(test)]

@@ -1,15 +1,22 @@
 //! Answers go to stdout or a file; everything else goes to stderr.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 
 use hostinfo_file::replace;
+use hostinfo_wire::text::escaped_json;
 use terminal_size::{Height, Width, terminal_size_of};
 
 use crate::exit::{Failure, Outcome, complain};
 use crate::remedy::refusal;
 use crate::wrap::wrapped;
+
+/// JSON as a line, without characters that control a terminal.
+pub(crate) fn json_line(json: &impl Display) -> String {
+    format!("{}\n", escaped_json(&json.to_string()))
+}
 
 /// The visible form of a reply.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -90,6 +97,12 @@ mod tests {
     fn names(folder: &Path) -> Vec<String> {
         let names = fs::read_dir(folder).unwrap();
         names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn json_says_what_a_terminal_would_not_show() {
+        let device = serde_json::json!({ "device": "a\u{9b}31m\u{202e}b" });
+        assert_eq!(json_line(&device), "{\"device\":\"a\\u009b31m\\u202eb\"}\n");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::args::Format;
 use crate::exit::Failure;
 use crate::host::Host;
-use crate::output::Shown;
+use crate::output::{Shown, json_line};
 use crate::question::Question;
 use crate::units;
 
@@ -37,8 +37,7 @@ fn text(path: &str, version: &str, time: Duration) -> String {
 }
 
 fn object(path: &str, version: &str, time: Duration) -> String {
-    let pong = json!({ "device": path, "version": version, "seconds": time.as_secs_f64() });
-    format!("{pong}\n")
+    json_line(&json!({ "device": path, "version": version, "seconds": time.as_secs_f64() }))
 }
 
 #[cfg(test)]

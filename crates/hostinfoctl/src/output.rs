@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
-use hostinfo_wire::text::is_printable;
+use hostinfo_wire::text::{escaped_json, is_printable};
 use serde::Serialize;
 
 use crate::exit::Failure;
@@ -47,14 +47,14 @@ pub(crate) fn write_json(value: &impl Serialize) -> Result<(), Failure> {
     write(&json(value)?)
 }
 
-/// A JSON object and a line end.
+/// A JSON object and a line end, without characters that control a terminal.
 ///
 /// # Errors
 /// It has no form in JSON.
 pub(crate) fn json(value: &impl Serialize) -> Result<String, Failure> {
     let text =
         serde_json::to_string_pretty(&Versioned::of(value)).map_err(std::io::Error::other)?;
-    Ok(text + "\n")
+    Ok(format!("{}\n", escaped_json(&text)))
 }
 
 /// The same on one line, for commands that print many.
@@ -63,7 +63,7 @@ pub(crate) fn json(value: &impl Serialize) -> Result<String, Failure> {
 /// stdout cannot be written to.
 pub(crate) fn write_json_line(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(&Versioned::of(value)).map_err(std::io::Error::other)?;
-    write(&(text + "\n"))
+    write(&format!("{}\n", escaped_json(&text)))
 }
 
 /// The difference between `before` and `after` as in diff -u; empty if they are equal.
@@ -107,12 +107,23 @@ pub(crate) fn printable_lines(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_diff_is_that_of_diff_u_and_none_where_nothing_changes() {
         let diff = unified("a", "1\n2\n", "1\n3\n");
         assert_eq!(diff, "--- a as it is\n+++ a as it would be\n@@ -1,2 +1,2 @@\n 1\n-2\n+3\n");
         assert_eq!(unified("a", "1\n", "1\n"), "");
+    }
+
+    proptest! {
+        #[test]
+        fn json_of_any_name_is_that_name_and_controls_no_terminal(name in "(.|\\pC|\\pZ){0,20}") {
+            let text = json(&serde_json::json!({ "name": name })).unwrap();
+            prop_assert!(text.chars().all(|c| c == '\n' || is_printable(c)), "{text:?}");
+            let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(read["name"].as_str(), Some(&*name));
+        }
     }
 
     #[test]

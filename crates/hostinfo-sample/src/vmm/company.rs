@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::root::LINE_BYTES;
 use crate::text::{number, words};
 use crate::vmm::name::is_vmm;
-use crate::vmm::process::{self, Process};
+use crate::vmm::process::Process;
+use crate::vmm::process_stat;
 use crate::vmm::role::Role;
 
 /// The most cgroups looked at, each with two files: a guest that was started by hand has one, and a
@@ -184,7 +185,7 @@ impl<'a> Company<'a> {
             Err(unread) if unread.is_not_there() => return Kind::Gone,
             Err(_) => return Kind::Unseen,
         };
-        let Some(stat) = process::parse(text) else { return Kind::Unseen };
+        let Some(stat) = process_stat::parse(text) else { return Kind::Unseen };
         if stat.is_kernels() {
             if stat.comm == format!("vhost-{}", self.process.pid()).as_bytes() {
                 self.workers.push(Worker { pid, start: stat.start });

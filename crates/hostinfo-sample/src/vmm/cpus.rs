@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::root::{LINE_BYTES, PAGE_BYTES};
 use crate::vmm::affinity::{Affinities, allowed};
 use crate::vmm::company::Worker;
-use crate::vmm::process::{self, Process};
+use crate::vmm::process::Process;
+use crate::vmm::process_stat;
 use crate::vmm::threads::{self, Task, Threads, Times};
 use crate::{Absent, CpuUse, Moment, Units, cpulist, stat};
 
@@ -170,7 +171,7 @@ fn of_worker(
     let times = threads::parse(process.read_other(pid, "schedstat", LINE_BYTES, buffer).ok()?)?;
     let text = process.read_other(pid, "status", PAGE_BYTES, buffer).ok()?;
     let allowed = allowed(text).and_then(cpulist::parse)?;
-    let stat = process::parse(process.read_other(pid, "stat", LINE_BYTES, buffer).ok()?)?;
+    let stat = process_stat::parse(process.read_other(pid, "stat", LINE_BYTES, buffer).ok()?)?;
     (stat.is_kernels() && stat.start == start).then_some((times, allowed))
 }
 

@@ -9,7 +9,8 @@ use crate::open_files::Reader;
 use crate::root::Roots;
 use crate::text::{lines, number, words};
 use crate::vmm::branch::{Own, Version};
-use crate::vmm::process::{self, Process};
+use crate::vmm::process::Process;
+use crate::vmm::process_stat;
 use crate::vmm::threads::Task;
 use crate::{Absent, Units, machine, topology};
 
@@ -81,7 +82,7 @@ pub(crate) fn nodes_of(
     let mut cpus = BTreeSet::new();
     for (tid, _) in threads {
         let stat = process.read_thread(tid, "stat", buffer);
-        cpus.extend(stat.ok().and_then(process::parse).and_then(|stat| stat.processor));
+        cpus.extend(stat.ok().and_then(process_stat::parse).and_then(|stat| stat.processor));
     }
     let mut found = BTreeSet::new();
     for node in nodes {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::diagnose::report::Diagnosis;
+use crate::output::json_line;
 use crate::views::hosts::Judged;
 
 impl Diagnosis {
@@ -70,6 +71,6 @@ impl Diagnosis {
                 "packets_dropped": drops,
             },
         });
-        object.to_string() + "\n"
+        json_line(&object)
     }
 }
