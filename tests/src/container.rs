@@ -1,4 +1,4 @@
-//! A host in a container: Debian 12 with systemd as its first process, and libvirt. Its files are those of the lab under an
+//! A host in a container: Debian 12 or 13 with systemd as its first process, and libvirt. Its files are those of the lab under an
 //! overlay in memory. It needs root.
 
 use std::fs;
@@ -31,11 +31,11 @@ struct Container {
 }
 
 impl Containers {
-    /// Boots one for each name, side by side, and waits until all services run.
+    /// Boots one for each name and suite, side by side, and waits until all services run.
     ///
     /// # Errors
     /// They do not, or this is not root.
-    pub fn boot(names: &[&str]) -> Result<Self> {
+    pub fn boot(hosts: &[(&str, &str)]) -> Result<Self> {
         if !rustix::process::geteuid().is_root() {
             bail!("containers need root: sudo -E env PATH=\"$PATH\" make test-long");
         }
@@ -45,9 +45,8 @@ impl Containers {
         fs::write(path.join("ssh"), include_str!("container/ssh.sh"))?;
         fs::set_permissions(path.join("ssh"), fs::Permissions::from_mode(0o755))?;
         let lab = lab_cache()?;
-        let files = [lab.join("python"), lab.join("bookworm/root")];
         let mut started = Vec::new();
-        for name in names {
+        for (name, suite) in hosts {
             let root = path.join(name);
             fs::create_dir(&root)?;
             let mut command = tied("unshare");
@@ -56,10 +55,10 @@ impl Containers {
                 .arg(path.join("boot.sh"))
                 .arg(name)
                 .arg(root)
-                .args(&files);
+                .args([lab.join(format!("python-{suite}")), lab.join(suite).join("root")]);
             started.push((*name, Process::start(&mut command, path.join(format!("{name}.log")))?));
         }
-        let mut hosts = Vec::new();
+        let mut booted = Vec::new();
         for (name, mut process) in started {
             let children = format!("/proc/{0}/task/{0}/children", process.pid());
             let leader = wait_for("systemd", PATIENCE, || {
@@ -70,10 +69,10 @@ impl Containers {
                 Ok(children.split_whitespace().find(|child| is_systemd(child)).map(str::to_owned))
             })?;
             fs::write(path.join(format!("{name}.pid")), &leader)?;
-            hosts.push(Container { name: name.to_owned(), process, leader });
+            booted.push(Container { name: name.to_owned(), process, leader });
         }
-        let containers = Self { hosts, folder };
-        for name in names {
+        let containers = Self { hosts: booted, folder };
+        for (name, _) in hosts {
             wait_until("its services", PATIENCE, || {
                 Ok(containers.sh(name, "systemctl is-system-running").is_ok())
             })

@@ -7,10 +7,13 @@ use hostinfo_tests::container::Containers;
 use hostinfo_tests::install::Install;
 
 const HOSTS: [&str; 3] = ["host1", "host2", "host3"];
+const SUITES: [(&str, &str); 3] =
+    [(HOSTS[0], "bookworm"), (HOSTS[1], "bookworm"), (HOSTS[2], "trixie")];
 
-/// A domain that is never started.
-const DOMAIN: &str = "<domain type=\"qemu\"><name>web1</name><memory unit=\"MiB\">128</memory><os><type>hvm</type></os>\
-                      <devices><emulator>/usr/bin/qemu-system-x86_64</emulator></devices></domain>";
+/// A domain that runs, and into which a channel can be plugged.
+const DOMAIN: &str = "<domain type=\"qemu\"><name>web1</name><memory unit=\"MiB\">64</memory><os><type>hvm</type></os>\
+                      <devices><emulator>/usr/bin/qemu-system-x86_64</emulator><controller type=\"virtio-serial\"/>\
+                      </devices></domain>";
 
 /// With the package of this folder, and these rules, settings, and role of the guest.
 fn playbook(package: &str, rules: &str, settings: &str, role: &str) -> String {
@@ -21,6 +24,7 @@ fn playbook(package: &str, rules: &str, settings: &str, role: &str) -> String {
          hostinfo_rules: \"{rules}\\n\"\n    \
          hostinfo_settings: \"{settings}\\n\"\n    \
          hostinfo_enable: ['web*', 'nothing-*']\n    \
+         hostinfo_enable_now: true\n    \
          hostinfo_follow: ['web-*', 'Web Server *', 'role=db']\n    \
          hostinfo_textfile: true\n    \
          hostinfo_tags: {{web1: {{role: {role}, tier: gold}}}}\n"
@@ -34,13 +38,15 @@ fn the_role_changes_three_hosts_once_shows_what_it_would_change_and_refuses_brok
     Install::prepare_stripped()?.package("1.0.0", folder.path())?;
     let deb = folder.path().join("hostinfo-host_1.0.0-1_amd64.deb");
     let deb = deb.to_str().context("a path")?;
-    let hosts = Containers::boot(&HOSTS)?;
+    let hosts = Containers::boot(&SUITES)?;
     let everywhere = |line: &str| -> Result<Vec<String>> {
         HOSTS.iter().map(|host| hosts.sh(host, line)).collect()
     };
     let files = "cat /etc/hostinfo/hostinfo.conf /etc/hostinfo/hostinfod.toml";
     everywhere("mkdir -p /var/lib/prometheus/node-exporter")?;
-    everywhere(&format!("echo '{DOMAIN}' >/root/web1.xml && virsh define /root/web1.xml"))?;
+    everywhere(&format!(
+        "echo '{DOMAIN}' >/root/web1.xml && virsh define /root/web1.xml && virsh start web1"
+    ))?;
 
     // With nothing installed, it shows that it would be, and is not.
     let first = playbook(deb, "*:\\n  interval = 5", "[flow]\\nlines_per_second = 10", "db");
@@ -57,7 +63,7 @@ fn the_role_changes_three_hosts_once_shows_what_it_would_change_and_refuses_brok
     for told in everywhere(
         "hostinfoctl --json list; hostinfoctl --json tag web1; hostinfoctl --json status",
     )? {
-        for words in ["\"state\": \"next_start\"", "\"role\": \"db\"", "\"rules\": 1,"] {
+        for words in ["\"state\": \"connected\"", "\"role\": \"db\"", "\"rules\": 1,"] {
             ensure!(told.contains(words), "{words}: {told}");
         }
     }
@@ -77,7 +83,8 @@ fn the_role_changes_three_hosts_once_shows_what_it_would_change_and_refuses_brok
     {
         ensure!(said.matches(line).count() == HOSTS.len(), "{line}{said}");
     }
-    ensure!(said.matches("-role=db\\n+role=web\\n").count() == HOSTS.len(), "{said}");
+    // In the saved configuration and in the running one.
+    ensure!(said.matches("-role=db\\n+role=web\\n").count() == 2 * HOSTS.len(), "{said}");
     ensure!(everywhere(files)? == before, "--check has written something");
     ensure!(hosts.sh(HOSTS[0], "hostinfoctl --json tag web1")?.contains("\"role\": \"db\""));
 
@@ -86,11 +93,13 @@ fn the_role_changes_three_hosts_once_shows_what_it_would_change_and_refuses_brok
         playbook(deb, "*:\\n  intervall = 7", "[flow]\\nlines_per_second = 11", "web"),
         playbook(deb, "*:\\n  interval = 7", "[flow]\\nlines = 11", "web"),
     ] {
-        let (done, said) = hosts.play(&broken, &[])?;
-        let why = ["unknown key `intervall`", "lines"].iter().any(|words| said.contains(words));
-        ensure!(!done && why, "{said}");
-        ensure!(hosts.recap(&said)?.iter().all(|host| host.contains(" changed=0 ")), "{said}");
-        ensure!(everywhere(files)? == before, "{said}");
+        for options in [&["--check"][..], &[]] {
+            let (done, said) = hosts.play(&broken, options)?;
+            let why = ["unknown key `intervall`", "unknown field `lines`"];
+            ensure!(!done && why.iter().any(|words| said.contains(words)), "{said}");
+            ensure!(hosts.recap(&said)?.iter().all(|host| host.contains(" changed=0 ")), "{said}");
+            ensure!(everywhere(files)? == before, "{said}");
+        }
     }
 
     let process = everywhere("systemctl show --value --property=MainPID hostinfo")?;

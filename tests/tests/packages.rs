@@ -86,7 +86,8 @@ fn the_module_for_selinux_is_built_against_the_hosts_policy_if_that_is_there() -
     for call in [
         "-f /usr/share/selinux/devel/Makefile hostinfo.pp",
         "semodule -X 200 -i /tmp/",
-        "systemctl try-restart hostinfo.service",
+        "systemctl stop hostinfo-open.socket hostinfo-run.socket hostinfo-vsock.socket hostinfo.service",
+        "systemctl start hostinfo-open.socket hostinfo-run.socket hostinfo-vsock.socket hostinfo.service",
     ] {
         assert!(told.contains(call), "{call}: {told}");
     }

@@ -1,5 +1,5 @@
-//! Takes samples at their times, and asks the host in a thread of its own meanwhile: a host that answers late or
-//! never keeps nobody from observing this guest.
+//! Takes samples at their times, and asks the host in a thread of its own meanwhile: this guest is observed also while
+//! its host does not answer.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;

@@ -87,8 +87,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What Prometheus 2.42 of Debian 12 sends, as it came, and what 2.53 and 3.5 send, by their sources
-    /// (scrape/scrape.go, config/config.go).
+    /// What Debian's Prometheus 2.42, 2.53 and 3.5 send, as it came.
     const PROMETHEUS: [&str; 3] = [
         "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
          text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
