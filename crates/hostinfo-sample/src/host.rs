@@ -1,5 +1,7 @@
 //! A host: each statistic's value, from one sample of its source for each step of the grid.
 
+use std::sync::Arc;
+
 use hostinfo_catalog::source::{self, Frequency, Identity, Resource};
 use hostinfo_wire::Value;
 use serde::{Deserialize, Serialize};
@@ -67,6 +69,9 @@ pub struct Host {
     disks: Cached<Disks, Devices<7>>,
     interfaces: Cached<Interfaces, Devices<8>>,
     energy: Cached<u64, Meter>,
+    /// The slot of the last sample for ratios, and the sample.
+    #[serde(skip)]
+    for_ratios: Option<(u64, Arc<HostSample>)>,
     missing: Missing,
 }
 
@@ -285,10 +290,17 @@ impl Host {
 
     /// Samples CPUs and disks together, whichever is asked for, so that all ratios of a reply cover
     /// the same time.
-    pub(crate) fn sample(&mut self, at: Moment) -> HostSample {
-        HostSample {
+    pub(crate) fn sample(&mut self, at: Moment) -> Arc<HostSample> {
+        if let Some((slot, sample)) = &self.for_ratios
+            && *slot == at.slot()
+        {
+            return Arc::clone(sample);
+        }
+        let sample = Arc::new(HostSample {
             ticks: self.stat(at).map(Stat::ticks),
             disks: self.disks(at).map(Disks::busy_time),
-        }
+        });
+        self.for_ratios = Some((at.slot(), Arc::clone(&sample)));
+        sample
     }
 }

@@ -1,5 +1,6 @@
 //! The host's ratios over a window: shares of its CPUs' and its disks' time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hostinfo_catalog::source::{self, CpuShare};
@@ -20,10 +21,10 @@ pub(crate) struct HostSample {
 }
 
 /// The samples of a host that the ratios of one guest's replies are compared with. If guests had them in common, a
-/// ratio's window would tell each when another asked. Holds at most 12 samples, of 200 bytes each, and nothing for a
-/// guest that never asks for a ratio.
+/// ratio's window would tell each when another asked. Holds at most 12 samples, which are those of all guests that asked
+/// in the same slot, and nothing for a guest that never asks for a ratio.
 #[derive(Clone, Default, Serialize, Deserialize)]
-pub struct HostWindow(Window<HostSample>);
+pub struct HostWindow(Window<Arc<HostSample>>);
 
 impl HostWindow {
     /// The window of the slot's ratios, a multiple of the grid's step. `None` if they have no sample to compare

@@ -26,6 +26,7 @@ pub(crate) mod status;
 pub(crate) mod threads;
 mod unit;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hostinfo_catalog::source;
@@ -105,7 +106,7 @@ struct ForVerdicts {
 /// What the ratios of a reply are made of.
 #[derive(Clone, Serialize, Deserialize)]
 struct Sample {
-    host: HostSample,
+    host: Arc<HostSample>,
     vcpus: Result<Times, Absent>,
 }
 
