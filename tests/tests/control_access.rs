@@ -51,7 +51,7 @@ fn the_group_may_ask_and_only_root_may_change() -> Result<()> {
         client.clear_notices(None).err().context("cleared")?;
         client.set_notice("*", NoticeKind::Info, "x", None, None).err().context("set")
     })?;
-    let words = "only root and the user that hostinfod runs as may do that, and not user ";
+    let words = "only root may do that, and not user ";
     assert!(denied.to_string().starts_with(words), "{denied}");
     assert!(matches!(denied, Error::Refused(Refusal::NotPermitted { .. })));
     host.client()?.set_notice("*", NoticeKind::Info, "x", None, None)?;

@@ -52,7 +52,7 @@ fn a_guest_is_served_without_libvirt_and_known_when_that_comes() -> Result<()> {
     let mut guest = DomainGuest::boot(&libvirtd, "a", &host.socket("a"))?;
     libvirtd.crash()?;
     let daemon = host.start_daemon_beside(&libvirtd)?;
-    guest.ask_until("vm.uuid", GONE)?;
+    guest.ask_until("vm.uuid", "503 vm.uuid: this host runs no libvirt")?;
     is_not_held_up(&mut guest)?;
     ensure!(!daemon.log().contains("libvirt answers"), "{}", daemon.log());
     libvirtd.begin("libvirtd")?;

@@ -39,6 +39,8 @@ pub struct Requester {
     pub(crate) document: Option<Box<Document>>,
     /// How it has used its interval.
     pub(crate) allowance: Allowance,
+    /// Whether it is only a name that an administrator asks about.
+    pub(crate) is_absent: bool,
 }
 
 /// How a [`Requester`] changed with another [`Standing`].
@@ -76,7 +78,15 @@ impl Requester {
             peer: None,
             document: None,
             allowance: Allowance::default(),
+            is_absent: false,
         }
+    }
+
+    /// The same for a preview of a guest that does not exist: nothing is run or read for its name, of which there are any
+    /// number.
+    #[must_use]
+    pub fn absent(self) -> Self {
+        Self { is_absent: true, ..self }
     }
 
     /// The name of its socket.
@@ -210,6 +220,7 @@ impl Requester {
             peer: self.peer,
             document: None,
             allowance: Allowance::default(),
+            is_absent: self.is_absent,
         }
     }
 

@@ -45,7 +45,7 @@ pub const PREVIEW_TIME: Duration = Duration::from_secs(30);
 /// whom the administrator has let in.
 pub const CLIENTS_MAX: usize = 32;
 
-/// How many of these are reserved for root and the user that hostinfod runs as. They find room
+/// How many of these are reserved for root and a person who runs hostinfod by hand. They find room
 /// however many members of the group connect.
 pub const CLIENTS_RESERVED: usize = 8;
 
@@ -55,7 +55,7 @@ pub const CLIENTS_PER_USER: usize = 8;
 /// Clients at once that watch: each query makes an event of about 3 us for each of them.
 pub const WATCHERS_MAX: usize = 8;
 
-/// How many of these are reserved for root and the user that hostinfod runs as.
+/// How many of these are reserved for root and a person who runs hostinfod by hand.
 pub const WATCHERS_RESERVED: usize = 2;
 
 /// Clients at once that get an error because there is no room for them.

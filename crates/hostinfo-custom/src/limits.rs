@@ -81,9 +81,9 @@ pub const EXCERPT_MAX: usize = 200;
 pub const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// How many looks for what commands have left behind follow the end of a run: one kills what it finds, and what that had
-/// started is found by the next. For a second, after which only processes that hang in the kernel are left, or some that
-/// start others faster than they are killed.
-pub const LOOKS_FOR_STRAYS: u32 = 50;
+/// started is found by the next. The unit permits 128 processes (`TasksMax=`), so no chain of them is longer. After three
+/// seconds only processes that hang in the kernel are left, or some that start others faster than they are killed.
+pub const LOOKS_FOR_STRAYS: u32 = 150;
 
 /// The shortest time between two log lines about one statistic of one guest, so that a command that
 /// fails every other time does not fill the log.

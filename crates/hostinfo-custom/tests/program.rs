@@ -48,17 +48,22 @@ fn socket() -> OwnedFd {
     socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap()
 }
 
-/// What it says to this process's user, once it listens.
-fn refusal(path: &Path) -> String {
+/// A connection to it, once it listens.
+fn caller(path: &Path) -> OwnedFd {
     let begun = Instant::now();
-    let caller = loop {
+    loop {
         let caller = socket();
         if connect(&caller, &SocketAddrUnix::new(path).unwrap()).is_ok() {
-            break caller;
+            return caller;
         }
         assert!(begun.elapsed() < PATIENCE, "it does not listen");
         std::thread::sleep(Duration::from_millis(5));
-    };
+    }
+}
+
+/// What it says to this process's user.
+fn refusal(path: &Path) -> String {
+    let caller = caller(path);
     set_socket_timeout(&caller, Timeout::Recv, Some(PATIENCE)).unwrap();
     let mut packet = vec![0; PACKET_MAX];
     let (length, _) =
@@ -142,13 +147,10 @@ fn what_a_command_leaves_outside_its_process_group_is_killed_when_it_ends() {
     let _runner = Runner::start(command.arg(&socket));
     let (mut custom, problems) = Custom::load(folder.path(), 0, &socket).unwrap();
     assert_eq!(problems, []);
-    let begun = Instant::now();
-    while !socket.exists() {
-        assert!(begun.elapsed() < PATIENCE, "it does not listen");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    drop(caller(&socket));
     let pids = value(&mut custom, "x");
     assert_eq!(pids.split(' ').count(), 2, "{pids}");
+    let begun = Instant::now();
     for pid in pids.split(' ') {
         while Path::new("/proc").join(pid).exists() {
             assert!(begun.elapsed() < PATIENCE, "{pid} is left");

@@ -5,13 +5,26 @@ use std::fmt::Write as _;
 
 /// Whether a character does nothing but show itself: it is not a control character, does not end a
 /// line (U+2028, U+2029), does not change the writing direction, and is not invisible. The joiners
-/// of letters and emoji (U+200C, U+200D) are allowed, since they affect how these look.
+/// of letters and emoji (U+200C, U+200D) and what chooses between two looks of a character (U+FE00 to U+FE0F) are
+/// allowed, since they affect how these look.
 pub fn is_printable(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
-            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    !c.is_control() && (!is_invisible(c) || changes_looks(c))
+}
+
+/// Default_Ignorable_Code_Point of Unicode 17 (DerivedCoreProperties.txt), what ends lines, annotates or changes the
+/// direction, and two that look like a blank: U+2800 and U+3164.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Invisible itself, but part of how its neighbours look.
+fn changes_looks(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
 }
 
 /// The same text with a blank in place of each character that is not [printable](is_printable), and
@@ -24,14 +37,10 @@ pub fn printable(text: Cow<'_, str>) -> Cow<'_, str> {
     Cow::Owned(clean.trim().to_owned())
 }
 
-/// JSON that means the same, with `\uXXXX` in place of each character that is not [printable](is_printable), or is one of the
-/// invisible joiners: a program reads what was there, and a terminal shows it. Outside of strings, JSON has none of these.
+/// JSON that means the same, with `\uXXXX` in place of each character that is not [printable](is_printable), or is
+/// invisible itself: a program reads what was there, and a terminal shows it. Outside of strings, JSON has none of these.
 pub fn escaped_json(json: &str) -> Cow<'_, str> {
-    let is_kept = |c| match c {
-        '\n' | '\t' => true,
-        '\u{200c}' | '\u{200d}' => false,
-        c => is_printable(c),
-    };
+    let is_kept = |c| matches!(c, '\n' | '\t') || (is_printable(c) && !is_invisible(c));
     if json.chars().all(is_kept) {
         return Cow::Borrowed(json);
     }
@@ -62,7 +71,8 @@ mod tests {
             ("user\u{202e}gpj.exe", "user gpj.exe"),
             ("one\u{2028}two\u{2029}three", "one two three"),
             ("\u{feff}a\u{200b}b\u{2066}c\u{e0041}", "a b c"),
-            ("Übergröße שלום 👩\u{200d}🚀", "Übergröße שלום 👩\u{200d}🚀"),
+            ("Übergröße שלום 👩\u{200d}🚀 ❤\u{fe0f}", "Übergröße שלום 👩\u{200d}🚀 ❤\u{fe0f}"),
+            ("web\u{3164}1\u{2800}2\u{e0100}3", "web 1 2 3"),
         ] {
             assert_eq!(printable(text.into()), told, "{text:?}");
         }
@@ -75,6 +85,7 @@ mod tests {
             ("\"a\u{9b}31m\u{7f}\"", "\"a\\u009b31m\\u007f\""),
             ("\"\u{202e}gpj\u{200b}\u{2066}\"", "\"\\u202egpj\\u200b\\u2066\""),
             ("\"a\u{200d}\u{e0041}\"", "\"a\\u200d\\udb40\\udc41\""),
+            ("\"a\u{34f}\u{3164}\u{fe0f}\u{2800}\"", "\"a\\u034f\\u3164\\ufe0f\\u2800\""),
         ] {
             assert_eq!(escaped_json(json), told);
         }

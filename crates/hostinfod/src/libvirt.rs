@@ -22,7 +22,7 @@ use crate::settings;
 use crate::settings::security::Security;
 use crate::system::children::end_child;
 
-use remedy::{NOT_ASKED, SILENT, SWITCHED_OFF, not_installed, remedy, unread};
+use remedy::{NOT_ASKED, NOT_RUNNING, SILENT, SWITCHED_OFF, not_installed, remedy, unread};
 
 /// How long a new socket waits for libvirt to say whose it is. That takes some milliseconds, and
 /// 0.1 s the first time. A libvirt that is only starting, or hangs, is not waited for any longer.
@@ -181,7 +181,7 @@ impl Libvirt {
         self.outages
     }
 
-    /// Whether libvirt has never answered and is not installed on this host.
+    /// Whether libvirt has never answered and does not run on this host, where it may not even be installed.
     fn is_not_there(&self) -> bool {
         self.answers.is_none() && self.is_own && !hostinfo_domains::is_there()
     }
@@ -302,8 +302,11 @@ impl Libvirt {
 
 impl hostinfo_answer::Libvirt for Libvirt {
     fn snapshot(&self) -> Result<&Arc<Snapshot>, Absent> {
-        let is_never_asked = || self.helper.is_none() || self.is_not_there();
-        self.known().ok_or_else(|| if is_never_asked() { NOT_ASKED } else { SILENT })
+        self.known().ok_or_else(|| match &self.helper {
+            None => NOT_ASKED,
+            Some(_) if self.is_not_there() => NOT_RUNNING,
+            Some(_) => SILENT,
+        })
     }
 
     fn refresh(&mut self, domain: Uuid, now: Instant) {

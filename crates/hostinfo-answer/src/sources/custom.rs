@@ -2,10 +2,14 @@
 
 use hostinfo_catalog::{Source, StatId};
 use hostinfo_custom::{Answer, Scope};
+use hostinfo_sample::Absent;
 
 use super::Sources;
 use crate::pending::{Pending, When};
 use crate::select::{Pick, permitted};
+
+/// What a statistic of a guest is in a preview for a guest that does not exist.
+const ABSENT: Absent = Absent::plain("it is there only for a guest that is");
 
 impl Sources<'_, '_> {
     /// Requests all values that may need time, so that their commands run in parallel. Must come
@@ -53,6 +57,9 @@ impl Sources<'_, '_> {
     }
 
     pub(super) fn custom(&mut self, name: &str) -> Answer {
+        if self.who.is_absent && self.is_of_guest(name) {
+            return Answer::Ready(Err(ABSENT));
+        }
         let When { asked, now } = self.when;
         self.admin_values.customs.value(name, self.who.name.whole(), asked, now)
     }

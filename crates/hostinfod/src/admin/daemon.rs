@@ -10,7 +10,7 @@ mod notices;
 mod overview;
 
 use hostinfo_answer::{Pending, When};
-use hostinfo_control::{Asked, Call, Metrics, Preview, Refusal, Request};
+use hostinfo_control::{Call, Metrics, Preview, Refusal};
 use hostinfo_notices::Draft;
 use hostinfo_wire::Framer;
 use jiff::Timestamp;
@@ -102,15 +102,6 @@ impl Daemon<'_> {
             },
         };
         value(Preview { reply }).map(Outcome::Now)
-    }
-
-    /// A client disconnected while its request waited.
-    pub(super) fn give_up(&mut self, request: &Request) {
-        if let Ok(Asked::Call(Call::Preview { guest, .. })) = &request.what
-            && let Ok(name) = self.find_guest(guest)
-        {
-            self.guests.end_preview(&name);
-        }
     }
 
     /// Sets whether each line and its reply is kept for watching clients.

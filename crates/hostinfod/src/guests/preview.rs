@@ -28,7 +28,7 @@ impl Guests {
             Some(guest) => Ok((number, guest.who.for_preview(), guest.observed.clone())),
             None => {
                 let Guest { who, observed, .. } = self.make_guest(name)?;
-                Ok((None, who, observed))
+                Ok((None, who.absent(), observed))
             }
         }
     }
@@ -57,18 +57,7 @@ impl Guests {
         when: When,
     ) -> io::Result<Result<Reply, Pending>> {
         let (_, who, observed) = self.for_preview(name)?;
-        let reply = self.responder.engine_mut().preview(who, observed, frame, when);
-        if reply.is_ok() {
-            self.end_preview(name);
-        }
-        Ok(reply)
-    }
-
-    /// Drops the custom values that were fetched for a guest that does not exist.
-    pub(crate) fn end_preview(&mut self, name: &Name) {
-        if self.roster.named(name.whole()).is_none() {
-            self.responder.admin_values().customs.forget(name.whole());
-        }
+        Ok(self.responder.engine_mut().preview(who, observed, frame, when))
     }
 
     /// The current instances of these rows, for a copy from [`Guests::for_preview`].

@@ -10,6 +10,9 @@ pub(super) const SILENT: Absent = Absent::plain("libvirt does not answer on this
 /// [`not_installed`].
 pub(super) const NOT_ASKED: Absent = Absent::plain("this host does not ask libvirt");
 
+/// For the guest, where libvirt has never answered and has no socket.
+pub(super) const NOT_RUNNING: Absent = Absent::plain("this host runs no libvirt");
+
 /// Why libvirt is deliberately not asked.
 pub(super) const SWITCHED_OFF: &str =
     "what only libvirt knows is unavailable while hostinfod.toml has [libvirt] enabled = false";

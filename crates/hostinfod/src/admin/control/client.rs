@@ -41,10 +41,17 @@ enum ClientState {
     Watching(Option<Box<str>>, u64),
 }
 
-/// Whether this is root or the user that the daemon runs as. Other clients are members of the
-/// group.
+/// The least number of a user who is a person: UID_MIN of login.defs(5), where the administrator has not changed it.
+const PERSONS: u32 = 1000;
+
+/// Whether this is root, or the person who has started the daemon. Other clients are members of the group. A user that
+/// is the daemon's alone is one of them as well: it is also that of its helper, which is to be trusted with nothing.
 pub(super) fn is_trusted(user: Uid) -> bool {
-    user.is_root() || user == rustix::process::geteuid()
+    is_trusted_by(rustix::process::geteuid(), user)
+}
+
+pub(super) fn is_trusted_by(daemon: Uid, user: Uid) -> bool {
+    user.is_root() || (user == daemon && user.as_raw() >= PERSONS)
 }
 
 /// What a client's turn leads to.
@@ -132,14 +139,6 @@ impl Client {
     /// Whether it waits for values.
     pub(super) fn waits(&self) -> bool {
         matches!(self.state, ClientState::Waiting(..))
-    }
-
-    /// The request that waited for values when the client went.
-    pub(super) fn waits_for(self) -> Option<Request> {
-        match self.state {
-            ClientState::Waiting(request, _) => Some(request),
-            ClientState::Idle | ClientState::AwaitingUpgrade | ClientState::Watching(..) => None,
-        }
     }
 
     /// Lets it wait for an upgrade.

@@ -142,9 +142,7 @@ impl Control {
     /// Whether that user may make that call now.
     fn may_call(&self, call: &Call, more: bool, user: Uid) -> Result<(), Refusal> {
         if call.changes() && !is_trusted(user) {
-            let message = format!(
-                "only root and the user that hostinfod runs as may do that, and not user {user}"
-            );
+            let message = format!("only root may do that, and not user {user}");
             return Err(Refusal::NotPermitted { message });
         }
         match (call, more) {
@@ -163,10 +161,7 @@ impl Control {
         daemon: &mut Daemon<'_>,
         ctx: &mut Ctx<'_>,
     ) {
-        let gone = self.clients.remove(number);
-        if let Some(request) = gone.and_then(Client::waits_for) {
-            daemon.give_up(&request);
-        }
+        self.clients.remove(number);
         ctx.reactor.set_alarm(Alarm::Client(number), None);
         daemon.keep_events(self.clients.iter().any(|(_, client)| client.watches()));
     }

@@ -7,6 +7,7 @@ use clap::Parser as _;
 
 use super::*;
 use crate::admin::Before;
+use crate::admin::control::client::is_trusted_by;
 use crate::args::Args;
 use crate::guests::Guests;
 use crate::guests::tests::guests;
@@ -120,4 +121,19 @@ fn a_call_without_a_reply_is_made_although_its_client_was_put_off_and_has_gone()
     assert!(world.guests.engine().admin_values().declared.is_none());
     world.alarms();
     assert!(world.guests.engine().admin_values().declared.is_some());
+}
+
+#[test]
+fn the_daemons_helper_is_trusted_with_nothing_where_a_person_who_runs_the_daemon_is() {
+    let [root, service, person] = [0, 999, 1000].map(Uid::from_raw);
+    for (daemon, user, expected) in [
+        (root, root, true),
+        (service, root, true),
+        (service, service, false),
+        (person, person, true),
+        (person, service, false),
+        (service, person, false),
+    ] {
+        assert_eq!(is_trusted_by(daemon, user), expected, "{user:?} of {daemon:?}");
+    }
 }
