@@ -77,8 +77,8 @@ impl Finding {
     pub(super) fn is_lasting(&self) -> bool {
         match &self.judged {
             _ if self.doubt.is_some() => false,
-            Judged::Verdict { reason, .. } => is_lasting(reason),
-            Judged::Refused(_) | Judged::Missing(_) => true,
+            Judged::Verdict { reason, .. } | Judged::Missing(reason) => is_lasting(reason),
+            Judged::Refused(_) => true,
         }
     }
 }

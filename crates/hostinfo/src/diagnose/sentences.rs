@@ -63,8 +63,8 @@ pub(crate) fn sentences(
         Conclusion::Ok if !is_whole(findings) => {
             Some("To look at everything: hostinfo diagnose.".to_owned())
         }
-        Conclusion::Unknown if concerned.iter().all(|finding| finding.is_lasting()) => {
-            Some("Only whoever runs the host can change that.".to_owned())
+        Conclusion::Unknown if never_known(&concerned, findings) => {
+            Some("Only whoever runs the host can have it say more.".to_owned())
         }
         Conclusion::Refused if is_blocked(findings) => Some(format!("{ASK_WHY_BLOCKED}.")),
         overall => Some(advice(overall).to_owned()),
@@ -143,6 +143,14 @@ fn why_none(findings: &[Finding]) -> &str {
         Judged::Verdict { .. } => None,
     });
     why.unwrap_or("nothing was looked at")
+}
+
+/// Whether the host never knows what is unknown: that is everything where it gave no verdict at all.
+fn never_known(unknown: &[&Finding], findings: &[Finding]) -> bool {
+    match unknown.is_empty() {
+        true => findings.iter().all(Finding::is_lasting),
+        false => unknown.iter().all(|finding| finding.is_lasting()),
+    }
 }
 
 /// Doubts, and the host's reasons, each with the resources that share it.

@@ -23,9 +23,9 @@ pub(crate) const UNREAD_MAX: usize = 1024 * 1024;
 /// How long a connection may be idle before it gives way.
 pub(crate) const IDLE: Duration = Duration::from_secs(60);
 
-/// How long a query waits for the host's answer: longer than a host needs, and shorter than `hostinfo` and
-/// Prometheus wait.
-pub(crate) const HOLD: Duration = Duration::from_secs(5);
+/// How long a query waits for the host's answer: longer than a host needs, and shorter than `hostinfo` (5 s, from before it
+/// has found the port) and Prometheus wait.
+pub(crate) const HOLD: Duration = Duration::from_secs(4);
 
 /// How long a scraper has for its request, and for reading the answer.
 pub(crate) const SCRAPE_MAX: Duration = Duration::from_secs(10);

@@ -162,8 +162,13 @@ fn the_reader_is_not_told_to_ask_again_for_a_verdict_that_the_host_never_has() {
     let begin =
         "For CPU time, memory and network, it is not the host; for disk I/O, that is unknown.";
     assert!(told.starts_with(begin), "{told}");
-    assert!(told.ends_with("libvirt. Only whoever runs the host can change that."), "{told}");
+    assert!(told.ends_with("libvirt. Only whoever runs the host can have it say more."), "{told}");
     assert!(text("ask again in 5 s").ends_with("Ask again while this guest is slow."));
+    for why in ["ask again in 34 s", "it stopped answering: no host answers"] {
+        let missing = |resource| Finding::new(resource, Judged::Missing(why.into()), &view, &[]);
+        let told = sentences(&RESOURCES.map(missing), &view, &Figures::default(), &[]).join(" ");
+        assert!(told.ends_with("Ask again while this guest is slow."), "{told}");
+    }
 }
 
 #[test]
