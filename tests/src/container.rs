@@ -1,5 +1,5 @@
-//! A host in a container: Debian 12 or 13 with systemd as its first process, and libvirt. Its files are those of the lab under an
-//! overlay in memory. It needs root.
+//! A host in a container: Debian 12 or 13, whose first process is systemd, with libvirt. It reads the lab's files and
+//! keeps its own changes in memory. It needs root.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -9,13 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use hostinfo_custom::limits::RUNS_MAX;
-use hostinfo_custom::runner::{self, Options};
-use hostinfo_custom::{Answer, Custom, Problem};
+use hostinfo_custom::{Answer, Custom, Problem, examples};
 use hostinfo_wire::Value;
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
-};
 use rustix::process::geteuid;
 use tempfile::TempDir;
 
@@ -41,20 +37,7 @@ impl Host {
     }
 
     fn start_runner(&self) {
-        let flags = SocketFlags::CLOEXEC;
-        let listener = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None);
-        let listener = listener.unwrap();
-        bind(&listener, &SocketAddrUnix::new(self.socket()).unwrap()).unwrap();
-        listen(&listener, 8).unwrap();
-        let (user, directory) = (geteuid().as_raw(), self.definitions.path().to_owned());
-        let options = Options {
-            directory,
-            owner: user,
-            caller: user,
-            ends_when_idle: false,
-            kills_strays: false,
-        };
-        std::thread::spawn(move || runner::serve(&listener, &options));
+        examples::run(&self.socket(), self.definitions.path());
     }
 
     fn define(&self, definitions: &str) {

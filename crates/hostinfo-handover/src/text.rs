@@ -2,7 +2,8 @@
 //!
 //! They are a string in which each byte is the character of that number, up to U+00FF, so text of ASCII is itself, and what
 //! was cut in the middle of a character is kept as well. Nobody is served while many unread replies are written: they take
-//! half of what they would take in hexadecimal, and are written in pieces.
+//! half of what they would take in hexadecimal, and are written in pieces. What a guest sends is in hexadecimal
+//! ([`bytes`](crate::bytes)): a control character takes six bytes of JSON here.
 
 use std::fmt;
 

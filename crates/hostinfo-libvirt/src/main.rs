@@ -49,7 +49,7 @@ fn main() {
     if let Some(access) = args.orders {
         return orders::serve(&args.connect, access);
     }
-    // Before there is another thread. The daemon has told whether the kernel has Landlock.
+    // A layer holds for this thread and those that it starts, so this comes before libvirt's library starts any.
     if args.confine
         && let Err(error) = confinement::enter()
     {

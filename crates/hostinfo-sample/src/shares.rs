@@ -20,9 +20,9 @@ pub(crate) struct HostSample {
     pub(crate) disks: Result<BusyTime, Absent>,
 }
 
-/// The samples of a host that the ratios of one guest's replies are compared with. If guests had them in common, a
-/// ratio's window would tell each when another asked. Holds at most 12 samples, which are those of all guests that asked
-/// in the same slot, and nothing for a guest that never asks for a ratio.
+/// The samples of a host that the ratios of one guest's replies are compared with. Each guest has its own, so that the
+/// window does not show when another guest asked. It refers to at most 12 samples, which guests that asked in the same
+/// slot share; for a guest that never asks for a ratio, there is none.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct HostWindow(Window<Arc<HostSample>>);
 

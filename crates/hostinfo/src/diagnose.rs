@@ -111,7 +111,8 @@ fn status(conclusion: Conclusion) -> u8 {
     }
 }
 
-/// Observes for `time`, and says so beforehand if that `is_announced`. The host is asked at the beginning, so that it starts to observe as well.
+/// Observes for `time`, and says so beforehand if that `is_announced`. The host is asked at the beginning, so that it
+/// starts to observe as well.
 fn look(
     host: &mut Host<'_>,
     roots: &Roots,

@@ -43,6 +43,9 @@ pub(crate) struct Libvirt {
     /// Whether it is this host's own libvirt, so that its sockets are visible.
     is_own: bool,
     required: bool,
+    /// Whether it had a socket when that was looked at last, at the start and at each turn of the helper: guests' queries
+    /// look at no directory.
+    is_there: bool,
     /// Whether it answers, as last logged.
     answers: Option<bool>,
     /// Whether its first answer is still awaited. False after an answer or a failure.
@@ -105,6 +108,7 @@ impl Libvirt {
             uri,
             is_own,
             required,
+            is_there: hostinfo_domains::is_there(),
             answers: None,
             is_first: false,
             waiting: Vec::new(),
@@ -183,7 +187,7 @@ impl Libvirt {
 
     /// Whether libvirt has never answered and does not run on this host, where it may not even be installed.
     fn is_not_there(&self) -> bool {
-        self.answers.is_none() && self.is_own && !hostinfo_domains::is_there()
+        self.answers.is_none() && self.is_own && !self.is_there
     }
 
     /// The standing to assume for the socket of that name while nothing is known.
@@ -251,7 +255,11 @@ impl Libvirt {
     pub(crate) fn turn(&mut self, turn: impl FnOnce(&mut Helper) -> bool) -> Option<LibvirtUpdate> {
         let helper = self.helper.as_mut()?;
         let before = Arc::clone(helper.snapshot());
-        if !turn(helper) {
+        let has_changed = turn(helper);
+        if self.answers.is_none() {
+            self.is_there = hostinfo_domains::is_there();
+        }
+        if !has_changed {
             return None;
         }
         // If only figures changed, both snapshots share one map of sockets to domains.
@@ -332,6 +340,7 @@ impl Libvirt {
             uri: String::new(),
             is_own: true,
             required: false,
+            is_there: false,
             answers: None,
             is_first: false,
             waiting: Vec::new(),

@@ -1,4 +1,4 @@
-//! Why a guest has no figure of its cgroups: its host's fault, its own, or nobody's.
+//! Which reason a guest gets where its cgroups have no figure, and whether the administrator can mend that.
 
 use hostinfo_catalog::STATS;
 use hostinfo_catalog::source::{PressureFigure, Resource, Stall, Vmm as Source};

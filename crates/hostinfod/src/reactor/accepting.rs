@@ -19,9 +19,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// allowed to ask or not, costs it 2 % of a CPU. All others wait 1 ms for each of those that connect at the same time.
 const ACCEPTED: Bound = Bound { per_second: 1000, burst: 64 };
 
-/// Connections accepted over TCP or AF_VSOCK, which cost the daemon 10 % of a CPU; answering a scrape as well, 35 us, 17 %. There, whoever finds no room does not wait for
-/// it, but is refused, or tries again after a second. So whoever connects more often than that keeps others out as well, which a
-/// lower bound would make easier.
+/// Connections accepted over TCP or AF_VSOCK, which cost the daemon 10 % of a CPU, and 17 % where each is a scrape that
+/// takes 35 us to answer. There, whoever finds no room does not wait for it, but is refused, or tries again after a
+/// second. So whoever connects more often than that keeps others out as well, which a lower bound would make easier.
 const ACCEPTED_OR_REFUSED: Bound = Bound { per_second: 5000, burst: 64 };
 
 /// Connections for which there has to be room again before more are accepted: pauses are not shorter than 16 ms, or 4 ms

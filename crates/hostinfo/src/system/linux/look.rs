@@ -47,6 +47,26 @@ fn pts(number: u64) -> Option<u32> {
 ///
 /// `proc` is the mount point of proc(5).
 pub(super) fn look(proc: &Path, own: u32, devices: &[Node]) -> Others {
+    find(proc, own, |pid, process| match Access::to(process, devices) {
+        Some(Access::None) => Found::Nothing,
+        Some(_) if is_at_other_end(process, devices) => Found::Nothing,
+        Some(access) => {
+            Found::Holder(Holder { pid, name: name(process), reads: access == Access::Reads })
+        }
+        None => Found::Unseen,
+    })
+}
+
+/// What is found of a process.
+enum Found {
+    Nothing,
+    Holder(Holder),
+    /// This program may not look.
+    Unseen,
+}
+
+/// Looks at all processes but `own` and its ancestors, for [`LOOK_MAX`] at the most.
+fn find(proc: &Path, own: u32, look_at: impl Fn(u32, &Path) -> Found) -> Others {
     let deadline = Instant::now() + LOOK_MAX;
     let ancestors = Ancestors::of(proc, own);
     let mut others = Others::default();
@@ -60,15 +80,10 @@ pub(super) fn look(proc: &Path, own: u32, devices: &[Node]) -> Others {
             others.is_partial = true;
             break;
         }
-        match Access::to(&process.path(), devices) {
-            Some(Access::None) => {}
-            Some(_) if is_at_other_end(&process.path(), devices) => {}
-            Some(access) => others.holders.push(Holder {
-                pid,
-                name: name(&process.path()),
-                reads: access == Access::Reads,
-            }),
-            None => others.is_partial = true,
+        match look_at(pid, &process.path()) {
+            Found::Nothing => {}
+            Found::Holder(holder) => others.holders.push(holder),
+            Found::Unseen => others.is_partial = true,
         }
     }
     others
@@ -82,21 +97,17 @@ pub(crate) fn copies(commands: &[&str]) -> Others {
 
 /// The same for the process `own`.
 fn copies_of(proc: &Path, own: u32, commands: &[&str]) -> Others {
-    let deadline = Instant::now() + LOOK_MAX;
-    let ancestors = Ancestors::of(proc, own);
     let called = name(&proc.join(own.to_string()));
-    let Ok(entries) = fs::read_dir(proc) else { return Others::default() };
-    let processes = entries.flatten().take_while(|_| Instant::now() <= deadline);
-    let holders = processes.filter_map(|process| {
-        let pid = number(&process.file_name()).filter(|pid| !ancestors.include(*pid))?;
-        let is_copy = name(&process.path()) == called;
-        let line = fs::read(process.path().join("cmdline")).ok().filter(|_| is_copy)?;
+    find(proc, own, |pid, process| {
+        if name(process) != called {
+            return Found::Nothing;
+        }
+        let Ok(line) = fs::read(process.join("cmdline")) else { return Found::Unseen };
         let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
         let command = commands.iter().find(|command| words.contains(&command.as_bytes()));
         let name = command.map_or_else(|| called.clone(), |command| format!("{called} {command}"));
-        Some(Holder { pid, name, reads: false })
-    });
-    Others { holders: holders.collect(), is_partial: false }
+        Found::Holder(Holder { pid, name, reads: false })
+    })
 }
 
 /// How a process can use a device.
