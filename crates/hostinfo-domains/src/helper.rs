@@ -14,7 +14,8 @@ use uuid::Uuid;
 
 use crate::backoff::Backoff;
 use crate::collector::Collector;
-use crate::limits::{ANSWER_DEADLINE, DEADLINE};
+use crate::errors::Found;
+use crate::limits::{ANSWER_DEADLINE, DEADLINE, ERRORS_EVERY};
 use crate::message::{Hypervisor, Message, VERSION};
 use crate::presence::{self, Presence};
 use crate::process::{PROGRAM, Process};
@@ -44,6 +45,10 @@ pub struct Helper {
     process: Option<Running>,
     presence: Option<Presence>,
     leaving: Option<Child>,
+    /// Lines of the helper's standard error that nobody has taken: at most those of two chunks.
+    errors: Vec<String>,
+    /// When standard error is looked at again; `None` while it is waited for.
+    errors_at: Option<Instant>,
     backoff: Backoff,
     wanted: Wanted,
     asks: u64,
@@ -102,6 +107,8 @@ impl Helper {
             process: None,
             presence: None,
             leaving: None,
+            errors: Vec::new(),
+            errors_at: None,
             backoff: Backoff::default(),
             wanted: Wanted::default(),
             asks: 0,
@@ -147,6 +154,12 @@ impl Helper {
     /// What is currently known.
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
+    }
+
+    /// Lines that the helper has written to standard error, each bounded and printable, since this was called last: as often
+    /// as a turn was given to it. How many of them are logged is up to the caller.
+    pub fn take_errors(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.errors)
     }
 
     /// When the current data was requested: anything that came or went since may be missing from
@@ -200,7 +213,8 @@ impl Helper {
     pub fn next_deadline(&self) -> Option<Instant> {
         let asked = self.process.as_ref().and_then(|running| running.asked.as_ref());
         let reap = self.leaving.as_ref().and(self.backoff.not_before());
-        [asked.map(|asked| asked.until), self.backoff.due(), reap].into_iter().flatten().min()
+        let deadlines = [asked.map(|asked| asked.until), self.errors_at, self.backoff.due(), reap];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Call this when the descriptor is readable. Returns whether there is a new [`Snapshot`].
@@ -212,6 +226,7 @@ impl Helper {
             self.presence = None;
             self.backoff.begin_anew(now);
         }
+        self.read_errors(now);
         match self.listen(now) {
             Ok(is_new) => {
                 self.ask(now);
@@ -227,6 +242,9 @@ impl Helper {
     /// Call this when the deadline has passed. Returns whether there is a new [`Snapshot`].
     #[must_use]
     pub fn on_time(&mut self, now: Instant) -> bool {
+        if self.errors_at.is_some_and(|at| at <= now) {
+            self.await_errors(now);
+        }
         if let Some(Running { asked: Some(asked), .. }) = &self.process
             && asked.until <= now
         {
@@ -267,7 +285,29 @@ impl Helper {
         let wait = epoll::add(&self.poll, &process, EventData::new_u64(0), EventFlags::IN);
         let asked = Some(Asked::new(0, now));
         self.process = Some(Running { process, since: now, is_known: false, asked });
+        self.await_errors(now);
         wait.map_err(|error| format!("cannot wait for {PROGRAM}: {error}"))
+    }
+
+    /// Waits for what the helper writes to standard error.
+    fn await_errors(&mut self, now: Instant) {
+        let Some(running) = &mut self.process else { return };
+        let (errors, data) = (running.process.errors(), EventData::new_u64(0));
+        let is_awaited = epoll::add(&self.poll, errors, data, EventFlags::IN).is_ok();
+        self.errors_at = (!is_awaited).then(|| now + ERRORS_EVERY);
+    }
+
+    /// Reads some of that, and no more for [`ERRORS_EVERY`].
+    fn read_errors(&mut self, now: Instant) {
+        let Some(running) = self.process.as_mut().filter(|_| self.errors_at.is_none()) else {
+            return;
+        };
+        let found = running.process.errors().read(&mut self.errors);
+        if found != Found::NothingYet {
+            // Fails only where there was an end before.
+            let _ = epoll::delete(&self.poll, running.process.errors());
+            self.errors_at = (found == Found::Some).then(|| now + ERRORS_EVERY);
+        }
     }
 
     /// Reads what has arrived. An error means that this helper is of no further use.
@@ -326,6 +366,10 @@ impl Helper {
     /// was found is not over because nobody can be asked.
     fn end(&mut self, why: &str, now: Instant) {
         let since = self.process.as_ref().map_or(now, |running| running.since);
+        if let Some(running) = &mut self.process {
+            running.process.errors().read_last(&mut self.errors);
+        }
+        self.errors_at = None;
         self.leaving = self.process.take().map(|running| running.process.kill());
         self.backoff.failed(now.saturating_duration_since(since), now);
         self.wanted = Wanted::default();

@@ -15,6 +15,7 @@ mod libvirt;
 mod opener;
 mod patterns;
 mod preview;
+mod refusals;
 mod samples;
 mod standing;
 mod tags;
@@ -63,6 +64,7 @@ use crate::system::descriptors::Incoming;
 use crate::system::systemd;
 
 use handover::Later;
+use hybrid::Strangers;
 use incidents::may_be_watched;
 pub(crate) use patterns::Patterns;
 use tags::take_tags;
@@ -77,6 +79,7 @@ pub(crate) struct Guests {
     sections: Table<SectionId, Section>,
     /// Listening sockets that were open before the daemon started.
     earlier_sockets: EarlierSockets,
+    strangers: Strangers,
     vsock: VsockState,
     patterns: Patterns,
     /// Guests that are not served, since two processes claim to be them; and these.
@@ -123,6 +126,7 @@ impl Guests {
             directories,
             sections: Table::default(),
             earlier_sockets: EarlierSockets::default(),
+            strangers: Strangers::new(),
             vsock: VsockState::new(Vsock::default()),
             patterns: Patterns::new(paths.opener.clone()),
             contested: HashMap::new(),

@@ -13,10 +13,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hostinfo_answer::Standing;
-use hostinfo_domains::{Helper, Marks, Snapshot, TagSources, Uuid};
+use hostinfo_domains::{Helper, Marks, PROGRAM, Snapshot, TagSources, Uuid};
 use hostinfo_sample::Absent;
 
+use crate::audit::quota::{Permit, Quota};
 use crate::handover::LibvirtState;
+use crate::reactor::Ctx;
+use crate::reactor::alarms::Alarm;
 use crate::reactor::id::PortId;
 use crate::settings;
 use crate::settings::security::Security;
@@ -54,6 +57,8 @@ pub(crate) struct Libvirt {
     waiting: Vec<PortId>,
     /// How often it stopped answering.
     outages: u64,
+    /// What the helper may write to the log.
+    errors: Quota,
 }
 
 /// The result of a turn of the helper.
@@ -113,6 +118,7 @@ impl Libvirt {
             is_first: false,
             waiting: Vec::new(),
             outages: 0,
+            errors: Quota::default(),
         })
     }
 
@@ -274,6 +280,20 @@ impl Libvirt {
         Some(LibvirtUpdate { before: (!is_same).then_some(before), concerns_guests, waited })
     }
 
+    /// Logs what the helper has written to standard error, as much as it may. A helper that was taken over can write
+    /// anything: each line is said to be its own.
+    pub(crate) fn log_errors(&mut self, ctx: &mut Ctx<'_>) {
+        for line in self.helper.iter_mut().flat_map(Helper::take_errors) {
+            if let Some(Permit { left_out }) = self.errors.ask(ctx.now) {
+                tracing::warn!(left_out, "{PROGRAM}: {line}");
+            }
+        }
+        if let Some(Permit { left_out }) = self.errors.overdue(ctx.now) {
+            tracing::warn!(left_out, "{PROGRAM}: lines were left out");
+        }
+        ctx.reactor.set_alarm(Alarm::HelperLeftOut, self.errors.due(ctx.now));
+    }
+
     /// Logs running domains whose XML cannot be read, each once.
     fn log_unread(&self, before: &Snapshot) {
         let Some(known) = self.known() else { return };
@@ -345,6 +365,7 @@ impl Libvirt {
             is_first: false,
             waiting: Vec::new(),
             outages: 0,
+            errors: Quota::default(),
         }
     }
 }

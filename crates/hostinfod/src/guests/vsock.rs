@@ -13,8 +13,7 @@ use hostinfo_wire::reply::BLOCKED;
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::Guests;
-use crate::audit::Event;
-use crate::audit::quota::Quota;
+use super::refusals::RefusalLog;
 use crate::handover::UnidentifiedState;
 use crate::port::Endpoint;
 use crate::port::vsock_domain::VsockDomain;
@@ -44,20 +43,18 @@ pub(crate) struct VsockState {
     listener: Option<VsockListener>,
     pace: AcceptPace,
     unidentified: UnidentifiedPeers,
-    /// What may be logged about unidentified peers, all together.
-    quota: Quota,
+    refusals: RefusalLog,
 }
 
 impl VsockState {
     /// Nobody listens yet.
     pub(super) fn new(settings: Vsock) -> Self {
-        let (unidentified, quota) = (UnidentifiedPeers::default(), Quota::default());
         Self {
             settings,
             listener: None,
             pace: AcceptPace::where_others_are_refused(),
-            unidentified,
-            quota,
+            unidentified: UnidentifiedPeers::default(),
+            refusals: RefusalLog::new("vsock", Alarm::UnidentifiedLeftOut),
         }
     }
 
@@ -82,17 +79,7 @@ impl VsockState {
     }
 
     fn log(&mut self, cid: u32, why: &str, ctx: &mut Ctx<'_>) {
-        if let Some(permit) = self.quota.ask(ctx.now) {
-            Event::SocketRefused { socket: &format!("vsock CID {cid}"), why, permit }.log();
-        }
-        ctx.reactor.set_alarm(Alarm::UnidentifiedLeftOut, self.quota.due(ctx.now));
-    }
-
-    fn log_left_out(&mut self, ctx: &mut Ctx<'_>) {
-        if let Some(permit) = self.quota.overdue(ctx.now) {
-            Event::RefusalsLeftOut { socket: "vsock", permit }.log();
-        }
-        ctx.reactor.set_alarm(Alarm::UnidentifiedLeftOut, self.quota.due(ctx.now));
+        self.refusals.log(&format!("vsock CID {cid}"), why, ctx);
     }
 }
 
@@ -160,7 +147,7 @@ impl Guests {
 
     /// Logs the number of lines left out about connections whose guest is not known, now or when it is due.
     pub(crate) fn log_unidentified_left_out(&mut self, ctx: &mut Ctx<'_>) {
-        self.vsock.log_left_out(ctx);
+        self.vsock.refusals.log_left_out(ctx);
     }
 
     /// Accepts connections again.
@@ -343,18 +330,6 @@ mod tests {
 
     use crate::guests::tests::guests;
     use crate::reactor::Reactor;
-
-    #[test]
-    fn the_number_of_log_lines_left_out_is_written_even_if_nobody_connects_any_more() {
-        let (mut reactor, mut vsock) = (Reactor::new().unwrap(), VsockState::new(Vsock::default()));
-        let ctx = &mut reactor.now();
-        (0..100).for_each(|cid| vsock.log(cid, "x", ctx));
-        let later = ctx.now + Duration::from_secs(120);
-        assert_eq!(ctx.reactor.due(later), Some(Alarm::UnidentifiedLeftOut));
-        vsock.log_left_out(&mut Ctx { reactor: ctx.reactor, now: later });
-        assert_eq!(vsock.quota.due(later), None);
-        assert_eq!(ctx.reactor.due(later), None);
-    }
 
     #[test]
     fn a_peer_that_was_told_it_may_not_ask_is_not_told_again_after_an_upgrade() {
