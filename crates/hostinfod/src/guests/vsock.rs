@@ -4,6 +4,7 @@
 mod owner;
 mod unidentified;
 
+use std::borrow::Cow;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -27,7 +28,7 @@ use crate::settings::vsock::Vsock;
 use crate::sockets::vsock::{VsockListener, guest_at_other_end, is_vsock, remedy};
 use crate::system::descriptors::{Number, Outgoing};
 
-use owner::{Owner, owner};
+use owner::{NoOwner, Owner, owner};
 use unidentified::{Stage, UnidentifiedPeers};
 
 /// What the listener is in the reactor.
@@ -210,8 +211,15 @@ impl Guests {
                     self.admit(guest, fd, Endpoint::Vsock(domain.map(Box::new)), ctx);
                 }
             }
+            // It is looked at again when its domain changes.
+            Err(NotIdentified::Owner(NoOwner::NotYet))
+                if self.responder.libvirt().patience(since) > ctx.now =>
+            {
+                let until = self.responder.libvirt().patience(since);
+                ctx.reactor.set_alarm(Alarm::Unidentified(id), Some(until));
+            }
             Err(why) => {
-                self.vsock.log(cid, &why, ctx);
+                self.vsock.log(cid, &why.to_string(), ctx);
                 self.refuse_unidentified(id, ctx);
             }
         }
@@ -223,11 +231,11 @@ impl Guests {
         cid: u32,
         since: Instant,
         ctx: &mut Ctx<'_>,
-    ) -> Result<(GuestId, Option<VsockDomain>), String> {
+    ) -> Result<(GuestId, Option<VsockDomain>), NotIdentified> {
         let libvirt = self.responder.libvirt();
         let known = match libvirt.is_asked_since(since) {
             true => libvirt.known().cloned(),
-            false if libvirt.may_be_there() => return Err("libvirt does not answer".to_owned()),
+            false if libvirt.may_be_there() => return Err("libvirt does not answer".into()),
             false => None,
         };
         let vmms = self.roster.guests.iter().filter(|(number, guest)| {
@@ -236,7 +244,7 @@ impl Guests {
         });
         let domains = known.iter().flat_map(|known| known.guests()).map(|guest| &guest.domain);
         let found = owner(cid, domains, vmms.map(|(number, _)| number));
-        match found.map_err(|error| error.to_string())? {
+        match found? {
             // Its own socket is served, so the administrator has enabled it.
             Owner::Guest(number) => Ok((number, None)),
             Owner::Domain(uuid) => {
@@ -248,7 +256,7 @@ impl Guests {
                 let standing = self.responder.libvirt().standing(name.whole(), None, None);
                 let has_port = matches!(standing, Some(Standing::Domain(of, _)) if of == uuid);
                 if !has_port && !self.vsock.settings.guests.has(name.whole()) {
-                    return Err(format!("{}: {NOT_ENABLED}", name.whole()));
+                    return Err(format!("{}: {NOT_ENABLED}", name.whole()).into());
                 }
                 let number = self.guest(&name, ctx.now).map_err(|error| error.to_string())?;
                 if let Some(guest) = self.roster.guests.get_mut(number) {
@@ -307,6 +315,21 @@ impl Guests {
         let over = self.roster.ports.iter().filter(|(_, port)| is_over(&port.endpoint));
         let over: Vec<PortId> = over.map(|(number, _)| number).collect();
         over.into_iter().for_each(|port| self.hang_up(port, "its domain has stopped", ctx));
+    }
+}
+
+/// Why a connection is no guest's that may ask.
+#[derive(Debug, thiserror::Error)]
+enum NotIdentified {
+    #[error(transparent)]
+    Owner(#[from] NoOwner),
+    #[error("{0}")]
+    Refused(Cow<'static, str>),
+}
+
+impl<T: Into<Cow<'static, str>>> From<T> for NotIdentified {
+    fn from(why: T) -> Self {
+        Self::Refused(why.into())
     }
 }
 
