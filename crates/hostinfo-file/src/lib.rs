@@ -1,4 +1,4 @@
-//! Files that a person names: read whole, within a bound, and never waited for; or replaced whole.
+//! Files that a person names: read whole, within a bound and without blocking; or replaced as a whole.
 
 #[cfg(unix)]
 mod regular;
