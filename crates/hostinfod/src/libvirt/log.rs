@@ -1,0 +1,58 @@
+//! What is logged about libvirt: that it stops answering or answers again, domains that cannot be read, and what the helper writes.
+
+use hostinfo_domains::{Helper, PROGRAM, Snapshot};
+
+use super::Libvirt;
+use super::remedy::{remedy, unread};
+use crate::audit::quota::Permit;
+use crate::reactor::Ctx;
+use crate::reactor::alarms::Alarm;
+
+impl Libvirt {
+    /// Logs what the helper has written to standard error, as much as it may. A helper that was taken over can write
+    /// anything: each line is said to be its own.
+    pub(crate) fn log_errors(&mut self, ctx: &mut Ctx<'_>) {
+        for line in self.helper.iter_mut().flat_map(Helper::take_errors) {
+            if let Some(Permit { left_out }) = self.errors.ask(ctx.now) {
+                tracing::warn!(left_out, "{PROGRAM}: {line}");
+            }
+        }
+        if let Some(Permit { left_out }) = self.errors.overdue(ctx.now) {
+            tracing::warn!(left_out, "{PROGRAM}: lines were left out");
+        }
+        ctx.reactor.set_alarm(Alarm::HelperLeftOut, self.errors.due(ctx.now));
+    }
+
+    /// Logs running domains whose XML cannot be read, each once.
+    pub(super) fn log_unread(&self, before: &Snapshot) {
+        let Some(known) = self.known() else { return };
+        for domain in known.guests().map(|guest| &guest.domain).filter(|domain| domain.is_live()) {
+            let was = before.guest(domain.uuid).map(|guest| &guest.domain);
+            let is_told = was.is_some_and(|was| was.is_live() && was.unread == domain.unread);
+            if let (Some(why), false) = (&domain.unread, is_told) {
+                let name = &domain.name;
+                tracing::warn!("{}", unread(name, why));
+            }
+        }
+    }
+
+    /// Logs an outage and its end, once each. A libvirt that is not installed has no outages.
+    pub(super) fn log(&mut self) {
+        let Some(helper) = &self.helper else { return };
+        let outage = helper.snapshot().outage();
+        if self.answers == Some(outage.is_none()) {
+            return;
+        }
+        match outage {
+            None => tracing::info!("libvirt answers"),
+            Some(why) if self.is_not_there() => {
+                return tracing::debug!("no libvirt here: {why}");
+            }
+            Some(why) => {
+                self.outages += 1;
+                tracing::warn!("{}", remedy(why));
+            }
+        }
+        self.answers = Some(outage.is_none());
+    }
+}
