@@ -41,11 +41,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// What takes that long.
 const OBSERVING: &str = "observing the host and this guest";
 
-/// How long to wait for a verdict that is still missing at the end, without `--wait`, and for a host
-/// that does not answer then: a daemon that is restarted is back within seconds.
+/// How long to wait for a verdict that is still missing at the end, without `--wait`.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How often to ask a host again that does not answer at the end.
+/// How soon to ask again at the end where no host is there, until the timeout is over: a daemon that is restarted is
+/// back within seconds.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 
 /// Observes and concludes; the exit status expresses the conclusion.
@@ -176,7 +176,7 @@ fn ask_at_the_end(host: &mut Host<'_>, question: &Question) -> Result<Vec<Line>,
     loop {
         let answer = host.ask_for_verdicts(question, patience);
         let is_silent = answer.as_ref().is_err_and(|failure| !is_too_soon(failure));
-        if !is_silent || start.elapsed() >= PATIENCE {
+        if !is_silent || start.elapsed() + RETRY_EVERY > host.timeout() {
             return answer;
         }
         host.sit_out(RETRY_EVERY, "waiting for the host");
