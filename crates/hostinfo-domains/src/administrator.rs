@@ -313,7 +313,7 @@ mod tests {
             let error = start(&script).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
         }
-        let missing = Administrator::connect(&["/nonexistent".into()], "x", Access::Read);
+        let missing = Administrator::connect(&["/nonexistent".into()], "x", Access::Read, DEADLINE);
         assert!(matches!(missing, Err(Unanswered::Missing)));
     }
 }
