@@ -85,7 +85,7 @@ mod tests {
             owner(3, known.iter(), vmms.iter().copied())
         });
         for vmms in [&[][..], &[guest]] {
-            assert_eq!(find(&[starting.clone()], vmms), Err(NoOwner::NotYet));
+            assert_eq!(find(std::slice::from_ref(&starting), vmms), Err(NoOwner::NotYet));
             // It cannot start, as its address is taken.
             let both = [starting.clone(), running.clone()];
             assert_eq!(find(&both, vmms), Ok(Owner::Domain(running.uuid)));
