@@ -10,6 +10,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use hostinfo_catalog::resolve;
 
 use crate::broken::Broken;
+use crate::not_yet::NotYet;
 use crate::output::stderr_columns;
 use crate::port::OpenError;
 use crate::way::Way;
@@ -34,6 +35,9 @@ pub(crate) enum Failure {
     Usage(String),
     #[error("too soon: ask again in {:.3} s, or with --wait", .0.as_secs_f64())]
     TooSoon(Duration),
+    /// From a broker, which may not ask either.
+    #[error("{}, or with --wait", NotYet::TooSoon(*.0))]
+    FirstAnswer(Duration),
     #[error("no host answers: {}\n{remedy}", tried.join("; "))]
     NoHost {
         /// Each port, and why no host answered there.
@@ -102,7 +106,7 @@ impl Failure {
     pub(crate) fn status(&self) -> u8 {
         match self {
             Self::Usage(_) => USAGE,
-            Self::TooSoon(_) => 4,
+            Self::TooSoon(_) | Self::FirstAnswer(_) => 4,
             Self::NoHost { .. } | Self::NoDevice(_) => 5,
             Self::Port { .. }
             | Self::Disturbed { .. }
