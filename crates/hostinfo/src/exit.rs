@@ -36,7 +36,7 @@ pub(crate) enum Failure {
     #[error("too soon: ask again in {:.3} s, or with --wait", .0.as_secs_f64())]
     TooSoon(Duration),
     /// From a broker, which may not ask either.
-    #[error("{}, or with --wait", NotYet::TooSoon(*.0))]
+    #[error("{}; ask again then, or with --wait", NotYet::TooSoon(*.0))]
     FirstAnswer(Duration),
     #[error("no host answers: {}\n{remedy}", tried.join("; "))]
     NoHost {

@@ -127,7 +127,7 @@ fn what_the_host_says_itself_is_of_now_and_an_age_that_nobody_tells_is_null() {
 
 #[test]
 fn diagnose_waits_for_the_next_answer_if_it_comes_soon_or_with_wait() {
-    for (interval, arguments) in [(27, ""), (40, " --wait")] {
+    for (interval, arguments) in [(27, ""), (37, " --wait")] {
         let mut asked = 0;
         let host = FakeHost::new(move |_| {
             asked += 1;

@@ -171,7 +171,7 @@ fn where_the_broker_may_not_ask_either_each_is_told_when_and_who_waits_gets_the_
         let (status, text, errors) = broker.run(arguments);
         assert_eq!((status, text.as_str()), (4, ""), "{arguments}: {errors}");
         assert!(errors.starts_with(&format!("hostinfo: {why}")), "{arguments}: {errors}");
-        assert!(errors.ends_with(" s, or with --wait\n"), "{arguments}: {errors}");
+        assert!(errors.ends_with(" s; ask again then, or with --wait\n"), "{arguments}: {errors}");
     }
     assert!(broker.scrape(GET).contains(why));
     assert!(start.elapsed() < Duration::from_secs(40), "nobody is held in vain");
