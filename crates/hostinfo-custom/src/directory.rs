@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hostinfo_catalog::metric::Metric;
+use hostinfo_file::in_words;
 use rustix::fs::{Dir, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::account::Accounts;
 use crate::definition::Definition;
-use crate::failure::in_words;
 use crate::limits::{FILE_MAX, FILES_MAX};
 use crate::parse::parse;
 use crate::problem::Problem;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use hostinfo_file::in_words;
 use hostinfo_sample::Absent;
 
 use crate::limits::{EXCERPT_MAX, OUTPUT_MAX};
@@ -117,12 +118,6 @@ impl Failure {
     pub(crate) fn to_absent(&self) -> Absent {
         Absent::fault(self.reason(), self.to_string())
     }
-}
-
-/// In words, since an error number helps nobody to mend a file.
-pub(crate) fn in_words(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error ").next().unwrap_or_default().to_owned()
 }
 
 fn said(errors: &[u8]) -> String {

@@ -1,11 +1,14 @@
-//! Files that a person names: read whole, within a bound, and never waited for; or replaced whole.
+//! Files that a person names: read whole, within a bound and without blocking; or replaced as a whole. And what went
+//! wrong with one, in words.
 
 #[cfg(unix)]
 mod regular;
 mod replace;
 #[cfg(unix)]
 mod target;
+mod words;
 
 #[cfg(unix)]
 pub use regular::*;
 pub use replace::replace;
+pub use words::in_words;

@@ -209,7 +209,7 @@ pub(crate) enum Command {
         #[arg(required = true, value_name = "NAME", value_parser = name)]
         names: Vec<String>,
     },
-    /// Show what this guest may ask for: NAME KIND UNIT DESCRIPTION
+    /// Show what this guest may ask for: NAME KIND UNIT DESCRIPTION METRIC, the last as Prometheus knows it, or -
     #[command(after_help = LIST)]
     List {
         /// Statistics or groups [default: all]

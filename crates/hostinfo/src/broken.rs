@@ -3,6 +3,8 @@
 use std::io;
 use std::time::Duration;
 
+use hostinfo_file::in_words;
+
 /// Why a conversation ended.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Broken {
@@ -22,7 +24,7 @@ pub(crate) enum Broken {
     NotUnderstood(String),
     #[error("the reply is longer than a host's can be")]
     TooLong,
-    #[error("{0}")]
+    #[error("{}", in_words(.0))]
     Io(io::Error),
 }
 

@@ -42,14 +42,14 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// What takes that long.
 const OBSERVING: &str = "observing the host and this guest";
 
-/// How long to wait for a verdict that is still missing at the end, without `--wait`, and for a host
-/// that does not answer then: a daemon that is restarted is back within seconds.
+/// How long to wait for a verdict that is still missing at the end, without `--wait`.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often to wait until a broker asks the host again: meanwhile the host may refuse, and be asked later.
 const NEWS_WAITS_MAX: u32 = 4;
 
-/// How often to ask a host again that does not answer at the end.
+/// How soon to ask again at the end where no host is there, until the timeout is over: a daemon that is restarted is
+/// back within seconds.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 
 /// Observes and concludes; the exit status expresses the conclusion.
@@ -187,19 +187,18 @@ fn ask_at_the_end(
     let (end, mut waits) = (Instant::now(), 0);
     loop {
         let answer = host.ask_for_verdicts(question, patience);
-        let left = PATIENCE.saturating_sub(end.elapsed());
         let wait = match &answer {
-            Ok(lines) => wait_for_news(lines, start).filter(|_| waits < NEWS_WAITS_MAX),
-            Err(failure) if is_too_soon(failure) => None,
-            Err(_) => Some(RETRY_EVERY).filter(|wait| *wait <= left),
-        };
-        match wait {
-            Some(wait) if answer.is_err() || host.is_patient() || wait <= left => {
-                waits += 1;
-                host.sit_out(wait, "waiting for the host");
+            Ok(lines) => {
+                let left = PATIENCE.saturating_sub(end.elapsed());
+                wait_for_news(lines, start)
+                    .filter(|wait| waits < NEWS_WAITS_MAX && (host.is_patient() || *wait <= left))
             }
-            _ => return answer,
-        }
+            Err(failure) if is_too_soon(failure) => None,
+            Err(_) => Some(RETRY_EVERY).filter(|wait| end.elapsed() + *wait <= host.timeout()),
+        };
+        let Some(wait) = wait else { return answer };
+        waits += 1;
+        host.sit_out(wait, "waiting for the host");
     }
 }
 

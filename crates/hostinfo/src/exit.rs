@@ -1,4 +1,4 @@
-//! Everything that can go wrong, in words with a remedy, and the exit status for it.
+//! Everything that can go wrong, in words with a remedy, and the exit status for it. A wrong command line is in `usage`.
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use hostinfo_catalog::resolve;
+use hostinfo_file::in_words;
 
 use crate::broken::Broken;
 use crate::not_yet::NotYet;
@@ -15,7 +14,7 @@ use crate::output::stderr_columns;
 use crate::port::OpenError;
 use crate::way::Way;
 use crate::wrap::wrapped;
-use crate::{args, blame, nearest, system};
+use crate::{args, blame, system};
 
 /// A host answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,13 +53,13 @@ pub(crate) enum Failure {
     Disturbed { way: Way, why: Broken, by: String },
     #[error("the answer to {0:?} makes no sense; hostinfo may be older than the host")]
     Unexpected(&'static str),
-    #[error("cannot listen at {place}: {why}")]
+    #[error("cannot listen at {place}: {}", in_words(why))]
     Listen { place: String, why: io::Error },
-    #[error("cannot write {}: {why}", path.display())]
+    #[error("cannot write {}: {}", path.display(), in_words(why))]
     File { path: PathBuf, why: io::Error },
     #[error("cannot read {}: {why}", path.display())]
     Recording { path: PathBuf, why: String },
-    #[error("cannot write the answer: {0}")]
+    #[error("cannot write the answer: {}", in_words(.0))]
     Output(#[from] io::Error),
 }
 
@@ -116,47 +115,6 @@ impl Failure {
             | Self::Recording { .. }
             | Self::Output(_) => 1,
         }
-    }
-}
-
-/// Reports a wrong command line in the form of all errors, and returns the exit status for it. Help
-/// and the version are no errors, and go to stdout.
-pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
-    if !error.use_stderr() {
-        return code(error.print().map(|()| Outcome::Complete).map_err(Failure::from));
-    }
-    let told = error.render().to_string();
-    let told = told.strip_prefix("error: ").unwrap_or(&told).trim_end();
-    let words = std::env::args().skip(1);
-    let example = (error.kind() == ErrorKind::MissingRequiredArgument)
-        .then(|| words.into_iter().find_map(|word| example(&word)))
-        .flatten();
-    let example = example.map_or_else(String::new, |line| format!("\nExample: {line}"));
-    let meant = meant(error).unwrap_or_default();
-    let (what, usage) = told.split_at(told.find('\n').unwrap_or(told.len()));
-    complain(format_args!("{what}{meant}{usage}{example}"));
-    ExitCode::from(USAGE)
-}
-
-/// What may have been meant by a word after `help` that is no command.
-fn meant(error: &clap::Error) -> Option<String> {
-    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
-        return None;
-    };
-    if resolve(word).is_some() {
-        return Some(format!("; it is a statistic or a group: see hostinfo list {word}"));
-    }
-    let command = nearest::command(word, args::commands().into_iter())?;
-    Some(format!("; did you mean hostinfo help {command}?"))
-}
-
-/// A command that is whole.
-fn example(command: &str) -> Option<&'static str> {
-    match command {
-        "get" => Some("hostinfo get loadavg.1"),
-        "record" => Some("hostinfo record slow.rec --for 10m"),
-        "report" => Some("hostinfo report slow.rec --text"),
-        _ => None,
     }
 }
 

@@ -175,6 +175,11 @@ impl<'a> Host<'a> {
         newest.ok_or_else(|| failure.unwrap_or(Failure::Unexpected("verdict")))
     }
 
+    /// How long the user wants to wait for a silent host.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.options.timeout
+    }
+
     /// Whether the user wants to wait for as long as the host says.
     pub(crate) fn is_patient(&self) -> bool {
         self.options.wait

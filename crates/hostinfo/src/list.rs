@@ -37,14 +37,15 @@ pub(crate) fn run(host: &mut Host<'_>, format: Format, names: &[String]) -> Resu
     Ok(Shown { text: render(&listed), refusals, ..Shown::default() })
 }
 
-/// With less room than this behind its other columns, a description has lines of its own: names of metrics have
-/// up to 50 characters.
+/// With less room than this behind its other columns, a description has lines of its own: names of metrics, which
+/// begin where it does, have up to 50 characters.
 const ROOM_LEAST: usize = 60;
 
 /// How far those lines are indented.
 const INDENT: usize = 4;
 
-/// A line for each, or as many as a terminal of so many `columns` needs to show whole words.
+/// A line for each, whose last column is the metric's name or `-`. If a terminal of so many `columns` does not show
+/// that in one line, whole words go on below, and the metric's name has a line of its own.
 fn table(listed: &[Listed<'_>], columns: Option<usize>) -> String {
     let width = |field: fn(&Listed<'_>) -> usize| listed.iter().map(field).max().unwrap_or(0);
     let (name, kind, unit) =
@@ -53,18 +54,22 @@ fn table(listed: &[Listed<'_>], columns: Option<usize>) -> String {
     let (bold, faint) = (Style::new().bold(), Style::new().dimmed());
     let row = |l: &Listed<'_>| {
         let begin = format!("{bold}{:name$}{bold:#}  {:kind$}  {:unit$}  ", l.name, l.kind, l.unit);
-        let metric = l.metric().unwrap_or_else(|| "-".to_owned());
-        let text = format!("{}  {faint}{metric}{faint:#}", l.description);
-        match columns {
-            None => format!("{begin}{text}\n"),
-            Some(columns) if columns >= indent + ROOM_LEAST => {
-                hanging(&begin, &text, indent, columns)
+        let metric = l.metric();
+        let in_a_row = metric.as_deref().unwrap_or("-");
+        let length = indent + l.description.chars().count() + 2 + in_a_row.len();
+        let Some(columns) = columns.filter(|columns| length >= *columns) else {
+            return format!("{begin}{}  {faint}{in_a_row}{faint:#}\n", l.description);
+        };
+        let blanks = |indent| " ".repeat(indent);
+        let (mut text, indent) = match columns >= indent + ROOM_LEAST {
+            true => (hanging(&begin, l.description, indent, columns), indent),
+            false => {
+                let description = hanging(&blanks(INDENT), l.description, INDENT, columns);
+                (format!("{}\n{description}", begin.trim_end()), INDENT)
             }
-            Some(columns) => {
-                let blanks = " ".repeat(INDENT);
-                format!("{}\n{}", begin.trim_end(), hanging(&blanks, &text, INDENT, columns))
-            }
-        }
+        };
+        text.extend(metric.map(|metric| format!("{}{faint}{metric}{faint:#}\n", blanks(indent))));
+        text
     };
     listed.iter().map(row).collect()
 }
@@ -102,19 +107,22 @@ mod tests {
              \x20   hostinfo_physcpus_cpus\n\
              loadavg.1  gauge  -\n\
              \x20   load average of the host over 1\n\
-             \x20   minute  hostinfo_loadavg_1\n"
+             \x20   minute\n\
+             \x20   hostinfo_loadavg_1\n"
         );
-        let long = Listed { description: "a b c d e f g h i j k l m n o p q r s t", ..listed[1] };
-        let told = anstream::adapter::strip_str(&table(&[long], Some(80))).to_string();
-        assert_eq!(
-            told.lines().next(),
-            Some("loadavg.1  gauge  -"),
-            "there is too little room behind it"
-        );
-        let told = anstream::adapter::strip_str(&table(&[long], Some(84))).to_string();
-        let behind =
-            "loadavg.1  gauge  -  a b c d e f g h i j k l m n o p q r s t  hostinfo_loadavg_1";
-        assert_eq!(told.lines().next(), Some(behind));
+        let only =
+            |listed, columns| anstream::adapter::strip_str(&table(&[listed], columns)).to_string();
+        let long =
+            Listed { description: "a b c d e f g h i j k l m n o p q r s t u v w", ..listed[1] };
+        let whole = only(long, None);
+        assert_eq!((whole.len(), only(long, Some(87))), (87, whole), "the last column is free");
+        let behind = "loadavg.1  gauge  -  a b c d e f g h i j k l m n o p q r s t u v w\n\
+                      \x20                    hostinfo_loadavg_1\n";
+        assert_eq!(only(long, Some(86)), behind);
+        assert!(only(long, Some(80)).starts_with("loadavg.1  gauge  -\n    a b "), "little room");
+        let text = Listed { name: "verdict.cpu", kind: "info", unit: "-", description: "a text" };
+        assert_eq!(only(text, None), "verdict.cpu  info  -  a text  -\n");
+        assert_eq!(only(text, Some(20)), "verdict.cpu  info  -\n    a text\n", "it is no metric");
     }
 
     #[test]

@@ -35,6 +35,7 @@ mod system;
 mod table;
 mod top;
 mod units;
+mod usage;
 mod verdict;
 mod views;
 mod way;
@@ -53,14 +54,14 @@ fn main() -> ExitCode {
     if std::env::args_os().skip(1).eq([complete::OPTION]) {
         let mut args = match args::parse(["hostinfo"], None) {
             Ok(args) => args,
-            Err(error) => return exit::refuse(&error),
+            Err(error) => return usage::refuse(error),
         };
         args.options.timeout = complete::TIMEOUT;
         return exit::code(complete::run(&mut Host::new(&args.options)).write(None));
     }
     match args::parse(std::env::args_os(), output::columns()) {
         Ok(args) => exit::code(run(&args)),
-        Err(error) => exit::refuse(&error),
+        Err(error) => usage::refuse(error),
     }
 }
 

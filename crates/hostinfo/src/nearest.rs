@@ -56,16 +56,24 @@ pub(crate) fn command<'a>(
     /// command.
     const ALIKE: f64 = 0.75;
     let word = word.to_ascii_lowercase();
-    let letters = |word: &str| {
+    // One of three letters with two of them swapped is less similar than that.
+    let swapped = with_the_same_letters(&word, commands.clone());
+    let command = swapped.or_else(|| nearest::nearest(&word, commands, ALIKE))?;
+    (!word.contains('.')).then(|| command.to_owned())
+}
+
+/// The first of `words` that has the letters of `word`, in whatever order.
+pub(crate) fn with_the_same_letters<'a>(
+    word: &str,
+    mut words: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let sorted = |word: &str| {
         let mut letters: Vec<char> = word.chars().collect();
         letters.sort_unstable();
         letters
     };
-    // One of three letters with two of them swapped is less similar than that.
-    let has_the_same = |command: &&str| letters(command) == letters(&word);
-    let swapped = commands.clone().find(has_the_same);
-    let command = swapped.or_else(|| nearest::nearest(&word, commands, ALIKE))?;
-    (!word.contains('.')).then(|| command.to_owned())
+    let letters = sorted(word);
+    words.find(|other| sorted(other) == letters)
 }
 
 /// `vm.cpu.delay`, `vm.cpu` and `vm`.

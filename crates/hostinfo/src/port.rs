@@ -3,6 +3,8 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use hostinfo_file::in_words;
+
 use crate::blame::in_use;
 use crate::others::Others;
 
@@ -59,7 +61,7 @@ pub(crate) enum OpenError {
     Busy(Others),
     #[error("permission denied: {0}")]
     Denied(String),
-    #[error("{0}")]
+    #[error("{}", in_words(.0))]
     Io(#[from] io::Error),
 }
 

@@ -9,12 +9,15 @@ use crate::args::BROKER;
 use crate::system::SERIAL;
 use crate::way::Way;
 
-/// What the user or the administrator of the host has to do. Without `--device`, there are several ways.
-pub(crate) fn remedy(ways: &[&Way]) -> String {
-    match ways {
-        [Way::Unix(path)] => broker(path),
-        [Way::Vsock { port, .. }] => vsock(*port),
-        _ => port(),
+/// What the user or the administrator of the host has to do. Without `--device`, there are several ways. `existing` is
+/// the first one that exists, although no host answers there.
+pub(crate) fn remedy(ways: &[&Way], existing: Option<&Way>) -> String {
+    match (ways, existing) {
+        ([Way::Unix(path)], None) => broker(path),
+        ([Way::Vsock { port, .. }], None) => vsock(*port),
+        (_, None) => missing_port(),
+        (_, Some(Way::Unix(path))) => silent_broker(path),
+        (_, Some(way)) => silent_port(way),
     }
 }
 
@@ -46,13 +49,28 @@ pub(crate) fn refusal(told: &str) -> Cow<'_, str> {
     }
 }
 
+fn silent_broker(path: &Path) -> String {
+    format!(
+        "{} is there, but what listens there does not answer: start the broker (hostinfo serve) again, or leave out \
+         --device (and HOSTINFO_DEVICE) to find the host.",
+        path.display()
+    )
+}
+
 // No sentence has a line end of its own: a terminal has any width. What is to be copied is a line of its own.
 
 fn vsock(port: u32) -> String {
+    let setup = vsock_setup();
     format!(
         "\
 Send this to whoever runs your host:
-This guest asks over vsock, at port {port}. Its domain needs:
+This guest asks over vsock, at port {port}. {setup}"
+    )
+}
+
+fn vsock_setup() -> &'static str {
+    "\
+Its domain needs:
   <vsock model='virtio'><cid auto='yes'/></vsock>
 /etc/hostinfo/hostinfod.toml needs this, where NAME is the guest's name:
   [vsock]
@@ -61,14 +79,20 @@ This guest asks over vsock, at port {port}. Its domain needs:
 Then run:
   systemctl enable hostinfo-vsock.socket
   systemctl restart hostinfo"
-    )
 }
 
-fn port() -> String {
+fn missing_port() -> String {
+    let setup = port_setup();
     format!(
         "\
 If this guest has a port other than {SERIAL}, name it with --device or HOSTINFO_DEVICE. If it has none, send this to whoever runs your host:
-This guest needs a port to ask. Run this, where NAME is the guest's name:
+This guest needs a port to ask. {setup}"
+    )
+}
+
+fn port_setup() -> &'static str {
+    "\
+Run this, where NAME is the guest's name:
   hostinfoctl enable NAME
 Or add this to its domain's XML (virsh edit NAME):
   <serial type='unix'>
@@ -76,6 +100,17 @@ Or add this to its domain's XML (virsh edit NAME):
     <target port='1'/>
   </serial>
 Then shut the guest down and start it again: rebooting inside the guest is not enough. hostinfod has to run on the host."
+}
+
+/// hostinfod does not run or does not serve this port, or the port is meant for something else.
+fn silent_port(way: &Way) -> String {
+    let setup = if matches!(way, Way::Vsock { .. }) { vsock_setup() } else { port_setup() };
+    format!(
+        "\
+{way} is there, but no host answers on it. If another port of this guest leads to hostinfo, name that with --device or HOSTINFO_DEVICE. If not, send this to whoever runs your host:
+This guest asks at {way}, and nobody answers. Run this on the host: it says what is wrong, and the command that mends it.
+  hostinfoctl doctor
+If it finds nothing wrong, hostinfo may not be set up for this guest yet. {setup}"
     )
 }
 
@@ -85,14 +120,30 @@ mod tests {
 
     #[test]
     fn the_remedy_is_that_of_the_way_that_was_named() {
-        let unix = |path: &str| remedy(&[&Way::Unix(path.into())]);
+        let unix = |path: &str| remedy(&[&Way::Unix(path.into())], None);
         assert!(unix(BROKER).starts_with("Start the broker (hostinfo serve), or "));
         assert!(unix("/tmp/s").contains("(hostinfo serve --socket /tmp/s)"));
-        let vsock = remedy(&[&Way::vsock()]);
+        let vsock = remedy(&[&Way::vsock()], None);
         assert!(vsock.contains("\nThis guest asks over vsock, at port 4678. "), "{vsock}");
         let device = Way::Device(SERIAL.into());
-        assert!(remedy(&[&device]).contains("<serial type='unix'>"));
-        assert_eq!(remedy(&[&Way::vsock(), &device]), remedy(&[&device]));
+        assert!(remedy(&[&device], None).contains("<serial type='unix'>"));
+        assert_eq!(remedy(&[&Way::vsock(), &device], None), remedy(&[&device], None));
+    }
+
+    #[test]
+    fn where_a_port_exists_doctor_comes_before_what_sets_one_up() {
+        let (device, vsock) = (Way::Device(SERIAL.into()), Way::vsock());
+        for (existing, setup) in
+            [(&device, "hostinfoctl enable NAME"), (&vsock, "<vsock model='virtio'>")]
+        {
+            let remedy = remedy(&[&vsock, &device], Some(existing));
+            let begin = format!("{existing} is there, but no host answers on it. ");
+            assert!(remedy.starts_with(&begin), "{remedy}");
+            assert!(remedy.find("hostinfoctl doctor") < remedy.find(setup), "{remedy}");
+        }
+        let broker = Way::Unix(BROKER.into());
+        let remedy = remedy(&[&broker], Some(&broker));
+        assert!(remedy.contains("what listens there does not answer"), "{remedy}");
     }
 
     #[test]
@@ -109,8 +160,10 @@ mod tests {
     #[test]
     fn a_sentence_of_a_remedy_is_not_broken_in_two() {
         for way in [Way::Unix(BROKER.into()), Way::vsock(), Way::Device(SERIAL.into())] {
-            for line in remedy(&[&way]).lines().filter(|line| !line.starts_with(' ')) {
-                assert!(line.ends_with(['.', ':']), "{line}");
+            for remedy in [remedy(&[&way], None), remedy(&[&way], Some(&way))] {
+                for line in remedy.lines().filter(|line| !line.starts_with(' ')) {
+                    assert!(line.ends_with(['.', ':']), "{line}");
+                }
             }
         }
     }

@@ -13,6 +13,7 @@ use crate::listed::Listed;
 use crate::output::{Shown, columns};
 use crate::question::Question;
 use crate::units;
+use crate::wrap::{hanging, wrapped};
 
 /// The groups that come first: the administrator's notices, and the verdicts.
 const FIRST: [&str; 2] = ["notice", "verdict"];
@@ -28,8 +29,13 @@ pub(crate) fn run(host: &mut Host<'_>) -> Result<Shown, Failure> {
         return Ok(get::text(list));
     }
     let answered = get::text(get::with_verdicts(host, &Question::get(&["*"]))?);
-    let mut text = page(&answered.text, &listed, columns());
-    text.extend(more(&answered.text, &listed));
+    let columns = columns();
+    let mut text = page(&answered.text, &listed, columns);
+    let more = more(&answered.text, &listed);
+    text.extend(more.map(|more| match columns {
+        Some(columns) => wrapped(&more, columns),
+        None => more,
+    }));
     Ok(Shown { text, ..answered })
 }
 
@@ -85,11 +91,14 @@ impl<'a> Row<'a> {
     }
 }
 
-/// The shortest description worth showing.
+/// The least room that is worth using: for a description, and beside a name for a value that is a sentence.
 const ROOM_LEAST: usize = 20;
 
+/// How far a sentence is indented that has no room beside its name.
+const INDENT: usize = 4;
+
 /// The statistics in groups, separated by empty lines, in aligned columns; descriptions are cut to
-/// fit `columns`.
+/// fit `columns`, and values that are sentences go on below where they begin.
 fn page(answered: &str, listed: &[Listed<'_>], columns: Option<usize>) -> String {
     let mut rows: Vec<Row<'_>> = answered
         .lines()
@@ -114,13 +123,21 @@ fn page(answered: &str, listed: &[Listed<'_>], columns: Option<usize>) -> String
         length_before = group.len();
         for row in group {
             let (bold, faint, style) = (Style::new().bold(), Style::new().dimmed(), row.style);
-            text.push_str(&format!("{bold}{:name$}{bold:#}  ", row.name));
+            let begin = format!("{bold}{:name$}{bold:#}  ", row.name);
             if row.description.is_empty() || room < ROOM_LEAST {
-                text.push_str(&format!("{style}{}{style:#}\n", row.value));
+                let value = format!("{style}{}{style:#}", row.value);
+                text.push_str(&match columns {
+                    Some(columns) if columns >= name + 2 + ROOM_LEAST => {
+                        hanging(&begin, &value, name + 2, columns)
+                    }
+                    Some(columns) => hanging(&begin, &value, INDENT, columns),
+                    None => format!("{begin}{value}\n"),
+                });
             } else {
                 let description = cut(row.description, room);
                 let value = format!("{:value$}", row.value);
-                text.push_str(&format!("{style}{value}{style:#}  {faint}{description}{faint:#}\n"));
+                let value = format!("{style}{value}{style:#}  {faint}{description}{faint:#}");
+                text.push_str(&format!("{begin}{value}\n"));
             }
         }
     }
@@ -132,12 +149,14 @@ fn is_told_already(name: &str) -> bool {
     name.starts_with("verdict.") && name.ends_with(".state")
 }
 
+/// As many of its words as there is room for.
 fn cut(text: &str, room: usize) -> Cow<'_, str> {
     if text.chars().count() <= room {
         return Cow::Borrowed(text);
     }
-    let kept: String = text.chars().take(room.saturating_sub(1)).collect();
-    Cow::Owned(kept + "…")
+    let kept: String = text.chars().take(room).collect();
+    let words = kept.rsplit_once(' ').map_or("", |(words, _)| words);
+    Cow::Owned(format!("{}…", words.trim_end_matches([',', ';', ':'])))
 }
 
 #[cfg(test)]
@@ -227,10 +246,21 @@ newer.thing     7
     #[test]
     fn descriptions_are_cut_to_the_terminal_and_values_are_not() {
         let narrow = plain(Some(65));
-        assert!(narrow.contains("  load average over 1 min…\n"), "{narrow}");
+        assert!(narrow.contains("  load average over 1…\n"), "{narrow}");
         assert!(narrow.contains("  memory of the host\n"), "{narrow}");
         let narrower = plain(Some(60));
         assert!(narrower.contains("\nmemory.total    15.6 GiB\n"), "{narrower}");
         assert!(narrower.contains("maintenance at 2026-01-05 22:00:00 UTC: a=b\n"));
+    }
+
+    #[test]
+    fn a_value_that_is_a_sentence_goes_on_in_whole_words_below_where_it_begins() {
+        let narrow = plain(Some(40));
+        let told = "notice.1        maintenance at\n\
+                    \x20               2026-01-05 22:00:00\n\
+                    \x20               UTC: a=b\n";
+        assert!(narrow.starts_with(told), "{narrow}");
+        let narrower = plain(Some(30));
+        assert!(narrower.contains("\nverdict.cpu     contended:\n    31% waited\n"), "{narrower}");
     }
 }

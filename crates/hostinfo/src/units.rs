@@ -1,5 +1,6 @@
 //! Converts base units to a readable form.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -83,17 +84,32 @@ pub(crate) fn at(time: jiff::Timestamp) -> String {
 /// The text with its points in time as all texts show them, `2026-11-28 10:02 UTC`, instead of as
 /// hosts send them, `2026-11-28T10:02Z`.
 pub(crate) fn with_times(text: &str) -> String {
+    let text = within_a_minute(text).map_or(Cow::Borrowed(text), Cow::Owned);
     let word = |word: &str| {
         let time = word.trim_end_matches([':', ',', '.']);
         let rest = word.get(time.len()..).unwrap_or_default();
-        match time.strip_suffix('Z').and_then(|time| time.split_once('T')) {
-            Some((date, clock)) if has_form(date, "0000-00-00") && is_clock(clock) => {
-                format!("{date} {clock} UTC{rest}")
-            }
-            _ => word.to_owned(),
+        match date_and_clock(time) {
+            Some((date, clock)) => format!("{date} {clock} UTC{rest}"),
+            None => word.to_owned(),
         }
     };
     text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// An incident that began and ended in the same minute, as hosts tell it to the minute:
+/// `cpu contended from 2026-11-28T10:02Z to 2026-11-28T10:02Z: 34% waited`
+fn within_a_minute(incident: &str) -> Option<String> {
+    let (what, times) = incident.split_once(" from ")?;
+    let (from, to) = times.split_once(" to ")?;
+    let figure =
+        to.strip_prefix(from).filter(|figure| figure.is_empty() || figure.starts_with(':'))?;
+    date_and_clock(from)?;
+    Some(format!("{what} at {from}, for less than a minute{figure}"))
+}
+
+fn date_and_clock(time: &str) -> Option<(&str, &str)> {
+    let (date, clock) = time.strip_suffix('Z')?.split_once('T')?;
+    (has_form(date, "0000-00-00") && is_clock(clock)).then_some((date, clock))
 }
 
 fn is_clock(text: &str) -> bool {
@@ -198,6 +214,11 @@ mod tests {
                 "cpu contended from 2026-11-28T10:02Z to 2026-11-28T10:05Z: 34% waited",
                 "cpu contended from 2026-11-28 10:02 UTC to 2026-11-28 10:05 UTC: 34% waited",
             ),
+            (
+                "cpu contended from 2026-11-28T10:02Z to 2026-11-28T10:02Z: 34% waited",
+                "cpu contended at 2026-11-28 10:02 UTC, for less than a minute: 34% waited",
+            ),
+            ("moved from a to a: b", "moved from a to a: b"),
             ("at 2026-12-01T22:00:00Z: x", "at 2026-12-01 22:00:00 UTC: x"),
             ("T Z 2026-12-01T22Z 2026-12-0éT22:00Z", "T Z 2026-12-01T22Z 2026-12-0éT22:00Z"),
         ] {

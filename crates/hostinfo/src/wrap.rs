@@ -9,6 +9,13 @@ const LABELS_MAX: usize = 16;
 /// With less room than this beside its labels, a text goes on below them.
 const ROOM_LEAST: usize = 30;
 
+/// How an item of a list begins.
+pub(crate) const ITEM: &str = "- ";
+
+/// How far the further lines of a row of columns that is too long are indented, so that the next row can be told
+/// from them.
+const INDENT: usize = 4;
+
 /// Wraps each line for a terminal of so many columns. What stands beside labels stays in its column.
 pub(crate) fn wrapped(text: &str, columns: usize) -> String {
     // A line that fills the last column as well makes some consoles begin another one.
@@ -17,10 +24,14 @@ pub(crate) fn wrapped(text: &str, columns: usize) -> String {
 }
 
 fn wrapped_line(line: &str, width: usize) -> String {
-    let labels = labels(&strip_str(line).to_string());
-    let is_wide = width.saturating_sub(labels) >= ROOM_LEAST;
-    let indent = " ".repeat(if is_wide { labels } else { 0 });
-    fill(line, options(width).subsequent_indent(&indent))
+    let plain = strip_str(line).to_string();
+    let labels = labels(&plain);
+    let indent = match width.saturating_sub(labels) >= ROOM_LEAST {
+        true if labels == 0 && plain.contains("  ") => INDENT,
+        true => labels,
+        false => 0,
+    };
+    fill(line, options(width).subsequent_indent(&" ".repeat(indent)))
 }
 
 /// Wraps a text that stands behind `begin`, and goes on `indent` columns from the left.
@@ -37,8 +48,11 @@ fn options<'a>(width: usize) -> Options<'a> {
         .wrap_algorithm(WrapAlgorithm::FirstFit)
 }
 
-/// The column after the labels, which end in two blanks or more; 0 without labels.
+/// The column after the labels, which end in two blanks or more, or after the dash of an item; 0 without any.
 fn labels(line: &str) -> usize {
+    if line.starts_with(ITEM) {
+        return ITEM.len();
+    }
     let begin: String = line.chars().take(LABELS_MAX).collect();
     begin.rfind("  ").map_or(0, |blanks| blanks + 2)
 }
@@ -58,6 +72,15 @@ mod tests {
         assert_eq!(wrapped(told, 200), told);
         let narrow = wrapped(told, 20);
         assert!(narrow.contains("\nvCPUs waited 5% of\n"), "{narrow}");
+    }
+
+    #[test]
+    fn the_further_lines_of_a_row_and_of_an_item_are_indented() {
+        let row = "2026-11-28 08:02:20  20 s  cpu  contended: your vCPUs waited\n";
+        let told = "2026-11-28 08:02:20  20 s  cpu\n    contended: your vCPUs waited\n";
+        assert_eq!(wrapped(row, 40), told);
+        let item = "- cpu contended at 10:02, for less than a minute\n";
+        assert_eq!(wrapped(item, 40), "- cpu contended at 10:02, for less than\n  a minute\n");
     }
 
     #[test]

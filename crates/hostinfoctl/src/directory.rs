@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
 use hostinfo_domains::{SOCKET_DIR, VHOSTMD_DIR};
+use hostinfo_file::in_words;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
 
@@ -94,8 +95,7 @@ fn make_one(path: &Path) -> Result<bool, Failure> {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
         Err(error) => {
-            let words = error.to_string();
-            let words = words.split(" (os error ").next().unwrap_or_default();
+            let words = in_words(&error);
             Err(refused(match error.kind() {
                 ErrorKind::PermissionDenied => {
                     format!("{words}: be root")

@@ -48,9 +48,7 @@ impl RulesOf {
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     hostinfo_file::read(path, FILE_MAX).map_err(|error| {
         let error = io::Error::from(error);
-        let words = error.to_string();
-        let words = words.split(" (os error ").next().unwrap_or_default();
-        let words = format!("{}: {words}", path.display());
+        let words = format!("{}: {}", path.display(), hostinfo_file::in_words(&error));
         match error.kind() {
             ErrorKind::PermissionDenied => {
                 Failure::Denied(format!("{words}: be root, or let your user read the file"))

@@ -60,8 +60,10 @@ impl Heard {
 
     /// Why the host did not answer the newest request. An answer of "too soon" is one.
     pub(super) fn silence(&self) -> Option<String> {
-        let failure = self.failure.as_ref().filter(|failure| !is_too_soon(failure))?;
-        failure.to_string().lines().next().map(str::to_owned)
+        let failure = self.failure.as_ref().filter(|failure| !is_too_soon(failure))?.to_string();
+        let why = failure.lines().next()?;
+        // What it is a reason for says that already.
+        Some(why.strip_prefix("no host answers: ").unwrap_or(why).to_owned())
     }
 
     /// The verdict on one resource. If the host has been silent since the first request, there is none: its first

@@ -37,7 +37,9 @@ impl Diagnosis {
             .iter()
             .map(|(name, time)| (name.clone(), json!(time.as_secs_f64())))
             .collect();
-        let drops: u64 = view.drops.values().map(|(_, drops)| drops).sum();
+        let drops = view.drops.values().map(|(_, drops)| drops).sum::<u64>();
+        // Without an interface, nothing could be dropped.
+        let drops = (!view.drops.is_empty()).then_some(drops);
         let [cpu, memory, io] = view.pressure;
         let object = json!({
             "verdict": self.conclusion().word(),
@@ -51,6 +53,7 @@ impl Diagnosis {
                 "name": self.host_view.last.text("host.name"),
                 "state": self.host_view.last.text("host.state"),
                 "incident": self.host_view.last.text("verdict.incident.1"),
+                "vcpus_wanted_seconds": figures.wanted,
                 "vcpus_waited": figures.waited,
                 "vcpus_got": figures.got,
                 "cpu_quota": figures.quota,

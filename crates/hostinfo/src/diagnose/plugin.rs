@@ -2,6 +2,7 @@
 
 use crate::diagnose::conclude::{Conclusion, Finding};
 use crate::diagnose::report::Diagnosis;
+use crate::diagnose::sentences::list;
 use crate::views::hosts::Judged;
 
 impl Diagnosis {
@@ -10,7 +11,7 @@ impl Diagnosis {
         let conclusion = self.conclusion();
         let is_concerned =
             |finding: &&Finding| finding.conclusion().is_none_or(|own| own == conclusion);
-        let mut told: Vec<String> = Vec::new();
+        let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
         for finding in self.findings.iter().filter(is_concerned) {
             let why = match (&finding.doubt, &finding.judged) {
                 (Some(doubt), _) => doubt,
@@ -22,9 +23,14 @@ impl Diagnosis {
                     _ => continue,
                 },
             };
-            told.push(format!("{}: {why}", finding.resource));
+            match reasons.iter_mut().find(|(known, _)| *known == why) {
+                Some((_, resources)) => resources.push(finding.resource),
+                None => reasons.push((why, vec![finding.resource])),
+            }
         }
-        let told = format!("{}, {}", conclusion.word(), told.join("; "));
+        let told = reasons.iter().map(|(why, resources)| format!("{}: {why}", list(resources)));
+        let told = told.collect::<Vec<_>>().join("; ");
+        let told = format!("{}, {told}", conclusion.word());
         plugin_line(Level::of(conclusion), &told, &self.figures())
     }
 
@@ -35,7 +41,7 @@ impl Diagnosis {
         let shares = [
             ("steal", view.steal),
             // Without two replies of one session there is still the host's own share over its window.
-            ("vcpus_waited", figures.waited.or(figures.contention)),
+            ("vcpus_waited_of_wanted", figures.waited.or(figures.contention)),
             ("cpu_pressure", cpu),
             ("memory_pressure", memory),
             ("io_pressure", io),

@@ -57,6 +57,10 @@ impl Diagnosis {
                     let name = format!("verdict.{}.state", finding.resource);
                     (format!("{}: {reason}", state.word()), color::of(&name, state.word()))
                 }
+                // The sentences begin with it.
+                Judged::Missing(why) if self.is_why_of_all(why) => {
+                    ("says nothing".to_owned(), Style::new())
+                }
                 Judged::Refused(why) | Judged::Missing(why) => {
                     (format!("says nothing: {why}"), Style::new())
                 }
@@ -95,6 +99,15 @@ impl Diagnosis {
             }
             None => " The host's verdicts cover the last 60 s or less.".to_owned(),
         }
+    }
+
+    /// Whether there is no verdict at all, and that is why.
+    fn is_why_of_all(&self, why: &str) -> bool {
+        let is_its_why = |finding: &Finding| {
+            finding.absent.is_none()
+                && matches!(&finding.judged, Judged::Missing(own) if own == why)
+        };
+        self.findings.iter().all(is_its_why)
     }
 
     /// The conclusion in sentences.

@@ -211,12 +211,13 @@ fn own_doing(findings: &[Finding], view: &View, figures: &Figures) -> Vec<String
             format!(": {running:.1} tasks wanted to run at a time")
         });
         let cpus = if cpus == 1 { "CPU".to_owned() } else { format!("{cpus} CPUs") };
-        own.push(format!("Its own programs kept its {cpus} {} busy{running}.", percent(busy)));
+        let busy = percent(busy);
+        own.push(format!("This guest's own programs kept its {cpus} {busy} busy{running}."));
     }
     if let (Some(swapped), true) = (view.swapped, is_ok("memory"))
         && swapped > 0.0
     {
-        own.push("Its own programs need more memory than it has: it swaps.".to_owned());
+        own.push("This guest's own programs need more memory than it has: it swaps.".to_owned());
     }
     for (name, disk) in &view.disks {
         let (Some(latency), true) = (disk.latency, is_ok("io")) else { continue };

@@ -24,10 +24,10 @@ pub(crate) fn measured(resource: &str, figures: &Figures, time: Duration) -> Vec
                 Some(over) => format!("over {}", in_words(over)),
                 None => format!("in these {}", in_words(time)),
             };
-            parts.push(match figures.waited {
-                Some(share) => {
-                    let share = percent(share);
-                    format!("{these}, vCPUs waited {share} of the time that they wanted to run")
+            parts.push(match figures.waited.zip(figures.wanted) {
+                Some((share, wanted)) => {
+                    let (share, wanted) = (percent(share), of_seconds(wanted));
+                    format!("{these}, vCPUs wanted to run for {wanted} and waited {share} of that")
                 }
                 None => format!("how long vCPUs waited {these} is unknown"),
             });
@@ -39,7 +39,7 @@ pub(crate) fn measured(resource: &str, figures: &Figures, time: Duration) -> Vec
         "memory" => {
             let some = |figure: Option<f64>| figure.filter(|bytes| *bytes > 0.0);
             parts.extend(some(figures.swapped).map(|b| format!("{} swapped out", bytes(b))));
-            parts.extend(some(figures.taken).map(|b| format!("{} taken back", bytes(b))));
+            parts.extend(some(figures.taken).map(|b| format!("{} taken by the balloon", bytes(b))));
         }
         "io" => parts.extend(
             figures
@@ -50,6 +50,10 @@ pub(crate) fn measured(resource: &str, figures: &Figures, time: Duration) -> Vec
         _ => {}
     }
     parts
+}
+
+fn of_seconds(seconds: f64) -> String {
+    units::human(&seconds.to_string(), "counter", "seconds")
 }
 
 /// What the guest saw of itself, and how much CPU time it `got` by the host's count.
@@ -198,6 +202,7 @@ mod tests {
             got: Some(0.2),
             ran: Some(0.2),
             quota: Some(0.25),
+            wanted: Some(30.2),
             waited: Some(0.34),
             throttled: Some(1.5),
             swapped: Some(0.0),
@@ -207,12 +212,12 @@ mod tests {
         let told = |resource| measured(resource, &figures, Duration::from_secs(60)).join("; ");
         assert_eq!(
             told("cpu"),
-            "in these 60 s, vCPUs waited 34% of the time that they wanted to run; \
+            "in these 60 s, vCPUs wanted to run for 30.2 s and waited 34% of that; \
              a limit held them back for 1.5 s; they may use at most 0.25 CPUs"
         );
         assert_eq!(
             (told("memory"), told("io")),
-            ("1.5 GiB taken back".into(), "vda 2 ms each".into())
+            ("1.5 GiB taken by the balloon".into(), "vda 2 ms each".into())
         );
         let longer = Figures { over: Some(Duration::from_secs(85)), ..figures };
         let told = measured("cpu", &longer, Duration::from_secs(60)).join("; ");

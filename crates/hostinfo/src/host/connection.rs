@@ -86,7 +86,8 @@ pub(super) fn find(ways: Vec<Way>, timeout: Duration) -> Result<Connection, Fail
     let reads = |way: &Way| way.device().and_then(|path| blame::silent(path, &others_on(path)));
     let ways: Vec<&Way> = tried.iter().map(|(way, _)| way).collect();
     let taken = ways.iter().find_map(|way| reads(way));
-    let remedy = taken.unwrap_or_else(|| remedy(&ways));
+    let existing = tried.iter().find(|(_, why)| matches!(why, Trouble::Talk(_)));
+    let remedy = taken.unwrap_or_else(|| remedy(&ways, existing.map(|(way, _)| way)));
     let tried = tried.iter().map(|(way, why)| format!("{way}: {why}")).collect();
     Err(failure.unwrap_or(Failure::NoHost { tried, remedy }))
 }

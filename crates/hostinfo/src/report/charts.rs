@@ -50,7 +50,7 @@ pub(crate) fn charts() -> Vec<Chart> {
             unit: " MiB",
             series: vec![
                 host(Field::Swapped, "host: swapped out"),
-                host_too(Field::Taken, "host: taken back"),
+                host_too(Field::Taken, "host: taken by the balloon"),
                 Series { worst: Worst::Least, ..guest(Field::Available, "guest: available") },
             ],
         },

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read};
 
+use hostinfo_file::in_words;
 use hostinfo_wire::text::printable;
 
 use crate::recording::{Begin, Entry, LINE_MAX, Reader, Sample, is_same_incident};
@@ -53,7 +54,7 @@ pub(crate) enum Unreadable {
     Empty,
     #[error("it has more than {ENTRIES_MAX} lines; keep the first two, and as many of the last")]
     TooLong,
-    #[error("{0}")]
+    #[error("{}", in_words(.0))]
     Io(#[from] std::io::Error),
 }
 

@@ -171,10 +171,9 @@ impl Summary {
         if let [_, .., worst] = contended.as_slice() {
             let because = because(&worst.reason);
             sentences.push(format!(
-                "The longest time was {}, from {} to {} UTC{because}.",
+                "The longest time was {}, from {} UTC on{because}.",
                 span(worst.end - worst.start),
                 self.at(worst.start),
-                self.at(worst.end),
             ));
         }
         for (resource, times) in named().filter(|(_, times)| times.self_limited > 0) {
@@ -347,9 +346,11 @@ mod tests {
         );
         assert!(!contended.contains("own kernel"), "the guest's steal is not known");
         assert!(!contended.contains("longest") && contended.ends_with("whoever runs the host."));
-        assert!(told("ccoccc").contains(
-            "The longest time was 30 s, from 1970-01-01 00:00:30 to 1970-01-01 00:01:00 UTC: 30% waited."
-        ));
+        assert!(
+            told("ccoccc").contains(
+                "The longest time was 30 s, from 1970-01-01 00:00:30 UTC on: 30% waited."
+            )
+        );
         assert!(told("-sss").contains("own limit on CPU time held it back for 30 s (75%)."));
         assert!(told("--oo").contains("For 20 s (50%) the host said that CPU time was ok"));
         assert!(told("o!!!").contains("The host did not answer for 30 s (75%): nobody listens."));

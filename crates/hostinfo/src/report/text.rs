@@ -4,6 +4,7 @@ use crate::report::read::Recording;
 use crate::report::summary::{Summary, Times, because, span};
 use crate::units::{counted, with_times};
 use crate::verdict::RESOURCES;
+use crate::wrap::ITEM;
 
 /// The most incidents listed, choosing the newest.
 pub(crate) const INCIDENTS_MAX: usize = 50;
@@ -17,18 +18,13 @@ pub(crate) fn text(recording: &Recording) -> String {
     }
     text += &times(&summary);
     if !summary.episodes.is_empty() {
-        text += "\nWhen it was not ok (UTC):\n";
+        text += "\nWhen it was not ok (from, in UTC, and for how long):\n";
     }
-    for episode in &summary.episodes {
-        text += &format!(
-            "{} to {}  {:7} {}{}\n",
-            summary.at(episode.start),
-            summary.at(episode.end),
-            episode.resource,
-            episode.state.word(),
-            because(&episode.reason)
-        );
-    }
+    text += &aligned(summary.episodes.iter().map(|episode| {
+        let length = span(episode.end - episode.start);
+        let verdict = format!("{}{}", episode.state.word(), because(&episode.reason));
+        [summary.at(episode.start), length, episode.resource.to_owned(), verdict]
+    }));
     let line = |line: String| line + "\n";
     text.extend(more(summary.more, "shorter time").map(line));
     let incidents = incidents(recording);
@@ -36,7 +32,7 @@ pub(crate) fn text(recording: &Recording) -> String {
         text += "\nIncidents that the host recorded:\n";
     }
     for incident in incidents {
-        text += &format!("{incident}\n");
+        text += &format!("{ITEM}{incident}\n");
     }
     let earlier = recording.incidents.len().saturating_sub(INCIDENTS_MAX);
     text.extend(more(earlier, "earlier incident").map(line));
@@ -46,8 +42,7 @@ pub(crate) fn text(recording: &Recording) -> String {
     text
 }
 
-/// How long each verdict held, in columns as wide as what stands in them: with fixed ones, a terminal of 80 columns
-/// would be too narrow.
+/// How long each verdict held.
 fn times(summary: &Summary) -> String {
     let cell = |seconds| if seconds == 0 { "-".to_owned() } else { summary.of_all(seconds) };
     let mut rows = vec![["", "contended", "self-limited", "ok", "unknown"].map(str::to_owned)];
@@ -55,7 +50,13 @@ fn times(summary: &Summary) -> String {
         let Times { contended, self_limited, ok, unknown } = times;
         [resource.to_owned(), cell(contended), cell(self_limited), cell(ok), cell(unknown)]
     }));
-    let mut text = "\n".to_owned();
+    format!("\n{}", aligned(rows))
+}
+
+/// Rows in columns as wide as what stands in them: with fixed ones, a terminal of 80 columns would be too narrow.
+fn aligned<const COLUMNS: usize>(rows: impl IntoIterator<Item = [String; COLUMNS]>) -> String {
+    let rows: Vec<[String; COLUMNS]> = rows.into_iter().collect();
+    let mut text = String::new();
     for row in &rows {
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
@@ -75,6 +76,7 @@ Verdicts come from the host; each covers the minute before it, or less.
 contended: the host was short of it for this guest, or limited it.
 self-limited: the guest's own limits held it back.
 ok: the guest got what it asked for.
+unknown: the host could not tell, or there was no verdict.
 ";
 
 /// When, how long, and how often.
@@ -158,10 +160,10 @@ mod tests {
              memory  -           -             30 s (100%)  -\n\
              io      -           -             -            30 s (100%)\n\
              net     -           -             -            30 s (100%)\n\n\
-             When it was not ok (UTC):\n\
-             2026-11-28 08:02:20 to 2026-11-28 08:02:40  cpu     contended: your vCPUs waited 34%\n\n\
+             When it was not ok (from, in UTC, and for how long):\n\
+             2026-11-28 08:02:20  20 s  cpu  contended: your vCPUs waited 34%\n\n\
              Incidents that the host recorded:\n\
-             cpu contended from 2026-11-28 08:02 UTC, its end not recorded: 34% waited\n\n"
+             - cpu contended from 2026-11-28 08:02 UTC, its end not recorded: 34% waited\n\n"
                 .to_owned()
                 + NOTES
                 + "One line of the recording was damaged and left out.\n"

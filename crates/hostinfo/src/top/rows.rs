@@ -63,7 +63,7 @@ pub(super) const ROWS: [Row; 15] = [
     Row::guest("I/O pressure", Field::Io, ALL, percent),
     Row::host("disk operation", Field::HostLatency, LATENCY, micros),
     Row::guest("disk operation", Field::Latency, LATENCY, micros),
-    Row::host("taken back", Field::Taken, TAKEN, mib),
+    Row::host("ballooned", Field::Taken, TAKEN, mib),
     Row::guest("memory left", Field::Available, AVAILABLE, mib),
 ];
 

@@ -42,7 +42,7 @@ pub(super) fn screen(
     let incidents = room.saturating_sub(rows.len()).min(state.incidents.len());
     lines.extend(rows.into_iter().map(|row| figure(row, state, width, glyphs)));
     lines.truncate(height.saturating_sub(incidents));
-    let incident = |text: &String| Line::raw(cut(text, width, glyphs));
+    let incident = |text: &String| Line::raw(cut(&units::with_times(text), width, glyphs));
     lines.extend(state.incidents.iter().take(incidents).map(incident));
     lines
 }

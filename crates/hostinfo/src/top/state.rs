@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::recording::{Entry, Heard, Sample, is_same_incident};
-use crate::units::with_times;
 use crate::verdict::{self, RESOURCES};
 
 /// The most samples kept: as many as the widest line shows.
@@ -94,7 +93,6 @@ impl State {
             }
             Entry::Silence { why, .. } => self.silence = why,
             Entry::Incident { incident, .. } => {
-                let incident = with_times(&incident);
                 match self.incidents.front_mut() {
                     Some(newest) if is_same_incident(newest, &incident) => *newest = incident,
                     _ => self.incidents.push_front(incident),

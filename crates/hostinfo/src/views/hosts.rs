@@ -246,6 +246,7 @@ impl HostView {
             (is_same && grown >= 0.0).then_some(grown)
         };
         let ran_and_waited = since("vm.cpu.seconds").zip(since("vm.cpu.delay"));
+        let wanted = ran_and_waited.map(|(ran, waited)| ran + waited).filter(|time| *time > 0.0);
         let ran = since("vm.cpu.seconds").zip(since("time"));
         let got = ran.and_then(|(ran, time)| (time > 0.0).then(|| ran / time));
         let vcpus = last.instances("vm.cpu.", ".seconds").len();
@@ -255,8 +256,8 @@ impl HostView {
             got,
             ran: got.zip(vcpus).map(|(got, vcpus)| got / vcpus),
             quota: last.number("vm.cpu.quota"),
-            waited: ran_and_waited
-                .and_then(|(ran, waited)| (ran + waited > 0.0).then(|| waited / (ran + waited))),
+            wanted,
+            waited: ran_and_waited.zip(wanted).map(|((_, waited), wanted)| waited / wanted),
             throttled: since("vm.cpu.throttled"),
             contention: last.number("vm.cpu.contention"),
             swapped: last.number("vm.memory.swapped"),
@@ -275,7 +276,10 @@ impl HostView {
 pub(crate) struct Figures {
     /// The time between the two replies, which those that are counted are of.
     pub(crate) over: Option<Duration>,
-    /// The share of the time in which vCPUs wanted to run that they spent waiting.
+    /// The seconds in which vCPUs wanted to run: they ran, or waited.
+    pub(crate) wanted: Option<f64>,
+    /// The share of those that they spent waiting. A verdict names the share of the whole time, which is far smaller
+    /// where they wanted little.
     pub(crate) waited: Option<f64>,
     /// The same over the window of the last reply, by its host.
     pub(crate) contention: Option<f64>,

@@ -121,6 +121,18 @@ fn a_misspelt_name_or_command_gets_the_nearest_one() {
 }
 
 #[test]
+fn a_misspelt_option_gets_the_one_with_its_letters() {
+    for (arguments, meant) in [("diagnose --fro 5s", "--for"), ("diagnose --jsno", "--json")] {
+        let (status, text, errors) = said(tool(arguments).output().unwrap());
+        assert_eq!((status, text.as_str()), (2, ""));
+        let told = format!(
+            "  tip: a similar argument exists: '{meant}'\n\nUsage: hostinfo diagnose [OPTIONS]"
+        );
+        assert!(errors.contains(&told), "{errors}");
+    }
+}
+
+#[test]
 fn a_misspelt_command_after_help_gets_the_nearest_one_and_a_statistic_its_list() {
     for (word, meant) in [
         ("lsit", "did you mean hostinfo help list?"),

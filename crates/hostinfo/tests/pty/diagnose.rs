@@ -43,7 +43,7 @@ fn both_views_stand_beside_each_other_and_the_conclusion_below() {
     assert!(text.starts_with("Observed this guest on the host df1a367e, for "), "{text}");
     for part in [
         "\ncpu     host   contended: your vCPUs waited 34% of the last 60 s\n",
-        " s, vCPUs waited 50% of the time that they wanted to run",
+        " s, vCPUs wanted to run for 2 s and waited 50% of that",
         "\n        guest  ",
         " stol",
         "\nmemory  host   ok: nothing waited for memory\n",
@@ -78,6 +78,7 @@ fn a_program_gets_one_object() {
     assert_eq!(object["resources"]["cpu"]["state"], "contended");
     assert_eq!(object["resources"]["net"]["state"], serde_json::Value::Null);
     assert_eq!(object["host"]["vcpus_waited"], 0.5);
+    assert_eq!(object["host"]["vcpus_wanted_seconds"], 2.0);
     assert!(object["guest"]["cpus"].as_u64() > Some(0), "{object}");
 }
 
@@ -85,13 +86,16 @@ fn a_program_gets_one_object() {
 fn a_plugin_says_one_line_with_figures_whatever_happens() {
     let (_, text, _) = run(&host(CONTENDED), "diagnose --for 1s --format nagios");
     let told = "HOSTINFO CRITICAL: contended, cpu: your vCPUs waited 34% of the last 60 s | ";
-    assert!(text.starts_with(told) && text.contains("vcpus_waited=50.0%;;;0;100"), "{text}");
+    assert!(
+        text.starts_with(told) && text.contains("vcpus_waited_of_wanted=50.0%;;;0;100"),
+        "{text}"
+    );
     assert_eq!(text.lines().count(), 1);
     let once = FakeHost::new(
         |_| "200-vm.cpu.contention=0.83\n200 verdict.cpu=contended: your vCPUs waited\n",
     );
     let (_, text, _) = run(&once, "diagnose --for 1s --format nagios");
-    assert!(text.contains("vcpus_waited=83.0%;;;0;100"), "without counters: {text}");
+    assert!(text.contains("vcpus_waited_of_wanted=83.0%;;;0;100"), "without counters: {text}");
 
     let silent = FakeHost::raw(b"", |_| "");
     let (status, text, errors) = run(&silent, "diagnose --timeout 0.3 --format nagios");
@@ -147,7 +151,7 @@ fn away_for(time: Duration) -> FakeHost {
 #[test]
 fn observations_survive_a_host_that_is_away_for_a_moment() {
     let host = away_for(Duration::from_secs(3));
-    let (status, text, errors) = run(&host, "diagnose --for 1s --timeout 0.5");
+    let (status, text, errors) = run(&host, "diagnose --for 1s --timeout 20");
     assert_eq!((status, errors.as_str()), (10, ""), "{text}");
     assert!(!text.contains("did not answer"), "{text}");
 }
@@ -157,7 +161,24 @@ fn a_host_that_has_been_silent_since_gives_no_verdict() {
     let host = away_for(Duration::from_secs(3600));
     let (status, text, _) = run(&host, "diagnose --for 1s --timeout 0.5 --format nagios");
     assert_eq!(status, 3);
-    assert!(text.starts_with("HOSTINFO UNKNOWN: unknown, cpu: it stopped answering: "), "{text}");
+    let told = "HOSTINFO UNKNOWN: unknown, cpu, memory, io and net: it stopped answering: ";
+    assert!(text.starts_with(told), "{text}");
+}
+
+#[test]
+fn a_host_that_stops_answering_is_given_one_timeout_at_the_end_and_its_silence_is_said_once() {
+    let host = away_for(Duration::from_secs(3600));
+    let start = Instant::now();
+    let (status, text, _) = run(&host, "diagnose --for 1s --timeout 2");
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(6), "{took:?}");
+    assert_eq!(status, 12);
+    let path = host.path.display();
+    let told = format!(
+        "There is no verdict from the host: it stopped answering: {path}: silent for 2 s. "
+    );
+    assert!(text.contains(&told) && text.matches("silent").count() == 1, "{text}");
+    assert!(text.contains("\ncpu     host   says nothing\n"), "{text}");
 }
 
 #[test]

@@ -55,6 +55,7 @@ fn a_foreign_file_and_an_empty_recording_are_errors_that_say_what_to_do() {
         assert_eq!((status, text.as_str()), (1, ""));
         assert!(errors.contains("cannot read ") && errors.contains(told), "{errors}");
     }
-    assert!(report("/no/such").2.contains("cannot read /no/such: No such file"));
+    let missing = report("/no/such").2;
+    assert_eq!(missing, "hostinfo: cannot read /no/such: No such file or directory\n");
     assert_eq!(report(&format!("{} --json", file.display())).0, 2);
 }

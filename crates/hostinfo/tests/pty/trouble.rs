@@ -152,8 +152,15 @@ fn a_silent_host_is_status_5_and_the_administrator_learns_what_to_do() {
     assert_eq!((status, text.as_str()), (5, ""));
     let path = host.path.display();
     assert!(errors.starts_with(&format!("hostinfo: no host answers: {path}: silent for 0.3 s\n")));
+    assert!(
+        errors.contains(&format!("\n{path} is there, but no host answers on it. ")),
+        "{errors}"
+    );
     assert!(errors.contains(" send this to whoever runs your host:\n"));
-    assert!(errors.contains("<serial type='unix'>") && errors.contains("hostinfod"));
+    assert!(
+        errors.find("  hostinfoctl doctor\n") < errors.find("<serial type='unix'>"),
+        "{errors}"
+    );
     assert!(start.elapsed() < Duration::from_secs(60));
 }
 

@@ -34,9 +34,7 @@ impl FileError {
 
 impl fmt::Display for FileError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.error.to_string();
-        // The number of an error helps nobody to mend a file.
-        let text = text.split(" (os error ").next().unwrap_or_default();
+        let text = hostinfo_file::in_words(&self.error);
         write!(out, "{}: ", self.path.display())?;
         match self.error.kind() {
             io::ErrorKind::UnexpectedEof => out.write_str("is cut short: remove it"),
@@ -44,7 +42,7 @@ impl fmt::Display for FileError {
                 write!(out, "{text}: give access to the user that hostinfod runs as")
             }
             io::ErrorKind::StorageFull => write!(out, "{text}: make room on that file system"),
-            _ => out.write_str(text),
+            _ => out.write_str(&text),
         }
     }
 }

@@ -1,0 +1,70 @@
+//! A wrong command line: what is wrong with it, what was probably meant, and an example.
+
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use hostinfo_catalog::resolve;
+
+use crate::exit::{Failure, Outcome, USAGE, code, complain};
+use crate::{args, nearest};
+
+/// Reports a wrong command line in the form of all errors, and returns the exit status for it. Help
+/// and the version are no errors, and go to stdout.
+pub(crate) fn refuse(mut error: clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        return code(error.print().map(|()| Outcome::Complete).map_err(Failure::from));
+    }
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    suggest_option(&mut error, &words);
+    let told = error.render().to_string();
+    let told = told.strip_prefix("error: ").unwrap_or(&told).trim_end();
+    let example = (error.kind() == ErrorKind::MissingRequiredArgument)
+        .then(|| words.iter().find_map(|word| example(word)))
+        .flatten();
+    let example = example.map_or_else(String::new, |line| format!("\nExample: {line}"));
+    let meant = meant(&error).unwrap_or_default();
+    let (what, usage) = told.split_at(told.find('\n').unwrap_or(told.len()));
+    complain(format_args!("{what}{meant}{usage}{example}"));
+    ExitCode::from(USAGE)
+}
+
+/// Replaces the option that clap suggests by one with the same letters: clap takes `--fro` for `--format` rather than
+/// for `--for`.
+fn suggest_option(error: &mut clap::Error, words: &[String]) {
+    let Some(ContextValue::String(wrong)) = error.get(ContextKind::InvalidArg) else { return };
+    let Some(wrong) = wrong.strip_prefix("--") else { return };
+    let mut all = args::command();
+    all.build();
+    let of_command = words.iter().find_map(|word| all.find_subcommand(word)).unwrap_or(&all);
+    let mut of_command = of_command.clone();
+    let options = of_command.get_arguments().filter(|option| !option.is_hide_set());
+    let options = options.filter_map(clap::Arg::get_long);
+    let Some(meant) = nearest::with_the_same_letters(wrong, options) else { return };
+    let meant = ContextValue::String(format!("--{meant}"));
+    if error.kind() == ErrorKind::UnknownArgument {
+        error.insert(ContextKind::SuggestedArg, meant);
+        error.insert(ContextKind::Usage, ContextValue::StyledStr(of_command.render_usage()));
+    }
+}
+
+/// What may have been meant by a word after `help` that is no command.
+fn meant(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    if resolve(word).is_some() {
+        return Some(format!("; it is a statistic or a group: see hostinfo list {word}"));
+    }
+    let command = nearest::command(word, args::commands().into_iter())?;
+    Some(format!("; did you mean hostinfo help {command}?"))
+}
+
+/// A command that is whole.
+fn example(command: &str) -> Option<&'static str> {
+    match command {
+        "get" => Some("hostinfo get loadavg.1"),
+        "record" => Some("hostinfo record slow.rec --for 10m"),
+        "report" => Some("hostinfo report slow.rec --text"),
+        _ => None,
+    }
+}
