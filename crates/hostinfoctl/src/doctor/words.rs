@@ -130,7 +130,7 @@ impl Finding {
             Self::SettingsUnseen(why) => (Settings, Unseen, why.clone(), Vec::new()),
             Self::DirectoryOpen { path, user, sockets } => {
                 let words = format!(
-                    "{}: user {user} can connect to the {sockets} sockets there, and to new ones",
+                    "{}: user {user} can connect to the sockets there ({sockets}), and to new ones",
                     path.display()
                 );
                 (Directory, Fine, words, Vec::new())
@@ -188,7 +188,7 @@ impl Finding {
                 (Libvirt, Note, "not used: hostinfod.toml says so".into(), Vec::new())
             }
             Self::LibvirtAnswers { uri, domains } => {
-                (Libvirt, Fine, format!("{uri} answers: {domains} domains"), Vec::new())
+                (Libvirt, Fine, format!("{uri} answers; domains: {domains}"), Vec::new())
             }
             Self::LibvirtAbsent => {
                 let words = "no libvirt is installed on this host; hostinfod does without it";
@@ -211,11 +211,8 @@ impl Finding {
                 (Libvirt, Problem, failure.to_string(), remedy)
             }
             Self::GuestWrong { guest, name, why, repairs } => {
-                let commands = vec![
-                    format!("hostinfoctl enable --repair -- {}", shell(name)),
-                    format!("virsh shutdown {}", shell(name)),
-                    format!("virsh start {}", shell(name)),
-                ];
+                let commands =
+                    vec![format!("hostinfoctl enable --repair -- {}", shell(name)), restart(name)];
                 let words = format!("{}: {why}", printable(guest));
                 (Guests, Problem, words, if *repairs { commands } else { Vec::new() })
             }
@@ -227,10 +224,7 @@ impl Finding {
                 );
                 let commands = match pluggable {
                     true => vec![format!("hostinfoctl enable --now -- {}", shell(name))],
-                    false => vec![
-                        format!("virsh shutdown {}", shell(name)),
-                        format!("virsh start {}", shell(name)),
-                    ],
+                    false => vec![restart(name)],
                 };
                 (Guests, Problem, words, commands)
             }
@@ -284,6 +278,15 @@ impl Finding {
             }
         }
     }
+}
+
+/// The command that shuts a guest down and then starts it: `virsh shutdown` does not wait.
+fn restart(name: &str) -> String {
+    let name = shell(name);
+    format!(
+        "virsh shutdown {name} && until virsh list --name --state-shutoff | grep -qxF {name}; do sleep 1; done && \
+         virsh start {name}"
+    )
 }
 
 /// The command that makes the directory as it should be, or opens another one.
