@@ -12,7 +12,8 @@ use crate::reply::Line;
 use crate::system::page_size;
 use crate::verdict::RESOURCES;
 use crate::views::hosts::{HostView, Judged, Reply};
-use crate::views::own::{Moment, Roots, View};
+use crate::views::own::{Moment, View};
+use crate::views::roots::Roots;
 
 /// How soon to record another reason of a verdict, and how soon if the verdict is still the same: the figures in
 /// the reason change all the time, and the verdict itself is in each sample.

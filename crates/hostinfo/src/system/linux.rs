@@ -20,7 +20,7 @@ use rustix::io::Errno;
 
 use crate::args::BROKER;
 use crate::port::{OpenError, Port};
-use crate::views::own::Roots;
+use crate::views::roots::Roots;
 use crate::way::Way;
 
 pub(crate) use crate::serve::run as serve;
