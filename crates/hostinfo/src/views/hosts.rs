@@ -131,6 +131,14 @@ impl Judged {
         }
     }
 
+    /// The reason, or why there is no verdict.
+    pub(crate) fn reason(&self) -> &str {
+        match self {
+            Self::Verdict { reason, .. } => reason,
+            Self::Refused(why) | Self::Missing(why) => why,
+        }
+    }
+
     /// Ranks verdicts by how much they say about a period: known ones before unknown ones, and the
     /// worst first.
     fn rank(&self) -> u8 {
