@@ -122,14 +122,14 @@ mod tests {
 
     #[test]
     fn the_sentences_say_what_was_and_nothing_that_was_not() {
-        let told = |states| summary(states).sentences().join(" ");
+        let text_of = |states| summary(states).sentences().join(" ");
         assert_eq!(
-            told("----"),
+            text_of("----"),
             "It was not the host: this guest got what it asked for, in the 40 s (100%) for which there are \
              verdicts. Nothing is known about CPU time: not permitted. Look for the reason in this guest's own \
              programs."
         );
-        let contended = told("--cc");
+        let contended = text_of("--cc");
         assert!(
             contended.starts_with(
                 "The host gave this guest less CPU time than it wanted for 20 s (50%). While CPU time was "
@@ -139,36 +139,41 @@ mod tests {
         assert!(!contended.contains("own kernel"), "the guest's steal is not known");
         assert!(!contended.contains("longest") && contended.ends_with("whoever runs the host."));
         assert!(
-            told("ccoccc").contains(
+            text_of("ccoccc").contains(
                 "The longest time was 30 s, from 1970-01-01 00:00:30 UTC on: 30% waited."
             )
         );
-        assert!(told("-sss").contains("own limit on CPU time held it back for 30 s (75%)."));
-        assert!(told("--oo").contains("For 20 s (50%) the host said that CPU time was ok"));
-        assert!(told("o!!!").contains("The host did not answer for 30 s (75%): nobody listens."));
+        assert!(text_of("-sss").contains("own limit on CPU time held it back for 30 s (75%)."));
+        assert!(text_of("--oo").contains("For 20 s (50%) the host said that CPU time was ok"));
+        assert!(
+            text_of("o!!!").contains("The host did not answer for 30 s (75%): nobody listens.")
+        );
         assert_eq!(
-            told("!!!").split_once(". ").unwrap().0,
+            text_of("!!!").split_once(". ").unwrap().0,
             "There was no verdict from the host in this time: not permitted"
         );
-        assert_eq!(told("c"), "This recording is too short to judge: it has only 1 sample.");
+        assert_eq!(text_of("c"), "This recording is too short to judge: it has only 1 sample.");
     }
 
     #[test]
     fn a_kernel_that_does_not_count_stolen_time_is_told_from_one_that_counts_none() {
-        let told = |steal: &str| {
+        let text_with_steal = |steal: &str| {
             let sample = |time| format!("s {time} cooo 300 {steal} 990 .\n");
             let text =
                 format!("{HEAD}#columns waited steal busy\n{}", [10, 20, 30].map(sample).concat());
             Summary::of(&Recording::read(text.as_bytes()).unwrap()).sentences().join(" ")
         };
-        assert!(told("-").contains("; the guest's own kernel does not count stolen time."));
         assert!(
-            told("0").contains("; the guest's own kernel counted 0% of its CPU time as stolen.")
+            text_with_steal("-").contains("; the guest's own kernel does not count stolen time.")
+        );
+        assert!(
+            text_with_steal("0")
+                .contains("; the guest's own kernel counted 0% of its CPU time as stolen.")
         );
         let sample = |(time, steal): (i32, &str)| format!("s {time} cooo 300 {steal} 990 .\n");
         let text = [(10, "0"), (20, "-"), (30, "-")].map(sample).concat();
         let text = format!("{HEAD}#columns waited steal busy\n{text}");
-        let told = Summary::of(&Recording::read(text.as_bytes()).unwrap()).sentences().join(" ");
-        assert!(told.contains("; the guest's own kernel does not count stolen time."), "{told}");
+        let text = Summary::of(&Recording::read(text.as_bytes()).unwrap()).sentences().join(" ");
+        assert!(text.contains("; the guest's own kernel does not count stolen time."), "{text}");
     }
 }
