@@ -2,7 +2,6 @@
 //! keeps its own changes in memory. It needs root.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,7 +11,7 @@ use tempfile::TempDir;
 use crate::deadline::{PATIENCE, wait_for, wait_until};
 use crate::install::run;
 use crate::paths::{lab_cache, tool, workspace};
-use crate::process::{Process, tied};
+use crate::process::{Process, tied, write_script};
 
 /// Hosts that Ansible can be run against.
 #[derive(Debug)]
@@ -42,8 +41,7 @@ impl Containers {
         let folder = tempfile::Builder::new().prefix("hostinfo-hosts-").tempdir()?;
         let path = folder.path();
         fs::write(path.join("boot.sh"), include_str!("container/boot.sh"))?;
-        fs::write(path.join("ssh"), include_str!("container/ssh.sh"))?;
-        fs::set_permissions(path.join("ssh"), fs::Permissions::from_mode(0o755))?;
+        write_script(&path.join("ssh"), include_str!("container/ssh.sh"))?;
         let lab = lab_cache()?;
         let mut started = Vec::new();
         for (name, suite) in hosts {

@@ -1,6 +1,7 @@
 //! Programs that end when the test does.
 
-use std::fs::File;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -33,6 +34,15 @@ pub fn permit_files(pid: u32, permit: bool) -> Result<()> {
     let current = if permit { maximum } else { Some(STANDARD) };
     prlimit(Some(pid), Resource::Nofile, Rlimit { current, maximum })?;
     Ok(())
+}
+
+/// Writes a script that can be executed, often in the place of a program.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_script(path: &Path, text: impl AsRef<[u8]>) -> Result<()> {
+    fs::write(path, text)?;
+    Ok(fs::set_permissions(path, Permissions::from_mode(0o755))?)
 }
 
 /// A running program whose output goes to a file. It is killed when this value is dropped, and by

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use hostinfo_tests::ctl::{Ended, alone, command, output};
+use hostinfo_tests::process::write_script;
 use hostinfo_tests::{FakeGuest, FakeQemu, Host};
 use serde_json::Value;
 
@@ -16,9 +17,7 @@ fn stand_ins(host: &Host, systemctl: &str, journal: &str) -> Result<String> {
     let folder = host.path().join("bin");
     fs::create_dir_all(&folder)?;
     for (name, script) in [("systemctl", systemctl), ("journalctl", journal)] {
-        let file = folder.join(name);
-        fs::write(&file, format!("#!/bin/sh\n{script}\n"))?;
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755))?;
+        write_script(&folder.join(name), format!("#!/bin/sh\n{script}\n"))?;
     }
     Ok(format!("{}:{}", folder.display(), std::env::var("PATH")?))
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::process::write_script;
 use hostinfo_tests::{Host, paths};
 
 /// How a command was seen to work, if it is not run here.
@@ -174,8 +175,7 @@ fn run_all(program: &str, folder: &Path, stub: &str) -> Result<()> {
     const AS_LONG_AS: &str = "8";
     let bin = folder.join("bin");
     fs::create_dir(&bin)?;
-    fs::write(bin.join(program), stub)?;
-    fs::set_permissions(bin.join(program), fs::Permissions::from_mode(0o755))?;
+    write_script(&bin.join(program), stub)?;
     for tool in ["cut", "grep", "timeout"] {
         symlink(Path::new("/usr/bin").join(tool), bin.join(tool))?;
     }

@@ -9,6 +9,7 @@ use anyhow::{Result, ensure};
 use hostinfo_tests::ctl::{self, hostinfoctl};
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::libvirtd::{WITH_CHANNELS, path};
+use hostinfo_tests::process::write_script;
 use hostinfo_tests::{Host, Libvirtd, paths, serial};
 
 /// Stands between hostinfoctl and its helper, and does something just before each change.
@@ -29,8 +30,7 @@ fn meddled(libvirtd: &Libvirtd, meddle: &str) -> Result<PathBuf> {
     fs::copy(paths::program("hostinfoctl")?, &program)?;
     let helper = paths::program("hostinfo-libvirt")?;
     let meddler = program.with_file_name("hostinfo-libvirt");
-    fs::write(&meddler, MEDDLER.replace("MEDDLE", meddle).replace("HELPER", path(&helper)?))?;
-    fs::set_permissions(&meddler, fs::Permissions::from_mode(0o755))?;
+    write_script(&meddler, MEDDLER.replace("MEDDLE", meddle).replace("HELPER", path(&helper)?))?;
     Ok(program)
 }
 

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use hostinfo_tests::install::{Install, files, run};
 use hostinfo_tests::paths;
+use hostinfo_tests::process::write_script;
 use tempfile::TempDir;
 
 /// All packages of a version.
@@ -162,9 +162,7 @@ fn small_root() -> Result<TempDir> {
         "selinuxenabled",
         "restorecon",
     ] {
-        let script = bin.join(program);
-        fs::write(&script, "#!/bin/sh\necho \"${0##*/} $*\" >>/calls\n")?;
-        fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+        write_script(&bin.join(program), "#!/bin/sh\necho \"${0##*/} $*\" >>/calls\n")?;
     }
     Ok(root)
 }

@@ -1,12 +1,12 @@
 //! hostinfoctl and the libvirt of another host: an ssh that only says so leads to one that is here.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 
 use anyhow::{Result, ensure};
 use hostinfo_tests::ctl::hostinfoctl;
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::libvirtd::path;
+use hostinfo_tests::process::write_script;
 use hostinfo_tests::{FakeGuest, Host, Libvirtd};
 
 /// Runs here what ssh would run there.
@@ -27,8 +27,7 @@ fn for_another_host_only_its_libvirt_is_asked_and_nothing_of_this_one() -> Resul
     let _other = FakeGuest::join(&host.socket("other"))?;
     libvirtd.define_bare("web", "")?;
     let ssh = libvirtd.folder().join("ssh");
-    fs::write(&ssh, SSH)?;
-    fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755))?;
+    write_script(&ssh, SSH)?;
     let there = format!("qemu+ssh://host7/system?command={}", path(&ssh)?);
 
     let list = ctl(&["list", "-c", &there])?;

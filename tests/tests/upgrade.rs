@@ -1,22 +1,15 @@
 //! Upgrades of a running daemon: another program goes on in its place, and its guests notice nothing.
 
-use std::fs::{self, Permissions};
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixListener;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use hostinfo_control::Status;
-use hostinfo_tests::ctl::{self, alone};
+use hostinfo_tests::ctl::alone;
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::upgrading::{Asking, upgrade};
-use hostinfo_tests::{FakeGuest, FakeQemu, Guest, Host, Port, paths};
-use serde_json::{Value, json};
-use tempfile::TempDir;
+use hostinfo_tests::{FakeGuest, FakeQemu, Guest, Host, Port};
+use serde_json::Value;
 
 const RULES: &str = "qemu-slow:\n  interval = 3600\n\n*:\n  interval = 0\n  all = 1\n";
 
@@ -211,162 +204,6 @@ fn libvirts_last_answer_counts_until_a_new_helper_answers_and_the_old_one_is_wai
     Ok(())
 }
 
-/// A host whose daemon's program is in a folder of its own, where it can be replaced; by scripts as well, which only
-/// a daemon that is not confined executes.
-fn host_with_a_program_of_its_own() -> Result<(Host, TempDir)> {
-    let folder = tempfile::tempdir()?;
-    fs::copy(paths::program("hostinfod")?, folder.path().join("hostinfod"))?;
-    let host = Host::new(RULES)?.with_programs_in(folder.path());
-    host.write_config("[security]\nlandlock = false\nseccomp = false\n")?;
-    Ok((host, folder))
-}
-
-/// What stands in the place of the new program.
-const WORSE: [(&str, Option<&str>, &str); 5] = [
-    ("fails", Some("#!/bin/sh\necho it cannot >&2\nexit 1\n"), "it cannot"),
-    ("hangs", Some("#!/bin/sh\nexec sleep 1000\n"), "did not read the handover within 2 s"),
-    ("writes without end", Some("#!/bin/sh\nexec cat /dev/zero >&2\n"), "within 2 s"),
-    ("is no program", Some("rubbish"), "cannot run"),
-    ("is gone", None, "cannot run"),
-];
-
-#[test]
-fn a_new_program_that_cannot_go_on_changes_nothing() -> Result<()> {
-    let (host, folder) = host_with_a_program_of_its_own()?;
-    let (daemon, program) = (host.start_daemon()?, folder.path().join("hostinfod"));
-    let mut guest = FakeGuest::join(&host.socket("a"))?;
-    let session = guest.ask("session")?;
-    guest.send("ping ha")?;
-    let good = folder.path().join("good");
-    fs::rename(&program, &good)?;
-    for (what, text, why) in WORSE {
-        let _ = fs::remove_file(&program);
-        if let Some(text) = text {
-            fs::write(&program, text)?;
-            fs::set_permissions(&program, Permissions::from_mode(0o755))?;
-        }
-        let said = alone(&host, &["upgrade"])?.fails_with(1)?;
-        ensure!(said.contains("nothing has changed") && said.contains(why), "{what}: {said}");
-    }
-    // Not executable.
-    fs::write(&program, "#!/bin/sh\nexit 0\n")?;
-    fs::set_permissions(&program, Permissions::from_mode(0o644))?;
-    let said = alone(&host, &["upgrade"])?.fails_with(1)?;
-    ensure!(said.contains("ermission denied"), "{said}");
-    guest.send("lf\n")?;
-    ensure!(guest.reply()? == ["200 pong half"] && guest.ask("session")? == session);
-    ensure!(daemon.log().matches("not upgraded").count() == WORSE.len() + 1);
-    // No process is left, and the right program is executed after all of them.
-    fs::remove_file(&program)?;
-    fs::rename(&good, &program)?;
-    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", daemon.pid()))?;
-    ensure!(children.trim().is_empty(), "{children}");
-    upgrade(&host)?;
-    ensure!(guest.ask("session")? == session);
-    Ok(())
-}
-
-#[test]
-fn a_program_that_reads_the_document_and_cannot_be_executed_changes_nothing() -> Result<()> {
-    let (host, folder) = host_with_a_program_of_its_own()?;
-    let (daemon, program) = (host.start_daemon()?, folder.path().join("hostinfod"));
-    let mut guest = FakeGuest::join(&host.socket("a"))?;
-    let session = guest.ask("session")?;
-    fs::remove_file(&program)?;
-    // It takes itself away after a check that succeeds.
-    fs::write(&program, format!("#!/bin/sh\nrm {}\n", program.display()))?;
-    fs::set_permissions(&program, Permissions::from_mode(0o755))?;
-    let said = alone(&host, &["upgrade"])?.fails_with(1)?;
-    ensure!(said.contains("cannot execute"), "{said}");
-    ensure!(guest.ask("session")? == session);
-    // Signals are caught as before.
-    daemon.hang_up()?;
-    daemon.wait_for_log("settings read again")?;
-    ensure!(guest.ask("ping")? == ["200 pong"] && daemon.stop()?.success());
-    Ok(())
-}
-
-#[test]
-fn a_program_that_was_replaced_while_it_was_checked_is_not_executed() -> Result<()> {
-    let (host, folder) = host_with_a_program_of_its_own()?;
-    let (_daemon, program) = (host.start_daemon()?, folder.path().join("hostinfod"));
-    let mut guest = FakeGuest::join(&host.socket("a"))?;
-    let session = guest.ask("session")?;
-    let good = folder.path().join("good");
-    fs::rename(&program, &good)?;
-    // The right one takes its place after a check that succeeds, but it is not what was checked.
-    fs::write(&program, format!("#!/bin/sh\nmv {} {}\n", good.display(), program.display()))?;
-    fs::set_permissions(&program, Permissions::from_mode(0o755))?;
-    let said = alone(&host, &["upgrade"])?.fails_with(1)?;
-    ensure!(said.contains("it has changed since it was checked"), "{said}");
-    ensure!(guest.ask("session")? == session);
-    upgrade(&host)?;
-    ensure!(guest.ask("session")? == session);
-    Ok(())
-}
-
-#[test]
-fn a_script_is_not_executed_whatever_its_check_says() -> Result<()> {
-    let (host, folder) = host_with_a_program_of_its_own()?;
-    let (_daemon, program) = (host.start_daemon()?, folder.path().join("hostinfod"));
-    let mut guest = FakeGuest::join(&host.socket("a"))?;
-    let session = guest.ask("session")?;
-    fs::remove_file(&program)?;
-    fs::write(&program, "#!/bin/sh\nexit 0\n")?;
-    fs::set_permissions(&program, Permissions::from_mode(0o755))?;
-    let said = alone(&host, &["upgrade"])?.fails_with(1)?;
-    ensure!(said.contains("nothing has changed") && said.contains("it is a script"), "{said}");
-    ensure!(guest.ask("session")? == session);
-    Ok(())
-}
-
-#[test]
-fn rules_and_settings_that_another_program_would_not_go_on_under_are_mended_first() -> Result<()> {
-    let host = Host::new(RULES)?;
-    let daemon = host.start_daemon()?;
-    let mut guest = FakeGuest::join(&host.socket("a"))?;
-    let session = guest.ask("session")?;
-    host.write_config("[control]\ngroup = 'root'\n")?;
-    let said = alone(&host, &["upgrade"])?.fails_with(1)?;
-    ensure!(said.contains("[control]") && said.contains("restart"), "{said}");
-    host.write_config("nonsense\n")?;
-    let said = alone(&host, &["upgrade"])?.fails_with(1)?;
-    ensure!(said.contains("the settings have to be mended first"), "{said}");
-    host.write_config("")?;
-    host.write_rules("nonsense\n")?;
-    daemon.wait_for_log("the previous rules stay in force")?;
-    let said = alone(&host, &["upgrade"])?.fails_with(1)?;
-    ensure!(said.contains("the rules file has to be mended first"), "{said}");
-    host.write_rules(RULES)?;
-    wait_until("the rules to be mended", PATIENCE, || Ok(alone(&host, &["upgrade"])?.status == 0))?;
-    ensure!(guest.ask("session")? == session);
-    Ok(())
-}
-
-#[test]
-fn files_that_break_when_the_new_program_was_checked_already_change_nothing() -> Result<()> {
-    let (host, folder) = host_with_a_program_of_its_own()?;
-    let (daemon, program) = (host.start_daemon()?, folder.path().join("hostinfod"));
-    let mut guest = FakeGuest::join(&host.socket("a"))?;
-    let session = guest.ask("session")?;
-    let good = folder.path().join("good");
-    fs::rename(&program, &good)?;
-    let script = format!(
-        "case \"$*\" in *--handover) echo nonsense | tee {} >{};; esac\nexec {} \"$@\"\n",
-        host.config().display(),
-        host.rules().display(),
-        good.display()
-    );
-    fs::write(program.with_extension("sh"), script)?;
-    fs::copy(paths::program("stand-in")?, &program)?;
-    upgrade(&host)?;
-    daemon.wait_for_log("the previous rules stay in force")?;
-    ensure!(guest.ask("session")? == session && guest.ask_one("host.name")?.starts_with("200 "));
-    host.write_rules("qemu-a:\n  enabled = 0\n")?;
-    wait_until("the mended rules", PATIENCE, || Ok(guest.ask_one("session")?.starts_with("403 ")))?;
-    Ok(())
-}
-
 #[test]
 fn twenty_upgrades_lose_no_query_of_two_hundred_guests_and_answer_none_twice() -> Result<()> {
     let host = Host::new(RULES)?;
@@ -386,61 +223,5 @@ fn twenty_upgrades_lose_no_query_of_two_hundred_guests_and_answer_none_twice() -
     // Nothing of the programs before is left open.
     let open = fs::read_dir(format!("/proc/{}/fd", daemon.pid()))?.count();
     ensure!(open < 200 + 40, "{open}");
-    Ok(())
-}
-
-/// Answers like a daemon that cannot go on as another program, until the end.
-fn serve_as_an_old_daemon(socket: &UnixListener, is_over: &AtomicBool) -> Result<()> {
-    let seed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds/answer/status");
-    let mut status: Status = serde_json::from_slice(&fs::read(seed)?)?;
-    status.version = "0.0.9".to_owned();
-    status.pid = 7;
-    let no_method = json!({
-        "error": "org.varlink.service.MethodNotFound",
-        "parameters": { "method": "org.hostinfo.Control.Upgrade" },
-    });
-    loop {
-        let (mut client, _) = socket.accept()?;
-        if is_over.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        let mut call = Vec::new();
-        while BufReader::new(&client).read_until(0, &mut call)? > 0 {
-            let is_upgrade = String::from_utf8_lossy(&call).contains("Upgrade");
-            let reply =
-                if is_upgrade { no_method.clone() } else { json!({ "parameters": status }) };
-            client.write_all(format!("{reply}\0").as_bytes())?;
-            call.clear();
-        }
-    }
-}
-
-#[test]
-fn a_daemon_that_is_too_old_to_be_asked_is_restarted_if_it_is_the_service() -> Result<()> {
-    let host = Host::new(RULES)?;
-    let socket = UnixListener::bind(host.control())?;
-    let is_over = AtomicBool::new(false);
-    let systemctl = host.path().join("systemctl");
-    let said = std::thread::scope(|scope| {
-        let old = scope.spawn(|| serve_as_an_old_daemon(&socket, &is_over));
-        let mut said = Vec::new();
-        for pid in ["8", "7"] {
-            let script =
-                format!("#!/bin/sh\necho \"$@\" >>{}.said\necho {pid}\n", systemctl.display());
-            fs::write(&systemctl, script)?;
-            fs::set_permissions(&systemctl, Permissions::from_mode(0o755))?;
-            said.push(ctl::alone_with_programs(&host, host.path(), &["upgrade"])?);
-        }
-        is_over.store(true, Ordering::Relaxed);
-        let _ = std::os::unix::net::UnixStream::connect(host.control())?;
-        old.join().map_err(|_| anyhow::anyhow!("the old daemon"))??;
-        anyhow::Ok(said)
-    })?;
-    let [other, own] = <[_; 2]>::try_from(said).map_err(|_| anyhow::anyhow!("two"))?;
-    ensure!(other.fails_with(1)?.contains("process 7 is not the service hostinfo.service"));
-    let own = own.succeeds()?;
-    ensure!(own.starts_with("restarted: hostinfod 0.0.9 could not go on"), "{own}");
-    let commands = fs::read_to_string(host.path().join("systemctl.said"))?;
-    ensure!(commands.matches("restart hostinfo.service").count() == 1, "{commands}");
     Ok(())
 }

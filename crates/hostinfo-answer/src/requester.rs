@@ -1,13 +1,11 @@
 //! The guest that asks: whose socket it is, what its rule grants, and how it has used that.
 
-use std::borrow::Cow;
+mod refusal;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hostinfo_catalog::StatId;
-use hostinfo_rules::{Decision, Grant, Origin, Why};
-use hostinfo_wire::reply::{ASK_AGAIN, BLOCKED};
-use hostinfo_wire::{Code, Reply};
+use hostinfo_rules::{Decision, Grant, Origin};
 
 use crate::allowance::{Allowance, Cost};
 use crate::host_id::HostId;
@@ -82,8 +80,8 @@ impl Requester {
         }
     }
 
-    /// The same for a preview of a guest that does not exist: nothing is run or read for its name, of which there are any
-    /// number.
+    /// The same for a preview of a guest that does not exist. No command is run and no file is read for it, since
+    /// there is no bound on the number of such names.
     #[must_use]
     pub fn absent(self) -> Self {
         Self { is_absent: true, ..self }
@@ -224,60 +222,14 @@ impl Requester {
         }
     }
 
-    /// Whether it may ask at all.
-    pub fn may_ask(&self) -> bool {
-        self.grant.enabled() && !self.is_undecided() && self.standing.may_ask()
-    }
-
     /// The rule that applies, or that may, if that depends on tags that cannot be read.
     pub fn rule(&self) -> Option<&Origin> {
         self.undecided.as_deref().or(self.grant.rule())
     }
 
-    /// Whether its rule depends on tags that cannot be read.
-    pub fn is_undecided(&self) -> bool {
-        self.undecided.is_some()
-    }
-
     /// Whether its rule has it watched for good, or that is not known.
     pub fn may_be_watched(&self) -> bool {
         self.grant.watch() || self.is_undecided()
-    }
-
-    /// The only line of its reply if it may not ask.
-    pub(crate) fn refuse(&self, reply: &mut Reply) {
-        match self.is_undecided() && self.standing.may_ask() {
-            true => reply.line(Code::Unavailable, ASK_AGAIN),
-            false => reply.line(Code::NotPermitted, BLOCKED),
-        }
-    }
-
-    /// Whether it may see a statistic (and that instance of it), and which line of the rules file
-    /// decides. If there is no line, the built-in default decides or [`Requester::refusal`] applies.
-    pub fn explain(&self, stat: StatId, instance: Option<&str>) -> Why {
-        if self.may_ask() {
-            return self.grant.explain(stat, instance);
-        }
-        let line = self.grant.disabled_by().filter(|_| self.standing.may_ask());
-        Why { permitted: false, line }
-    }
-
-    /// Why it may not ask at all.
-    pub fn refusal(&self) -> Option<Cow<'_, str>> {
-        match &self.standing {
-            Standing::Refused(why) => Some(Cow::Borrowed(why)),
-            Standing::Awaited => Some(Cow::Borrowed(
-                "libvirt does not answer, and hostinfod.toml says required = true",
-            )),
-            Standing::Unnamed | Standing::Domain(..) => match self.undecided.as_deref() {
-                Some(Origin { pattern, line }) => Some(Cow::Owned(format!(
-                    "the tags that decide whether rule {pattern} (line {line}) applies cannot be \
-                     read"
-                ))),
-                None if self.grant.enabled() => None,
-                None => Some(Cow::Borrowed("its rule says enabled = 0")),
-            },
-        }
     }
 
     /// Time until its next query may be answered; zero if it may be answered now.

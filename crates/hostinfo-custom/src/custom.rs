@@ -1,6 +1,9 @@
 //! All of the administrator's statistics, for the code that answers guests.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod answer;
+mod fetch;
+
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::ops::Bound;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -14,18 +17,16 @@ use rustix::fs::FileType;
 
 use crate::account::Accounts;
 use crate::counter::Counter;
-use crate::definition::{Definition, Scope, Source, fill, is_one_word};
+use crate::definition::{Definition, Scope, Source, is_one_word};
 use crate::directory::{self, Found};
 use crate::failure::{NONE, NOT_YET};
-use crate::file;
 use crate::limits::ANSWER_MARGIN;
-use crate::message::Request;
 use crate::output::{Output, number_value};
 use crate::pool::Pool;
 use crate::problem::Problem;
-use crate::queue::{Asked, Key};
-use crate::run::Order;
-use crate::stored::{Stored, Subject};
+use crate::stored::Stored;
+
+pub use answer::{Answer, NewValues};
 
 /// The administrator's statistics and their values.
 ///
@@ -52,49 +53,6 @@ pub(crate) struct Statistic {
     pub(crate) values: HashMap<Box<str>, Stored>,
     /// What each guest was sent for it as a counter, under any definition.
     pub(crate) counters: HashMap<Box<str>, Counter>,
-}
-
-/// Values, or failures, that have arrived.
-#[derive(Debug, Default)]
-pub struct NewValues(HashMap<Box<str>, HashSet<Box<str>>>);
-
-impl NewValues {
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Whether there is one of the statistic of that name for a guest.
-    pub fn has(&self, name: &str, guest: &str) -> bool {
-        let of = |guests: &HashSet<Box<str>>| guests.contains("") || guests.contains(guest);
-        self.0.get(name).is_some_and(of)
-    }
-}
-
-/// The result of asking for a statistic.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// A value, or why there is none.
-    Ready(Result<Value<'static>, Absent>),
-    /// A run is in progress or queued. To get the value, ask again with the same `asked` as soon as
-    /// [`Custom::turn`] reports it; at `until` there is an answer in any case.
-    Pending {
-        /// When to ask again at the latest.
-        until: Instant,
-    },
-}
-
-impl Answer {
-    /// The answer for a caller that does not wait.
-    ///
-    /// # Errors
-    /// Why there is no value now.
-    pub fn at_once(self) -> Result<Value<'static>, Absent> {
-        match self {
-            Self::Ready(outcome) => outcome,
-            Self::Pending { .. } => Err(NOT_YET),
-        }
-    }
 }
 
 impl Custom {
@@ -262,75 +220,6 @@ impl Custom {
     fn stored(&self, name: &str, guest: &str) -> Option<&Stored> {
         self.statistics.get(name)?.values.get(guest)
     }
-
-    /// Reads the file, or makes sure that a run is queued.
-    fn fetch(&mut self, name: &str, guest: &str, now: Instant) {
-        let Some(statistic) = self.statistics.get_mut(name) else { return };
-        let Some(definition) = &statistic.definition else { return };
-        let stored = statistic.values.entry(guest.into()).or_default();
-        match &definition.source {
-            Source::File(path) => {
-                let steps: Vec<&str> = path.split('/').map(|step| fill(step, guest)).collect();
-                let bytes = file::read(&steps.join("/"), definition.account);
-                let subject = Subject { name, guest, kind: definition.about.kind };
-                self.failures += u64::from(stored.put(subject, bytes, now));
-            }
-            Source::Command(_) if stored.is_pending => {}
-            Source::Command(_) => {
-                let key = Key { name: name.into(), guest: guest.into() };
-                let asked = self.pool.ask(key);
-                stored.is_pending = asked != Asked::NoRoom;
-                if let Asked::InPlaceOf(displaced) = asked {
-                    self.give_up(displaced, now);
-                }
-                self.advance(now);
-            }
-        }
-    }
-
-    /// A run will not take place: a guest that waits for it asks again, and learns that there is no
-    /// room.
-    fn give_up(&mut self, displaced: Key, now: Instant) {
-        let statistic = self.statistics.get_mut(&*displaced.name);
-        if let Some(stored) = statistic.and_then(|one| one.values.get_mut(&displaced.guest)) {
-            stored.is_pending = false;
-        }
-        self.add_new_value(displaced, now);
-    }
-
-    fn add_new_value(&mut self, of: Key, now: Instant) {
-        let (came, new_values) = self.new_values.get_or_insert_with(|| (now, NewValues::default()));
-        *came = now;
-        new_values.0.entry(of.name).or_default().insert(of.guest);
-    }
-
-    fn advance(&mut self, now: Instant) {
-        let statistics = &self.statistics;
-        let ended = self.pool.turn(now, |key| order(statistics, key));
-        for (key, bytes) in ended {
-            self.add_new_value(key.clone(), now);
-            let Key { name, guest } = key;
-            if let Some(statistic) = self.statistics.get_mut(&*name)
-                && let Some(definition) = &statistic.definition
-                && let Some(stored) = statistic.values.get_mut(&guest)
-            {
-                let subject = Subject { name: &name, guest: &guest, kind: definition.about.kind };
-                self.failures += u64::from(stored.put(subject, bytes, now));
-            }
-        }
-    }
-}
-
-/// What to run for an entry of the queue.
-fn order(statistics: &BTreeMap<String, Statistic>, key: &Key) -> Option<Order> {
-    let definition = statistics.get(&*key.name)?.definition.as_ref()?;
-    let Source::Command(words) = &definition.source else { return None };
-    let (name, guest) = (key.name.as_ref().to_owned(), key.guest.as_ref().to_owned());
-    Some(Order {
-        request: Request { fingerprint: definition.fingerprint(), name, guest },
-        program: words.first().cloned().unwrap_or_default(),
-        timeout: definition.timeout,
-    })
 }
 
 fn is_socket(path: &Path) -> bool {

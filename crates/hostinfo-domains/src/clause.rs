@@ -29,7 +29,7 @@ pub enum Unfit {
         "the path of its socket would have {0} bytes, and a Unix socket's has at most {SOCKET_PATH_MAX}: give it a shorter name (virsh domrename)"
     )]
     TooLong(usize),
-    /// XML is text.
+    /// The directory's path is not UTF-8 or has a control character, so XML cannot contain it.
     #[error("the path of the socket directory is not UTF-8: choose another")]
     Directory,
 }

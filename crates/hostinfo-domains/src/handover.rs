@@ -1,4 +1,4 @@
-//! What a daemon that takes another's place goes on with of what libvirt has said, until a helper of its own has
+//! What libvirt had said to one daemon, for the daemon that takes its place: it is used until a helper of its own has
 //! answered.
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::message::Hypervisor;
 use crate::pauses::Pauses;
 use crate::snapshot::Guest;
 
-/// What libvirt had said by its last complete answer. Nothing where it did not answer.
+/// What libvirt had said up to its last complete answer.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Known {

@@ -20,6 +20,7 @@ mod administrator;
 mod backoff;
 mod clause;
 mod collector;
+mod conflict;
 mod cut;
 mod directory;
 mod domain;
@@ -53,6 +54,7 @@ mod xml;
 pub use administrator::{Access, Administrator, Unanswered};
 pub use backoff::doubled;
 pub use clause::{Clause, Unfit};
+pub use conflict::Conflict;
 pub use cut::cut;
 pub use directory::Directory;
 pub use domain::{Disk, Domain, Figures, Io, Net, State, Traffic, Vcpu};
@@ -74,6 +76,6 @@ pub use tags::{
     own_tags_xml, tags,
 };
 pub use uuid::Uuid;
-pub use whose::{Claim, Conflict, Whose};
+pub use whose::{Claim, Whose};
 pub use xml::vhostmd::{DISK_DIR, VHOSTMD_DIR};
 pub use xml::{Configured, Description, Unreadable, describe};

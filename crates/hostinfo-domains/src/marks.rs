@@ -5,9 +5,10 @@ use uuid::Uuid;
 
 use serde::{Deserialize, Serialize};
 
+use crate::conflict::Conflict;
 use crate::domain::Domain;
 use crate::snapshot::Snapshot;
-use crate::whose::{Claim, Conflict};
+use crate::whose::Claim;
 
 /// The longest command line that is read, in bytes. libvirt writes `-uuid` before all devices; 512
 /// iothreads and 64 NUMA cells before it take 40 KiB.

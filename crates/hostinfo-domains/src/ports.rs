@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::conflict::Conflict;
 use crate::directory::{Directory, Leads};
 use crate::limits::{NAMES_MAX, UARTS};
 use crate::place::Place;
-use crate::whose::Conflict;
 use crate::xml::element::Element;
 use crate::xml::reader::parse;
 use crate::xml::vhostmd::VHOSTMD_DIR;

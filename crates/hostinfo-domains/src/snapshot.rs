@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use uuid::Uuid;
 
+use crate::conflict::Conflict;
 use crate::domain::{Domain, Figures, State};
 use crate::marks::Marks;
 use crate::message::Hypervisor;
 use crate::pauses::Pauses;
-use crate::whose::{Conflict, Whose};
+use crate::whose::Whose;
 
 /// Everything libvirt had reported up to its last complete answer. While libvirt cannot be reached,
 /// only [`Self::whose`] is left of it.

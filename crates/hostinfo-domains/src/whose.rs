@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use crate::conflict::Conflict;
 use crate::domain::Domain;
 use crate::names::Names;
 
@@ -22,123 +23,6 @@ pub enum Claim<'a> {
     Refused(&'a Conflict),
     /// No live domain names it.
     Unnamed,
-}
-
-/// What is wrong, in words that tell the administrator what to do.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Conflict {
-    /// Two live domains have the same path, for instance after copying XML.
-    #[error(
-        "the running domains {} use the same hostinfo socket. Run hostinfoctl enable --repair for each of them, then shut them down and start them",
-        quoted(.0)
-    )]
-    Shared(Vec<String>),
-    /// A domain has several paths.
-    #[error(
-        "the domain \"{domain}\" has more than one hostinfo port ({}). Run hostinfoctl enable --repair {domain:?}, then shut it down and start it",
-        quoted(names)
-    )]
-    Several {
-        /// The domain.
-        domain: String,
-        /// The names of the sockets.
-        names: Vec<String>,
-    },
-    /// The path has another driver or name, for instance after renaming or cloning.
-    #[error(
-        "the domain \"{domain}\" uses the hostinfo socket of another guest: its own would be \"{expected}\". Run hostinfoctl enable --repair {domain:?}, then shut it down and start it"
-    )]
-    Misnamed {
-        /// The domain.
-        domain: String,
-        /// The socket name that would be right.
-        expected: String,
-    },
-    /// The metrics disk has another driver or name.
-    #[error(
-        "the domain \"{domain}\" uses the metrics disk of another guest: its own is the file \"{expected}\". Correct it with virsh edit {domain:?}, then shut it down and start it"
-    )]
-    Disk {
-        /// The domain.
-        domain: String,
-        /// The file name that would be right.
-        expected: String,
-    },
-    /// A device that is not a hostinfo port uses another guest's socket: whichever was started last
-    /// has it.
-    #[error(
-        "the domain \"{domain}\" has a device at the socket of another guest, \"{name}\": give it another path with virsh edit {domain:?}, then shut it down and start it, and then the other guest"
-    )]
-    Device {
-        /// The domain.
-        domain: String,
-        /// The socket's name.
-        name: String,
-    },
-    /// A process that libvirt has not started has taken the socket's place.
-    #[error(
-        "the process that listens at the socket of the domain \"{domain}\" is not its QEMU: {program:?}, process {pid}. End that process, then shut the domain down and start it"
-    )]
-    Stranger {
-        /// The domain.
-        domain: String,
-        /// The program's name, as the kernel shows it.
-        program: String,
-        /// The process's number.
-        pid: i32,
-    },
-    /// A port has the name of another guest's socket, and may be in the same place.
-    #[error(
-        "the domain \"{domain}\" has a port \"{name}\" in a directory that hostinfod cannot read, which may lead to the socket directory: give it another name or directory with virsh edit {domain:?}, then shut it down and start it"
-    )]
-    Hidden {
-        /// The domain.
-        domain: String,
-        /// The name of the port's socket.
-        name: String,
-    },
-    /// It is not known which sockets these domains have.
-    #[error(
-        "no domain names this socket, and the XML of running domains that may name it cannot be read: {}; the log says what is wrong",
-        quoted(.0)
-    )]
-    Unread(Vec<String>),
-    /// A channel has no name, so that the guest cannot find it.
-    #[error(
-        "the hostinfo channel of the domain \"{domain}\" has no name, so the guest cannot find it: correct it with hostinfoctl enable --repair {domain:?}, then shut it down and start it"
-    )]
-    NoName {
-        /// The domain.
-        domain: String,
-    },
-    /// The daemon cannot connect to a port although its path is right.
-    #[error(
-        "the hostinfo port of the domain \"{domain}\" is not of type 'unix' with mode 'bind': correct it with hostinfoctl enable --repair {domain:?}, then shut it down and start it"
-    )]
-    NoSocket {
-        /// The domain.
-        domain: String,
-    },
-}
-
-impl Conflict {
-    /// What is wrong with a domain whose ports have these sockets, if `expected` is right.
-    pub(crate) fn of(domain: &str, expected: &str, sockets: &[&str]) -> Option<Self> {
-        let domain = domain.to_owned();
-        match sockets {
-            [] => None,
-            [socket] if *socket == expected => None,
-            [_] => Some(Self::Misnamed { domain, expected: expected.to_owned() }),
-            several => {
-                let names = several.iter().map(|&name| name.to_owned()).collect();
-                Some(Self::Several { domain, names })
-            }
-        }
-    }
-}
-
-fn quoted(names: &[String]) -> String {
-    names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
 }
 
 /// All sockets that live domains name.

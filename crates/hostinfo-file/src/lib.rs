@@ -1,4 +1,4 @@
-//! Files that a person names: read whole, within a bound, and never waited for; or replaced whole. And what went
+//! Files that a person names: read whole, within a bound and without blocking; or replaced as a whole. And what went
 //! wrong with one, in words.
 
 #[cfg(unix)]

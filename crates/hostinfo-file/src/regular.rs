@@ -13,7 +13,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-/// With these nothing is waited for at open(2), and no terminal becomes the process's own.
+/// Flags with which open(2) waits for nothing, and no terminal becomes the process's controlling terminal.
 pub const FLAGS: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
 /// The longest hostinfod.toml that is read: the documented one has 8 KiB, and 900 labels with the longest
@@ -23,13 +23,13 @@ pub const SETTINGS_MAX: u64 = 1024 * 1024;
 /// Why a file is not read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Its name stands for something else.
+    /// The path leads to something that is not a regular file. Says what it is, such as `a pipe`.
     #[error("is {0}, not a regular file: put a regular file in its place")]
     NotAFile(&'static str),
-    /// It has more bytes than this, which is the bound that its reader names.
+    /// The file has more bytes than this, the bound that its reader gave.
     #[error("has over {0} bytes, more than any file of its kind needs")]
     TooLong(u64),
-    /// The system's.
+    /// A system call failed.
     #[error(transparent)]
     Failed(#[from] io::Error),
 }
@@ -43,8 +43,7 @@ impl From<Error> for io::Error {
     }
 }
 
-/// The bytes of a file, at most `max`; `None` where there is no file of that name, also where a
-/// symbolic link leads nowhere.
+/// The bytes of a file, at most `max`. `None` if there is no such file, or a symbolic link leads nowhere.
 ///
 /// # Errors
 /// [`Error`].
@@ -55,7 +54,7 @@ pub fn read(path: &Path, max: u64) -> Result<Option<Vec<u8>>, Error> {
     }
 }
 
-/// Opens a regular file in the way of `options`, to which [`FLAGS`] are added.
+/// Opens a regular file with `options` and, in addition, [`FLAGS`].
 ///
 /// # Errors
 /// [`Error`].
@@ -71,19 +70,18 @@ pub fn open(path: &Path, options: &mut OpenOptions) -> Result<File, Error> {
     Ok(file)
 }
 
-/// Whether the system lacks what it may have again in a moment, and will not tell when: descriptors (EMFILE, ENFILE) or
-/// memory. What failed is to be tried again.
+/// Whether to try again soon: descriptors (EMFILE, ENFILE) or memory (ENOMEM) ran out, and nothing reports when there
+/// are some again.
 pub fn is_passing(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);
     matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
 }
 
-/// Makes an empty file, which only its owner may read, to be written and then moved into another's
-/// place. What a kill has left there, or anything else that would be waited for or written through, is
-/// removed first.
+/// Creates an empty file, which only its owner may read, to be written and then renamed over another one. Whatever
+/// is there is removed first: a file left by a killed process, or something that would block or be written through.
 ///
 /// # Errors
-/// What open(2) has.
+/// Those of open(2).
 pub fn make_aside(path: &Path) -> io::Result<File> {
     // Where it fails, so does the next step, with a better word.
     let _ = fs::remove_file(path);

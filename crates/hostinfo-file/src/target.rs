@@ -1,5 +1,5 @@
-//! Which file a path leads to that is to be replaced. Root may do this in a directory of somebody else, who must not get a
-//! file replaced that only root can.
+//! Finds the file to replace at the end of a path. Root may replace one in another user's directory, and that user must
+//! not be able to have it replace a file that only root may write.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata};

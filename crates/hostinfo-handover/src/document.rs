@@ -19,29 +19,30 @@ const CHUNK: usize = 64 * 1024;
 const SEALS: SealFlags =
     SealFlags::WRITE.union(SealFlags::GROW).union(SealFlags::SHRINK).union(SealFlags::SEAL);
 
-/// A memory file with JSON, which nobody can change any more.
+/// A memory file with JSON that nobody can change any more: F_SEAL_WRITE and others, fcntl(2).
 #[derive(Debug)]
 pub struct Document(File);
 
-/// Why there is no document, or not what it should say.
+/// Why a document cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Over [`DOCUMENT_MAX`].
+    /// It has more than [`DOCUMENT_MAX`] bytes.
     #[error("it has over {} MiB", DOCUMENT_MAX / 1024 / 1024)]
     Long,
-    /// It could still be changed, or is no memory file.
+    /// It can still be changed, or is not a memory file.
     #[error("it is not a sealed memory file")]
     Unsealed,
     /// Something in it has no form in JSON, such as a path that is not UTF-8.
     #[error("{0}")]
     Unwritable(serde_json::Error),
-    /// The system failed.
+    /// A system call failed.
     #[error(transparent)]
     Failed(#[from] io::Error),
 }
 
 impl Document {
-    /// Writes a document. It is closed when another program is executed, unless that is changed: fcntl(2).
+    /// Writes a document. Its descriptor is closed when another program is executed, unless FD_CLOEXEC is cleared,
+    /// fcntl(2).
     ///
     /// # Errors
     /// [`Error`].

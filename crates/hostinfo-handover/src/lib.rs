@@ -1,8 +1,8 @@
-//! How a daemon writes down what the program that takes its place goes on with.
+//! How a daemon writes down its state for the program that takes its place.
 //!
-//! A [`Document`] is JSON in a sealed memory file, memfd_create(2). The modules below say how JSON has what it has no
-//! form for: times of the monotonic clock, maps whose keys are no strings, arrays, and bytes of any kind or of text. What a document is about
-//! is its crates' affair: each says of its own types what of them outlives the program.
+//! A [`Document`] is JSON in a sealed memory file, memfd_create(2). The modules below write
+//! what JSON and serde have no form for: times of the monotonic clock, maps whose keys are not strings, arrays, and
+//! bytes. The content of a document is not decided here: each crate says which of its own state outlives the program.
 
 pub mod array;
 pub mod bytes;

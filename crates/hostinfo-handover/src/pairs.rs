@@ -1,4 +1,4 @@
-//! Maps whose keys are no strings, as lists of pairs. For `#[serde(with = "hostinfo_handover::pairs")]`.
+//! Maps whose keys are not strings, as lists of pairs. For `#[serde(with = "hostinfo_handover::pairs")]`.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

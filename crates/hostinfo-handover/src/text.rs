@@ -1,4 +1,4 @@
-//! Bytes that are text for the most part, such as a reply. For `#[serde(with = "hostinfo_handover::text")]`.
+//! Bytes that are mostly text, such as a reply. For `#[serde(with = "hostinfo_handover::text")]`.
 //!
 //! They are a string in which each byte is the character of that number, up to U+00FF, so text of ASCII is itself, and what
 //! was cut in the middle of a character is kept as well. Nobody is served while many unread replies are written: they take

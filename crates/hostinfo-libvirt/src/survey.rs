@@ -1,5 +1,8 @@
 //! Which domains exist, and what was reported to the daemon about them.
 
+mod figures;
+mod state;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use hostinfo_domains::limits::{NAME_MAX, WORDS_MAX};
@@ -7,21 +10,13 @@ use hostinfo_domains::{Directory, Domain, Message, State, TagSources, Uuid, cut,
 use virt::connect::Connect;
 use virt::domain::Domain as Handle;
 use virt::error::{Error, ErrorNumber};
-use virt_sys as sys;
 
-use crate::batch::batches;
-use crate::figures::{bandwidth, figures};
 use crate::inbox::Changes;
 use crate::known::Known;
 use crate::output::send;
-use crate::raw::{self, Param};
+use crate::raw;
 
-const GROUPS: u32 = sys::VIR_DOMAIN_STATS_STATE
-    | sys::VIR_DOMAIN_STATS_BALLOON
-    | sys::VIR_DOMAIN_STATS_VCPU
-    | sys::VIR_DOMAIN_STATS_CPU_TOTAL
-    | sys::VIR_DOMAIN_STATS_INTERFACE
-    | sys::VIR_DOMAIN_STATS_BLOCK;
+use state::state;
 
 /// libvirt can no longer be reached; its error message.
 pub(crate) struct Lost(pub(crate) String);
@@ -123,71 +118,6 @@ impl Survey {
         self.look()?;
         let all: Vec<Uuid> = self.known.keys().copied().collect();
         self.look_at(&all.into_iter().map(|uuid| (uuid, Changes::default())).collect())
-    }
-
-    /// Counts I/O errors, which are reported with the figures.
-    pub(crate) fn count_errors(&mut self, errors: &HashMap<Uuid, HashMap<String, u64>>) {
-        for (uuid, of_domain) in errors {
-            if let Some(known) = self.known.get_mut(uuid) {
-                known.count(of_domain);
-            }
-        }
-    }
-
-    /// Reports the figures of these live domains, or of all if none are given.
-    pub(crate) fn figures(&mut self, of: &[Uuid]) -> Result<(), Lost> {
-        let live = self.known.values().map(|known| &known.domain).filter(|domain| domain.is_live());
-        let asked = live.filter(|domain| of.is_empty() || of.contains(&domain.uuid));
-        for uuids in batches(asked.map(|domain| (domain.uuid, domain.vcpus))) {
-            let mut handles = HashMap::new();
-            for uuid in &uuids {
-                let handle = self.unless_lost(Handle::lookup_by_uuid(&self.connect, *uuid))?;
-                handles.extend(handle.map(|handle| (*uuid, handle)));
-            }
-            let stats = self.unless_lost(raw::stats(handles.values(), GROUPS))?;
-            for (uuid, params) in stats.unwrap_or_default() {
-                if let Some(handle) = handles.get(&uuid) {
-                    self.send_figures(uuid, handle, &params)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn send_figures(&mut self, uuid: Uuid, handle: &Handle, params: &[Param]) -> Result<(), Lost> {
-        let migrating = self.is_migrating(uuid, handle)?;
-        let Some(known) = self.known.get_mut(&uuid) else { return Ok(()) };
-        let (mut figures, extra) = figures(params, &known.disks);
-        if self.reported.errors {
-            known.tell_errors(&mut figures);
-        }
-        let domain = Domain {
-            state: extra.state.map_or(known.domain.state, |now| state(now, extra.reason)),
-            vcpus: extra.vcpus.unwrap_or(known.domain.vcpus),
-            migrating,
-            ..known.domain.clone()
-        };
-        if known.domain != domain {
-            known.domain = domain.clone();
-            self.report(&Message::Domain(domain));
-        }
-        if figures.disks.is_empty() {
-            figures.block_job = Some(false);
-        }
-        // If a domain was too busy to report on its disks, this call would have to wait for it.
-        for disk in figures.disks.iter().filter(|disk| disk.read.ops.is_some()) {
-            let has_job = self.unless_lost(raw::has_block_job(handle, &disk.dev))?;
-            figures.block_job = figures.block_job.max(has_job);
-        }
-        for (number, interface) in &extra.interfaces {
-            let found = self.unless_lost(raw::bandwidth(handle, interface))?;
-            let net = figures.nets.iter_mut().find(|net| net.number == *number);
-            if let (Some(found), Some(net)) = (found, net) {
-                (net.rx_limit, net.tx_limit) = bandwidth(&found);
-            }
-        }
-        self.report(&Message::Figures(uuid, figures));
-        Ok(())
     }
 
     /// Reads a domain, and reports it if it has changed. A domain that cannot be read is reported
@@ -292,28 +222,6 @@ fn goes_back(starters: &mut HashSet<Uuid>, uuid: Uuid, changes: Changes) -> bool
     reverts > u32::from(is_expected)
 }
 
-/// virDomainState and its reason. Xen's domains are "blocked" or have no state while they wait
-/// for something.
-fn state(number: u64, reason: Option<u64>) -> State {
-    match u32::try_from(number) {
-        Ok(sys::VIR_DOMAIN_NOSTATE | sys::VIR_DOMAIN_RUNNING | sys::VIR_DOMAIN_BLOCKED) => {
-            State::Running
-        }
-        Ok(sys::VIR_DOMAIN_PAUSED) => match reason.map(u32::try_from) {
-            Some(Ok(
-                sys::VIR_DOMAIN_PAUSED_STARTING_UP
-                | sys::VIR_DOMAIN_PAUSED_MIGRATION
-                | sys::VIR_DOMAIN_PAUSED_POSTCOPY,
-            )) => State::Moving,
-            _ => State::Paused,
-        },
-        Ok(sys::VIR_DOMAIN_PMSUSPENDED) => State::Asleep,
-        Ok(sys::VIR_DOMAIN_SHUTDOWN) => State::ShuttingDown,
-        Ok(sys::VIR_DOMAIN_CRASHED) => State::Crashed,
-        _ => State::Off,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -331,15 +239,5 @@ mod tests {
         assert!(!goes_back(true, 0) && !goes_back(false, 0) && !goes_back(false, 1));
         assert!(goes_back(false, 1), "once more, in this run");
         assert!(goes_back(true, 2));
-    }
-
-    #[test]
-    fn a_domain_that_is_being_started_or_moved_is_not_paused() {
-        let paused = |reason| state(u64::from(sys::VIR_DOMAIN_PAUSED), reason);
-        assert_eq!(paused(Some(u64::from(sys::VIR_DOMAIN_PAUSED_STARTING_UP))), State::Moving);
-        assert_eq!(paused(Some(u64::from(sys::VIR_DOMAIN_PAUSED_MIGRATION))), State::Moving);
-        assert_eq!(paused(Some(u64::from(sys::VIR_DOMAIN_PAUSED_USER))), State::Paused);
-        assert_eq!(paused(Some(u64::from(sys::VIR_DOMAIN_PAUSED_IOERROR))), State::Paused);
-        assert_eq!((paused(None), state(1, None)), (State::Paused, State::Running));
     }
 }

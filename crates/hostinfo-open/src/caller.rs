@@ -11,7 +11,7 @@ use std::path::Path;
 use hostinfo_open::unix::has_ended;
 use nix::sys::socket::{getsockopt, sockopt};
 
-/// Why it is not served.
+/// Why the caller is not served.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotHostinfod {
     /// The kernel does not say who it is.
@@ -20,22 +20,22 @@ pub(crate) enum NotHostinfod {
     /// It has ended, or another process has its number.
     #[error("the caller, process {0}, has ended")]
     Ended(i32),
-    /// It is in another unit.
+    /// It is not in the unit's cgroup.
     #[error("the caller, process {pid}, is not in {unit}")]
     Elsewhere {
-        /// Its number.
+        /// The caller.
         pid: i32,
-        /// Where it should be.
+        /// hostinfod's unit.
         unit: String,
     },
-    /// The unit has a process that was there before it.
+    /// Another process was in the unit before it.
     #[error("the caller, process {pid}, is not the main process of {unit}, but process {main} is")]
     NotMain {
-        /// Its number.
+        /// The caller.
         pid: i32,
-        /// Of which unit.
+        /// hostinfod's unit.
         unit: String,
-        /// The older one.
+        /// The process that was there first.
         main: i32,
     },
 }

@@ -1,4 +1,4 @@
-//! `guests` of a section of the settings: who may ask over a way that is not the socket directory.
+//! `guests` in a section of the settings: which guests may ask over sockets outside the socket directory.
 
 use hostinfo_rules::{BadPattern, Pattern};
 use serde::Deserialize;
@@ -9,12 +9,12 @@ use serde::Deserialize;
 pub struct Enabled(Vec<Pattern>);
 
 impl Enabled {
-    /// Whether a guest is among them.
+    /// Whether the guest with that whole name is enabled.
     pub fn has(&self, guest: &str) -> bool {
         self.0.iter().any(|pattern| pattern.matches(guest))
     }
 
-    /// Whether nobody can be.
+    /// Whether no guest can be enabled.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -22,44 +22,44 @@ pub const PACKET_MAX: usize = 2048;
 
 const _: () = assert!(PATTERN_MAX + DRIVER_MAX + NAME_MAX + 2 <= PACKET_MAX);
 
-/// Which socket is to be connected to. Never a path, and never a number of an entry: those of another
-/// edition of the file would be another's.
+/// Which socket the opener should connect to. It names no path, and no entry by its number: in another edition
+/// of the settings, that number would be another entry's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// The pattern, as it is written.
+    /// The pattern's text, as `path` in `[[sockets]]` has it.
     pub pattern: String,
-    /// Its driver.
+    /// `driver` of the same entry.
     pub driver: String,
-    /// What stands for its `{name}`.
+    /// The guest's name, which takes the place of `{name}`.
     pub name: String,
 }
 
-/// Why a packet is no request, or asks for what the settings do not permit.
+/// Why the opener refuses a packet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRequest {
-    /// Not three lines of text.
+    /// The packet does not have three lines of UTF-8 text.
     #[error("this is not a pattern, a driver and a name, a line each")]
     Malformed,
-    /// A name that no guest can have.
+    /// No guest can have that name: see [`is_name`].
     #[error("{0:?} cannot be a guest's name")]
     Name(String),
-    /// Settings that the opener has not.
+    /// The opener's settings have no such entry: hostinfod has read another edition of the file.
     #[error(
         "no [[sockets]] has this pattern and driver: reload hostinfo, so that it reads hostinfod.toml again"
     )]
     Unknown,
-    /// Not in `guests`.
+    /// The guest is not in `guests` of the entry. Has its whole name.
     #[error("{0} is not in guests of its [[sockets]]")]
     NotEnabled(String),
 }
 
 impl Request {
-    /// As a packet.
+    /// The packet that [`Request::parse`] reads.
     pub fn to_packet(&self) -> Vec<u8> {
         format!("{}\n{}\n{}", self.pattern, self.driver, self.name).into_bytes()
     }
 
-    /// From a packet.
+    /// Parses a packet. Whether the settings permit it is checked by [`Request::entry`].
     ///
     /// # Errors
     /// [`BadRequest::Malformed`] and [`BadRequest::Name`].
@@ -78,7 +78,7 @@ impl Request {
         }
     }
 
-    /// The entry of these settings that permits it.
+    /// The entry of the settings that permits the request.
     ///
     /// # Errors
     /// [`BadRequest::Unknown`] and [`BadRequest::NotEnabled`].
@@ -92,18 +92,18 @@ impl Request {
     }
 }
 
-/// What the opener answers.
+/// The opener's answer to a [`Request`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// The descriptor comes with it.
+    /// It has connected: the descriptor comes with the packet.
     Connected,
-    /// Nothing is there.
+    /// No file is at the path.
     Gone,
-    /// A socket is there, and nobody listens.
+    /// A socket is there, but no process listens (ECONNREFUSED).
     NobodyListens,
-    /// Somebody listens, and others wait already.
+    /// A process listens, but its queue is full (EAGAIN): try again later.
     Full,
-    /// It may not be, or could not be; why, with the remedy.
+    /// The opener may not connect, or failed to. Says why, with the remedy.
     Refused(String),
 }
 
@@ -114,7 +114,7 @@ const FULL: &str = "full";
 const REFUSED: &str = "refused ";
 
 impl Answer {
-    /// As a packet; a text that is too long is cut.
+    /// The packet that [`Answer::parse`] reads, at most [`PACKET_MAX`] bytes: a longer text is truncated.
     pub fn to_packet(&self) -> Vec<u8> {
         let text = match self {
             Self::Connected => CONNECTED.to_owned(),
@@ -132,7 +132,7 @@ impl Answer {
         text.into_bytes()
     }
 
-    /// From a packet; `None` where it is none.
+    /// Parses a packet; `None` if it is not an answer.
     pub fn parse(packet: &[u8]) -> Option<Self> {
         let text = str::from_utf8(packet).ok()?;
         Some(match text {
@@ -145,10 +145,10 @@ impl Answer {
     }
 }
 
-/// Sends a packet, with a descriptor where there is one.
+/// Sends a packet, together with a descriptor if there is one.
 ///
 /// # Errors
-/// What sendmsg(2) has.
+/// Those of sendmsg(2).
 pub fn send(socket: impl AsFd, packet: &[u8], fd: Option<&OwnedFd>) -> Result<(), Errno> {
     let fds = fd.map(|fd| [fd.as_fd()]);
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
@@ -161,10 +161,11 @@ pub fn send(socket: impl AsFd, packet: &[u8], fd: Option<&OwnedFd>) -> Result<()
     sendmsg(socket, &[IoSlice::new(packet)], &mut control, SendFlags::NOSIGNAL).map(drop)
 }
 
-/// Receives a packet, with the descriptor where one came. An empty one is the end of the connection.
+/// Receives a packet, together with the descriptor if one came with it. An empty packet means that the
+/// connection has ended.
 ///
 /// # Errors
-/// What recvmsg(2) has; `EMSGSIZE` where it is longer than [`PACKET_MAX`].
+/// Those of recvmsg(2), and `EMSGSIZE` if the packet is longer than [`PACKET_MAX`].
 pub fn receive(socket: impl AsFd) -> Result<(Vec<u8>, Option<OwnedFd>), Errno> {
     // One byte more, so that a longer packet shows.
     let mut bytes = vec![0; PACKET_MAX + 1];

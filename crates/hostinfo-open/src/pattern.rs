@@ -7,57 +7,58 @@ use serde::Deserialize;
 /// What stands for the guest's name.
 const NAME: &str = "{name}";
 
-/// The most bytes of a pattern: of a path, the kernel takes 4,095.
+/// The longest pattern, in bytes. The kernel accepts paths of 4,095 bytes.
 pub const PATTERN_MAX: usize = 1024;
 
-/// The most bytes of a name: of a segment, the kernel takes 255.
+/// The longest name, in bytes: the longest segment of a path that the kernel accepts.
 pub const NAME_MAX: usize = 255;
 
-/// The most bytes of a driver's name.
+/// The longest driver's name, in bytes.
 pub const DRIVER_MAX: usize = 64;
 
-/// An absolute path with one `{name}` in it, which is one segment or a part of one.
+/// An absolute path that contains `{name}` once, as a whole segment or a part of one.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct SocketPattern {
     text: String,
-    /// Above the segment with the name; with a `/` at both ends.
+    /// The directories above the segment with the name, with a `/` at both ends.
     above: String,
-    /// What stands before and behind the name in its segment.
+    /// The part of that segment before the name.
     before: String,
+    /// The part of that segment after the name.
     behind: String,
-    /// Segments below that one: the last is the socket. None: that one is the socket.
+    /// The segments after that one, the last of which is the socket. If there are none, that one is the socket.
     below: Vec<String>,
 }
 
-/// Why a text is no pattern.
+/// Why a text is not a pattern. Each variant has the text, unless it says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadPattern {
     /// It does not begin with `/`.
     #[error("{0:?} is not an absolute path: expected one such as \"/run/vm/{{name}}.hostinfo\"")]
     Relative(String),
-    /// No name in it.
+    /// It does not contain `{name}`.
     #[error(
         "{0:?} has no {{name}}: write {{name}} where the guest's name stands in the path, as in \
          \"/run/vm/{{name}}.hostinfo\""
     )]
     NoName(String),
-    /// More than one.
+    /// It contains `{name}` more than once.
     #[error("{0:?} has more than one {{name}}: a guest has one name, so leave one")]
     TwoNames(String),
-    /// Something else in braces.
+    /// It has braces around something else.
     #[error("{0:?} has braces that are not {{name}}: only {{name}} can stand in braces")]
     Braces(String),
-    /// The kernel's own files.
+    /// It is below `/proc`, where no guest's socket is.
     #[error("{0:?} is below /proc, where no socket of a guest is: give the VMM's own directory")]
     Proc(String),
-    /// `.`, `..`, or nothing between two `/`.
+    /// A segment is empty, `.` or `..`.
     #[error("{0:?} has an empty segment, or one that is . or ..: write the path without it")]
     Segment(String),
-    /// Such as a line end.
+    /// It has a control character, such as a line end.
     #[error("{0:?} has a control character: remove it")]
     Control(String),
-    /// Too long.
+    /// It has that many bytes, which is more than [`PATTERN_MAX`].
     #[error("a pattern of {0} bytes: at most {PATTERN_MAX} are permitted")]
     TooLong(usize),
 }
@@ -106,24 +107,24 @@ impl TryFrom<String> for SocketPattern {
 }
 
 impl SocketPattern {
-    /// As it was written.
+    /// The pattern as it was written.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The directory in which the segment with the name is.
+    /// The directory that contains the segment with the name.
     pub fn directory(&self) -> &Path {
         Path::new(&self.above)
     }
 
-    /// The name for which a file's name in [`SocketPattern::directory`] stands; `None` where that does not
-    /// match in full, or what stands for the name cannot be one.
+    /// The guest's name in the name of a file of [`SocketPattern::directory`]. `None` if the file does not match
+    /// the pattern, or if that part cannot be a guest's name: see [`is_name`].
     pub fn name<'s>(&self, segment: &'s str) -> Option<&'s str> {
         let name = segment.strip_prefix(&*self.before)?.strip_suffix(&*self.behind)?;
         is_name(name).then_some(name)
     }
 
-    /// The segments of a guest's path below [`SocketPattern::directory`]: the last is the socket.
+    /// The segments of a guest's path below [`SocketPattern::directory`], the last of which is the socket.
     pub fn segments(&self, name: &str) -> Vec<String> {
         let first = format!("{}{name}{}", self.before, self.behind);
         std::iter::once(first).chain(self.below.iter().cloned()).collect()
@@ -134,17 +135,17 @@ impl SocketPattern {
         self.directory().join(self.segments(name).join("/"))
     }
 
-    /// The segments below the one with the name: the last is the socket. None where that one is the socket.
+    /// The segments after the one with the name, the last of which is the socket. Empty if that one is the socket.
     pub fn below(&self) -> &[String] {
         &self.below
     }
 
-    /// Whether a guest has directories of its own in which its socket is.
+    /// Whether each guest has a directory of its own for its socket.
     pub fn has_directories(&self) -> bool {
         !self.below.is_empty()
     }
 
-    /// Whether there is a path that both match.
+    /// Whether some path matches both patterns.
     pub fn overlaps(&self, other: &Self) -> bool {
         let (ours, theirs) = (self.all_segments(), other.all_segments());
         ours.len() == theirs.len() && ours.iter().zip(&theirs).all(|(one, two)| one.overlaps(two))
@@ -184,13 +185,12 @@ impl Segment<'_> {
     }
 }
 
-/// Whether a word can be the driver of a guest's whole name: the first `-` of that ends it.
+/// Whether a word can be the driver in a guest's whole name, where the first `-` ends it.
 pub fn is_driver(word: &str) -> bool {
     is_name(word) && !word.contains('-') && word.len() <= DRIVER_MAX
 }
 
-/// Whether a guest can have that name, and a file too. The whole name obeys the rules for names with it:
-/// docs/rules.md.
+/// Whether both a guest and a file can have that name: see `docs/rules.md` for the names of guests.
 pub fn is_name(name: &str) -> bool {
     let is_segment = !matches!(name, "" | "." | "..") && name.len() <= NAME_MAX;
     is_segment && !name.chars().any(|c| c.is_control() || c == '/')

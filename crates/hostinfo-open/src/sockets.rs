@@ -1,27 +1,28 @@
-//! `[[sockets]]` of hostinfod.toml: patterns of paths, whose they are, and who is enabled.
+//! `[[sockets]]` of hostinfod.toml: where sockets are, the driver of their guests, and which guests are enabled.
 
 use serde::Deserialize;
 
 use crate::enabled::Enabled;
 use crate::pattern::{SocketPattern, is_driver};
 
-/// The most entries: each has an inotify instance, of which a user has 128 by default.
+/// The most entries. Each takes an inotify instance, and a user has 128 by default (`max_user_instances`,
+/// inotify(7)).
 pub const ENTRIES_MAX: usize = 16;
 
-/// All entries: no two match one path.
+/// All entries. No path matches two of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Vec<Entry>")]
 pub struct Sockets(Vec<Entry>);
 
-/// One entry.
+/// One `[[sockets]]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Written")]
 pub struct Entry {
     /// Where the sockets are.
     pub pattern: SocketPattern,
-    /// The first part of the guests' whole names.
+    /// The driver in the guests' whole names.
     pub driver: String,
-    /// The enabled guests, by whole names. No others are connected to.
+    /// The enabled guests, by their whole names. hostinfod connects to no others.
     pub guests: Enabled,
 }
 
@@ -52,30 +53,30 @@ impl Preset {
     }
 }
 
-/// Why what is written is no entry, or the entries do not go together.
+/// Why entries are invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum BadEntry {
-    /// Both a preset and what it stands for.
+    /// It has both a preset and what the preset stands for.
     #[error("preset stands for path and driver: leave out either")]
     PresetAndPath,
-    /// Neither.
+    /// It has neither a preset nor both `path` and `driver`.
     #[error(
         "expected path and driver, as in path = \"/run/vm/{{name}}.sock\" and driver = \"qemu\", or preset = \"proxmox\""
     )]
     Incomplete,
-    /// A driver that cannot be one.
+    /// The text cannot be a driver: see [`is_driver`].
     #[error("{0:?} cannot be a driver: expected one word without -, such as \"qemu\"")]
     Driver(String),
-    /// A pattern of guests.
+    /// A pattern in `guests` is invalid.
     #[error("guests: {0}")]
     Guests(#[from] hostinfo_rules::BadPattern),
-    /// A preset's own path: never.
+    /// A preset's own path is invalid, which never happens.
     #[error(transparent)]
     Path(#[from] crate::pattern::BadPattern),
-    /// Two match one path: one VMM would be two guests.
+    /// Two patterns match one path, so that one VMM would be two guests.
     #[error("both {0:?} and {1:?} match one path: make one of them narrower, or remove it")]
     Overlap(String, String),
-    /// Too many.
+    /// There are that many, which is more than [`ENTRIES_MAX`].
     #[error("{0} [[sockets]]: at most {ENTRIES_MAX} are permitted")]
     TooMany(usize),
 }
@@ -102,17 +103,17 @@ impl TryFrom<Written> for Entry {
 }
 
 impl Entry {
-    /// The whole name of the guest of that name.
+    /// The whole name of the guest with that name.
     pub fn whole(&self, name: &str) -> String {
         format!("{}-{name}", self.driver)
     }
 
-    /// Whether the guest of that name is enabled.
+    /// Whether the guest with that name is enabled.
     pub fn allows(&self, name: &str) -> bool {
         self.guests.has(&self.whole(name))
     }
 
-    /// Whether it is the same place, whoever is enabled.
+    /// Whether both are the same place, whichever guests are enabled.
     pub fn is_place_of(&self, other: &Self) -> bool {
         let Self { pattern, driver, guests: _ } = self;
         *pattern == other.pattern && *driver == other.driver
@@ -145,20 +146,20 @@ struct Settings {
 }
 
 impl Sockets {
-    /// What a settings file says of sockets.
+    /// The entries in the text of a settings file. Ignores everything else in it.
     ///
     /// # Errors
-    /// Where it is no TOML, or a `[[sockets]]` in it is wrong.
+    /// The text is not TOML, or a `[[sockets]]` in it is invalid: [`BadEntry`].
     pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
         toml::from_str(text).map(|Settings { sockets }| sockets)
     }
 
-    /// In the order of the file.
+    /// All entries, in the order of the file.
     pub fn entries(&self) -> &[Entry] {
         &self.0
     }
 
-    /// The entry of exactly that pattern and driver.
+    /// The entry with exactly that pattern and driver.
     pub fn find(&self, pattern: &str, driver: &str) -> Option<&Entry> {
         self.0.iter().find(|entry| entry.pattern.text() == pattern && entry.driver == driver)
     }

@@ -1,4 +1,4 @@
-//! What hostinfod and the opener do alike with Unix sockets and the processes behind them.
+//! What both hostinfod and the opener do with Unix sockets and the processes behind them.
 
 use std::os::fd::{AsRawFd as _, OwnedFd};
 
@@ -6,11 +6,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
-/// Connects to a socket's file that was opened with O_PATH: to what was looked at, whatever has its name
-/// by now, and however long that is.
+/// Connects to a socket whose file was opened with O_PATH. It is the file that was checked, whatever has its
+/// path by now, and the path may be longer than the 107 bytes of unix(7).
 ///
 /// # Errors
-/// What socket(2) and connect(2) have.
+/// Those of socket(2) and connect(2).
 pub fn connect_to(file: &OwnedFd) -> Result<OwnedFd, Errno> {
     let address = SocketAddrUnix::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
@@ -19,7 +19,7 @@ pub fn connect_to(file: &OwnedFd) -> Result<OwnedFd, Errno> {
     Ok(socket)
 }
 
-/// Whether a process has ended: then its pidfd is readable, pidfd_open(2).
+/// Whether a process has ended: its pidfd is then readable, pidfd_open(2).
 pub fn has_ended(pidfd: &OwnedFd) -> bool {
     let mut polled = [PollFd::new(pidfd, PollFlags::IN)];
     poll(&mut polled, Some(&Timespec::default())) != Ok(0)

@@ -15,36 +15,36 @@ use rustix::process::Uid;
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refused {
-    /// Nothing has that name.
+    /// No file has that name.
     #[error("it is gone")]
     Gone,
     /// Nobody listens there.
     #[error("nobody listens")]
     NobodyListens,
-    /// Others wait already.
+    /// The queue of the process that listens is full.
     #[error("other programs already wait to connect to it")]
     Full,
-    /// It could lead anywhere.
+    /// A symbolic link is on the way, and could lead anywhere.
     #[error("{} is a symbolic link: write the path without links into hostinfod.toml", .0.display())]
     Link(PathBuf),
-    /// Something that leads nowhere.
+    /// Something on the way is not a directory.
     #[error("{} is not a directory", .0.display())]
     NotADirectory(PathBuf),
-    /// Another user could have put the socket there, or whatever else hostinfod must not reach.
+    /// Another user than root could have put this there, in place of the guest's socket.
     #[error("{path} belongs to another user than root or can be written by one: as root, chown root {path}; chmod go-w {path}", path = .0.display())]
     Writable(PathBuf),
-    /// The kernel's own files, wherever they are mounted.
+    /// It is in a proc file system, wherever that is mounted.
     #[error("{} is in a proc file system, where no socket of a guest is", .0.display())]
     Proc(PathBuf),
-    /// Anything else than a socket.
+    /// The file at the end is not a socket.
     #[error("{} is not a socket", .0.display())]
     NoSocket(PathBuf),
-    /// The system's.
+    /// A system call failed.
     #[error("{}: {error}", .path.display())]
     Failed {
-        /// Where.
+        /// The file.
         path: PathBuf,
-        /// What.
+        /// The system's error.
         error: Errno,
     },
 }

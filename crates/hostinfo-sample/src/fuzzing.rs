@@ -22,8 +22,8 @@ pub fn parse_as_each(bytes: &[u8]) {
     vmstat::parse(bytes);
     vmm::affinity::allowed(bytes);
     vmm::cgroup::parse(bytes);
-    let _ = vmm::cpu::cpu_max(bytes);
-    let _ = vmm::cpu::throttled(bytes);
+    let _ = vmm::cpu::parse::cpu_max(bytes);
+    let _ = vmm::cpu::parse::throttled(bytes);
     vmm::memory::freed_for_host(bytes);
     vmm::memory::major_faults(bytes);
     vmm::memory::swapped(bytes, Some(bytes));
@@ -50,7 +50,7 @@ mod tests {
             let has_figures = match path.file_name().unwrap().to_str().unwrap() {
                 "cgroup" => vmm::cgroup::parse(&bytes) != vmm::cgroup::parse(b""),
                 "comm" => vmm::name::is_vmm(bytes.trim_ascii_end()),
-                "cpu-stat" => vmm::cpu::throttled(&bytes).is_ok_and(|told| told.is_some()),
+                "cpu-stat" => vmm::cpu::parse::throttled(&bytes).is_ok_and(|told| told.is_some()),
                 "cpuinfo" => cpuinfo::parse(&bytes).is_some(),
                 "cpulist" => cpulist::parse(&bytes).is_some(),
                 "diskstats" => diskstats::parse(&bytes).all(|(_, row)| row.is_some()),

@@ -25,6 +25,7 @@ pub(crate) mod samples;
 pub(crate) mod status;
 pub(crate) mod threads;
 mod unit;
+mod value;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +39,7 @@ use crate::energy::{Portion, Use};
 use crate::open_files::Reader;
 use crate::shares::{HostSample, Share};
 use crate::units::micro;
-use crate::window::{Pair, Window};
+use crate::window::Window;
 use crate::{Absent, Host, Moment, OpenFiles, Roots, Units};
 
 use affinity::Affinities;
@@ -156,53 +157,6 @@ impl Vmm {
         }
     }
 
-    /// The statistic's value in the moment's slot; for the vCPU `instance`, if the statistic has one for each.
-    /// The files are read at the first use in the slot; all later uses in it get the same sample. Call
-    /// [`Self::sample_ratios`] before asking for `vm.cpu.contention`.
-    ///
-    /// # Errors
-    ///
-    /// The process is gone, is not a VMM or cannot be seen, or the host does not report this statistic for it.
-    /// Nothing is logged: see [`Host::note_of`].
-    pub fn value(
-        &mut self,
-        what: source::Vmm,
-        instance: Option<u32>,
-        at: Moment,
-    ) -> Result<Value<'static>, Absent> {
-        use source::Vmm as Source;
-        self.require_vmm(at)?;
-        match what {
-            Source::Vcpus => {
-                let vcpus = self.threads(at)?.of_vcpus()?.count();
-                Ok(Value::Whole(u64::try_from(vcpus).unwrap_or(u64::MAX)))
-            }
-            Source::VcpuTime => Ok(nanos(self.threads(at)?.all_vcpus()?.run)),
-            Source::VcpuDelay => Ok(nanos(self.threads(at)?.all_vcpus()?.delay)),
-            Source::OneVcpuTime => Ok(nanos(self.threads(at)?.vcpu(instance)?.run)),
-            Source::OneVcpuDelay => Ok(nanos(self.threads(at)?.vcpu(instance)?.delay)),
-            Source::Contention => {
-                self.threads(at)?.all_vcpus()?;
-                self.window.pair(at, |sample| &sample.vcpus).map(|pair| contention(&pair))
-            }
-            Source::EmulatorDelay => Ok(nanos(self.threads(at)?.emulator()?.delay)),
-            Source::IothreadDelay => Ok(nanos(self.threads(at)?.iothreads()?.delay)),
-            Source::Throttled => self.cpu(at)?.throttled.clone().map(nanos),
-            Source::Quota => self.cpu(at)?.quota.clone().map(micro),
-            Source::Weight => self.cpu(at)?.weight.clone().map(Value::Whole),
-            Source::Pinned => Ok(Value::Whole(self.cpus(at)?.count())),
-            Source::Pressure(resource, stall, figure) => {
-                psi::value(self.pressure(resource, at)?, resource, stall, figure)
-            }
-            Source::Resident => self.status(at)?.resident().map(Value::Whole),
-            Source::Swapped => self.status(at)?.swapped().map(Value::Whole),
-            Source::MajorFaults => self.status(at)?.major_faults().map(Value::Whole),
-            Source::MemoryLimit => self.memory_limit(at).map(Value::Whole),
-            Source::NumaLocal => Ok(Value::Whole(self.placement(at)?.local)),
-            Source::NumaRemote => Ok(Value::Whole(self.placement(at)?.remote)),
-        }
-    }
-
     /// The guest's limits that no statistic shows, as far as its `host` reveals them.
     pub fn bounds(&mut self, host: &mut Host, at: Moment) -> Bounds {
         if self.require_vmm(at).is_err() {
@@ -250,33 +204,6 @@ impl Vmm {
             .map(|threads| threads.has_vcpu(number))
     }
 
-    /// Whether the value of a statistic requires reading every thread: [`Self::read_threads`] reads those
-    /// ahead.
-    pub fn needs_threads(&mut self, what: source::Vmm, at: Moment) -> bool {
-        use source::Vmm as Source;
-        match what {
-            Source::Vcpus
-            | Source::VcpuTime
-            | Source::VcpuDelay
-            | Source::OneVcpuTime
-            | Source::OneVcpuDelay
-            | Source::Contention
-            | Source::EmulatorDelay
-            | Source::IothreadDelay
-            | Source::Pinned
-            | Source::NumaLocal
-            | Source::NumaRemote => true,
-            Source::Throttled
-            | Source::Quota
-            | Source::Weight
-            | Source::Pressure(..)
-            | Source::Resident
-            | Source::Swapped
-            | Source::MajorFaults
-            | Source::MemoryLimit => self.is_known_by_its_threads(at),
-        }
-    }
-
     /// Takes the slot's sample for ratios, of the guest and its host together, if there is none yet.
     pub fn sample_ratios(&mut self, host: &mut Host, at: Moment) {
         if self.window.has(at) {
@@ -301,17 +228,4 @@ impl Vmm {
     pub fn window(&self, at: Moment) -> Option<Duration> {
         self.window.span(at)
     }
-}
-
-/// Of the time in which the vCPUs wanted to run, the share in which they did not. If they never wanted to run,
-/// it is zero.
-fn contention(Pair { before, now, .. }: &Pair<Times>) -> Value<'static> {
-    let delay = now.delay.saturating_sub(before.delay);
-    let run = now.run.saturating_sub(before.run);
-    Value::ratio(delay, delay.saturating_add(run))
-}
-
-/// Nanoseconds, in seconds.
-fn nanos(nanos: u64) -> Value<'static> {
-    micro(nanos / 1000)
 }

@@ -3,7 +3,8 @@
 use std::ops::RangeBounds;
 use std::time::Duration;
 
-/// A time within `range`: a decimal number of seconds, or of the unit that follows it.
+/// A time within `range`: a decimal number of seconds, or of the unit that follows it. `None` if the text is
+/// anything else, or out of range.
 pub fn parse(text: &str, range: impl RangeBounds<Duration>) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(digits)?;

@@ -22,13 +22,13 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 /// What to do about a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
-    /// It is incomplete.
+    /// Its end has not arrived yet.
     NotYet,
     /// It is not an HTTP/1.1 request.
     Malformed,
     /// Send the metrics.
     Metrics(Wanted),
-    /// Send this whole answer.
+    /// Send this answer, which is complete: the request was refused.
     Answered(Vec<u8>),
 }
 

@@ -1,7 +1,7 @@
 //! Finds the word that a misspelt one was meant to be.
 
-/// How similar two words must be for one to be taken for the other, from 0 to 1. `mem` is similar
-/// to `memory`; `foo` is similar to nothing.
+/// How similar two words must be for one to be taken for the other: their Jaro-Winkler similarity, from 0 to 1.
+/// `mem` is similar to `memory`; `foo` is similar to nothing.
 pub const ALIKE: f64 = 0.8;
 
 /// The one of `words` that is most similar to `word`, with a similarity of at least `alike`; of

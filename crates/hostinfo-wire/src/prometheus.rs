@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-/// The same metrics in the classic format.
+/// The same metrics in the classic format, `text/plain; version=0.0.4`.
 pub fn classic(openmetrics: &str) -> String {
     let counters: HashSet<&str> = openmetrics
         .lines()

@@ -11,13 +11,13 @@ pub use builder::Reply;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u16)]
 pub enum Code {
-    /// Done.
+    /// The request was carried out, or the name has a value.
     Done = 200,
-    /// Malformed request.
+    /// The line is not a request.
     NotARequest = 400,
-    /// Not permitted to this guest.
+    /// The guest's rule does not permit it.
     NotPermitted = 403,
-    /// No such statistic.
+    /// No statistic or group has that name.
     NoSuchStatistic = 404,
     /// Sooner than the guest's interval allows.
     TooSoon = 429,
@@ -36,7 +36,7 @@ impl Code {
         Self::Unavailable,
     ];
 
-    /// The code of that number.
+    /// The code with that number; `None` if there is none.
     pub fn from_number(number: u16) -> Option<Self> {
         Self::ALL.into_iter().find(|code| *code as u16 == number)
     }
@@ -70,11 +70,11 @@ impl fmt::Display for Code {
 /// Why a name got no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// 403.
+    /// [`Code::NotPermitted`].
     NotPermitted,
-    /// 404.
+    /// [`Code::NoSuchStatistic`].
     NoSuchStatistic,
-    /// 503, with the reason.
+    /// [`Code::Unavailable`], with the reason.
     Unavailable(std::borrow::Cow<'static, str>),
 }
 
@@ -115,7 +115,7 @@ pub fn retry_after(wait: Duration) -> String {
     format!("{RETRY_AFTER}{}.{:03} s", millis / 1000, millis % 1000)
 }
 
-/// The wait in the text after a 429.
+/// The wait in the text after a 429, as [`retry_after`] writes it; `None` for any other text.
 pub fn parse_retry_after(text: &str) -> Option<Duration> {
     let seconds = text.strip_prefix(RETRY_AFTER)?.strip_suffix(" s")?.parse().ok()?;
     Duration::try_from_secs_f64(seconds).ok()
@@ -128,7 +128,7 @@ const RETRY_AFTER: &str = "retry after ";
 pub struct ReplyLine<'a> {
     /// The line's own result.
     pub code: Code,
-    /// No more lines follow.
+    /// Whether it ends the reply.
     pub last: bool,
     /// The text after the code.
     pub text: &'a str,

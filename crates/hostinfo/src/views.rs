@@ -4,3 +4,4 @@ pub(crate) mod hosts;
 pub(crate) mod own;
 pub(crate) mod parse;
 pub(crate) mod roots;
+pub(crate) mod told;

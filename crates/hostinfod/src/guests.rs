@@ -15,6 +15,7 @@ mod libvirt;
 mod opener;
 mod patterns;
 mod preview;
+mod rules;
 mod samples;
 mod standing;
 mod tags;
@@ -28,13 +29,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hostinfo_answer::{Dialect, Engine, Labels, Peer};
+use hostinfo_answer::{Dialect, Engine, Peer};
 use hostinfo_control::Event as WatchEvent;
 use hostinfo_open::Sockets;
 use hostinfo_sample::{OpenFiles, Roots};
 
 use crate::admin_values::AdminFiles;
-use crate::audit::Event;
 use crate::disks::Disks;
 use crate::guest::Round;
 use crate::guest::identity::Identity;
@@ -51,7 +51,6 @@ use crate::reactor::token::Token;
 use crate::reactor::{Ctx, Reactor};
 use crate::responder::Responder;
 use crate::rules_file::RulesFile;
-use crate::settings::flow::Flow;
 use crate::settings::hybrid::Hybrids;
 use crate::settings::paths::Paths;
 use crate::settings::vsock::Vsock;
@@ -65,7 +64,6 @@ use crate::system::systemd;
 use handover::Later;
 use incidents::may_be_watched;
 pub(crate) use patterns::Patterns;
-use tags::take_tags;
 use vsock::VsockState;
 
 /// Guests, their ports, and everything kept about them.
@@ -217,55 +215,6 @@ impl Guests {
         Ok(rules)
     }
 
-    /// Something on the path of the rules file has changed.
-    pub(crate) fn take_rules_changes(&mut self, now: Instant) {
-        self.rules.take_changes(now);
-    }
-
-    /// SIGHUP: lets the rules file be read.
-    pub(crate) fn ask_for_rules(&mut self, now: Instant) {
-        self.rules.ask(now);
-    }
-
-    /// The rules file has settled: reads it, and applies to every guest its rule.
-    pub(crate) fn reload_rules(&mut self, ctx: &mut Ctx<'_>) {
-        match self.rules.reload(ctx.now) {
-            Ok(false) => {}
-            Ok(true) => {
-                for (number, guest) in self.roster.guests.iter_mut() {
-                    if guest.who.grant().vhostmd_disk() {
-                        ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now));
-                    }
-                    let rules = self.rules.rules();
-                    if !take_tags(guest, rules, self.responder.libvirt(), ctx.now) {
-                        guest.apply_rules(rules, ctx.now);
-                    }
-                }
-                self.plan_disks(ctx);
-                self.plan_all_watches(ctx);
-                self.drop_incidents();
-            }
-            Err(error) => {
-                Event::RulesRefused { file: self.rules.path(), why: &error.to_string() }.log();
-            }
-        }
-    }
-
-    /// Applies the settings that concern guests.
-    pub(crate) fn apply_settings(
-        &mut self,
-        flow: Flow,
-        watch: Watch,
-        labels: Labels,
-        ctx: &mut Ctx<'_>,
-    ) {
-        let Watch { guests } = watch;
-        self.responder.set_flow(flow.bounds());
-        self.responder.admin_values().labels = labels;
-        self.watched.max = guests;
-        self.plan_all_watches(ctx);
-    }
-
     /// The engine that answers them.
     pub(crate) fn engine(&self) -> &Engine<Libvirt> {
         self.responder.engine()
@@ -332,9 +281,11 @@ pub(crate) mod tests {
     use super::*;
     use std::path::Path;
 
+    use hostinfo_answer::Labels;
     use hostinfo_sample::Host;
 
     use crate::admin_values;
+    use crate::settings::flow::Flow;
     use crate::system::watch::Watcher;
 
     /// A daemon without guests whose files are below a directory, under the built-in rules and without libvirt.

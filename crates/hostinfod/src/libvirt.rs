@@ -1,8 +1,10 @@
-//! libvirt in the daemon: the helper that asks it, and what is logged about it.
+//! libvirt in the daemon: the helper that asks it, and who waits for its answer.
 //!
 //! On a host without libvirt this does nothing: no process is started, and the daemon is not woken.
 
+mod log;
 mod remedy;
+mod standing;
 mod state;
 mod tags;
 
@@ -12,8 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hostinfo_answer::Standing;
-use hostinfo_domains::{Helper, Marks, Snapshot, TagSources, Uuid};
+use hostinfo_domains::{Helper, Snapshot, TagSources, Uuid};
 use hostinfo_sample::Absent;
 
 use crate::handover::LibvirtState;
@@ -22,7 +23,7 @@ use crate::settings;
 use crate::settings::security::Security;
 use crate::system::children::end_child;
 
-use remedy::{NOT_ASKED, NOT_RUNNING, SILENT, SWITCHED_OFF, not_installed, remedy, unread};
+use remedy::{NOT_ASKED, NOT_RUNNING, SILENT, SWITCHED_OFF, not_installed};
 
 /// How long a new socket waits for libvirt to say whose it is. That takes some milliseconds, and
 /// 0.1 s the first time. A libvirt that is only starting, or hangs, is not waited for any longer.
@@ -148,22 +149,6 @@ impl Libvirt {
         self.helper.as_ref().map(Helper::snapshot).filter(|snapshot| snapshot.outage().is_none())
     }
 
-    /// The standing of the socket with that name, if a process with these marks listens there, or, if no domain names
-    /// it, of the domain `by_cid` that is known by its address on vsock; `None` while libvirt does not answer.
-    pub(crate) fn standing(
-        &self,
-        socket: &str,
-        marks: Option<&Marks>,
-        by_cid: Option<Uuid>,
-    ) -> Option<Standing> {
-        let snapshot = self.known()?;
-        let by_socket = |required| Standing::of(socket, marks, snapshot, required);
-        // Most guests are not known by an address, and are looked up once.
-        let by_cid = by_cid.and_then(|uuid| Standing::of_domain(uuid, snapshot));
-        let by_cid = by_cid.filter(|_| by_socket(false) == Standing::Unnamed);
-        Some(by_cid.unwrap_or_else(|| by_socket(self.required)))
-    }
-
     /// Whether the current snapshot was requested at that time or later.
     pub(crate) fn is_asked_since(&self, since: Instant) -> bool {
         let as_of = self.helper.as_ref().and_then(Helper::as_of);
@@ -188,14 +173,6 @@ impl Libvirt {
     /// Whether libvirt has never answered and does not run on this host, where it may not even be installed.
     fn is_not_there(&self) -> bool {
         self.answers.is_none() && self.is_own && !self.is_there
-    }
-
-    /// The standing to assume for the socket of that name while nothing is known.
-    pub(crate) fn unknown(&self, socket: &str) -> Standing {
-        match &self.helper {
-            Some(helper) => Standing::unknown(socket, helper.snapshot(), self.required),
-            None => Standing::unknown(socket, &Snapshot::default(), self.required),
-        }
     }
 
     /// Starts the helper if libvirt is there, or once it comes.
@@ -272,39 +249,6 @@ impl Libvirt {
         let waited = std::mem::take(&mut self.waiting);
         let concerns_guests = std::mem::take(&mut self.tags_are_due) || !is_same;
         Some(LibvirtUpdate { before: (!is_same).then_some(before), concerns_guests, waited })
-    }
-
-    /// Logs running domains whose XML cannot be read, each once.
-    fn log_unread(&self, before: &Snapshot) {
-        let Some(known) = self.known() else { return };
-        for domain in known.guests().map(|guest| &guest.domain).filter(|domain| domain.is_live()) {
-            let was = before.guest(domain.uuid).map(|guest| &guest.domain);
-            let is_told = was.is_some_and(|was| was.is_live() && was.unread == domain.unread);
-            if let (Some(why), false) = (&domain.unread, is_told) {
-                let name = &domain.name;
-                tracing::warn!("{}", unread(name, why));
-            }
-        }
-    }
-
-    /// Logs an outage and its end, once each. A libvirt that is not installed has no outages.
-    fn log(&mut self) {
-        let Some(helper) = &self.helper else { return };
-        let outage = helper.snapshot().outage();
-        if self.answers == Some(outage.is_none()) {
-            return;
-        }
-        match outage {
-            None => tracing::info!("libvirt answers"),
-            Some(why) if self.is_not_there() => {
-                return tracing::debug!("no libvirt here: {why}");
-            }
-            Some(why) => {
-                self.outages += 1;
-                tracing::warn!("{}", remedy(why));
-            }
-        }
-        self.answers = Some(outage.is_none());
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::paths;
+use crate::process::write_script;
 
 const INIT: &str = include_str!("init.sh");
 
@@ -76,8 +77,7 @@ pub(crate) fn build(drivers: &Path, archive: &Path) -> Result<()> {
     for sub in ["bin", "modules"] {
         fs::create_dir(root.join(sub))?;
     }
-    fs::write(root.join("init"), INIT)?;
-    fs::set_permissions(root.join("init"), fs::Permissions::from_mode(0o755))?;
+    write_script(&root.join("init"), INIT)?;
     fs::copy(busybox, root.join("bin/busybox"))?;
     fs::copy(tool, root.join("bin/hostinfo"))?;
     for (number, module) in MODULES.iter().enumerate() {

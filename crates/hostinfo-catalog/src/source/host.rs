@@ -29,7 +29,7 @@ pub enum Host {
     Pressure(Resource, Stall, PressureFigure),
     /// `/proc/meminfo`.
     Memory(Memory),
-    /// `/sys/kernel/mm/ksm`.
+    /// `/sys/kernel/mm/ksm/pages_sharing`, in bytes.
     KsmSaved,
     /// `/proc/vmstat`.
     Paging(Paging),
@@ -69,7 +69,7 @@ pub enum Topology {
     Nodes,
 }
 
-/// Clock frequencies, as the mean of the online CPUs.
+/// Clock frequencies, as the mean of the online CPUs, in hertz.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Frequency {
     /// Now.
@@ -183,7 +183,7 @@ figures! {
     OomKills = "oom_kill",
 }
 
-/// Figures of `/proc/diskstats`.
+/// Figures of `/proc/diskstats`: `Documentation/admin-guide/iostats.rst` of the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disk {
     /// Bytes read.

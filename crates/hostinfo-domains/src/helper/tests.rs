@@ -1,9 +1,11 @@
 use super::*;
 use crate::examples::domain;
-use crate::limits::{LINE_MAX, RESTART_FIRST};
+use crate::limits::{ANSWER_DEADLINE, DEADLINE, LINE_MAX, RESTART_FIRST};
+use crate::message::{Message, VERSION};
 use crate::process::programs;
 use crate::{Claim, Figures, to_line};
 use rustix::event::{PollFd, PollFlags, Timespec};
+use std::time::Duration;
 
 const UUID: Uuid = Uuid::from_u128(7);
 

@@ -1,0 +1,83 @@
+//! Gets values: reads files, queues runs of commands, and stores what they print.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::{Custom, NewValues, Statistic};
+use crate::definition::{Source, fill};
+use crate::file;
+use crate::message::Request;
+use crate::queue::{Asked, Key};
+use crate::run::Order;
+use crate::stored::Subject;
+
+impl Custom {
+    /// Reads the file, or makes sure that a run is queued.
+    pub(super) fn fetch(&mut self, name: &str, guest: &str, now: Instant) {
+        let Some(statistic) = self.statistics.get_mut(name) else { return };
+        let Some(definition) = &statistic.definition else { return };
+        let stored = statistic.values.entry(guest.into()).or_default();
+        match &definition.source {
+            Source::File(path) => {
+                let steps: Vec<&str> = path.split('/').map(|step| fill(step, guest)).collect();
+                let bytes = file::read(&steps.join("/"), definition.account);
+                let subject = Subject { name, guest, kind: definition.about.kind };
+                self.failures += u64::from(stored.put(subject, bytes, now));
+            }
+            Source::Command(_) if stored.is_pending => {}
+            Source::Command(_) => {
+                let key = Key { name: name.into(), guest: guest.into() };
+                let asked = self.pool.ask(key);
+                stored.is_pending = asked != Asked::NoRoom;
+                if let Asked::InPlaceOf(displaced) = asked {
+                    self.give_up(displaced, now);
+                }
+                self.advance(now);
+            }
+        }
+    }
+
+    /// A run will not take place: a guest that waits for it asks again, and learns that there is no
+    /// room.
+    fn give_up(&mut self, displaced: Key, now: Instant) {
+        let statistic = self.statistics.get_mut(&*displaced.name);
+        if let Some(stored) = statistic.and_then(|one| one.values.get_mut(&displaced.guest)) {
+            stored.is_pending = false;
+        }
+        self.add_new_value(displaced, now);
+    }
+
+    fn add_new_value(&mut self, of: Key, now: Instant) {
+        let (came, new_values) = self.new_values.get_or_insert_with(|| (now, NewValues::default()));
+        *came = now;
+        new_values.0.entry(of.name).or_default().insert(of.guest);
+    }
+
+    pub(super) fn advance(&mut self, now: Instant) {
+        let statistics = &self.statistics;
+        let ended = self.pool.turn(now, |key| order(statistics, key));
+        for (key, bytes) in ended {
+            self.add_new_value(key.clone(), now);
+            let Key { name, guest } = key;
+            if let Some(statistic) = self.statistics.get_mut(&*name)
+                && let Some(definition) = &statistic.definition
+                && let Some(stored) = statistic.values.get_mut(&guest)
+            {
+                let subject = Subject { name: &name, guest: &guest, kind: definition.about.kind };
+                self.failures += u64::from(stored.put(subject, bytes, now));
+            }
+        }
+    }
+}
+
+/// What to run for an entry of the queue.
+fn order(statistics: &BTreeMap<String, Statistic>, key: &Key) -> Option<Order> {
+    let definition = statistics.get(&*key.name)?.definition.as_ref()?;
+    let Source::Command(words) = &definition.source else { return None };
+    let (name, guest) = (key.name.as_ref().to_owned(), key.guest.as_ref().to_owned());
+    Some(Order {
+        request: Request { fingerprint: definition.fingerprint(), name, guest },
+        program: words.first().cloned().unwrap_or_default(),
+        timeout: definition.timeout,
+    })
+}

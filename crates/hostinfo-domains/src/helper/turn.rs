@@ -1,0 +1,186 @@
+//! A turn of the helper: it is started, it answers and is sent the next request, or it is ended.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::event::epoll::{self, EventData, EventFlags};
+
+use super::{Helper, LIBVIRT};
+use crate::limits::{ANSWER_DEADLINE, DEADLINE};
+use crate::message::{Message, VERSION};
+use crate::process::{PROGRAM, Process};
+use crate::snapshot::Snapshot;
+use crate::wanted::Wanted;
+
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) process: Process,
+    since: Instant,
+    is_known: bool,
+    pub(super) asked: Option<Asked>,
+}
+
+/// The request it has to answer; its initial report has the number 0.
+#[derive(Debug)]
+pub(super) struct Asked {
+    number: u64,
+    since: Instant,
+    pub(super) until: Instant,
+}
+
+impl Asked {
+    fn new(number: u64, now: Instant) -> Self {
+        Self { number, since: now, until: now + DEADLINE }
+    }
+
+    /// Part of the answer has arrived.
+    fn go_on(&mut self, now: Instant) {
+        self.until = (now + DEADLINE).min(self.since + ANSWER_DEADLINE);
+    }
+
+    /// Says which deadline has passed.
+    fn overdue(&self) -> String {
+        let (within, what) = if self.until == self.since + ANSWER_DEADLINE {
+            (ANSWER_DEADLINE, "come to the end of an answer")
+        } else {
+            (DEADLINE, "answer")
+        };
+        format!("libvirt did not {what} within {} s", within.as_secs())
+    }
+}
+
+impl Helper {
+    /// Call this when the descriptor is readable. Returns whether there is a new [`Snapshot`].
+    #[must_use]
+    pub fn on_ready(&mut self, now: Instant) -> bool {
+        if let Some(presence) = &self.presence
+            && presence.has_come(Path::new(LIBVIRT))
+        {
+            self.presence = None;
+            self.backoff.begin_anew(now);
+        }
+        match self.listen(now) {
+            Ok(is_new) => {
+                self.ask(now);
+                is_new
+            }
+            Err(why) => {
+                self.end(&why, now);
+                true
+            }
+        }
+    }
+
+    /// Call this when the deadline has passed. Returns whether there is a new [`Snapshot`].
+    #[must_use]
+    pub fn on_time(&mut self, now: Instant) -> bool {
+        if let Some(Running { asked: Some(asked), .. }) = &self.process
+            && asked.until <= now
+        {
+            let why = asked.overdue();
+            self.end(&why, now);
+            return true;
+        }
+        if let Some(child) = &mut self.leaving
+            && self.backoff.not_before().is_some_and(|at| at <= now)
+        {
+            match child.try_wait() {
+                Ok(None) => self.backoff.failed(Duration::ZERO, now),
+                Ok(Some(_)) | Err(_) => self.leaving = None,
+            }
+        }
+        let is_due = self.backoff.due().is_some_and(|due| due <= now);
+        if !is_due || self.leaving.is_some() || self.process.is_some() {
+            return false;
+        }
+        match self.start(now) {
+            Ok(()) => false,
+            Err(why) => {
+                self.end(&why, now);
+                true
+            }
+        }
+    }
+
+    fn start(&mut self, now: Instant) -> Result<(), String> {
+        self.backoff.started();
+        self.presence = None;
+        let process = match Process::start(&self.programs, &self.arguments) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(format!("{PROGRAM} is not installed"));
+            }
+            other => other.map_err(|error| format!("cannot start {PROGRAM}: {error}"))?,
+        };
+        let wait = epoll::add(&self.poll, &process, EventData::new_u64(0), EventFlags::IN);
+        let asked = Some(Asked::new(0, now));
+        self.process = Some(Running { process, since: now, is_known: false, asked });
+        wait.map_err(|error| format!("cannot wait for {PROGRAM}: {error}"))
+    }
+
+    /// Reads what has arrived. An error means that this helper is of no further use.
+    fn listen(&mut self, now: Instant) -> Result<bool, String> {
+        let Some(running) = &mut self.process else { return Ok(false) };
+        let is_there = running.process.read().map_err(|error| format!("{PROGRAM}: {error}"))?;
+        let mut is_new = false;
+        while let Some(message) = running.process.next()? {
+            if let Some(asked) = &mut running.asked {
+                asked.go_on(now);
+            }
+            match message {
+                Message::Hello { version: VERSION } => running.is_known = true,
+                _ if !running.is_known => {
+                    return Err(format!(
+                        "{PROGRAM} has another release than this program: install both again"
+                    ));
+                }
+                Message::Hello { .. } => {}
+                Message::Domain(domain) => self.collector.domain(domain, now),
+                Message::Gone(uuid) => self.collector.gone(uuid),
+                Message::Reverted(uuid) => self.collector.reverted(uuid),
+                Message::Figures(uuid, figures) => self.collector.figures(uuid, figures, now),
+                Message::Hypervisor(hypervisor) => self.collector.hypervisor(hypervisor),
+                Message::Down(why) => return Err(why),
+                Message::Done(number) => {
+                    let answered = running.asked.take_if(|asked| asked.number == number);
+                    self.as_of = answered.map(|asked| asked.since).or(self.as_of);
+                    // Before its first complete answer it knows only a part.
+                    is_new |= running.asked.as_ref().is_none_or(|asked| asked.number != 0);
+                }
+            }
+        }
+        // Only once, however often it reports that it is done.
+        if is_new {
+            self.snapshot = Arc::new(self.collector.snapshot());
+        }
+        if is_there { Ok(is_new) } else { Err(format!("{PROGRAM} ended without an answer")) }
+    }
+
+    /// Requests what is wanted, unless an answer is still pending.
+    pub(super) fn ask(&mut self, now: Instant) {
+        let Some(running) = &mut self.process else { return };
+        if running.asked.is_some() {
+            return;
+        }
+        let number = self.asks + 1;
+        let Some(ask) = self.wanted.take(number) else { return };
+        self.asks = number;
+        // If it does not take the request, the deadline reveals it.
+        let _ = running.process.ask(&ask);
+        running.asked = Some(Asked::new(number, now));
+    }
+
+    /// Ends the helper, and drops everything it reported but whose socket is whose: a conflict that
+    /// was found is not over because nobody can be asked.
+    fn end(&mut self, why: &str, now: Instant) {
+        let since = self.process.as_ref().map_or(now, |running| running.since);
+        self.leaving = self.process.take().map(|running| running.process.kill());
+        self.backoff.failed(now.saturating_duration_since(since), now);
+        self.wanted = Wanted::default();
+        self.as_of = None;
+        self.collector.clear(now);
+        self.snapshot = Arc::new(Snapshot::down(why, Arc::clone(&self.snapshot.whose)));
+        self.await_libvirt();
+    }
+}

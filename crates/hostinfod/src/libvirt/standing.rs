@@ -1,0 +1,32 @@
+//! The standing of a guest's socket, as far as libvirt knows.
+
+use hostinfo_answer::Standing;
+use hostinfo_domains::{Marks, Snapshot, Uuid};
+
+use super::Libvirt;
+
+impl Libvirt {
+    /// The standing of the socket with that name, if a process with these marks listens there, or, if no domain names
+    /// it, of the domain `by_cid` that is known by its address on vsock; `None` while libvirt does not answer.
+    pub(crate) fn standing(
+        &self,
+        socket: &str,
+        marks: Option<&Marks>,
+        by_cid: Option<Uuid>,
+    ) -> Option<Standing> {
+        let snapshot = self.known()?;
+        let by_socket = |required| Standing::of(socket, marks, snapshot, required);
+        // Most guests are not known by an address, and are looked up once.
+        let by_cid = by_cid.and_then(|uuid| Standing::of_domain(uuid, snapshot));
+        let by_cid = by_cid.filter(|_| by_socket(false) == Standing::Unnamed);
+        Some(by_cid.unwrap_or_else(|| by_socket(self.required)))
+    }
+
+    /// The standing to assume for the socket of that name while nothing is known.
+    pub(crate) fn unknown(&self, socket: &str) -> Standing {
+        match &self.helper {
+            Some(helper) => Standing::unknown(socket, helper.snapshot(), self.required),
+            None => Standing::unknown(socket, &Snapshot::default(), self.required),
+        }
+    }
+}
