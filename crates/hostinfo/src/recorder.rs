@@ -14,8 +14,9 @@ use crate::recording::{Entry, Field, Heard, Sample, is_same_incident};
 use crate::reply::Line;
 use crate::system::page_size;
 use crate::verdict::RESOURCES;
-use crate::views::hosts::{HostView, Reply};
+use crate::views::hosts::HostView;
 use crate::views::own::{Moment, View};
+use crate::views::reply::Reply;
 use crate::views::roots::Roots;
 use crate::views::told::{PRESENT, Told};
 

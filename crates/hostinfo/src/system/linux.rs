@@ -4,6 +4,7 @@ mod device;
 mod fd;
 mod kind;
 mod look;
+mod processes;
 mod raw;
 mod signal;
 mod socket;
@@ -25,7 +26,7 @@ use crate::way::Way;
 
 pub(crate) use crate::serve::run as serve;
 pub(crate) use device::others_on;
-pub(crate) use look::copies;
+pub(crate) use processes::copies;
 pub(crate) use signal::on_end_by_signal;
 pub(crate) use tty::RawTty;
 
