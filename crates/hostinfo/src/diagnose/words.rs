@@ -222,6 +222,6 @@ mod tests {
         );
         let longer = Figures { over: Some(Duration::from_secs(85)), ..figures };
         let told = measured("cpu", &longer, Duration::from_secs(60)).join("; ");
-        assert!(told.starts_with("over 85 s, vCPUs waited 34% of the time"), "{told}");
+        assert!(told.starts_with("over 85 s, vCPUs wanted to run for 30.2 s and "), "{told}");
     }
 }
