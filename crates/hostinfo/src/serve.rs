@@ -16,7 +16,6 @@ mod upstream;
 
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
-use std::path::Path;
 
 use crate::args::{Options, Serve};
 use crate::exit::{Failure, Outcome, complain};
@@ -45,14 +44,12 @@ pub(crate) fn run(options: &Options, serve: &Serve) -> Result<Outcome, Failure> 
 
 /// Says where programs and scrapers are served.
 fn announce(socket: &UnixListener, http: Option<&TcpListener>) {
-    let path =
-        socket.local_addr().ok().and_then(|address| address.as_pathname().map(Path::to_owned));
-    match path {
-        Some(path) => {
-            complain(format_args!("listening at {}, for this guest's programs", path.display()))
-        }
-        None => complain("listening at the socket on standard input, for this guest's programs"),
-    }
+    let address = socket.local_addr().ok();
+    let place = match address.as_ref().and_then(|address| address.as_pathname()) {
+        Some(path) => path.display().to_string(),
+        None => "the socket on standard input".to_owned(),
+    };
+    complain(format_args!("listening at {place}, for this guest's programs"));
     if let Some(address) = http.and_then(|http| http.local_addr().ok()) {
         complain(format_args!("listening at http://{address}/metrics, for Prometheus"));
     }

@@ -104,11 +104,11 @@ impl Client {
         now: Duration,
     ) -> Result<(), Over> {
         self.connection.flush(now)?;
-        if let Some((line, since)) = self.waiting.take() {
-            if !self.answer(&line, since, source, reply, now)? {
-                self.waiting = Some((line, since));
-                return Ok(());
-            }
+        if let Some((line, since)) = self.waiting.take()
+            && !self.answer(&line, since, source, reply, now)?
+        {
+            self.waiting = Some((line, since));
+            return Ok(());
         }
         let held = std::mem::take(&mut self.held);
         let mut input = held.as_slice();
