@@ -72,13 +72,13 @@ fn answers_are_on_stdout_and_refusals_on_stderr() {
         (
             3,
             "loadavg.1=0.42\n".to_owned(),
-            "hostinfo: host.name: not permitted\nhostinfo: swap: this host has no swap\n"
+            "hostinfo: host.name: not permitted (403: by the host's rules; hostinfo list shows what is)\nhostinfo: swap: this host has no swap\n"
                 .to_owned()
         )
     );
     assert_eq!(
         run(&host, "get host.name"),
-        (3, String::new(), "hostinfo: host.name: not permitted\n".to_owned())
+        (3, String::new(), "hostinfo: host.name: not permitted (403: by the host's rules; hostinfo list shows what is)\n".to_owned())
     );
 }
 
@@ -201,7 +201,13 @@ fn openmetrics_is_the_hosts_reply_without_its_codes() {
         text,
         "# TYPE hostinfo_loadavg_1 gauge\n# HELP hostinfo_loadavg_1 load\nhostinfo_loadavg_1 0.42\n# EOF\n"
     );
-    assert_eq!((status, errors.as_str()), (3, "hostinfo: host.name: not permitted\n"));
+    assert_eq!(
+        (status, errors.as_str()),
+        (
+            3,
+            "hostinfo: host.name: not permitted (403: by the host's rules; hostinfo list shows what is)\n"
+        )
+    );
 }
 
 #[test]
