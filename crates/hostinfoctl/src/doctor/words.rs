@@ -239,6 +239,14 @@ impl Finding {
                 );
                 (Guests, Note, words, Vec::new())
             }
+            Self::GuestFine { guest, state } => {
+                (Guests, Fine, format!("{}: {state}", printable(guest)), Vec::new())
+            }
+            Self::GuestWithoutPort { guest, name } => {
+                let words = format!("{}: it has no port", printable(guest));
+                (Guests, Problem, words, vec![format!("hostinfoctl enable -- {}", shell(name))])
+            }
+            Self::GuestUnknown(why) => (Guests, Problem, why.clone(), Vec::new()),
             Self::GuestsUnseen(why) => {
                 (Guests, Unseen, why.clone(), vec!["sudo hostinfoctl doctor".into()])
             }
