@@ -48,7 +48,9 @@ impl Containers {
             let root = path.join(name);
             fs::create_dir(&root)?;
             let mut command = tied("unshare");
+            // systemd-nspawn leaves its container running if it is killed. As the first process of a namespace it cannot.
             command
+                .args(["--pid", "--fork", "--kill-child", "--mount-proc"])
                 .args(["--mount", "--cgroup", "sh"])
                 .arg(path.join("boot.sh"))
                 .arg(name)
@@ -58,13 +60,12 @@ impl Containers {
         }
         let mut booted = Vec::new();
         for (name, mut process) in started {
-            let children = format!("/proc/{0}/task/{0}/children", process.pid());
             let leader = wait_for("systemd", PATIENCE, || {
                 if let Some(status) = process.ended()? {
                     bail!("the container ended: {status}: {}", process.log());
                 }
-                let children = fs::read_to_string(&children)?;
-                Ok(children.split_whitespace().find(|child| is_systemd(child)).map(str::to_owned))
+                let nspawn = children(&process.pid().to_string());
+                Ok(nspawn.iter().flat_map(|it| children(it)).find(|child| is_systemd(child)))
             })?;
             fs::write(path.join(format!("{name}.pid")), &leader)?;
             booted.push(Container { name: name.to_owned(), process, leader });
@@ -124,6 +125,19 @@ impl Containers {
         Ok(lines)
     }
 
+    /// Ends them as a test does that is killed, and waits until they are gone.
+    ///
+    /// # Errors
+    /// One goes on.
+    pub fn end(self) -> Result<()> {
+        for mut host in self.hosts {
+            host.process.kill()?;
+            let path = Path::new("/proc").join(&host.leader);
+            wait_until("the end of a container", PATIENCE, || Ok(!path.exists()))?;
+        }
+        Ok(())
+    }
+
     fn story(&self, name: &str) -> String {
         let host = self.hosts.iter().find(|host| host.name == name);
         host.map(|host| host.process.log()).unwrap_or_default()
@@ -144,6 +158,12 @@ pub fn ansible(folder: &Path) -> Result<[(&'static str, PathBuf); 6]> {
         ("ANSIBLE_PIPELINING", PathBuf::from("1")),
         ("ANSIBLE_NOCOLOR", PathBuf::from("1")),
     ])
+}
+
+/// The numbers of a process's children; none once it has ended.
+fn children(number: &str) -> Vec<String> {
+    let children = fs::read_to_string(format!("/proc/{number}/task/{number}/children"));
+    children.unwrap_or_default().split_whitespace().map(str::to_owned).collect()
 }
 
 /// Whether a process is the first of a container, which is called systemd once it is one.

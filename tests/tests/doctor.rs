@@ -119,7 +119,7 @@ fn without_a_daemon_each_fault_is_found_with_its_remedy() -> Result<()> {
 #[test]
 fn without_systemd_and_libvirt_that_is_said_and_a_guest_in_error_is_named() -> Result<()> {
     let host = Host::new(RULES)?;
-    let _daemon = host.start_daemon()?;
+    let daemon = host.start_daemon()?;
     let _web = FakeQemu::listen(&host.socket("web"))?;
     let absent =
         "echo 'System has not been booted with systemd as init system (PID 1).' >&2; exit 1";
@@ -133,6 +133,15 @@ fn without_systemd_and_libvirt_that_is_said_and_a_guest_in_error_is_named() -> R
         ensure!(said.stdout.contains(words), "{words:?} is missing: {said:?}");
     }
     ensure!(said.stdout.ends_with("1 problem.\n"), "{said:?}");
+    daemon.stop()?;
+    let said = doctor(&host, &path, &["-c", "nonsense:///"])?;
+    ensure!(
+        said.stdout.contains("\n                    # install -d /run/hostinfo && hostinfod &\n")
+    );
+    ensure!(
+        said.stdout.ends_with("2 problems.\n") && !said.stdout.contains("# systemctl"),
+        "{said:?}"
+    );
     let said = alone(&host, &["doctor", "-c", "qemu+ssh://host/system"])?.fails_with(2)?;
     ensure!(said.contains("run hostinfoctl doctor there"), "{said}");
     Ok(())

@@ -17,7 +17,7 @@ cd "$1/root"
 mount --rbind /proc proc && mount --rbind /dev dev && mount --bind "$2" mnt
 for folder in run tmp usr/local; do mount -t tmpfs none $folder; done
 rm -rf usr/share/hostinfo usr/libexec/hostinfo etc/hostinfo etc/apparmor.d/hostinfo*
-exec chroot . sh -c "$3"
+exec chroot . sh -ec "$3"
 "#;
 
 const READ_ONLY: &str = "mount --bind /etc /etc && mount -o remount,bind,ro /etc";
@@ -40,7 +40,7 @@ impl Packages {
         Ok(Self(folder))
     }
 
-    /// What these commands say, of which the last succeeds.
+    /// What these commands say. The first that fails is the last, and an error.
     fn run(&self, lines: &[&str]) -> Result<String> {
         let place = tempfile::tempdir()?;
         let output = Command::new("unshare")
@@ -55,7 +55,7 @@ impl Packages {
 }
 
 fn refused(command: &str) -> String {
-    format!("! {command} 2>&1")
+    format!("if {command} 2>&1; then echo 'not refused: {command}'; exit 1; fi")
 }
 
 fn has(said: &str, words: &str) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use hostinfo_tests::ctl::{self, alone};
@@ -39,6 +39,16 @@ fn schemas() -> Result<Schemas> {
         }
     }
     Ok(schemas)
+}
+
+/// Those that `--help` lists.
+fn commands() -> Result<Vec<String>> {
+    let help = ctl::output(Command::new(ctl::program()?).arg("--help"))?.succeeds()?;
+    let (_, after) = help.split_once("\nCommands:\n").context("no commands")?;
+    let lines = after.lines().take_while(|line| !line.is_empty());
+    let names = lines.filter(|line| line.get(2..3).is_some_and(|first| first != " "));
+    let names = names.filter_map(|line| line.split_whitespace().next());
+    Ok(names.filter(|name| *name != "help").map(str::to_owned).collect())
 }
 
 fn is_of(kind: &str, value: &Value) -> bool {
@@ -129,14 +139,13 @@ fn every_command_prints_the_fields_that_are_described_and_no_others() -> Result<
     let _daemon = host.start_daemon()?;
     let mut guest = FakeGuest::join(&host.socket("web"))?;
     guest.ask_one("loadavg.1")?;
-    alone(&host, &["notice", "set", "qemu-*", "x", "--until", "+2h"])?.succeeds()?;
-    alone(&host, &["host-state", "set", "draining", "a fan"])?.succeeds()?;
     let incidents = host.state().join("incidents");
     fs::create_dir_all(&incidents)?;
     fs::write(incidents.join("of-a-test"), INCIDENTS)?;
     let vhostmd = host.path().join("vhostmd.conf");
     fs::write(&vhostmd, VHOSTMD)?;
     let state = host.state();
+    let mut tried = BTreeSet::new();
     for (command, args) in [
         ("incidents", &["incidents", "--state-dir", path(&state)?][..]),
         ("import-vhostmd", &["import-vhostmd", path(&vhostmd)?]),
@@ -152,10 +161,21 @@ fn every_command_prints_the_fields_that_are_described_and_no_others() -> Result<
         ("stats", &["stats"]),
         ("explain", &["explain", "web"]),
         ("preview", &["preview", "web", "loadavg"]),
+        ("notice set", &["notice", "set", "qemu-*", "x", "--until", "+2h"]),
         ("notice list", &["notice", "list"]),
+        ("notice clear", &["notice", "clear", "1"]),
+        ("host-state set", &["host-state", "set", "draining", "a fan"]),
         ("host-state", &["host-state"]),
+        ("upgrade", &["upgrade"]),
     ] {
         check(&schemas, command, &alone(&host, &[args, &["--json"]].concat())?.stdout)?;
+        tried.insert(command.to_owned());
+    }
+    tried.insert("watch".to_owned());
+    ensure!(tried.iter().eq(schemas.keys()), "not tried, or not described: {tried:?}");
+    for command in commands()? {
+        let has = |tried: &String| tried.split(' ').next() == Some(&*command);
+        ensure!(tried.iter().any(has), "{command} is not described");
     }
     let mut command = ctl::command(&host, &["watch", "--json"])?;
     let watching = Process::start(command.stdout(Stdio::piped()), host.path().join("watch"))?;

@@ -114,5 +114,5 @@ fn the_role_changes_three_hosts_once_shows_what_it_would_change_and_refuses_brok
             .all(|it| it == "*:\n  interval = 7\n")
     );
     fs::remove_dir_all(folder.path())?;
-    Ok(())
+    hosts.end()
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::limits::{CHANGE_DEADLINE, DOMAINS_MAX, ORDER_MAX, TELL_DEADLINE};
+use crate::limits::{CHANGE_DEADLINE, DOMAINS_MAX, ORDER_MAX};
 use crate::message::VERSION;
 use crate::order::{Act, Answer, Entry, Failure, Form, Order, order_line};
 use crate::process::{PROGRAM, spawn};
@@ -37,6 +37,8 @@ pub enum Access {
 pub struct Administrator {
     child: Child,
     stream: BufReader<UnixStream>,
+    /// How long an answer may take, if it needs no change.
+    deadline: Duration,
 }
 
 /// Why there is no answer.
@@ -67,17 +69,23 @@ pub enum Unanswered {
 }
 
 impl Administrator {
-    /// Starts the first of the programs that exists, and connects to libvirt by this URI.
+    /// Starts the first of the programs that exists, and connects to libvirt by this URI. Each answer may take up to
+    /// `deadline`, but for those to changes, which have their own.
     ///
     /// # Errors
     /// [`Unanswered`].
-    pub fn connect(programs: &[PathBuf], uri: &str, access: Access) -> Result<Self, Unanswered> {
+    pub fn connect(
+        programs: &[PathBuf],
+        uri: &str,
+        access: Access,
+        deadline: Duration,
+    ) -> Result<Self, Unanswered> {
         let arguments = match access {
             Access::Read => vec!["--orders", "read", "--connect", uri],
             Access::Write => vec!["--orders", "write", "--connect", uri],
         };
         let arguments: Vec<OsString> = arguments.into_iter().map(OsString::from).collect();
-        Self::start(programs, &arguments, TELL_DEADLINE)
+        Self::start(programs, &arguments, deadline)
     }
 
     fn start(
@@ -86,12 +94,12 @@ impl Administrator {
         deadline: Duration,
     ) -> Result<Self, Unanswered> {
         // Errors come as an answer; libxml2 would write them to stderr as well.
-        let started = spawn(programs, arguments, Stdio::null);
+        let started = spawn(programs, arguments, || Ok(Stdio::null()));
         let (child, stream) = started.map_err(|error| match error.kind() {
             ErrorKind::NotFound => Unanswered::Missing,
             _ => Unanswered::Broken(error),
         })?;
-        let mut administrator = Self { child, stream: BufReader::new(stream) };
+        let mut administrator = Self { child, stream: BufReader::new(stream), deadline };
         administrator.wait(deadline)?;
         match administrator.hear(deadline).map_err(|error| administrator.or_unlinked(error))? {
             Answer::Hello { version: VERSION } => {}
@@ -124,10 +132,10 @@ impl Administrator {
     /// # Errors
     /// [`Unanswered`].
     pub fn list(&mut self) -> Result<Vec<Entry>, Unanswered> {
-        self.say(&Order::List, TELL_DEADLINE)?;
+        self.say(&Order::List, self.deadline)?;
         let mut entries = Vec::new();
         loop {
-            match self.hear(TELL_DEADLINE)? {
+            match self.hear(self.deadline)? {
                 Answer::Entry(entry) if entries.len() < DOMAINS_MAX => entries.push(entry),
                 Answer::Done => break,
                 other => return Err(unexpected(other)),
@@ -142,7 +150,7 @@ impl Administrator {
     /// # Errors
     /// [`Unanswered`].
     pub fn xml(&mut self, uuid: Uuid, form: Form) -> Result<String, Unanswered> {
-        self.say(&Order::Tell { uuid, form }, TELL_DEADLINE)?;
+        self.say(&Order::Tell { uuid, form }, self.deadline)?;
         self.hear_xml()
     }
 
@@ -151,7 +159,7 @@ impl Administrator {
     /// # Errors
     /// [`Unanswered`].
     pub fn rewritten(&mut self, xml: &str) -> Result<String, Unanswered> {
-        self.say(&Order::Rewrite { xml: xml.to_owned() }, TELL_DEADLINE)?;
+        self.say(&Order::Rewrite { xml: xml.to_owned() }, self.deadline)?;
         self.hear_xml()
     }
 
@@ -181,7 +189,7 @@ impl Administrator {
     }
 
     fn hear_xml(&mut self) -> Result<String, Unanswered> {
-        match self.hear(TELL_DEADLINE)? {
+        match self.hear(self.deadline)? {
             Answer::Xml(xml) => Ok(xml),
             other => Err(unexpected(other)),
         }
@@ -305,7 +313,7 @@ mod tests {
             let error = start(&script).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
         }
-        let missing = Administrator::connect(&["/nonexistent".into()], "x", Access::Read);
+        let missing = Administrator::connect(&["/nonexistent".into()], "x", Access::Read, DEADLINE);
         assert!(matches!(missing, Err(Unanswered::Missing)));
     }
 }

@@ -8,12 +8,22 @@ pub const ALIKE: f64 = 0.8;
 /// several, the first in alphabetical order. Case matters.
 pub fn nearest<W: AsRef<str>>(word: &str, words: impl Iterator<Item = W>, alike: f64) -> Option<W> {
     words
-        .map(|other| (strsim::jaro_winkler(other.as_ref(), word), other))
+        .map(|other| (likeness(other.as_ref(), word), other))
         .filter(|(likeness, _)| *likeness >= alike)
         .max_by(|(a, one), (b, other)| {
             a.total_cmp(b).then_with(|| other.as_ref().cmp(one.as_ref()))
         })
         .map(|(_, word)| word)
+}
+
+/// Jaro-Winkler does not see that two letters of a word of three have changed places, as in `wbe`.
+fn likeness(a: &str, b: &str) -> f64 {
+    let likeness = strsim::jaro_winkler(a, b);
+    let is_swapped = a.len() == 3
+        && b.len() == 3
+        && strsim::osa_distance(a, b) == 1
+        && strsim::levenshtein(a, b) == 2;
+    if is_swapped { likeness.max(ALIKE) } else { likeness }
 }
 
 #[cfg(test)]
@@ -27,5 +37,6 @@ mod tests {
         assert_eq!(near("web"), Some("web1"));
         assert_eq!(near("xyzzy"), None);
         assert_eq!(near(""), None);
+        assert_eq!(nearest("wbe", ["db", "web"].into_iter(), ALIKE), Some("web"));
     }
 }

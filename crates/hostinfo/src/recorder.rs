@@ -13,6 +13,7 @@ use crate::system::page_size;
 use crate::verdict::RESOURCES;
 use crate::views::hosts::{HostView, Judged, Reply};
 use crate::views::own::{Moment, Roots, View};
+use crate::views::told::{PRESENT, Told};
 
 /// How soon to record another reason of a verdict, and how soon if the verdict is still the same: the figures in
 /// the reason change all the time, and the verdict itself is in each sample.
@@ -62,7 +63,7 @@ impl Answer {
         let asked = Instant::now();
         let question = Question::get(&["verdict", "*"]);
         let mut lines = host.ask(&question);
-        if let Err(Failure::TooSoon(wait)) = lines
+        if let Err(Failure::TooSoon(wait) | Failure::FirstAnswer(wait)) = lines
             && wait <= SOON
         {
             host.sit_out(wait, "too soon to ask, asking again");
@@ -78,7 +79,9 @@ pub(crate) struct Recorder {
     /// Whether every new reason is reported.
     is_live: bool,
     moment: Option<Moment>,
-    reply: Option<(Reply, Instant)>,
+    /// When it began.
+    begun: Option<Instant>,
+    told: Option<Told>,
     /// Do not ask the host before this time.
     not_before: Option<Instant>,
     last: Last,
@@ -96,7 +99,8 @@ impl Recorder {
             roots,
             is_live: false,
             moment: None,
-            reply: None,
+            begun: None,
+            told: None,
             not_before: None,
             last: Last::Answered,
             silence: String::new(),
@@ -114,8 +118,12 @@ impl Recorder {
 
     /// The time that must pass between two queries of this guest, if its host has reported it.
     pub(crate) fn interval(&self) -> Option<Duration> {
-        let (reply, _) = self.reply.as_ref()?;
-        Duration::try_from_secs_f64(reply.number("interval")?).ok()
+        self.told.as_ref()?.reply.interval()
+    }
+
+    /// When the host gave its newest answer.
+    pub(crate) fn taken(&self) -> Option<Instant> {
+        self.told.as_ref().map(|told| told.taken)
     }
 
     /// How long the host may not be asked yet, if it said so. One that does not answer said nothing.
@@ -135,6 +143,7 @@ impl Recorder {
         let is_first = self.moment.is_none();
         if is_first {
             self.moment = Some(Moment::take(&self.roots, now));
+            self.begun = Some(now);
         }
         is_first
     }
@@ -149,11 +158,24 @@ impl Recorder {
             Some(Answer { lines: Ok(lines), came, .. }) => {
                 self.last = Last::Answered;
                 self.silence.clear();
-                let reply = Reply::of(&lines);
-                entries.extend(self.news(time, &reply, came));
-                self.hear(&mut sample, reply, came);
+                let told = Told::new(&lines, came);
+                let age = told.age(came).unwrap_or_default();
+                let is_repeated = self.told.as_ref().is_some_and(|before| told.is_same_as(before));
+                if is_repeated || age > PRESENT {
+                    // A broker keeps it. Until it asks the host again, there is no news.
+                    self.not_before = told.wait(came).map(|wait| came + wait);
+                }
+                if !is_repeated {
+                    let taken = i64::try_from(age.as_secs()).map_or(time, |age| time - age);
+                    entries.extend(self.news(taken, &told.reply, came));
+                    self.hear(&mut sample, told);
+                }
             }
-            Some(Answer { lines: Err(Failure::TooSoon(wait)), came, .. }) => {
+            Some(Answer {
+                lines: Err(Failure::TooSoon(wait) | Failure::FirstAnswer(wait)),
+                came,
+                ..
+            }) => {
                 self.last = Last::Answered;
                 self.not_before = Some(came + wait);
             }
@@ -228,12 +250,19 @@ impl Recorder {
         news
     }
 
-    /// Adds the host's view.
-    fn hear(&mut self, sample: &mut Sample, reply: Reply, now: Instant) {
+    /// Adds the host's view, unless it is from before the first sample.
+    fn hear(&mut self, sample: &mut Sample, told: Told) {
+        let is_old = self.begun.is_some_and(|begun| told.is_from_before(begun));
+        let Told { reply, taken } = told.clone();
+        let before = self.told.replace(told);
+        if is_old {
+            return;
+        }
+        let elapsed = before
+            .as_ref()
+            .map(|before| taken.saturating_duration_since(before.taken).as_secs_f64());
         let mut host_view = HostView::default();
-        let before = self.reply.replace((reply.clone(), now));
-        let elapsed = before.as_ref().map(|(_, at)| now.duration_since(*at).as_secs_f64());
-        before.into_iter().for_each(|(reply, _)| host_view.add(reply));
+        before.into_iter().for_each(|before| host_view.add(before.reply));
         host_view.add(reply);
         sample.heard =
             Heard::Verdicts(RESOURCES.map(|resource| host_view.judged(resource).state()));
@@ -390,6 +419,32 @@ mod tests {
         assert_eq!((pause(30, absent(), 6), pause(60, absent(), 60)), (24, 30));
         assert_eq!(pause(90, absent(), 0), 0, "there is no device");
         assert_eq!((pause(100, Ok(&["x=1"]), 1), pause(110, absent(), 6)), (0, 0));
+    }
+
+    #[test]
+    fn an_answer_that_a_broker_kept_is_one_sample_and_the_host_is_left_alone_until_the_next() {
+        let mut played = Played::new();
+        played.recorder.begin(played.start);
+        let answer = |age: &'static str, time: &'static str| {
+            [age, time, "interval=60", "verdict.cpu=contended: x"]
+        };
+        let before = played.at(0, Ok(&answer("sample.age=25", "time=100")));
+        assert_eq!(sample(&before).heard, Heard::TooSoon, "it is from before the recording");
+        assert!(
+            matches!(before[0], Entry::Verdict { time: -25, .. }),
+            "the reason is of then: {before:?}"
+        );
+        let is_due = |played: &Played, seconds| {
+            played.recorder.is_due(played.start + Duration::from_secs(seconds))
+        };
+        assert!(!is_due(&played, 34) && is_due(&played, 35));
+        let first = played.at(35, Ok(&answer("sample.age=0.1", "time=160")));
+        assert_eq!(sample(&first).state(0), Some(State::Contended));
+        let again = played.at(45, Ok(&answer("sample.age=10.1", "time=160")));
+        assert_eq!((again.len(), sample(&again).heard), (1, Heard::TooSoon));
+        assert!(!is_due(&played, 94) && is_due(&played, 95));
+        let next = played.at(95, Ok(&answer("sample.age=0.1", "time=220")));
+        assert_eq!(sample(&next).state(0), Some(State::Contended));
     }
 
     #[test]

@@ -3,3 +3,4 @@
 pub(crate) mod hosts;
 pub(crate) mod own;
 pub(crate) mod parse;
+pub(crate) mod told;

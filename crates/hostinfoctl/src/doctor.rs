@@ -50,7 +50,11 @@ pub(crate) fn run(options: &Options) -> Result<Status, Failure> {
         )));
     }
     let findings = examine(options);
-    let described: Vec<Description> = findings.iter().map(Finding::described).collect();
+    let mut described: Vec<Description> = findings.iter().map(Finding::described).collect();
+    if !has_systemd(&findings) {
+        let works = |command: &String| !command.starts_with("systemctl ");
+        described.iter_mut().for_each(|described| described.remedy.retain(works));
+    }
     if options.json {
         write_json(&json!({ "findings": described }))?;
     } else {
@@ -64,6 +68,10 @@ pub(crate) fn run(options: &Options) -> Result<Status, Failure> {
         write(&format!("{}{sum}\n", described.iter().map(Description::shown).collect::<String>()))?;
     }
     Ok(status(&described))
+}
+
+fn has_systemd(findings: &[Finding]) -> bool {
+    !findings.iter().any(|found| matches!(found, Finding::NoSystemd { .. }))
 }
 
 /// The problems, for `status` without a daemon: a line for each.
@@ -91,6 +99,7 @@ fn examine(options: &Options) -> Vec<Finding> {
     let settings = settings::read(options);
     let wants_vsock = settings.as_ref().is_ok_and(|settings| settings.vsock.enabled);
     let (unit_user, mut findings) = units::look(wants_vsock, known.is_some());
+    let systemd = has_systemd(&findings);
     findings.push(match &daemon {
         Ok(known) => {
             let (version, pid) = (known.status.version.clone(), known.status.pid);
@@ -101,13 +110,12 @@ fn examine(options: &Options) -> Vec<Finding> {
         }
         // What this user may not ask is not known to be wrong.
         Err(error @ Error::Denied { .. }) => Finding::DaemonUnseen(error.to_string()),
-        Err(error) => {
-            let systemd = !findings.iter().any(|found| matches!(found, Finding::NoSystemd { .. }));
-            Finding::DaemonSilent { why: error.to_string(), systemd }
-        }
+        Err(error) => Finding::DaemonSilent { why: error.to_string(), systemd },
     });
     findings.extend(files::look(options, known.map(|known| &known.status)));
-    let user = User::of(known.map(|known| known.status.pid), unit_user.as_deref());
+    // Only a unit runs it as another user than whoever starts it.
+    let user = if systemd { unit_user.as_deref() } else { Some("root") };
+    let user = User::of(known.map(|known| known.status.pid), user);
     let directory = known.map(|known| known.status.socket_dir.path.as_ref());
     findings.extend(access::look(directory.unwrap_or(&options.directory), user));
     let has_libvirt = match settings {

@@ -1,7 +1,9 @@
 //! libvirt, asked by the helper program, with its errors in words for the administrator.
 
 use std::env::current_exe;
+use std::time::Duration;
 
+use hostinfo_domains::limits::TELL_DEADLINE;
 use hostinfo_domains::{
     Access, Act, Administrator, Directory, Entry, Form, Unanswered, Uuid, programs,
 };
@@ -23,10 +25,22 @@ impl Libvirt {
     /// # Errors
     /// [`Failure::Libvirt`].
     pub(crate) fn connect(options: &Options, access: Access) -> Result<Self, Failure> {
+        Self::connect_within(options, access, TELL_DEADLINE)
+    }
+
+    /// The same for somebody who does not wait as long for each answer.
+    ///
+    /// # Errors
+    /// [`Failure::Libvirt`].
+    pub(crate) fn connect_within(
+        options: &Options,
+        access: Access,
+        deadline: Duration,
+    ) -> Result<Self, Failure> {
         let uri = options.connect.clone();
         let own = current_exe().map_err(Unanswered::Broken);
         let administrator = own
-            .and_then(|own| Administrator::connect(&programs(&own), &uri, access))
+            .and_then(|own| Administrator::connect(&programs(&own), &uri, access, deadline))
             .map_err(|why| Failure::Libvirt { uri: uri.clone(), why })?;
         let directory = Directory::of_host(&options.directory);
         Ok(Self { administrator, uri, directory })

@@ -5,12 +5,14 @@
 //! guests exist, also without libvirt), `rules` (those in force, or a file's), `settings` (what is needed of the daemon's), `plan` (what to change; pure), `change`
 //! and `carry_out` (changing each guest completely or not at all), `port_summary` (the result, in
 //! words), `row` and `state` (a guest in a list), `daemon` (what hostinfod knows), `held`
-//! and `sock_diag` (programs that hold guests' ports), `runner` (what other programs print).
+//! and `sock_diag` (programs that hold guests' ports), `runner` (what other programs print), `complete` (names for
+//! the shells' completion).
 
 mod args;
 mod carry_out;
 mod change;
 mod check;
+mod complete;
 mod daemon;
 mod diff;
 mod directory;
@@ -59,6 +61,10 @@ use clap::Parser as _;
 use exit::{Failure, Status};
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == complete::OPTION) {
+        return complete::run(words);
+    }
     exit::code(run(&Args::parse()))
 }
 

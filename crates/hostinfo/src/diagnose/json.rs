@@ -45,6 +45,7 @@ impl Diagnosis {
             "verdict": self.conclusion().word(),
             "sentences": self.sentences(&figures),
             "silence": self.silence,
+            "age_seconds": self.age.map(|age| age.as_secs_f64()),
             "seconds": self.time.as_secs_f64(),
             "resources": resources,
             "host": {

@@ -7,6 +7,7 @@ use crate::diagnose::sentences::cpus;
 use crate::units;
 use crate::views::hosts::Figures;
 use crate::views::own::View;
+use crate::views::told::PRESENT;
 
 /// What the host measured in that `time`, besides its verdict.
 pub(crate) fn measured(resource: &str, figures: &Figures, time: Duration) -> Vec<String> {
@@ -14,9 +15,14 @@ pub(crate) fn measured(resource: &str, figures: &Figures, time: Duration) -> Vec
     let bytes = |bytes: f64| units::human(&format!("{bytes:.0}"), "gauge", "bytes");
     match resource {
         "cpu" => {
-            let these = match time.as_secs() {
-                0..60 => format!("in these {}", units::duration(time)),
-                seconds => format!("in these {seconds} s"),
+            let in_words = |time: Duration| match time.as_secs() {
+                0..60 => units::duration(time),
+                seconds => format!("{seconds} s"),
+            };
+            // A broker may have asked the host long before.
+            let these = match figures.over.filter(|over| over.abs_diff(time) > PRESENT) {
+                Some(over) => format!("over {}", in_words(over)),
+                None => format!("in these {}", in_words(time)),
             };
             parts.push(match figures.waited.zip(figures.wanted) {
                 Some((share, wanted)) => {
@@ -191,6 +197,8 @@ mod tests {
     #[test]
     fn a_host_measures_what_its_verdict_does_not_say() {
         let figures = Figures {
+            over: Some(Duration::from_millis(60_300)),
+            contention: None,
             got: Some(0.2),
             ran: Some(0.2),
             quota: Some(0.25),
@@ -211,5 +219,8 @@ mod tests {
             (told("memory"), told("io")),
             ("1.5 GiB taken by the balloon".into(), "vda 2 ms each".into())
         );
+        let longer = Figures { over: Some(Duration::from_secs(85)), ..figures };
+        let told = measured("cpu", &longer, Duration::from_secs(60)).join("; ");
+        assert!(told.starts_with("over 85 s, vCPUs waited 34% of the time"), "{told}");
     }
 }

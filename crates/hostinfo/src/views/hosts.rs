@@ -7,7 +7,8 @@ use hostinfo_wire::Code;
 
 use crate::reply::Line;
 use crate::units;
-use crate::verdict::{RESOURCES, State, Verdict};
+use crate::verdict::{RESOURCES, State, Verdict, is_lasting};
+use crate::views::told::{PRESENT, ago};
 
 /// As many characters of a host's id as git shows of a commit: no two of a guest's hosts share them.
 const ID_SHOWN: usize = 8;
@@ -50,6 +51,33 @@ impl Reply {
         self.text(name)?.parse().ok().filter(|number: &f64| number.is_finite())
     }
 
+    /// How old its values were when it came.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        Duration::try_from_secs_f64(self.number("sample.age")?).ok()
+    }
+
+    /// The time that must pass between two queries of this guest.
+    pub(crate) fn interval(&self) -> Option<Duration> {
+        Duration::try_from_secs_f64(self.number("interval")?).ok()
+    }
+
+    /// The same without verdicts on the present: of each that could be another by now, nothing is known, because of
+    /// that `why`. Nor does an incident go on.
+    pub(crate) fn without_verdicts(mut self, why: &str) -> Self {
+        let age = self.age().unwrap_or_default();
+        for (name, value) in &mut self.values {
+            if RESOURCES.iter().any(|resource| *name == format!("verdict.{resource}")) {
+                let is_lasting = is_lasting(Verdict::parse(value).reason);
+                if !is_lasting {
+                    *value = format!("{}: {why}", State::Unknown.word());
+                }
+            } else if name.starts_with("verdict.incident.") {
+                *value = gone_on(value, age);
+            }
+        }
+        self
+    }
+
     /// Why there is no value.
     pub(crate) fn refusal(&self, name: &str) -> Option<&str> {
         self.refusals.get(name).map(|(_, why)| why.as_str())
@@ -88,7 +116,11 @@ impl Reply {
             true => " (this guest first asked then: it may have begun earlier)",
             false => "",
         };
-        Some(units::with_times(incident) + remark)
+        let incident = match self.age() {
+            Some(age) if age > PRESENT => gone_on(incident, age),
+            _ => incident.to_owned(),
+        };
+        Some(units::with_times(&incident) + remark)
     }
 
     /// Whether an incident on that resource goes on.
@@ -151,6 +183,8 @@ pub(crate) struct HostView {
     pub(crate) last: Reply,
     /// From the replies after the first one, whose verdicts are about the time before.
     later: BTreeMap<&'static str, Judged>,
+    /// Whether the last reply is from before that time, so that its figures are not of it.
+    is_last_old: bool,
 }
 
 impl HostView {
@@ -167,6 +201,19 @@ impl HostView {
         }
         self.first.get_or_insert_with(|| reply.clone());
         self.last = reply;
+        self.is_last_old = false;
+    }
+
+    /// Adds a reply from before that time, which is why it has no verdict on it. What is counted may be counted from
+    /// it on.
+    pub(crate) fn add_old(&mut self, reply: Reply, why: &str) {
+        self.add(reply.without_verdicts(why));
+        self.is_last_old = true;
+    }
+
+    /// Whether the last reply is from before that time.
+    pub(crate) fn is_last_old(&self) -> bool {
+        self.is_last_old
     }
 
     /// Whether the host has not reported anything yet.
@@ -186,6 +233,9 @@ impl HostView {
 
     /// Its figures.
     pub(crate) fn figures(&self) -> Figures {
+        if self.is_last_old {
+            return Figures::default();
+        }
         let last = &self.last;
         let since = |name: &str| {
             let first = self.first.as_ref()?;
@@ -202,12 +252,14 @@ impl HostView {
         let vcpus = last.instances("vm.cpu.", ".seconds").len();
         let vcpus = u32::try_from(vcpus).ok().filter(|vcpus| *vcpus > 0).map(f64::from);
         Figures {
+            over: since("time").and_then(|time| Duration::try_from_secs_f64(time).ok()),
             got,
             ran: got.zip(vcpus).map(|(got, vcpus)| got / vcpus),
             quota: last.number("vm.cpu.quota"),
             wanted,
             waited: ran_and_waited.zip(wanted).map(|((_, waited), wanted)| waited / wanted),
             throttled: since("vm.cpu.throttled"),
+            contention: last.number("vm.cpu.contention"),
             swapped: last.number("vm.memory.swapped"),
             taken: last.number("vm.memory.balloon.taken"),
             latencies: last
@@ -222,11 +274,15 @@ impl HostView {
 /// The host's measurements of this guest. What it does not report is `None`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Figures {
+    /// The time between the two replies, which those that are counted are of.
+    pub(crate) over: Option<Duration>,
     /// The seconds in which vCPUs wanted to run: they ran, or waited.
     pub(crate) wanted: Option<f64>,
     /// The share of those that they spent waiting. A verdict names the share of the whole time, which is far smaller
     /// where they wanted little.
     pub(crate) waited: Option<f64>,
+    /// The same over the window of the last reply, by its host.
+    pub(crate) contention: Option<f64>,
     /// The CPU time that its vCPUs got, in CPUs.
     pub(crate) got: Option<f64>,
     /// The same as a share of the time of all vCPUs, of which the host counts each.
@@ -248,6 +304,11 @@ pub(crate) struct Figures {
 fn begin(incident: &str) -> Option<f64> {
     let from = incident.split_once(" from ")?.1.split(' ').next()?;
     Some(as_f64(from.parse::<jiff::Timestamp>().ok()?.as_second()))
+}
+
+/// An incident that went on when the host said so, that long ago.
+fn gone_on(incident: &str, age: Duration) -> String {
+    incident.replacen(" to now", &format!(", and going on {}", ago(age)), 1)
 }
 
 /// Exact up to 2^53: until the year 285,000,000.

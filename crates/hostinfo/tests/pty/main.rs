@@ -3,6 +3,7 @@
 // A test should fail on anything unexpected.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+mod ages;
 mod answers;
 mod brief;
 mod complete;

@@ -93,7 +93,10 @@ impl Finding {
                 (Daemon, Problem, words, vec!["hostinfoctl upgrade".into(), look])
             }
             Self::DaemonSilent { why, systemd } => {
-                let command = if *systemd { "systemctl start hostinfo" } else { "hostinfod &" };
+                let command = match systemd {
+                    true => "systemctl start hostinfo",
+                    false => "install -d /run/hostinfo && hostinfod &",
+                };
                 (Daemon, Problem, why.clone(), vec![command.into()])
             }
             Self::DaemonUnseen(why) => {

@@ -13,6 +13,9 @@ use crate::others::{Holder, Others};
 /// The longest that a search takes: ten thousand processes with ten files each take 0.2 s.
 const LOOK_MAX: Duration = Duration::from_millis(500);
 
+/// The command of a broker: see [`Others::broker`].
+const BROKERS_COMMAND: &str = "serve";
+
 /// A device, as stat(2) tells it from others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Node {
@@ -47,6 +50,11 @@ fn pts(number: u64) -> Option<u32> {
 ///
 /// `proc` is the mount point of proc(5).
 pub(super) fn look(proc: &Path, own: u32, devices: &[Node]) -> Others {
+    let called = name(&proc.join(own.to_string()));
+    let name = |process: &Path| match name(process) {
+        name if name == called => with_command(&name, process, &[BROKERS_COMMAND]).unwrap_or(name),
+        name => name,
+    };
     find(proc, own, |pid, process| match Access::to(process, devices) {
         Some(Access::None) => Found::Nothing,
         Some(_) if is_at_other_end(process, devices) => Found::Nothing,
@@ -102,12 +110,19 @@ fn copies_of(proc: &Path, own: u32, commands: &[&str]) -> Others {
         if name(process) != called {
             return Found::Nothing;
         }
-        let Ok(line) = fs::read(process.join("cmdline")) else { return Found::Unseen };
-        let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
-        let command = commands.iter().find(|command| words.contains(&command.as_bytes()));
-        let name = command.map_or_else(|| called.clone(), |command| format!("{called} {command}"));
-        Found::Holder(Holder { pid, name, reads: false })
+        match with_command(&called, process, commands) {
+            Some(name) => Found::Holder(Holder { pid, name, reads: false }),
+            None => Found::Unseen,
+        }
     })
+}
+
+/// The name of a process, and which one of `commands` it was started with, if any. `None` if this program may not look.
+fn with_command(name: &str, process: &Path, commands: &[&str]) -> Option<String> {
+    let line = fs::read(process.join("cmdline")).ok()?;
+    let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
+    let command = commands.iter().find(|command| words.contains(&command.as_bytes()));
+    Some(command.map_or_else(|| name.to_owned(), |command| format!("{name} {command}")))
 }
 
 /// How a process can use a device.
@@ -241,6 +256,20 @@ mod tests {
         let seen = look(proc.path(), 99, &[node("/dev/null")]);
         let holder = Holder { pid: 10, name: "program10".to_owned(), reads: true };
         assert_eq!(seen, Others { holders: vec![holder], is_partial: false });
+    }
+
+    #[test]
+    fn a_broker_that_holds_the_device_is_known_as_one() {
+        let null = "/dev/null";
+        let proc = proc(&[(1, 0, "/"), (10, 1, null), (11, 1, "/")]);
+        for (pid, line) in [(10, "hostinfo\0serve\0"), (11, "hostinfo\0get\0serve\0")] {
+            let process = proc.path().join(pid.to_string());
+            fs::write(process.join("comm"), "hostinfo\n").unwrap();
+            fs::write(process.join("cmdline"), line).unwrap();
+        }
+        let seen = look(proc.path(), 11, &[node(null)]);
+        assert_eq!(seen.broker().map(|broker| broker.pid), Some(10));
+        assert_eq!(look(proc.path(), 1, &[node(null)]).broker(), None, "not a copy of this one");
     }
 
     #[test]
