@@ -4,16 +4,27 @@
 use std::path::Path;
 
 use crate::others::Others;
+use crate::system::copies;
+
+/// What to do about a broker that has the port.
+const ASK_THE_BROKER: &str =
+    "leave out --device (and HOSTINFO_DEVICE) to ask it, or name its socket there";
 
 /// A port that is not free.
 pub(crate) fn in_use(others: &Others) -> String {
+    if let Some(broker) = others.broker() {
+        return format!("held by the broker, {broker}: {ASK_THE_BROKER}");
+    }
     match others.named() {
         named if !named.is_empty() => {
             format!("in use by {named}. {}", stop(others))
         }
-        _ if others.is_partial => {
-            "another program keeps using it; as root, hostinfo says which".to_owned()
-        }
+        _ if others.is_partial => match copies(&["serve"]).broker() {
+            Some(broker) => {
+                format!("in use, perhaps by the broker, {broker}: {ASK_THE_BROKER}")
+            }
+            None => "another program keeps using it; as root, hostinfo says which".to_owned(),
+        },
         _ => "another program keeps using it".to_owned(),
     }
 }
@@ -118,6 +129,15 @@ mod tests {
         assert!(
             silent(port(), &agetty).unwrap().starts_with("agetty (PID 412) reads from /dev/ttyS1 ")
         );
+    }
+
+    #[test]
+    fn a_broker_that_holds_the_port_is_not_to_be_stopped_but_to_be_asked() {
+        let told = in_use(&seen("hostinfo serve", true));
+        assert!(
+            told.starts_with("held by the broker, hostinfo serve (PID 412): leave out --device")
+        );
+        assert!(!told.contains("Stop"), "{told}");
     }
 
     #[test]

@@ -18,11 +18,13 @@ use crate::reply::Line;
 use crate::system::own_roots;
 use crate::units;
 use crate::verdict::{RESOURCES, State, Verdict, is_lasting};
-use crate::views::hosts::Reply;
+use crate::views::reply::Reply;
+use crate::views::told::{PRESENT, ago};
 
 /// The names in its only query, since the host limits how often a guest may ask.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 9] = [
     "notice",
+    "sample.age",
     "verdict",
     "hypervisor",
     "host.id",
@@ -55,18 +57,19 @@ fn page(lines: &[Line], lacking: &[&str]) -> Shown {
     }
     let reply = Reply::of(lines);
     let judged = judged(&reply, lacking);
+    let ago = reply.age().filter(|age| *age > PRESENT).map(ago);
     let partial = judged.is_empty();
     let mut rows: Vec<Row> = notices(lines).into_iter().collect();
     rows.extend(if partial {
         vec![without_verdicts(&reply, lines)]
     } else {
-        judged.iter().map(Row::verdict).collect()
+        judged.iter().map(|judged| Row::verdict(judged, ago.as_deref())).collect()
     });
     rows.extend(reply.incident().map(|incident| Row::plain("incident", incident)));
     rows.extend(host_of(&reply));
     let mut text: String = rows.iter().map(Row::line).collect();
     if !partial {
-        text += &format!("{}\n", answer(&judged));
+        text += &format!("{}\n", answer(&judged, ago.as_deref()));
     }
     Shown { text, is_prose: true, partial, ..Shown::default() }
 }
@@ -83,6 +86,12 @@ impl Judged<'_> {
     fn state(&self) -> State {
         if self.absent.is_some() { State::Ok } else { self.verdict.state }
     }
+
+    /// Whether it is only known later, or never, so that it does not matter when it was told.
+    fn is_of_no_time(&self) -> bool {
+        let Verdict { state, reason } = self.verdict;
+        state == State::Unknown && (self.verdict.again().is_some() || is_lasting(reason))
+    }
 }
 
 fn judged<'a>(reply: &'a Reply, lacking: &[&str]) -> Vec<Judged<'a>> {
@@ -94,8 +103,9 @@ fn judged<'a>(reply: &'a Reply, lacking: &[&str]) -> Vec<Judged<'a>> {
     judged.collect()
 }
 
-/// The answer to the question of whoever asks, and what to do next.
-fn answer(judged: &[Judged<'_>]) -> String {
+/// The answer to the question of whoever asks, and what to do next. A broker may have been told so long `ago`.
+fn answer(judged: &[Judged<'_>], ago: Option<&str>) -> String {
+    let it_is = ago.map_or_else(|| "It is".to_owned(), |ago| format!("{ago}, it was"));
     let names = |state: State| {
         let of_state = judged.iter().filter(|judged| judged.state() == state);
         let known = of_state.filter(|judged| judged.absent.is_none());
@@ -110,19 +120,19 @@ fn answer(judged: &[Judged<'_>]) -> String {
                 own => format!(", and your own limit as well ({own})"),
             };
             let host = names(worst);
-            format!("It is the host ({host}){own}. To show whoever runs it: hostinfo diagnose")
+            format!("{it_is} the host ({host}){own}. To show whoever runs it: hostinfo diagnose")
         }
         State::SelfLimited => format!(
-            "It is your own limit ({}), not other guests. Details: hostinfo diagnose",
+            "{it_is} your own limit ({}), not other guests. Details: hostinfo diagnose",
             names(worst)
         ),
         State::Ok => {
-            "It is not the host. What this guest's own kernel counts: hostinfo diagnose".to_owned()
+            format!("{it_is} not the host. What this guest's own kernel counts: hostinfo diagnose")
         }
         State::Unknown => {
             let begin = match names(State::Ok) {
                 ok if ok.is_empty() => "Whether it is the host is unknown".to_owned(),
-                ok => partly_known(&ok, &names(worst)),
+                ok => partly_known(&ok, &names(worst), ago),
             };
             let wait = unknown().filter_map(|judged| judged.verdict.again()).max();
             let next = match wait {
@@ -151,15 +161,17 @@ impl Row {
         Self { label: label.to_owned(), text: text.into(), style: Style::new() }
     }
 
-    fn verdict(judged: &Judged<'_>) -> Self {
+    fn verdict(judged: &Judged<'_>, ago: Option<&str>) -> Self {
         if let Some(absent) = judged.absent {
             return Self::plain(judged.resource, absent);
         }
+        let ago = ago.filter(|_| !judged.is_of_no_time());
+        let ago = ago.map_or_else(String::new, |ago| format!(" ({ago})"));
         let Verdict { state, reason } = judged.verdict;
         let colon = if reason.is_empty() { "" } else { ": " };
         Self {
             label: judged.resource.to_owned(),
-            text: format!("{}{colon}{reason}", state.word()),
+            text: format!("{}{ago}{colon}{reason}", state.word()),
             style: color::of(&format!("verdict.{}", judged.resource), state.word()),
         }
     }
@@ -351,6 +363,34 @@ It is the host (CPU time). To show whoever runs it: hostinfo diagnose
             ),
         ] {
             assert_eq!(last(verdicts), told);
+        }
+    }
+
+    #[test]
+    fn what_a_broker_was_told_a_while_ago_is_not_shown_as_if_it_were_of_now() {
+        let told = |age: &str| {
+            let kept = [age, "200 verdict.net=unknown: this host has no limits of yours"];
+            plain(&page(&reply(&[&WHOLE[3..12], &kept[..]].concat()), &[]))
+        };
+        let text = told("200 sample.age=25.3");
+        for part in [
+            "cpu       contended (25 s ago): your vCPUs waited 34% of the last 60 s for a host CPU\n",
+            "memory    ok (25 s ago): nothing waited for memory\n",
+            "io        unknown: ask again in 60 s\n",
+            "net       unknown: this host has no limits of yours\n",
+            "incident  cpu contended from 2026-11-28 10:02 UTC, and going on 25 s ago: 34% waited\n",
+            "25 s ago, it was the host (CPU time). To show whoever runs it: hostinfo diagnose\n",
+        ] {
+            assert!(text.contains(part), "{part:?} in {text}");
+        }
+        let ok = ["200 verdict.cpu=ok: x", "200 verdict.io=unknown: x", "200 sample.age=65"];
+        let text = plain(&page(&reply(&ok), &[]));
+        assert!(
+            text.contains("For CPU time, it was not the host 1 min 5 s ago; for disk"),
+            "{text}"
+        );
+        for age in ["200 sample.age=5", "403 sample.age: not permitted"] {
+            assert!(!told(age).contains(" ago"), "{age}");
         }
     }
 

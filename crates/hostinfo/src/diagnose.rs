@@ -24,7 +24,9 @@ use crate::reply::Line;
 use crate::system::{own_roots, page_size};
 use crate::verdict::RESOURCES;
 use crate::views::hosts::{HostView, Judged};
-use crate::views::own::{Moment, Roots, View};
+use crate::views::own::{Moment, View};
+use crate::views::roots::Roots;
+use crate::views::told::Told;
 
 /// The default time to observe: as far as a verdict looks back.
 const TIME: Duration = Duration::from_secs(60);
@@ -43,6 +45,9 @@ const OBSERVING: &str = "observing the host and this guest";
 
 /// How long to wait for a verdict that is still missing at the end, without `--wait`.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often to wait until a broker asks the host again: meanwhile the host may refuse, and be asked later.
+const NEWS_WAITS_MAX: u32 = 4;
 
 /// How soon to ask again at the end where no host is there, until the timeout is over: a daemon that is restarted is
 /// back within seconds.
@@ -96,7 +101,7 @@ fn without_host(failure: &Failure, options: &Diagnose) -> Shown {
     let findings = wanted.map(finding).collect();
     let (time, end) = (Duration::ZERO, jiff::Timestamp::now());
     let (host_view, silence) = (HostView::default(), Some(why));
-    let diagnosis = Diagnosis { findings, view, host_view, silence, time, end };
+    let diagnosis = Diagnosis { findings, view, host_view, age: None, silence, time, end };
     let refusals = vec![failure.to_string()];
     Shown { text: diagnosis.json(), refusals, status: Some(failure.status()), ..Shown::default() }
 }
@@ -123,15 +128,17 @@ fn look(
     let question = Question::get(&["verdict", "*"]);
     let start = Instant::now();
     let first = Moment::take(roots, start);
-    let mut heard = Heard::default();
+    let mut heard = Heard::new(start);
     let mut running = Mean::default();
     match host.ask(&question) {
         // Nothing has been observed yet.
         Err(failure) if !is_too_soon(&failure) => return Err(failure),
-        Err(Failure::TooSoon(wait)) if !host.is_patient() && wait > time + PATIENCE => {
-            return Err(Failure::TooSoon(wait));
+        Err(failure @ (Failure::TooSoon(wait) | Failure::FirstAnswer(wait)))
+            if !host.is_patient() && wait > time + PATIENCE =>
+        {
+            return Err(failure);
         }
-        answer => heard.add(answer),
+        answer => heard.add(answer, Instant::now()),
     }
 
     if is_announced {
@@ -148,13 +155,14 @@ fn look(
         running.add(roots.stat().map(|stat| stat.running.saturating_sub(1)));
         if asked.elapsed() >= ASK_EVERY && time > start.elapsed() + ASK_EVERY / 2 {
             asked = Instant::now();
-            heard.add(host.ask(&question));
+            heard.add(host.ask(&question), Instant::now());
         }
     }
     drop(progress);
 
     let last = Moment::take(roots, Instant::now());
-    heard.add(ask_at_the_end(host, &question));
+    let answer = ask_at_the_end(host, &question, start);
+    heard.add(answer, Instant::now());
     let heard = heard.or_failure()?;
     let end = jiff::Timestamp::now();
     let view = first.until(&last, running.get(), page_size());
@@ -165,22 +173,42 @@ fn look(
         .filter(wanted)
         .map(|resource| Finding::new(resource, heard.judged(resource), &view, &lacking))
         .collect();
-    let silence = heard.silence();
-    Ok(Diagnosis { findings, view, host_view: heard.view, silence, time: start.elapsed(), end })
+    let (silence, age) = (heard.silence(), heard.age(Instant::now()));
+    let time = start.elapsed();
+    Ok(Diagnosis { findings, view, host_view: heard.view, age, silence, time, end })
 }
 
-/// Waits until the host has its verdicts, or answers at all.
-fn ask_at_the_end(host: &mut Host<'_>, question: &Question) -> Result<Vec<Line>, Failure> {
+/// Waits until the host has its verdicts on the time since `start`, or answers at all.
+fn ask_at_the_end(
+    host: &mut Host<'_>,
+    question: &Question,
+    start: Instant,
+) -> Result<Vec<Line>, Failure> {
     let patience = (!host.is_patient()).then_some(PATIENCE);
-    let start = Instant::now();
+    let (end, mut waits) = (Instant::now(), 0);
     loop {
         let answer = host.ask_for_verdicts(question, patience);
-        let is_silent = answer.as_ref().is_err_and(|failure| !is_too_soon(failure));
-        if !is_silent || start.elapsed() + RETRY_EVERY > host.timeout() {
-            return answer;
-        }
-        host.sit_out(RETRY_EVERY, "waiting for the host");
+        let wait = match &answer {
+            Ok(lines) => {
+                let left = PATIENCE.saturating_sub(end.elapsed());
+                wait_for_news(lines, start)
+                    .filter(|wait| waits < NEWS_WAITS_MAX && (host.is_patient() || *wait <= left))
+            }
+            Err(failure) if is_too_soon(failure) => None,
+            Err(_) => Some(RETRY_EVERY).filter(|wait| end.elapsed() + *wait <= host.timeout()),
+        };
+        let Some(wait) = wait else { return answer };
+        waits += 1;
+        host.sit_out(wait, "waiting for the host");
     }
+}
+
+/// How long until a broker asks the host again that answered with what it was told before `start`.
+fn wait_for_news(lines: &[Line], start: Instant) -> Option<Duration> {
+    let now = Instant::now();
+    let told = Told::new(lines, now);
+    // A broker asks at the first question after that time.
+    told.wait(now).filter(|_| told.is_from_before(start)).map(|wait| wait.max(RETRY_EVERY))
 }
 
 /// Statistics of a figure that was sampled repeatedly.

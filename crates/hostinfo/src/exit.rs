@@ -9,6 +9,7 @@ use std::time::Duration;
 use hostinfo_file::in_words;
 
 use crate::broken::Broken;
+use crate::not_yet::NotYet;
 use crate::output::stderr_columns;
 use crate::port::OpenError;
 use crate::way::Way;
@@ -33,6 +34,9 @@ pub(crate) enum Failure {
     Usage(String),
     #[error("too soon: ask again in {:.3} s, or with --wait", .0.as_secs_f64())]
     TooSoon(Duration),
+    /// From a broker, which may not ask either.
+    #[error("{}; ask again then, or with --wait", NotYet::TooSoon(*.0))]
+    FirstAnswer(Duration),
     #[error("no host answers: {}\n{remedy}", tried.join("; "))]
     NoHost {
         /// Each port, and why no host answered there.
@@ -101,7 +105,7 @@ impl Failure {
     pub(crate) fn status(&self) -> u8 {
         match self {
             Self::Usage(_) => USAGE,
-            Self::TooSoon(_) => 4,
+            Self::TooSoon(_) | Self::FirstAnswer(_) => 4,
             Self::NoHost { .. } | Self::NoDevice(_) => 5,
             Self::Port { .. }
             | Self::Disturbed { .. }

@@ -10,6 +10,7 @@ use hostinfo_wire::reply::parse_retry_after;
 
 use crate::args::Options;
 use crate::exit::Failure;
+use crate::not_yet::NotYet;
 use crate::progress;
 use crate::question::Question;
 use crate::reply::Line;
@@ -73,15 +74,22 @@ impl<'a> Host<'a> {
         let mut waits = 0;
         loop {
             let (lines, was_disturbed) = self.ask_on_any_connection(question)?;
-            let [Line { code: Code::TooSoon, text }, ..] = lines.as_slice() else {
-                self.interval = lines.iter().find_map(interval).or(self.interval);
-                return Ok(lines);
+            let (wait, failure) = match (lines.as_slice(), NotYet::of(&lines)) {
+                ([Line { code: Code::TooSoon, text }, ..], _) => {
+                    let wait = parse_retry_after(text).ok_or(Failure::Unexpected("when"))?;
+                    (wait, Failure::TooSoon(wait))
+                }
+                (_, Some(NotYet::TooSoon(wait))) => (wait, Failure::FirstAnswer(wait)),
+                (_, Some(NotYet::Silent)) => return Err(silent_behind(self.way()?)),
+                (_, None) => {
+                    self.interval = lines.iter().find_map(interval).or(self.interval);
+                    return Ok(lines);
+                }
             };
-            let wait = parse_retry_after(text).ok_or(Failure::Unexpected("when"))?;
             // An answer that was lost on its way counts for the host's interval.
             let is_own_fault = was_disturbed && wait <= self.options.timeout;
             if waits == WAITS_MAX || !(self.options.wait || is_own_fault) {
-                return Err(Failure::TooSoon(wait));
+                return Err(failure);
             }
             waits += 1;
             self.sit_out(wait.min(INTERVAL_MAX), "too soon to ask, asking again");
@@ -153,8 +161,8 @@ impl<'a> Host<'a> {
                     newest = Some(lines);
                     wait
                 }
-                Err(Failure::TooSoon(wait)) => {
-                    failure = Some(Failure::TooSoon(wait));
+                Err(too_soon @ (Failure::TooSoon(wait) | Failure::FirstAnswer(wait))) => {
+                    failure = Some(too_soon);
                     Some(wait)
                 }
                 Err(other) => return newest.ok_or(other),
@@ -221,6 +229,14 @@ impl<'a> Host<'a> {
             connection.link.hold();
         }
         Ok(connection)
+    }
+}
+
+/// A broker that answers, whose host does not.
+fn silent_behind(broker: &Way) -> Failure {
+    Failure::NoHost {
+        tried: vec![format!("{broker}: {}", NotYet::Silent)],
+        remedy: "What hostinfo serve writes says why: journalctl -u hostinfo-serve".to_owned(),
     }
 }
 

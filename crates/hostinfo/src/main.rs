@@ -15,6 +15,7 @@ mod link;
 mod list;
 mod listed;
 mod nearest;
+mod not_yet;
 mod others;
 mod output;
 mod ping;
@@ -124,7 +125,7 @@ fn again_and_again(args: &Args, host: &mut Host<'_>, every: Duration) -> Result<
                 shown.write(args.options.output.as_deref())?;
                 told.clear();
             }
-            Err(Failure::TooSoon(wait)) => {
+            Err(Failure::TooSoon(wait) | Failure::FirstAnswer(wait)) => {
                 host.let_go();
                 std::thread::sleep(wait);
                 continue;

@@ -1,5 +1,7 @@
 //! Other programs that have a port open, as far as they were seen.
 
+use std::fmt;
+
 /// What was seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Others {
@@ -13,13 +15,21 @@ pub(crate) struct Others {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Holder {
     pub(crate) pid: u32,
-    /// The kernel's name for it: proc_pid_comm(5).
+    /// The kernel's name for it: proc_pid_comm(5). A copy of this program also has its command.
     pub(crate) name: String,
     /// Whether it may read from the device, and so take away what is meant for others.
     pub(crate) reads: bool,
 }
 
+/// The name of a broker in [`Holder::name`].
+pub(crate) const BROKERS_NAME: &str = "hostinfo serve";
+
 impl Others {
+    /// The broker, if it is one of them.
+    pub(crate) fn broker(&self) -> Option<&Holder> {
+        self.holders.iter().find(|holder| holder.name == BROKERS_NAME)
+    }
+
     /// Whether one of them reads.
     pub(crate) fn read(&self) -> bool {
         self.holders.iter().any(|holder| holder.reads)
@@ -53,13 +63,19 @@ impl Others {
     pub(crate) fn named(&self) -> String {
         /// More names would not help.
         const NAMED_MAX: usize = 4;
-        let one = |holder: &Holder| format!("{} (PID {})", holder.name, holder.pid);
-        let named: Vec<String> = self.holders.iter().take(NAMED_MAX).map(one).collect();
+        let named: Vec<String> =
+            self.holders.iter().take(NAMED_MAX).map(ToString::to_string).collect();
         match named.split_last() {
             None => String::new(),
             Some((last, [])) => last.clone(),
             Some((last, before)) => format!("{} and {last}", before.join(", ")),
         }
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} (PID {})", self.name, self.pid)
     }
 }
 

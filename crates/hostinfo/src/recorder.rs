@@ -1,5 +1,7 @@
 //! What is recorded of both views: samples, and news of the host. When they are taken is up to `sampler`.
 
+mod reasons;
+
 use std::time::{Duration, Instant};
 
 use hostinfo_wire::text::printable;
@@ -7,17 +9,16 @@ use hostinfo_wire::text::printable;
 use crate::exit::Failure;
 use crate::host::Host;
 use crate::question::Question;
+use crate::recorder::reasons::Reasons;
 use crate::recording::{Entry, Field, Heard, Sample, is_same_incident};
 use crate::reply::Line;
 use crate::system::page_size;
 use crate::verdict::RESOURCES;
-use crate::views::hosts::{HostView, Judged, Reply};
-use crate::views::own::{Moment, Roots, View};
-
-/// How soon to record another reason of a verdict, and how soon if the verdict is still the same: the figures in
-/// the reason change all the time, and the verdict itself is in each sample.
-const REASON_EVERY: Duration = Duration::from_secs(60);
-const SAME_EVERY: Duration = Duration::from_secs(300);
+use crate::views::hosts::HostView;
+use crate::views::own::{Moment, View};
+use crate::views::reply::Reply;
+use crate::views::roots::Roots;
+use crate::views::told::{PRESENT, Told};
 
 /// How soon to ask again where no host has answered twice in a row, at the latest, and as a multiple of the time that
 /// the attempt took: during an attempt, no other program can use the port. One failure may be a daemon that is
@@ -62,7 +63,7 @@ impl Answer {
         let asked = Instant::now();
         let question = Question::get(&["verdict", "*"]);
         let mut lines = host.ask(&question);
-        if let Err(Failure::TooSoon(wait)) = lines
+        if let Err(Failure::TooSoon(wait) | Failure::FirstAnswer(wait)) = lines
             && wait <= SOON
         {
             host.sit_out(wait, "too soon to ask, asking again");
@@ -78,7 +79,9 @@ pub(crate) struct Recorder {
     /// Whether every new reason is reported.
     is_live: bool,
     moment: Option<Moment>,
-    reply: Option<(Reply, Instant)>,
+    /// When it began.
+    begun: Option<Instant>,
+    told: Option<Told>,
     /// Do not ask the host before this time.
     not_before: Option<Instant>,
     last: Last,
@@ -86,8 +89,8 @@ pub(crate) struct Recorder {
     guest: String,
     host: String,
     incident: String,
-    /// For each resource, the verdict that was last reported, and when.
-    verdicts: [Option<(Judged, Instant)>; RESOURCES.len()],
+    /// For each resource.
+    reasons: [Reasons; RESOURCES.len()],
 }
 
 impl Recorder {
@@ -96,14 +99,15 @@ impl Recorder {
             roots,
             is_live: false,
             moment: None,
-            reply: None,
+            begun: None,
+            told: None,
             not_before: None,
             last: Last::Answered,
             silence: String::new(),
             guest: String::new(),
             host: String::new(),
             incident: String::new(),
-            verdicts: [const { None }; RESOURCES.len()],
+            reasons: Default::default(),
         }
     }
 
@@ -114,8 +118,12 @@ impl Recorder {
 
     /// The time that must pass between two queries of this guest, if its host has reported it.
     pub(crate) fn interval(&self) -> Option<Duration> {
-        let (reply, _) = self.reply.as_ref()?;
-        Duration::try_from_secs_f64(reply.number("interval")?).ok()
+        self.told.as_ref()?.reply.interval()
+    }
+
+    /// When the host gave its newest answer.
+    pub(crate) fn taken(&self) -> Option<Instant> {
+        self.told.as_ref().map(|told| told.taken)
     }
 
     /// How long the host may not be asked yet, if it said so. One that does not answer said nothing.
@@ -135,6 +143,7 @@ impl Recorder {
         let is_first = self.moment.is_none();
         if is_first {
             self.moment = Some(Moment::take(&self.roots, now));
+            self.begun = Some(now);
         }
         is_first
     }
@@ -149,11 +158,24 @@ impl Recorder {
             Some(Answer { lines: Ok(lines), came, .. }) => {
                 self.last = Last::Answered;
                 self.silence.clear();
-                let reply = Reply::of(&lines);
-                entries.extend(self.news(time, &reply, came));
-                self.hear(&mut sample, reply, came);
+                let told = Told::new(&lines, came);
+                let age = told.age(came).unwrap_or_default();
+                let is_repeated = self.told.as_ref().is_some_and(|before| told.is_same_as(before));
+                if is_repeated || age > PRESENT {
+                    // A broker keeps it. Until it asks the host again, there is no news.
+                    self.not_before = told.wait(came).map(|wait| came + wait);
+                }
+                if !is_repeated {
+                    let taken = i64::try_from(age.as_secs()).map_or(time, |age| time - age);
+                    entries.extend(self.news(taken, &told.reply, came));
+                    self.hear(&mut sample, told);
+                }
             }
-            Some(Answer { lines: Err(Failure::TooSoon(wait)), came, .. }) => {
+            Some(Answer {
+                lines: Err(Failure::TooSoon(wait) | Failure::FirstAnswer(wait)),
+                came,
+                ..
+            }) => {
                 self.last = Last::Answered;
                 self.not_before = Some(came + wait);
             }
@@ -208,32 +230,29 @@ impl Recorder {
         let mut host_view = HostView::default();
         host_view.add(reply.clone());
         let is_live = self.is_live;
-        for (resource, known) in RESOURCES.into_iter().zip(&mut self.verdicts) {
+        for (resource, reasons) in RESOURCES.into_iter().zip(&mut self.reasons) {
             let judged = host_view.judged(resource);
-            let is_new = known.as_ref().is_none_or(|(before, at)| {
-                let is_same = before.state() == judged.state();
-                let soonest = if is_same { SAME_EVERY } else { REASON_EVERY };
-                *before != judged && (is_live || now.duration_since(*at) >= soonest)
-            });
-            if is_new {
-                let reason = match &judged {
-                    Judged::Verdict { reason, .. } => line(reason),
-                    Judged::Refused(why) | Judged::Missing(why) => line(why),
-                };
+            if reasons.is_news(&judged, now, is_live) {
                 let (resource, state) = (resource.to_owned(), judged.state());
-                news.push(Entry::Verdict { time, resource, state, reason });
-                *known = Some((judged, now));
+                news.push(Entry::Verdict { time, resource, state, reason: line(judged.reason()) });
             }
         }
         news
     }
 
-    /// Adds the host's view.
-    fn hear(&mut self, sample: &mut Sample, reply: Reply, now: Instant) {
+    /// Adds the host's view, unless it is from before the first sample.
+    fn hear(&mut self, sample: &mut Sample, told: Told) {
+        let is_old = self.begun.is_some_and(|begun| told.is_from_before(begun));
+        let Told { reply, taken } = told.clone();
+        let before = self.told.replace(told);
+        if is_old {
+            return;
+        }
+        let elapsed = before
+            .as_ref()
+            .map(|before| taken.saturating_duration_since(before.taken).as_secs_f64());
         let mut host_view = HostView::default();
-        let before = self.reply.replace((reply.clone(), now));
-        let elapsed = before.as_ref().map(|(_, at)| now.duration_since(*at).as_secs_f64());
-        before.into_iter().for_each(|(reply, _)| host_view.add(reply));
+        before.into_iter().for_each(|before| host_view.add(before.reply));
         host_view.add(reply);
         sample.heard =
             Heard::Verdicts(RESOURCES.map(|resource| host_view.judged(resource).state()));
@@ -393,15 +412,38 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_a_broker_kept_is_one_sample_and_the_host_is_left_alone_until_the_next() {
+        let mut played = Played::new();
+        played.recorder.begin(played.start);
+        let answer = |age: &'static str, time: &'static str| {
+            [age, time, "interval=60", "verdict.cpu=contended: x"]
+        };
+        let before = played.at(0, Ok(&answer("sample.age=25", "time=100")));
+        assert_eq!(sample(&before).heard, Heard::TooSoon, "it is from before the recording");
+        assert!(
+            matches!(before[0], Entry::Verdict { time: -25, .. }),
+            "the reason is of then: {before:?}"
+        );
+        let is_due = |played: &Played, seconds| {
+            played.recorder.is_due(played.start + Duration::from_secs(seconds))
+        };
+        assert!(!is_due(&played, 34) && is_due(&played, 35));
+        let first = played.at(35, Ok(&answer("sample.age=0.1", "time=160")));
+        assert_eq!(sample(&first).state(0), Some(State::Contended));
+        let again = played.at(45, Ok(&answer("sample.age=10.1", "time=160")));
+        assert_eq!((again.len(), sample(&again).heard), (1, Heard::TooSoon));
+        assert!(!is_due(&played, 94) && is_due(&played, 95));
+        let next = played.at(95, Ok(&answer("sample.age=0.1", "time=220")));
+        assert_eq!(sample(&next).state(0), Some(State::Contended));
+    }
+
+    #[test]
     fn a_reason_is_told_when_it_is_new_and_not_with_each_sample() {
         let mut played = Played::new();
         assert_eq!(reasons(&played.at(0, Ok(&["verdict.cpu=ok: your vCPUs ran"]))), 1);
-        assert_eq!(reasons(&played.at(90, Ok(&["verdict.cpu=contended: 31% waited"]))), 1);
-        let states = |entries: &[Entry]| sample(entries).state(0);
-        let flapping = played.at(100, Ok(&["verdict.cpu=ok: your vCPUs ran"]));
-        assert_eq!((reasons(&flapping), states(&flapping)), (0, Some(State::Ok)));
-        assert_eq!(reasons(&played.at(200, Ok(&["verdict.cpu=contended: 35% waited"]))), 0);
-        assert_eq!(reasons(&played.at(400, Ok(&["verdict.cpu=contended: 34% waited"]))), 1);
+        assert_eq!(reasons(&played.at(10, Ok(&["verdict.cpu=contended: 31% waited"]))), 1);
+        let still = played.at(20, Ok(&["verdict.cpu=contended: 35% waited"]));
+        assert_eq!((reasons(&still), sample(&still).state(0)), (0, Some(State::Contended)));
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod snapshot;
 mod upstream;
 
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 
 use crate::args::{Options, Serve};
 use crate::exit::{Failure, Outcome, complain};
@@ -33,11 +34,25 @@ pub(crate) fn run(options: &Options, serve: &Serve) -> Result<Outcome, Failure> 
     // Without handlers, a signal leaves the socket behind, and the next broker replaces it.
     let _ = on_end_by_signal(remove.clone());
     let result = scrapers(serve).and_then(|http| {
+        announce(&socket, http.as_ref());
         let upstream = Upstream::start(options)?;
         Broker::new(upstream, socket, http).run()
     });
     remove();
     result.map(|()| Outcome::Complete)
+}
+
+/// Says where programs and scrapers are served.
+fn announce(socket: &UnixListener, http: Option<&TcpListener>) {
+    let address = socket.local_addr().ok();
+    let place = match address.as_ref().and_then(|address| address.as_pathname()) {
+        Some(path) => path.display().to_string(),
+        None => "the socket on standard input".to_owned(),
+    };
+    complain(format_args!("listening at {place}, for this guest's programs"));
+    if let Some(address) = http.and_then(|http| http.local_addr().ok()) {
+        complain(format_args!("listening at http://{address}/metrics, for Prometheus"));
+    }
 }
 
 /// The listener for scrapers, if there is to be one.

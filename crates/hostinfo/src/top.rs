@@ -80,6 +80,8 @@ struct Look {
     entries: Vec<Entry>,
     /// When the host was asked, if it has not answered yet.
     asked: Option<Instant>,
+    /// When the host gave its newest answer.
+    taken: Option<Instant>,
     /// How long the host may not be asked yet.
     wait: Option<Duration>,
     /// The resources of which this guest has no device.
@@ -92,8 +94,9 @@ fn start(options: Options, every: Duration) -> Receiver<Look> {
     thread::spawn(move || {
         let mut sampler = Sampler::start(Recorder::live(own_roots()), &options);
         let look = |sampler: &Sampler, entries| {
-            let (asked, wait) = (sampler.asked(), sampler.recorder.wait());
-            Look { entries, asked, wait, lacking: own_roots().lacking() }
+            let (asked, recorder) = (sampler.asked(), &sampler.recorder);
+            let (taken, wait) = (recorder.taken(), recorder.wait());
+            Look { entries, asked, taken, wait, lacking: own_roots().lacking() }
         };
         loop {
             let start = Instant::now();
@@ -119,13 +122,15 @@ fn show(
     every: Duration,
 ) -> Result<(), Failure> {
     let mut terminal = Terminal::new(Tty::new(std::env::var_os("NO_COLOR")))?;
-    let (mut state, mut asked) = (State::new(every), None);
+    let (mut state, mut asked, mut taken) = (State::new(every), None, None);
     loop {
         while let Ok(look) = looks.try_recv() {
-            (asked, state.wait, state.lacking) = (look.asked, look.wait, look.lacking);
+            (asked, taken, state.wait, state.lacking) =
+                (look.asked, look.taken, look.wait, look.lacking);
             look.entries.into_iter().for_each(|entry| state.add(entry));
         }
-        state.waited = asked.map(|asked| asked.elapsed());
+        state.waited = asked.map(|asked: Instant| asked.elapsed());
+        state.age = taken.map(|taken: Instant| taken.elapsed());
         terminal.draw(|frame| {
             let area = frame.area();
             let lines = screen(&state, area.width.into(), area.height.into(), glyphs);

@@ -1,27 +1,50 @@
 //! What the host said while this program observed, and whether it still answers.
 
+use std::time::{Duration, Instant};
+
 use crate::exit::Failure;
 use crate::reply::Line;
-use crate::views::hosts::{HostView, Judged, Reply};
+use crate::views::hosts::{HostView, Judged};
+use crate::views::told::Told;
 
 /// Every answer so far.
-#[derive(Default)]
 pub(super) struct Heard {
+    /// When the observation began.
+    start: Instant,
     pub(super) view: HostView,
+    newest: Option<Told>,
     /// Why the newest request was not answered, if it was not.
     failure: Option<Failure>,
 }
 
 impl Heard {
-    /// Adds the answer to the newest request.
-    pub(super) fn add(&mut self, answer: Result<Vec<Line>, Failure>) {
+    pub(super) fn new(start: Instant) -> Self {
+        Self { start, view: HostView::default(), newest: None, failure: None }
+    }
+
+    /// Adds the answer to the newest request, which came at `now`.
+    pub(super) fn add(&mut self, answer: Result<Vec<Line>, Failure>, now: Instant) {
         self.failure = match answer {
             Ok(lines) => {
-                self.view.add(Reply::of(&lines));
+                self.hear(Told::new(&lines, now), now);
                 None
             }
             Err(failure) => Some(failure),
         };
+    }
+
+    fn hear(&mut self, told: Told, now: Instant) {
+        if told.is_from_before(self.start) {
+            self.view.add_old(told.reply.clone(), &told.too_old(now));
+        } else if self.newest.as_ref().is_none_or(|newest| !told.is_same_as(newest)) {
+            self.view.add(told.reply.clone());
+        }
+        self.newest = Some(told);
+    }
+
+    /// How old the newest reply is, if that is known.
+    pub(super) fn age(&self, now: Instant) -> Option<Duration> {
+        self.newest.as_ref()?.age(now)
     }
 
     /// The failure, if there is nothing else.
@@ -57,7 +80,7 @@ impl Heard {
 
 /// Whether the host answered that it is too soon to ask.
 pub(super) fn is_too_soon(failure: &Failure) -> bool {
-    matches!(failure, Failure::TooSoon(_))
+    matches!(failure, Failure::TooSoon(_) | Failure::FirstAnswer(_))
 }
 
 #[cfg(test)]
@@ -65,7 +88,6 @@ mod tests {
     use super::*;
     use crate::verdict::State;
     use hostinfo_wire::Code;
-    use std::time::Duration;
 
     fn cpu(state: &str) -> Result<Vec<Line>, Failure> {
         Ok(vec![Line { code: Code::Done, text: format!("verdict.cpu={state}: x") }])
@@ -76,9 +98,41 @@ mod tests {
     }
 
     fn heard(answers: impl IntoIterator<Item = Result<Vec<Line>, Failure>>) -> Heard {
-        let mut heard = Heard::default();
-        answers.into_iter().for_each(|answer| heard.add(answer));
+        let start = Instant::now();
+        let mut heard = Heard::new(start);
+        answers.into_iter().for_each(|answer| heard.add(answer, start));
         heard.or_failure().unwrap()
+    }
+
+    /// The verdict on the CPU after replies that a broker gave so many seconds after the start, each of that age.
+    fn kept(replies: &[(u64, u64)]) -> (Judged, Option<u64>) {
+        let start = Instant::now();
+        let mut heard = Heard::new(start);
+        let mut now = start;
+        for (seconds, age) in replies {
+            now = start + Duration::from_secs(*seconds);
+            let text = format!("sample.age={age}");
+            let lines = ["verdict.cpu=ok: x", &text, "interval=60"];
+            let lines = lines.map(|text| Line { code: Code::Done, text: text.to_owned() });
+            heard.add(Ok(lines.to_vec()), now);
+        }
+        (heard.judged("cpu"), heard.age(now).map(|age| age.as_secs()))
+    }
+
+    #[test]
+    fn a_reply_from_before_the_start_gives_no_verdict_and_says_when_the_host_was_asked() {
+        let reason = "the host was last asked 35 s ago; ask again in 25 s".to_owned();
+        let unknown = Judged::Verdict { state: State::Unknown, reason };
+        assert_eq!(kept(&[(0, 25), (10, 35)]), (unknown, Some(35)));
+    }
+
+    #[test]
+    fn a_reply_since_the_start_gives_its_verdict_however_often_a_broker_gives_it() {
+        for replies in [&[(0, 25), (60, 0)][..], &[(0, 0), (10, 10)], &[(0, 40), (60, 40)]] {
+            let (judged, age) = kept(replies);
+            assert_eq!(judged.state(), Some(State::Ok), "{replies:?}");
+            assert_eq!(age, replies.last().map(|(_, age)| *age));
+        }
     }
 
     #[test]
@@ -106,8 +160,8 @@ mod tests {
 
     #[test]
     fn without_any_reply_there_is_only_the_failure() {
-        let mut heard = Heard::default();
-        heard.add(silence());
+        let mut heard = Heard::new(Instant::now());
+        heard.add(silence(), Instant::now());
         assert!(heard.or_failure().is_err());
     }
 }

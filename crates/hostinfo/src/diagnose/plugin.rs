@@ -41,10 +41,7 @@ impl Diagnosis {
         let shares = [
             ("steal", view.steal),
             // Without two replies of one session there is still the host's own share over its window.
-            (
-                "vcpus_waited_of_wanted",
-                figures.waited.or(self.host_view.last.number("vm.cpu.contention")),
-            ),
+            ("vcpus_waited_of_wanted", figures.waited.or(figures.contention)),
             ("cpu_pressure", cpu),
             ("memory_pressure", memory),
             ("io_pressure", io),

@@ -13,12 +13,15 @@ use crate::units;
 use crate::verdict::{RESOURCES, State};
 use crate::views::hosts::{Figures, HostView, Judged};
 use crate::views::own::View;
+use crate::views::told::{PRESENT, ago};
 
 /// All findings.
 pub(crate) struct Diagnosis {
     pub(crate) findings: Vec<Finding>,
     pub(crate) view: View,
     pub(crate) host_view: HostView,
+    /// How old the host's newest answer is, if that is known.
+    pub(crate) age: Option<Duration>,
     /// Why the host did not answer at the end, if it did not.
     pub(crate) silence: Option<String>,
     /// How long it observed, and until when.
@@ -40,9 +43,10 @@ impl Diagnosis {
         let host = last.host().map_or_else(String::new, |host| format!(" on the host {host}"));
         let comma = if host.is_empty() { "" } else { "," };
         let mut text = format!(
-            "Observed {guest}{host}{comma} for {}, until {}. The host's verdicts cover the last 60 s or less.\n\n",
+            "Observed {guest}{host}{comma} for {}, until {}.{}\n\n",
             units::duration(self.time),
             units::at(self.end),
+            self.of_when(),
         );
         for finding in &self.findings {
             let (host, style) = match &finding.judged {
@@ -81,6 +85,21 @@ impl Diagnosis {
         text.push('\n');
         text.extend(WHY_NO_OWN_VIEW.map(|why| format!("{why}.\n")));
         text
+    }
+
+    /// The time that the host's verdicts are of, if there are any.
+    fn of_when(&self) -> String {
+        let has_verdict = self.findings.iter().any(|finding| finding.judged.state().is_some());
+        match self.age.filter(|age| *age > PRESENT) {
+            _ if self.host_view.is_last_old() || !has_verdict => String::new(),
+            Some(age) => {
+                let ago = ago(age);
+                format!(
+                    " The host was last asked {ago}: its verdicts cover the 60 s before that, or less."
+                )
+            }
+            None => " The host's verdicts cover the last 60 s or less.".to_owned(),
+        }
     }
 
     /// Whether there is no verdict at all, and that is why.

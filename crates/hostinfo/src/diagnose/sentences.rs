@@ -106,13 +106,17 @@ fn not_the_host(findings: &[Finding]) -> String {
 fn unknown(findings: &[Finding], names: &str) -> String {
     match named(findings.iter().filter(is_ok)) {
         ok if ok.is_empty() => format!("Whether it is the host is unknown: {names}."),
-        ok => format!("{}.", partly_known(&ok, names)),
+        ok => format!("{}.", partly_known(&ok, names, None)),
     }
 }
 
-/// Where the host is not to blame for some resources, and it is unknown of the others.
-pub(crate) fn partly_known(ok: &str, unknown: &str) -> String {
-    format!("For {ok}, it is not the host; for {unknown}, that is unknown")
+/// Where the host is not to blame for some resources, or was not so long `ago`, and it is unknown of the others.
+pub(crate) fn partly_known(ok: &str, unknown: &str, ago: Option<&str>) -> String {
+    let it_is_not = ago.map_or_else(
+        || "it is not the host".to_owned(),
+        |ago| format!("it was not the host {ago}"),
+    );
+    format!("For {ok}, {it_is_not}; for {unknown}, that is unknown")
 }
 
 /// The limit on this guest's CPU time, where that may be the reason. The reason of a guest's own

@@ -7,6 +7,7 @@ use crate::diagnose::sentences::cpus;
 use crate::units;
 use crate::views::hosts::Figures;
 use crate::views::own::View;
+use crate::views::told::PRESENT;
 
 /// What the host measured in that `time`, besides its verdict.
 pub(crate) fn measured(resource: &str, figures: &Figures, time: Duration) -> Vec<String> {
@@ -14,9 +15,14 @@ pub(crate) fn measured(resource: &str, figures: &Figures, time: Duration) -> Vec
     let bytes = |bytes: f64| units::human(&format!("{bytes:.0}"), "gauge", "bytes");
     match resource {
         "cpu" => {
-            let these = match time.as_secs() {
-                0..60 => format!("in these {}", units::duration(time)),
-                seconds => format!("in these {seconds} s"),
+            let in_words = |time: Duration| match time.as_secs() {
+                0..60 => units::duration(time),
+                seconds => format!("{seconds} s"),
+            };
+            // A broker may have asked the host long before.
+            let these = match figures.over.filter(|over| over.abs_diff(time) > PRESENT) {
+                Some(over) => format!("over {}", in_words(over)),
+                None => format!("in these {}", in_words(time)),
             };
             parts.push(match figures.waited.zip(figures.wanted) {
                 Some((share, wanted)) => {
@@ -160,17 +166,17 @@ mod tests {
             disks: [("vda".to_owned(), busy), ("vdb".to_owned(), idle)].into(),
             drops: [("eth0".to_owned(), (100, 3))].into(),
         };
-        let told = |resource| seen(resource, &view, Some(1.0)).join("; ");
+        let seen_of = |resource| seen(resource, &view, Some(1.0)).join("; ");
         assert_eq!(
-            told("cpu"),
+            seen_of("cpu"),
             "31% stolen; 80% busy; 2.1 tasks wanted 2 CPUs; tasks waited 40% of the time"
         );
-        assert_eq!(told("memory"), "1 GiB of 2 GiB available; does not swap");
+        assert_eq!(seen_of("memory"), "1 GiB of 2 GiB available; does not swap");
         assert_eq!(
-            told("io"),
+            seen_of("io"),
             "vda 1.2 ms each, 35.0 a second; vdb was not used; tasks waited 0% of the time"
         );
-        assert_eq!(told("net"), "eth0 dropped 3 of 100 packets");
+        assert_eq!(seen_of("net"), "eth0 dropped 3 of 100 packets");
     }
 
     #[test]
@@ -191,6 +197,8 @@ mod tests {
     #[test]
     fn a_host_measures_what_its_verdict_does_not_say() {
         let figures = Figures {
+            over: Some(Duration::from_millis(60_300)),
+            contention: None,
             got: Some(0.2),
             ran: Some(0.2),
             quota: Some(0.25),
@@ -201,15 +209,19 @@ mod tests {
             taken: Some(1_610_612_736.0),
             latencies: [("vda".to_owned(), Duration::from_millis(2))].into(),
         };
-        let told = |resource| measured(resource, &figures, Duration::from_secs(60)).join("; ");
+        let measured_of =
+            |resource| measured(resource, &figures, Duration::from_secs(60)).join("; ");
         assert_eq!(
-            told("cpu"),
+            measured_of("cpu"),
             "in these 60 s, vCPUs wanted to run for 30.2 s and waited 34% of that; \
              a limit held them back for 1.5 s; they may use at most 0.25 CPUs"
         );
         assert_eq!(
-            (told("memory"), told("io")),
+            (measured_of("memory"), measured_of("io")),
             ("1.5 GiB taken by the balloon".into(), "vda 2 ms each".into())
         );
+        let longer = Figures { over: Some(Duration::from_secs(85)), ..figures };
+        let told = measured("cpu", &longer, Duration::from_secs(60)).join("; ");
+        assert!(told.starts_with("over 85 s, vCPUs wanted to run for 30.2 s and "), "{told}");
     }
 }

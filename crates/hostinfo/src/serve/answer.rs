@@ -13,6 +13,7 @@ use hostinfo_wire::{Code, Refusal, Reply, Request, VERSION, Value};
 use serde_json::Value as Json;
 
 use crate::listed::Listed;
+use crate::not_yet::NotYet;
 use crate::serve::snapshot::{Picked, Snapshot, number};
 
 /// Fills `reply` if that needs nothing from the host; returns whether it did.
@@ -61,22 +62,18 @@ pub(crate) fn from_snapshot(
     }
 }
 
-/// Fills `reply` if there are no values from the host: each name may be asked for again in `wait`.
-pub(crate) fn nothing_yet(request: Request<'_>, wait: Duration, reply: &mut Reply) {
+/// Fills `reply` if there are no values from the host: each name is refused, for that reason.
+pub(crate) fn nothing_yet(request: Request<'_>, why: NotYet, reply: &mut Reply) {
+    let refusal = Refusal::Unavailable(why.to_string().into());
     let names = match request {
         Request::Get(names) | Request::Json(names) | Request::Metrics(names) => names,
-        _ => return reply.refuse("list", &again(wait)),
+        _ => return reply.refuse("list", &refusal),
     };
     // A single line, as for `json` with nothing but refusals.
     let is_one_line = matches!(request, Request::Json(_));
     for name in names.iter().take(if is_one_line { 1 } else { usize::MAX }) {
-        reply.refuse(name, &again(wait));
+        reply.refuse(name, &refusal);
     }
-}
-
-fn again(wait: Duration) -> Refusal {
-    let seconds = wait.as_millis().div_ceil(1000).max(1);
-    Refusal::Unavailable(format!("ask again in {seconds} s").into())
 }
 
 /// What this guest may ask for, as listed by the host.

@@ -115,7 +115,9 @@ impl Broker {
                 self.snapshot = Some(snapshot);
                 self.log(format!("the host answers on {way}"));
             }
-            Err(Failure::TooSoon(wait)) => self.schedule.too_soon(wait, now),
+            Err(Failure::TooSoon(wait) | Failure::FirstAnswer(wait)) => {
+                self.schedule.too_soon(wait, now);
+            }
             Err(failure) => {
                 self.schedule.failed(now);
                 self.snapshot = None;
@@ -140,7 +142,7 @@ impl Broker {
 
     fn turns(&mut self, now: Duration) {
         let fresh = self.snapshot.as_ref().filter(|_| self.schedule.is_fresh(now));
-        let source = Source { fresh, wait: self.schedule.wait(now) };
+        let source = Source { fresh, not_yet: self.schedule.not_yet(now) };
         let reply = &mut self.reply;
         self.clients.retain_mut(|client| client.turn(source, reply, now).is_ok());
         self.scrapers.retain_mut(|scraper| scraper.turn(source, reply, now).is_ok());

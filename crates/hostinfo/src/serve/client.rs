@@ -5,6 +5,7 @@ use std::time::Duration;
 use hostinfo_wire::limits::NONSENSE_MAX;
 use hostinfo_wire::{Code, Frame, Framer, Malformed, Reply, Request};
 
+use crate::not_yet::NotYet;
 use crate::serve::answer::{at_once, from_snapshot, nothing_yet};
 use crate::serve::connection::{Connection, Over};
 use crate::serve::limits::HOLD;
@@ -29,8 +30,20 @@ pub(crate) struct Client {
 pub(crate) struct Source<'a> {
     /// The host's values, if they are fresh enough to send.
     pub(crate) fresh: Option<&'a Snapshot>,
-    /// When it is worth asking again, if there are none.
-    pub(crate) wait: Duration,
+    /// Why there are none, if there are none.
+    pub(crate) not_yet: NotYet,
+}
+
+impl Source<'_> {
+    /// Whether a query that has waited since then gets no values any more: its time is over, or will be before the
+    /// host may be asked.
+    pub(crate) fn is_over(&self, since: Duration, now: Duration) -> bool {
+        let until = since + HOLD;
+        match self.not_yet {
+            NotYet::TooSoon(wait) => now.saturating_add(wait) > until,
+            NotYet::Silent => now >= until,
+        }
+    }
 }
 
 impl Client {
@@ -91,12 +104,11 @@ impl Client {
         now: Duration,
     ) -> Result<(), Over> {
         self.connection.flush(now)?;
-        if let Some((line, since)) = self.waiting.take() {
-            let is_over = now >= since + HOLD;
-            if !self.answer(&line, source, is_over, reply, now)? {
-                self.waiting = Some((line, since));
-                return Ok(());
-            }
+        if let Some((line, since)) = self.waiting.take()
+            && !self.answer(&line, since, source, reply, now)?
+        {
+            self.waiting = Some((line, since));
+            return Ok(());
         }
         let held = std::mem::take(&mut self.held);
         let mut input = held.as_slice();
@@ -114,7 +126,7 @@ impl Client {
             self.connection.count_line(now);
             match line {
                 Ok(line) => {
-                    if !self.answer(&line, source, false, reply, now)? {
+                    if !self.answer(&line, now, source, reply, now)? {
                         self.waiting = Some((line, now));
                         break;
                     }
@@ -130,12 +142,12 @@ impl Client {
         Ok(())
     }
 
-    /// Whether the line got its answer; otherwise it waits, unless its time `is_over`.
+    /// Whether the line, which has waited since then, got its answer; otherwise it waits.
     fn answer(
         &mut self,
         line: &[u8],
+        since: Duration,
         source: Source<'_>,
-        is_over: bool,
         reply: &mut Reply,
         now: Duration,
     ) -> Result<bool, Over> {
@@ -145,7 +157,7 @@ impl Client {
             Ok(request) if at_once(request, reply) => {}
             Ok(request) => match source.fresh {
                 Some(snapshot) => from_snapshot(request, snapshot, now, reply),
-                None if is_over => nothing_yet(request, source.wait, reply),
+                None if source.is_over(since, now) => nothing_yet(request, source.not_yet, reply),
                 None => return Ok(false),
             },
         }
@@ -180,6 +192,7 @@ mod tests {
         end: UnixStream,
         client: Client,
         now: Duration,
+        not_yet: NotYet,
     }
 
     impl Scene {
@@ -187,7 +200,8 @@ mod tests {
             let (end, stream) = UnixStream::pair().unwrap();
             stream.set_nonblocking(true).unwrap();
             end.set_nonblocking(true).unwrap();
-            Self { end, client: Client::new(Connection::new(stream), NOW), now: NOW }
+            let client = Client::new(Connection::new(stream), NOW);
+            Self { end, client, now: NOW, not_yet: NotYet::Silent }
         }
 
         /// The answers to the lines, from those values.
@@ -197,7 +211,7 @@ mod tests {
         }
 
         fn turn(&mut self, fresh: Option<&Snapshot>) -> String {
-            let source = Source { fresh, wait: Duration::from_secs(3) };
+            let source = Source { fresh, not_yet: self.not_yet };
             self.client.read(self.now).unwrap();
             self.client.turn(source, &mut Reply::new(), self.now).unwrap();
             let mut answer = vec![0; 65_536];
@@ -229,11 +243,23 @@ mod tests {
     }
 
     #[test]
-    fn a_query_that_has_waited_long_enough_is_told_when_to_ask_again() {
+    fn a_query_that_has_waited_long_enough_is_told_why() {
         let mut scene = Scene::new();
-        scene.say("x y\n", None);
+        assert_eq!(scene.say("x y\n", None), "");
         scene.now += HOLD;
-        assert_eq!(scene.turn(None), "503-x: ask again in 3 s\n503 y: ask again in 3 s\n");
+        let told = "503-x: the host has not answered\n503 y: the host has not answered\n";
+        assert_eq!(scene.turn(None), told);
+    }
+
+    #[test]
+    fn a_query_waits_for_a_host_that_may_be_asked_soon_and_learns_at_once_that_it_may_not() {
+        let mut scene = Scene::new();
+        scene.not_yet = NotYet::TooSoon(HOLD);
+        assert_eq!(scene.say("x\n", None), "");
+        assert_eq!(scene.turn(Some(&snapshot())), "200 x=1\n");
+        scene.not_yet = NotYet::TooSoon(Duration::from_secs(34));
+        let told = "503 x: too soon to ask the host: first answer in 34 s\n";
+        assert_eq!(scene.say("x\n", None), told);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hostinfo_wire::limits::INTERVAL_DEFAULT;
 
+use crate::not_yet::NotYet;
 use crate::serve::limits::{FRESH_LEAST, RETRY};
 
 /// Times are those of [`clock`](super::clock).
@@ -49,9 +50,12 @@ impl Schedule {
         self.too_soon.max(self.retry)
     }
 
-    /// How long a client has to wait until asking again is worthwhile, at least a second.
-    pub(crate) fn wait(&self, now: Duration) -> Duration {
-        self.next().saturating_sub(now).max(RETRY)
+    /// Why there are no values, if there are none.
+    pub(crate) fn not_yet(&self, now: Duration) -> NotYet {
+        match self.too_soon.saturating_sub(now) {
+            Duration::ZERO => NotYet::Silent,
+            wait => NotYet::TooSoon(wait),
+        }
     }
 
     /// Notes that the host is being asked.
@@ -120,7 +124,8 @@ mod tests {
         schedule.too_soon(3 * SECOND, NOW);
         assert!(!schedule.is_fresh(NOW) && !schedule.can_ask(NOW + 2 * SECOND));
         assert!(schedule.can_ask(NOW + 3 * SECOND));
-        assert_eq!(schedule.wait(NOW), 3 * SECOND);
+        assert_eq!(schedule.not_yet(NOW), NotYet::TooSoon(3 * SECOND));
+        assert_eq!(schedule.not_yet(NOW + 3 * SECOND), NotYet::Silent);
         schedule.answered(NOW, Some(SECOND));
         schedule.too_soon(10 * SECOND, NOW + SECOND);
         assert!(schedule.is_fresh(NOW + 10 * SECOND) && !schedule.is_fresh(NOW + 11 * SECOND));
@@ -134,6 +139,6 @@ mod tests {
         schedule.failed(NOW + SECOND);
         assert!(!schedule.is_fresh(NOW + SECOND) && !schedule.can_ask(NOW + SECOND));
         assert!(schedule.can_ask(NOW + SECOND + RETRY));
-        assert_eq!(schedule.wait(NOW + SECOND), RETRY);
+        assert_eq!(schedule.not_yet(NOW + SECOND), NotYet::Silent);
     }
 }

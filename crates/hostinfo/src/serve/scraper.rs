@@ -87,8 +87,8 @@ impl Scraper {
         if let State::Waiting(wanted, since) = self.state {
             match source.fresh {
                 Some(snapshot) => self.send(&metrics(wanted, snapshot, reply, now), now)?,
-                None if now >= since + HOLD => {
-                    self.send(&http::unavailable(wanted, "the host has not answered"), now)?;
+                None if source.is_over(since, now) => {
+                    self.send(&http::unavailable(wanted, &source.not_yet.to_string()), now)?;
                 }
                 None => {}
             }
@@ -123,6 +123,7 @@ fn metrics(wanted: Wanted, snapshot: &Snapshot, reply: &mut Reply, now: Duration
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::not_yet::NotYet;
     use crate::reply::Line;
     use hostinfo_wire::Code;
     use std::io::{Read as _, Write as _};
@@ -140,7 +141,7 @@ mod tests {
         let (mut end, stream) = UnixStream::pair().unwrap();
         stream.set_nonblocking(true).unwrap();
         let mut scraper = Scraper::new(Connection::new(stream), NOW);
-        let source = Source { fresh, wait: Duration::ZERO };
+        let source = Source { fresh, not_yet: NotYet::Silent };
         for piece in pieces {
             end.write_all(piece.as_bytes()).unwrap();
             scraper.read(NOW).unwrap();

@@ -13,6 +13,9 @@ use crate::listed::Listed;
 use crate::reply::Line;
 use crate::verdict::{State, Verdict};
 
+/// How old the values are.
+const AGE: &str = "sample.age";
+
 /// The host's values. All times come from [`clock`](super::clock).
 #[derive(Debug)]
 pub(crate) struct Snapshot {
@@ -52,7 +55,7 @@ impl Snapshot {
     pub(crate) fn new(asked: Duration, values: &[Line], listed: Rc<Vec<Line>>) -> Self {
         let is_blocked = matches!(values, [line] if line.text == BLOCKED);
         let rows = Listed::all(&listed);
-        let named: Vec<NamedValue> = values
+        let mut named: Vec<NamedValue> = values
             .iter()
             .filter(|line| line.code == Code::Done)
             .filter_map(|line| line.text.split_once('='))
@@ -62,6 +65,11 @@ impl Snapshot {
                 is_text: is_text(name, value, &rows),
             })
             .collect();
+        // How long it has kept them is its own to say, also where the host may not say more.
+        if !is_blocked && named.iter().all(|value| value.name != AGE) {
+            let age = NamedValue { name: AGE.to_owned(), value: "0".to_owned(), is_text: false };
+            named.insert(0, age);
+        }
         let reasons = values.iter().filter(|line| line.code == Code::Unavailable);
         let reasons = reasons.filter_map(|line| line.text.split_once(": "));
         let reasons = reasons.map(|(name, why)| (name.to_owned(), why.to_owned())).collect();
@@ -73,7 +81,8 @@ impl Snapshot {
     pub(crate) fn is_all_listed(&self) -> bool {
         let rows = self.rows();
         let is_listed = |value: &NamedValue| {
-            rows.iter().any(|row| row.name == value.name)
+            value.name == AGE
+                || rows.iter().any(|row| row.name == value.name)
                 || rows.iter().any(|row| row.describes(&value.name))
         };
         self.values.iter().all(is_listed)
@@ -100,7 +109,7 @@ impl Snapshot {
         let named = self.values.get(place)?;
         let age = now.saturating_sub(self.asked);
         let value = match named.name.as_str() {
-            "sample.age" => older(&named.value, age),
+            AGE => older(&named.value, age),
             name if name.starts_with("verdict.") => nearer(&named.value, age),
             _ => None,
         };
@@ -308,6 +317,16 @@ mod tests {
         assert_eq!(value("verdict.cpu", 90_000), "unknown: ask again in 1 s");
         assert_eq!(value("loadavg.1", 90_000), "0.42");
         assert_eq!(snapshot.interval(), Some(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn where_the_host_does_not_say_how_old_values_are_the_broker_says_how_long_it_has_kept_them() {
+        let listed = lines(&["loadavg.1 gauge - load"]);
+        let snapshot = Snapshot::new(NOW, &lines(&["loadavg.1=0.42"]), listed.into());
+        let [Picked::Value(place)] = *snapshot.pick(["sample.age"].into_iter()) else { panic!() };
+        let (_, value) = snapshot.value(place, NOW + Duration::from_secs(25)).unwrap();
+        assert_eq!(value, "25");
+        assert!(snapshot.is_all_listed());
     }
 
     #[test]

@@ -126,5 +126,5 @@ fn ask_host(host: &mut Host<'_>, with_list: bool) -> Result<HostReply, Failure> 
 }
 
 fn is_too_soon(failure: &Failure) -> bool {
-    matches!(failure, Failure::TooSoon(_))
+    matches!(failure, Failure::TooSoon(_) | Failure::FirstAnswer(_))
 }

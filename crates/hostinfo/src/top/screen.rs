@@ -14,6 +14,7 @@ use crate::top::spark::{Glyphs, spark};
 use crate::top::state::State;
 use crate::units;
 use crate::verdict::{self, RESOURCES};
+use crate::views::told::ago;
 use crate::wrap::wrapped;
 
 /// The smallest usable terminal: the verdicts, and a few figures.
@@ -59,15 +60,14 @@ fn head(state: &State, width: usize, glyphs: Glyphs) -> Line<'static> {
 }
 
 fn verdicts(state: &State, width: usize, glyphs: Glyphs) -> Vec<Line<'static>> {
-    let ago = age(state).filter(|_| state.is_silent());
-    let ago = ago.map(|age| format!("{} ago: ", units::duration(age)));
+    let ago = state.age.filter(|_| state.is_silent()).map(ago);
     let line = |(number, resource): (usize, &&str)| {
         let verdict = state.verdicts.get(number).copied().flatten();
         let absent = absent(resource, verdict, &state.lacking);
         let word = match verdict {
             _ if absent.is_some() => "-",
             Some(state) => state.word(),
-            None if state.heard.is_none() => "...",
+            None if state.age.is_none() => "...",
             None => "no verdict",
         };
         let style = match verdict {
@@ -82,7 +82,7 @@ fn verdicts(state: &State, width: usize, glyphs: Glyphs) -> Vec<Line<'static>> {
         let reason = reason.unwrap_or_default();
         let reason = match (absent, &ago) {
             (Some(absent), _) => absent.to_owned(),
-            (None, Some(ago)) => format!("{ago}{reason}"),
+            (None, Some(ago)) => format!("{ago}: {reason}"),
             (None, None) => reason.to_owned(),
         };
         /// The longest word, and a blank.
@@ -119,12 +119,6 @@ fn heading(state: &State, width: usize, glyphs: Glyphs) -> Vec<Line<'static>> {
     texts.into_iter().map(line).collect()
 }
 
-/// How old the host's newest answer is.
-fn age(state: &State) -> Option<Duration> {
-    let age = state.newest()?.time - state.heard?;
-    Some(Duration::from_secs(u64::try_from(age).ok()?))
-}
-
 /// Why the host's figures are old or missing.
 fn notice(state: &State) -> Option<String> {
     /// As a rule, a host answers sooner.
@@ -138,7 +132,7 @@ fn notice(state: &State) -> Option<String> {
         let wait = state.wait.map(units::left);
         wait.map_or_else(String::new, |wait| format!("{before} in {wait}"))
     };
-    match (waited, state.heard) {
+    match (waited, state.age) {
         (Some(waited), None) => {
             Some(format!("the host was asked {waited} ago: waiting for its answer"))
         }
@@ -148,13 +142,14 @@ fn notice(state: &State) -> Option<String> {
         (None, None) => {
             Some(format!("too soon to ask the host{}", in_time(": its first figures come")))
         }
-        (waited, Some(_)) => {
-            let age = age(state).filter(|age| *age > 2 * state.every)?;
+        (waited, Some(age)) => {
+            let old = Duration::from_secs(age.as_secs());
+            let old = Some(units::duration(old)).filter(|_| age > 2 * state.every)?;
             let why = match waited {
                 Some(waited) => format!(": it was asked {waited} ago, and has not answered"),
                 None => in_time(", the next come"),
             };
-            Some(format!("the host's figures are {} old{why}", units::duration(age)))
+            Some(format!("the host's figures are {old} old{why}"))
         }
     }
 }
@@ -241,6 +236,7 @@ mod tests {
             let incident = format!("cpu contended from {number} to now");
             state.add(Entry::Incident { time: 0, incident });
         }
+        state.age = Some(Duration::ZERO);
         state
     }
 
@@ -283,6 +279,7 @@ mod tests {
         let mut state = state("x", "y");
         let told = |state: &State| shown(state, 120, 24, Glyphs::Ascii)[5].clone();
         state.add(Entry::Sample(Sample::at(1_795_852_995, Heard::TooSoon)));
+        state.age = Some(Duration::from_millis(46_900));
         state.wait = Some(Duration::from_millis(13_200));
         assert_eq!(told(&state), "the host's figures are 46 s old, the next come in 14 s");
         state.wait = None;
@@ -302,6 +299,7 @@ mod tests {
     #[test]
     fn verdicts_from_before_the_host_fell_silent_are_marked_and_the_reason_is_there_as_a_whole() {
         let mut state = state("your vCPUs waited", "y");
+        state.age = Some(Duration::from_secs(48));
         let why = "no host answers: /dev/ttyS1: no such device; leave out --device to find it";
         state.add(Entry::Silence { time: 0, why: why.to_owned() });
         state.add(Entry::Sample(Sample::at(1_795_852_997, Heard::Silence)));

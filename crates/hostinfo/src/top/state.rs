@@ -19,8 +19,8 @@ pub(super) struct State {
     pub(super) host: String,
     /// The newest verdict on each resource; `None` if there is none.
     pub(super) verdicts: [Option<verdict::State>; RESOURCES.len()],
-    /// When it arrived, in seconds since 1970. `None` before the first answer.
-    pub(super) heard: Option<i64>,
+    /// How old the host's newest answer is. `None` before the first.
+    pub(super) age: Option<Duration>,
     /// How long the host may not be asked yet, as it said with the newest sample.
     pub(super) wait: Option<Duration>,
     /// How long its answer has been waited for.
@@ -42,7 +42,7 @@ impl State {
             samples: VecDeque::new(),
             host: String::new(),
             verdicts: [None; RESOURCES.len()],
-            heard: None,
+            age: None,
             wait: None,
             waited: None,
             lacking: Vec::new(),
@@ -74,7 +74,6 @@ impl State {
             Entry::Sample(sample) => {
                 if let Heard::Verdicts(verdicts) = sample.heard {
                     self.verdicts = verdicts;
-                    self.heard = Some(sample.time);
                 }
                 self.samples.push_back(sample);
                 if self.samples.len() > SAMPLES_MAX {
@@ -84,12 +83,11 @@ impl State {
             // Whoever looks at it knows.
             Entry::Guest { .. } => {}
             Entry::Host { host, .. } => self.host = host,
-            Entry::Verdict { time, resource, state, reason } => {
+            Entry::Verdict { resource, state, reason, .. } => {
                 // The first answer comes before the first sample.
                 let number = RESOURCES.iter().position(|known| *known == resource);
                 if let Some(place) = number.and_then(|number| self.verdicts.get_mut(number)) {
                     *place = state;
-                    self.heard = Some(time);
                 }
                 self.reasons.insert(resource, reason);
             }
@@ -115,7 +113,7 @@ mod tests {
         let ok = Some(verdict::State::Ok);
         state.add(Entry::Sample(Sample::at(5, Heard::Verdicts([ok, None, None, None]))));
         state.add(Entry::Sample(Sample::at(7, Heard::TooSoon)));
-        assert_eq!((state.verdicts[0], state.heard, state.is_silent()), (ok, Some(5), false));
+        assert_eq!((state.verdicts[0], state.is_silent()), (ok, false));
         assert_eq!(state.newest_of_host().map(|sample| sample.time), Some(5));
         state.add(Entry::Sample(Sample::at(9, Heard::Silence)));
         assert!(state.is_silent());

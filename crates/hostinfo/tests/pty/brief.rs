@@ -22,12 +22,14 @@ const FIRST: &str = "200-verdict.cpu=unknown: ask again in 2 s\n\
                      200-verdict.memory=unknown: ask again in 2 s\n\
                      404-host.state: no such statistic\n403-host.name: not permitted\n\
                      503-notice: there are none\n200-hypervisor=kvm\n403-session.start: not permitted\n\
+                     200-sample.age=0.1\n\
                      200-interval=1\n200 host.id=0123456789abcdef\n";
 
 const THEN: &str = "200-verdict.cpu=contended: your vCPUs waited 34% of the last 2 s\n\
                     200-verdict.memory=ok: nothing waited for memory\n\
                     404-host.state: no such statistic\n403-host.name: not permitted\n\
                     503-notice: there are none\n200-hypervisor=kvm\n403-session.start: not permitted\n\
+                    200-sample.age=0.1\n\
                      200-interval=1\n200 host.id=0123456789abcdef\n";
 
 #[test]
@@ -53,7 +55,7 @@ fn the_page_says_when_to_ask_again_if_the_verdict_takes_longer() {
     let host = FakeHost::new(|_| {
         "200-verdict.cpu=unknown: ask again in 600 s\n404-host.state: no such statistic\n\
          403-host.name: not permitted\n503-notice: there are none\n200-hypervisor=kvm\n\
-         403-session.start: not permitted\n\
+         403-session.start: not permitted\n200-sample.age=0.1\n\
                      200-interval=1\n200 host.id=0123456789abcdef\n"
     });
     let (status, text, errors) = run(&host, "");
@@ -105,7 +107,7 @@ fn again_and_again_each_page_has_its_time_and_a_long_interval_is_said_once() {
     let host = FakeHost::new(|_| {
         "200-verdict.cpu=ok: x\n404-host.state: no such statistic\n403-host.name: not permitted\n\
          503-notice: there are none\n200-hypervisor=kvm\n403-session.start: not permitted\n\
-         200-interval=5\n200 host.id=0123456789abcdef\n"
+         200-sample.age=0.1\n200-interval=5\n200 host.id=0123456789abcdef\n"
     });
     let mut child = tool("--every 1s")
         .env("HOSTINFO_DEVICE", &host.path)

@@ -3,11 +3,13 @@
 // A test should fail on anything unexpected.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+mod ages;
 mod answers;
 mod brief;
 mod complete;
 mod diagnose;
 mod host;
+mod json;
 mod metrics;
 mod others;
 mod output;

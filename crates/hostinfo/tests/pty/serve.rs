@@ -17,16 +17,16 @@ use crate::host::FakeHost;
 use crate::{said, tool};
 
 /// A broker that runs as long as this lives.
-struct Broker {
-    process: Child,
-    socket: PathBuf,
+pub(crate) struct Broker {
+    pub(crate) process: Child,
+    pub(crate) socket: PathBuf,
     http: SocketAddr,
     _folder: tempfile::TempDir,
 }
 
 impl Broker {
     /// Starts a broker for that host.
-    fn start(device: &Path) -> Self {
+    pub(crate) fn start(device: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("s");
         let http = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -46,19 +46,19 @@ impl Broker {
     }
 
     /// The result of `hostinfo ARGUMENTS` with it.
-    fn run(&self, arguments: &str) -> (i32, String, String) {
+    pub(crate) fn run(&self, arguments: &str) -> (i32, String, String) {
         said(tool(arguments).env("HOSTINFO_DEVICE", &self.socket).output().unwrap())
     }
 
     /// Its answer to a line, up to the end of the reply.
-    fn ask(&self, line: &str) -> String {
+    pub(crate) fn ask(&self, line: &str) -> String {
         let mut stream = UnixStream::connect(&self.socket).unwrap();
         stream.write_all(format!("{line}\n").as_bytes()).unwrap();
         reply(&mut BufReader::new(stream))
     }
 
     /// The answer to a scraper.
-    fn scrape(&self, request: &str) -> String {
+    pub(crate) fn scrape(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(self.http).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
@@ -105,25 +105,7 @@ fn host_of_a_minute() -> (FakeHost, Arc<AtomicUsize>) {
     (host, asked)
 }
 
-const GET: &str = "GET /metrics HTTP/1.1\r\nHost: localhost:4679\r\n\r\n";
-
-#[test]
-fn a_person_a_script_and_prometheus_all_get_answers_though_the_guest_may_ask_once_a_minute() {
-    let (host, asked) = host_of_a_minute();
-    let broker = Broker::start(&host.path);
-    for _ in 0..5 {
-        let answer = (0, "loadavg.1=0.42\n".to_owned(), String::new());
-        assert_eq!(broker.run("get loadavg.1"), answer);
-        assert_eq!(broker.run("--json loadavg.1").1, "{\"loadavg.1\":0.42}\n");
-        assert_eq!(broker.ask("loadavg"), "200 loadavg.1=0.42\n");
-        let scraped = broker.scrape(GET);
-        assert!(scraped.starts_with("HTTP/1.1 200 OK\r\n"), "{scraped}");
-        assert!(scraped.contains("\nhostinfo_loadavg_1 0.42\n"), "{scraped}");
-    }
-    let (status, text, _) = broker.run("");
-    assert!(status == 0 && text.starts_with("cpu       ok: your vCPUs ran\n"), "{text}");
-    assert_eq!(asked.load(Ordering::Relaxed), 1);
-}
+pub(crate) const GET: &str = "GET /metrics HTTP/1.1\r\nHost: localhost:4679\r\n\r\n";
 
 #[test]
 fn the_brokers_values_grow_old() {
@@ -156,17 +138,83 @@ fn a_name_without_a_value_is_refused_by_the_hosts_list_of_names() {
 }
 
 #[test]
-fn while_the_host_is_silent_a_query_is_held_and_then_told_when_to_ask_again() {
+fn while_the_host_is_silent_a_query_is_held_and_then_told_so() {
     let host = FakeHost::raw(b"", |_| "");
     let broker = Broker::start(&host.path);
     let start = Instant::now();
     let told = broker.ask("get loadavg.1 x");
     assert!(start.elapsed() >= Duration::from_secs(4));
-    assert!(told.starts_with("503-loadavg.1: ask again in "), "{told}");
-    let told = broker.run("get loadavg.1");
-    assert_eq!(told.0, 3, "the tool waits that long: {told:?}");
+    assert_eq!(
+        told,
+        "503-loadavg.1: the host has not answered\n503 x: the host has not answered\n"
+    );
+    let (status, _, errors) = broker.run("get loadavg.1");
+    assert_eq!(status, 5, "the tool waits that long: {errors}");
+    let told = format!(
+        "hostinfo: no host answers: unix:{}: the host has not answered\nWhat hostinfo serve writes ",
+        broker.socket.display()
+    );
+    assert!(errors.starts_with(&told), "{errors}");
     assert!(broker.scrape(GET).starts_with("HTTP/1.1 503 "));
     assert_eq!(broker.ask("ping x"), "200 pong x\n", "what needs no host is answered at once");
+}
+
+#[test]
+fn where_the_broker_may_not_ask_either_each_is_told_when_and_who_waits_gets_the_answer() {
+    let host = FakeHost::new(|_| "429 retry after 49.200 s\n");
+    let broker = Broker::start(&host.path);
+    let start = Instant::now();
+    // It has only just been told so itself.
+    assert!((0..9).any(|_| broker.ask("get x").contains("too soon")));
+    let why = "too soon to ask the host: first answer in ";
+    for arguments in ["get loadavg.1", "--json loadavg.1", "list", "", "--format prometheus"] {
+        let (status, text, errors) = broker.run(arguments);
+        assert_eq!((status, text.as_str()), (4, ""), "{arguments}: {errors}");
+        assert!(errors.starts_with(&format!("hostinfo: {why}")), "{arguments}: {errors}");
+        assert!(errors.ends_with(" s; ask again then, or with --wait\n"), "{arguments}: {errors}");
+    }
+    assert!(broker.scrape(GET).contains(why));
+    assert!(start.elapsed() < Duration::from_secs(40), "nobody is held in vain");
+
+    let from = Instant::now() + Duration::from_secs(7);
+    let host = FakeHost::new(move |line| match line {
+        _ if Instant::now() < from => "429 retry after 7.000 s\n",
+        "list" => LIST,
+        _ => "200-loadavg.1=0.42\n200 verdict.cpu=ok: x\n",
+    });
+    let broker = Broker::start(&host.path);
+    let answer = (0, "loadavg.1=0.42\n".to_owned(), String::new());
+    assert_eq!(broker.run("get loadavg.1 --wait"), answer);
+}
+
+#[test]
+fn a_broker_says_where_it_listens_and_is_named_to_who_goes_past_it() {
+    let (host, _) = host_of_a_minute();
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("s");
+    let mut process = tool("serve --listen 127.0.0.1:0 --socket")
+        .arg(&socket)
+        .env("HOSTINFO_DEVICE", &host.path)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let told = format!("hostinfo: listening at {}, for this guest's programs", socket.display());
+    assert_eq!(lines.next(), Some(told));
+    let http = lines.next().unwrap();
+    assert!(http.starts_with("hostinfo: listening at http://127.0.0.1:"), "{http}");
+    assert!(http.ends_with("/metrics, for Prometheus"), "{http}");
+    let told = format!("hostinfo: the host answers on {}", host.path.display());
+    assert_eq!(lines.next(), Some(told));
+    let (status, _, errors) = said(tool("ping --device").arg(&host.path).output().unwrap());
+    let broker = process.id();
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let told = format!(
+        "hostinfo: {}: held by the broker, hostinfo serve (PID {broker}): leave out --device (and HOSTINFO_DEVICE)",
+        host.path.display()
+    );
+    assert!(status == 1 && errors.starts_with(&told), "{errors}");
 }
 
 /// A host that goes away when it is asked for everything a second time on one connection, as when

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ const ANSWER: &str = "200-session=a\n200-host.id=df1a367eaff5239f\n200-hyperviso
                       200 verdict.memory=ok: nothing waited for memory\n";
 
 /// `hostinfo top` on a terminal.
-struct Top {
+pub(crate) struct Top {
     child: Child,
     screen: File,
     tty: OwnedFd,
@@ -32,22 +33,22 @@ struct Top {
 
 impl Top {
     fn start(host: &FakeHost, columns: u16, lines: u16) -> Self {
-        Self::run("top --every 1s", host, columns, lines)
+        Self::run("top --every 1s", &host.path, columns, lines)
     }
 
-    fn run(arguments: &str, host: &FakeHost, columns: u16, lines: u16) -> Self {
+    pub(crate) fn run(arguments: &str, device: &Path, columns: u16, lines: u16) -> Self {
         let (screen, tty, _) = pty();
         let size = Winsize { ws_col: columns, ws_row: lines, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&tty, size).unwrap();
         let end = || Stdio::from(tty.try_clone().unwrap());
         let mut command = tool(arguments);
-        command.env("HOSTINFO_DEVICE", &host.path).env("TERM", "vt220").env_remove("NO_COLOR");
+        command.env("HOSTINFO_DEVICE", device).env("TERM", "vt220").env_remove("NO_COLOR");
         let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
         Self { child, screen, tty, shown: String::new() }
     }
 
     /// Reads output until the text is on the screen.
-    fn wait_for(&mut self, text: &str) {
+    pub(crate) fn wait_for(&mut self, text: &str) {
         let begin = Instant::now();
         while !screen(&self.shown).contains(text) {
             assert!(begin.elapsed() < DEADLINE, "{text:?} is not in {}", screen(&self.shown));
@@ -62,6 +63,12 @@ impl Top {
             let length = self.screen.read(&mut bytes).unwrap_or(0);
             self.shown.push_str(&String::from_utf8_lossy(&bytes[..length]));
         }
+    }
+
+    /// Ends it as a person does.
+    pub(crate) fn quit(mut self) {
+        self.screen.write_all(b"q").unwrap();
+        assert!(self.end().0.success());
     }
 
     /// Its exit status, and whether the terminal was restored.
@@ -193,7 +200,7 @@ fn a_host_that_does_not_answer_is_said_and_the_guests_own_figures_are_shown() {
 fn a_host_that_answers_only_pings_is_waited_for_while_the_guest_is_watched_and_keys_work() {
     let host = FakeHost::new(|_| "");
     let mut clocks = Vec::new();
-    let mut top = Top::run("top --every 1s --timeout 60", &host, 120, 24);
+    let mut top = Top::run("top --every 1s --timeout 60", &host.path, 120, 24);
     for waited in ["3 s", "5 s"] {
         top.wait_for(&format!("the host was asked {waited} ago: waiting for its answer"));
         let clock = screen(&top.shown).lines().next().unwrap_or_default().to_owned();

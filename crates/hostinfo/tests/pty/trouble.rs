@@ -156,7 +156,7 @@ fn a_silent_host_is_status_5_and_the_administrator_learns_what_to_do() {
         errors.contains(&format!("\n{path} is there, but no host answers on it. ")),
         "{errors}"
     );
-    assert!(errors.contains(" send this to whoever runs your host:\n"));
+    assert!(errors.contains(" Send this to whoever runs your host:\n"));
     assert!(
         errors.find("  hostinfoctl doctor\n") < errors.find("<serial type='unix'>"),
         "{errors}"
@@ -224,7 +224,8 @@ fn an_older_host_and_a_newer_one_are_understood_as_far_as_they_can_be() {
     let host = FakeHost::new(|_| {
         "200-notice.1=eclipse at 2026-11-29T10:00Z: stay inside\n200-verdict.cpu=entangled: spooky\n\
          200-verdict.memory=ok: none waited\n200-hypervisor=kvm\n200-host.id=0123456789abcdef\n\
-         200-host.name=a\n200-host.state=singing\n200-session.start=1\n200 interval=1\n"
+         200-host.name=a\n200-host.state=singing\n200-session.start=1\n200-sample.age=0.1\n\
+         200 interval=1\n"
     });
     let (status, text, errors) = run(&host, "");
     assert_eq!((status, errors.as_str()), (0, ""));

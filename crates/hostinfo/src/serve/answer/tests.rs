@@ -100,17 +100,18 @@ fn a_list_is_as_the_host_gave_it() {
 }
 
 #[test]
-fn without_an_answer_of_the_host_each_name_may_be_asked_for_again() {
+fn without_an_answer_of_the_host_each_name_is_refused_with_the_reason() {
     let told = |line: &str| {
         let mut reply = Reply::new();
         let request = Request::parse(line.as_bytes()).unwrap();
-        nothing_yet(request, Duration::from_millis(4200), &mut reply);
+        nothing_yet(request, NotYet::Silent, &mut reply);
         String::from_utf8(reply.end().to_vec()).unwrap()
     };
-    assert_eq!(told("a b"), "503-a: ask again in 5 s\n503 b: ask again in 5 s\n");
-    assert_eq!(told("json a b"), "503 a: ask again in 5 s\n");
-    assert_eq!(told("metrics"), "503 *: ask again in 5 s\n");
-    assert_eq!(told("list"), "503 list: ask again in 5 s\n");
+    let why = "the host has not answered";
+    assert_eq!(told("a b"), format!("503-a: {why}\n503 b: {why}\n"));
+    assert_eq!(told("json a b"), format!("503 a: {why}\n"));
+    assert_eq!(told("metrics"), format!("503 *: {why}\n"));
+    assert_eq!(told("list"), format!("503 list: {why}\n"));
 }
 
 #[test]

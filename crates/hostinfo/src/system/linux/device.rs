@@ -47,7 +47,7 @@ impl Device {
     /// [`OpenError`].
     pub(super) fn open(path: &Path, timeout: Duration) -> Result<Self, OpenError> {
         let deadline = Instant::now() + timeout;
-        let mut seen = Others::default();
+        let (mut seen, mut has_looked) = (Others::default(), false);
         loop {
             // Opening it would make it look busy to others.
             let tried = match is_locked(path) {
@@ -57,8 +57,13 @@ impl Device {
             match tried {
                 Err(OpenError::Busy(others)) => {
                     seen.add(others);
-                    if Instant::now() >= deadline {
+                    let is_over = Instant::now() >= deadline;
+                    if is_over || !has_looked {
                         seen.add(others_on(path));
+                        has_looked = true;
+                    }
+                    // A broker does not leave the port: waiting for that would be in vain.
+                    if is_over || seen.broker().is_some() {
                         return Err(OpenError::Busy(seen));
                     }
                     std::thread::sleep(BUSY_PAUSE);
