@@ -142,7 +142,7 @@ pub(crate) enum Command {
         #[arg(required = true, value_name = "NAME", value_parser = name)]
         names: Vec<String>,
     },
-    /// Show what this guest may ask for: NAME KIND UNIT DESCRIPTION METRIC, the last as Prometheus knows it, or -
+    /// Show what this guest may ask for: NAME KIND UNIT DESCRIPTION METRIC (its name for Prometheus, or -)
     #[command(after_help = LIST)]
     List {
         /// Statistics or groups [default: all]
