@@ -34,13 +34,13 @@ pub fn become_one<T: Send>(
     })
 }
 
-/// Has four threads of that user connect to a Unix socket again and again, while `ask` is done as often as possible for
-/// that time.
+/// Has four threads of that user connect again and again, each to one of these Unix sockets, while `ask` is done as often as
+/// possible for that time.
 ///
 /// # Errors
-/// Those of `ask`; more connections were accepted than the daemon's bound for one socket.
+/// Those of `ask`; more connections were accepted than the daemon's bound for all these sockets.
 pub fn flood(
-    socket: &Path,
+    sockets: &[&Path],
     (user, group): (u32, u32),
     time: Duration,
     mut ask: impl FnMut() -> Result<()>,
@@ -48,7 +48,7 @@ pub fn flood(
     let is_over = &AtomicBool::new(false);
     std::thread::scope(|scope| {
         let begun = Instant::now();
-        let connect = || {
+        let connect = |socket: &Path| {
             become_one(user, group, || {
                 let mut connected = 0;
                 while !is_over.load(Ordering::Relaxed) {
@@ -57,7 +57,9 @@ pub fn flood(
                 Ok(connected)
             })
         };
-        let threads = [(); 4].map(|()| scope.spawn(connect));
+        let sockets_of_threads = sockets.iter().cycle().take(4);
+        let threads = sockets_of_threads.map(|socket| scope.spawn(move || connect(socket)));
+        let threads: Vec<_> = threads.collect();
         let asked = (|| -> Result<()> {
             while begun.elapsed() < time {
                 ask()?;
@@ -71,7 +73,8 @@ pub fn flood(
             connected += thread.join().map_err(|_| anyhow!("a thread that connects"))??;
         }
         // A thousand a second, a burst, and those that the kernel keeps until they are accepted.
-        let bound = begun.elapsed().as_secs_f64() * 1000.0 + 64.0 + 64.0;
+        let kept = 64.0 * sockets.len() as f64;
+        let bound = begun.elapsed().as_secs_f64() * 1000.0 + 64.0 + kept;
         ensure!(f64::from(connected) < bound, "{connected} are over {bound}");
         Ok(())
     })

@@ -366,7 +366,7 @@ fn a_thousand_clients_a_second_are_let_in_and_neither_root_nor_guests_wait_for_m
     let host = host_with_group()?;
     let _daemon = host.start_daemon()?;
     let mut guest = FakeGuest::join(&host.socket("a"))?;
-    flood(&host.control(), (NOBODY, GROUP), Duration::from_secs(3), || {
+    flood(&[&host.control()], (NOBODY, GROUP), Duration::from_secs(3), || {
         host.client()?.status()?;
         anyhow::ensure!(guest.ask_one("ping")? == "200 pong");
         Ok(())

@@ -103,3 +103,50 @@ fn while_libvirt_does_not_answer_nobody_new_is_believed() -> Result<()> {
         expect_known(&guest)
     })
 }
+
+/// Asks three queries at a time without end until /tmp/stop is there, and keeps what is not this guest's answer.
+const ASK_ON: &str = "for n in 1 2 3; do (until [ -e /tmp/stop ]; do \
+     told=$(hostinfo DEVICE get vm.uuid 2>&1); \
+     if [ \"$told\" = vm.uuid=UUID ]; then echo >>/tmp/answered; else echo \"$told\" >>/tmp/lost; fi; \
+     done; echo >>/tmp/ended) >/dev/null 2>&1 & done";
+
+/// Has a guest ask until [`expect_nothing_lost`].
+fn ask_on(guest: &LabGuest<'_>, device: &str) -> Result<()> {
+    let uuid = guest.virsh("domuuid", "")?;
+    guest.sh(&ASK_ON.replace("DEVICE", device).replace("UUID", uuid.trim())).map(drop)
+}
+
+/// How many queries were answered, if all were.
+fn expect_nothing_lost(guest: &LabGuest<'_>) -> Result<usize> {
+    guest.sh("touch /tmp/stop /tmp/lost /tmp/ended")?;
+    wait_until("the last answers", PATIENCE, || Ok(guest.sh("wc -l </tmp/ended")?.trim() == "3"))?;
+    let lost = guest.sh("cat /tmp/lost")?;
+    ensure!(lost.is_empty(), "{lost}");
+    Ok(guest.sh("wc -l </tmp/answered")?.trim().parse()?)
+}
+
+#[test]
+fn upgrades_lose_no_query_that_comes_over_vsock_and_no_connection() -> Result<()> {
+    lab::run(BOOKWORM, |lab| {
+        lab.serve_over_vsock("[vsock]\nenabled = true\nguests = [\"*\"]\n")?;
+        let connects = lab.domain("connects").without_port().devices(ANY_CID).boot()?;
+        let stays = lab.domain("stays").without_port().devices(ANY_CID).boot()?;
+        expect_known(&connects)?;
+        expect_known(&stays)?;
+        // Its broker has one connection, and asks for all.
+        stays.sh("hostinfo --device vsock serve >/tmp/serve 2>&1 &")?;
+        wait_until("the broker", PATIENCE, || Ok(stays.run("hostinfo get vm.uuid")?.status == 0))?;
+        let gone =
+            || lab.sh("journalctl --unit=hostinfo --output=cat | grep -c 'gone.*qemu-stays' || :");
+        let gone_before = gone()?;
+        ask_on(&connects, "--device vsock")?;
+        ask_on(&stays, "")?;
+        for _ in 0..20 {
+            lab.sh("hostinfoctl upgrade")?;
+        }
+        let answered = [expect_nothing_lost(&connects)?, expect_nothing_lost(&stays)?];
+        ensure!(answered.iter().all(|answered| *answered > 20), "{answered:?}");
+        ensure!(gone()? == gone_before, "{}", lab.journal()?);
+        Ok(())
+    })
+}

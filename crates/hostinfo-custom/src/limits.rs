@@ -86,5 +86,5 @@ pub const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub const LOOKS_FOR_STRAYS: u32 = 150;
 
 /// The shortest time between two log lines about one statistic of one guest, so that a command that
-/// fails every other time does not fill the log.
+/// fails every other time does not fill the log. And between two of hostinfo-run's about users whom it does not serve.
 pub const LOG_EVERY: Duration = Duration::from_secs(60);

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use clap::Parser as _;
-use hostinfo_custom::runner::{self, Options, apart};
+use hostinfo_custom::runner::{self, Options, apart, own_alone};
 use nix::unistd::User;
 use rustix::io::Errno;
 use rustix::net::{
@@ -37,6 +37,12 @@ fn main() -> anyhow::Result<()> {
         eprintln!(
             "the kernel does not offer Landlock as Linux 5.19 does, or the service's filter refuses it: commands of the same \
              user can reach each other's processes"
+        );
+    }
+    if !own_alone::is_offered() {
+        eprintln!(
+            "the kernel does not offer seccomp, or the service's filter refuses it: commands of the same user can change each \
+             other's limits"
         );
     }
     let Some(caller) = User::from_name(&args.user)? else {

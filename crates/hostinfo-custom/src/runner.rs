@@ -6,6 +6,8 @@
 pub mod apart;
 mod child;
 mod order;
+pub mod own_alone;
+mod strangers;
 mod strays;
 
 use std::io;
@@ -25,6 +27,7 @@ use crate::limits::{IDLE, LOOK_EVERY, LOOKS_FOR_STRAYS, OUTPUT_MAX, REQUEST_WITH
 use crate::message::{self, Answer};
 use child::Child;
 use order::Order;
+use strangers::Strangers;
 
 /// Whom it serves, and what it may run.
 #[derive(Debug, Clone)]
@@ -81,6 +84,7 @@ pub(crate) struct Runner<R> {
     kills_strays: bool,
     /// How often it looks for such processes before the next run ends.
     looks: u32,
+    strangers: Strangers,
 }
 
 /// A caller's connection.
@@ -103,8 +107,17 @@ enum State {
 impl<R: Fn() -> (Found, Accounts)> Runner<R> {
     /// Nothing is running yet.
     pub(crate) fn new(read: R, caller: u32) -> Self {
-        let (runs, dying) = (Vec::new(), Vec::new());
-        Self { read, caller, runs, has_pidfds: true, dying, kills_strays: false, looks: 0 }
+        let (runs, dying, strangers) = (Vec::new(), Vec::new(), Strangers::default());
+        Self {
+            read,
+            caller,
+            runs,
+            has_pidfds: true,
+            dying,
+            kills_strays: false,
+            looks: 0,
+            strangers,
+        }
     }
 
     /// See [`serve`].
@@ -171,7 +184,11 @@ impl<R: Fn() -> (Found, Accounts)> Runner<R> {
                 "hostinfo-run serves only user {}, not user {user}: its option --user names that of hostinfod",
                 self.caller
             );
-            eprintln!("{why}");
+            match self.strangers.come(Instant::now()) {
+                Some(0) => eprintln!("{why}"),
+                Some(left_out) => eprintln!("{why} ({left_out} others since the last such line)"),
+                None => {}
+            }
             answer(&socket, &Answer::Refused(why));
         }
         Ok(())

@@ -94,7 +94,7 @@ impl Administrator {
         deadline: Duration,
     ) -> Result<Self, Unanswered> {
         // Errors come as an answer; libxml2 would write them to stderr as well.
-        let started = spawn(programs, arguments, Stdio::null);
+        let started = spawn(programs, arguments, || Ok(Stdio::null()));
         let (child, stream) = started.map_err(|error| match error.kind() {
             ErrorKind::NotFound => Unanswered::Missing,
             _ => Unanswered::Broken(error),

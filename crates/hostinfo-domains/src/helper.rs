@@ -45,6 +45,10 @@ pub struct Helper {
     process: Option<Running>,
     presence: Option<Presence>,
     leaving: Option<Child>,
+    /// Lines of the helper's standard error that nobody has taken: at most those of two chunks.
+    errors: Vec<String>,
+    /// When standard error is looked at again; `None` while it is waited for.
+    errors_at: Option<Instant>,
     backoff: Backoff,
     wanted: Wanted,
     asks: u64,
@@ -66,6 +70,8 @@ impl Helper {
             process: None,
             presence: None,
             leaving: None,
+            errors: Vec::new(),
+            errors_at: None,
             backoff: Backoff::default(),
             wanted: Wanted::default(),
             asks: 0,
@@ -111,6 +117,12 @@ impl Helper {
     /// What is currently known.
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
+    }
+
+    /// Lines that the helper has written to standard error, each bounded and printable, since this was called last: as often
+    /// as a turn was given to it. How many of them are logged is up to the caller.
+    pub fn take_errors(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.errors)
     }
 
     /// When the current data was requested: anything that came or went since may be missing from
@@ -164,7 +176,8 @@ impl Helper {
     pub fn next_deadline(&self) -> Option<Instant> {
         let asked = self.process.as_ref().and_then(|running| running.asked.as_ref());
         let reap = self.leaving.as_ref().and(self.backoff.not_before());
-        [asked.map(|asked| asked.until), self.backoff.due(), reap].into_iter().flatten().min()
+        let deadlines = [asked.map(|asked| asked.until), self.errors_at, self.backoff.due(), reap];
+        deadlines.into_iter().flatten().min()
     }
 }
 

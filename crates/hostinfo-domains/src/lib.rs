@@ -25,6 +25,7 @@ mod cut;
 mod directory;
 mod domain;
 pub mod edit;
+mod errors;
 #[cfg(any(test, feature = "examples"))]
 pub mod examples;
 #[cfg(any(test, fuzzing))]

@@ -32,6 +32,16 @@ pub const LINE_MAX: usize = 1280 * 1024;
 /// Bytes the daemon reads from the helper in one turn: 0.5 ms of a CPU.
 pub const CHUNK: usize = 64 * 1024;
 
+/// Bytes the daemon reads of what the helper writes to standard error, at most once in [`ERRORS_EVERY`]: 2,048 lines, 0.1 ms
+/// of a CPU. A helper that writes more waits.
+pub const ERRORS_CHUNK: usize = 4096;
+
+/// The shortest time between two such reads: one that writes without end costs the daemon 0.1 % of a CPU.
+pub const ERRORS_EVERY: Duration = Duration::from_millis(100);
+
+/// The most bytes of a line there: libvirt's longest messages are shorter.
+pub const ERRORS_LINE_MAX: usize = 500;
+
 /// The most domains known: libvirt itself does not list more (REMOTE_DOMAIN_LIST_MAX).
 pub const DOMAINS_MAX: usize = 16_384;
 

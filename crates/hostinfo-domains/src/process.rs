@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use crate::errors::Errors;
 use crate::limits::{CHUNK, LINE_MAX};
 use crate::lines::{Lines, TooLong};
 use crate::message::{Ask, Message, message, to_line};
@@ -27,7 +28,7 @@ pub fn programs(own: &Path) -> Vec<PathBuf> {
 pub(crate) fn spawn(
     programs: &[PathBuf],
     arguments: &[OsString],
-    stderr: fn() -> Stdio,
+    stderr: impl Fn() -> io::Result<Stdio>,
 ) -> io::Result<(Child, UnixStream)> {
     let mut missing = io::Error::from(ErrorKind::NotFound);
     for program in programs {
@@ -37,7 +38,7 @@ pub(crate) fn spawn(
             .args(arguments)
             .stdin(Stdio::from(input))
             .stdout(Stdio::from(OwnedFd::from(theirs)))
-            .stderr(stderr())
+            .stderr(stderr()?)
             .spawn();
         match started {
             Ok(child) => return Ok((child, ours)),
@@ -54,14 +55,22 @@ pub(crate) struct Process {
     child: Child,
     stream: UnixStream,
     lines: Lines,
+    errors: Errors,
 }
 
 impl Process {
     /// Starts the first of the programs that exists, with the socket as its input and output.
     pub(crate) fn start(programs: &[PathBuf], arguments: &[OsString]) -> io::Result<Self> {
-        let (child, stream) = spawn(programs, arguments, Stdio::inherit)?;
+        let (errors, theirs) = io::pipe()?;
+        let (child, stream) = spawn(programs, arguments, || Ok(theirs.try_clone()?.into()))?;
         stream.set_nonblocking(true)?;
-        Ok(Self { child, stream, lines: Lines::default() })
+        rustix::io::ioctl_fionbio(&errors, true)?;
+        Ok(Self { child, stream, lines: Lines::default(), errors: Errors::new(errors) })
+    }
+
+    /// What it writes to standard error.
+    pub(crate) fn errors(&mut self) -> &mut Errors {
+        &mut self.errors
     }
 
     /// Reads what has arrived, at most one chunk, and returns whether the helper still runs.

@@ -29,7 +29,11 @@ fn attempt_to(what: &str, about: &str) -> Result<()> {
         }
         ("write", path) => File::create(path).map(drop),
         ("remove", path) => fs::remove_file(path),
-        ("start", program) => Command::new(program).arg("--version").status().map(drop),
+        ("start", program) => {
+            // Standard output is the daemon's socket.
+            let mut command = Command::new(program);
+            command.arg("--version").stdout(std::io::stderr()).status().map(drop)
+        }
         _ => Err(Error::other("no such attempt")),
     }
 }

@@ -1,5 +1,7 @@
 //! What is recorded of both views: samples, and news of the host. When they are taken is up to `sampler`.
 
+mod reasons;
+
 use std::time::{Duration, Instant};
 
 use hostinfo_wire::text::printable;
@@ -7,18 +9,16 @@ use hostinfo_wire::text::printable;
 use crate::exit::Failure;
 use crate::host::Host;
 use crate::question::Question;
+use crate::recorder::reasons::Reasons;
 use crate::recording::{Entry, Field, Heard, Sample, is_same_incident};
 use crate::reply::Line;
 use crate::system::page_size;
 use crate::verdict::RESOURCES;
-use crate::views::hosts::{HostView, Judged, Reply};
-use crate::views::own::{Moment, Roots, View};
+use crate::views::hosts::HostView;
+use crate::views::own::{Moment, View};
+use crate::views::reply::Reply;
+use crate::views::roots::Roots;
 use crate::views::told::{PRESENT, Told};
-
-/// How soon to record another reason of a verdict, and how soon if the verdict is still the same: the figures in
-/// the reason change all the time, and the verdict itself is in each sample.
-const REASON_EVERY: Duration = Duration::from_secs(60);
-const SAME_EVERY: Duration = Duration::from_secs(300);
 
 /// How soon to ask again where no host has answered twice in a row, at the latest, and as a multiple of the time that
 /// the attempt took: during an attempt, no other program can use the port. One failure may be a daemon that is
@@ -89,8 +89,8 @@ pub(crate) struct Recorder {
     guest: String,
     host: String,
     incident: String,
-    /// For each resource, the verdict that was last reported, and when.
-    verdicts: [Option<(Judged, Instant)>; RESOURCES.len()],
+    /// For each resource.
+    reasons: [Reasons; RESOURCES.len()],
 }
 
 impl Recorder {
@@ -107,7 +107,7 @@ impl Recorder {
             guest: String::new(),
             host: String::new(),
             incident: String::new(),
-            verdicts: [const { None }; RESOURCES.len()],
+            reasons: Default::default(),
         }
     }
 
@@ -244,21 +244,11 @@ impl Recorder {
         let mut host_view = HostView::default();
         host_view.add(reply.clone());
         let is_live = self.is_live;
-        for (resource, known) in RESOURCES.into_iter().zip(&mut self.verdicts) {
+        for (resource, reasons) in RESOURCES.into_iter().zip(&mut self.reasons) {
             let judged = host_view.judged(resource);
-            let is_new = known.as_ref().is_none_or(|(before, at)| {
-                let is_same = before.state() == judged.state();
-                let soonest = if is_same { SAME_EVERY } else { REASON_EVERY };
-                *before != judged && (is_live || now.duration_since(*at) >= soonest)
-            });
-            if is_new {
-                let reason = match &judged {
-                    Judged::Verdict { reason, .. } => line(reason),
-                    Judged::Refused(why) | Judged::Missing(why) => line(why),
-                };
+            if reasons.is_news(&judged, now, is_live) {
                 let (resource, state) = (resource.to_owned(), judged.state());
-                news.push(Entry::Verdict { time, resource, state, reason });
-                *known = Some((judged, now));
+                news.push(Entry::Verdict { time, resource, state, reason: line(judged.reason()) });
             }
         }
         news
@@ -458,12 +448,9 @@ mod tests {
     fn a_reason_is_told_when_it_is_new_and_not_with_each_sample() {
         let mut played = Played::new();
         assert_eq!(reasons(&played.at(0, Ok(&["verdict.cpu=ok: your vCPUs ran"]))), 1);
-        assert_eq!(reasons(&played.at(90, Ok(&["verdict.cpu=contended: 31% waited"]))), 1);
-        let states = |entries: &[Entry]| sample(entries).state(0);
-        let flapping = played.at(100, Ok(&["verdict.cpu=ok: your vCPUs ran"]));
-        assert_eq!((reasons(&flapping), states(&flapping)), (0, Some(State::Ok)));
-        assert_eq!(reasons(&played.at(200, Ok(&["verdict.cpu=contended: 35% waited"]))), 0);
-        assert_eq!(reasons(&played.at(400, Ok(&["verdict.cpu=contended: 34% waited"]))), 1);
+        assert_eq!(reasons(&played.at(10, Ok(&["verdict.cpu=contended: 31% waited"]))), 1);
+        let still = played.at(20, Ok(&["verdict.cpu=contended: 35% waited"]));
+        assert_eq!((reasons(&still), sample(&still).state(0)), (0, Some(State::Contended)));
     }
 
     #[test]

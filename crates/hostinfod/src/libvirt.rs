@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use hostinfo_domains::{Helper, Snapshot, TagSources, Uuid};
 use hostinfo_sample::Absent;
 
+use crate::audit::quota::Quota;
 use crate::handover::LibvirtState;
 use crate::reactor::id::PortId;
 use crate::settings;
@@ -55,6 +56,8 @@ pub(crate) struct Libvirt {
     waiting: Vec<PortId>,
     /// How often it stopped answering.
     outages: u64,
+    /// What the helper may write to the log.
+    errors: Quota,
 }
 
 /// The result of a turn of the helper.
@@ -114,6 +117,7 @@ impl Libvirt {
             is_first: false,
             waiting: Vec::new(),
             outages: 0,
+            errors: Quota::default(),
         })
     }
 
@@ -289,6 +293,7 @@ impl Libvirt {
             is_first: false,
             waiting: Vec::new(),
             outages: 0,
+            errors: Quota::default(),
         }
     }
 }

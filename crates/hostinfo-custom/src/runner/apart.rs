@@ -1,39 +1,63 @@
 //! Keeps a command apart from those of other runs, which may have the same user, and from hostinfo-run: by a layer of
 //! Landlock, landlock(7), for each run. A process cannot trace one outside its own layer, nor open its memory or its
 //! descriptors in /proc, and so cannot write into the output of another run. Since Linux 6.12, no signal leaves it either.
+//! The rest is up to [`own_alone`](super::own_alone).
 
-use std::io;
-use std::thread;
+use std::path::Path;
+use std::{fs, io, thread};
 
 use landlock::{
     AccessFs, CompatLevel, Compatible as _, PathBeneath, PathFd, Ruleset, RulesetAttr as _,
-    RulesetCreated, RulesetCreatedAttr as _, Scope,
+    RulesetCreated, RulesetCreatedAttr as _, RulesetError, Scope,
 };
+
+use super::own_alone;
 
 /// Below this, a command keeps what every layer would take from it: moving files from one directory to another.
 const EVERYWHERE: &str = "/";
+
+/// Here a command writes nothing: what it may change of other processes of its user, it would change here, such as which of
+/// them is killed where memory is short (oom_score_adj).
+const PROCESSES: &str = "/proc";
 
 /// Whether the kernel can do it.
 pub fn is_offered() -> bool {
     layer().is_some()
 }
 
-/// Files are as they are without it. `None` before Linux 5.19, where moving them could not be permitted.
+/// But for [`PROCESSES`], files are as they are without it. `None` before Linux 5.19, where moving them could not be permitted.
 fn layer() -> Option<RulesetCreated> {
     let layer = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
-        .handle_access(AccessFs::Refer)
+        .handle_access(AccessFs::Refer | AccessFs::WriteFile)
         .ok()?
         .set_compatibility(CompatLevel::BestEffort)
         .scope(Scope::Signal)
         .ok()?
         .create()
         .ok()?;
-    layer.add_rule(PathBeneath::new(PathFd::new(EVERYWHERE).ok()?, AccessFs::Refer)).ok()
+    let layer = permit(layer, EVERYWHERE, AccessFs::Refer)?;
+    let Ok(entries) = fs::read_dir(EVERYWHERE) else {
+        return permit(layer, EVERYWHERE, AccessFs::WriteFile);
+    };
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let others = paths.filter(|path| path != Path::new(PROCESSES));
+    // One that has just gone, or leads nowhere, needs no permission.
+    let fds = others.filter_map(|path| PathFd::new(path).ok());
+    let rules = fds.map(|fd| Ok::<_, RulesetError>(PathBeneath::new(fd, AccessFs::WriteFile)));
+    layer.add_rules(rules).ok()
 }
 
-/// Calls `start` in a thread that has a layer of its own, which is that of a process it starts as well. Without one where
-/// the kernel has none.
+fn permit(
+    layer: RulesetCreated,
+    below: impl AsRef<Path>,
+    access: AccessFs,
+) -> Option<RulesetCreated> {
+    layer.add_rule(PathBeneath::new(PathFd::new(below).ok()?, access)).ok()
+}
+
+/// Calls `start` in a thread that has a layer of its own, which is that of a process it starts as well. Without what the
+/// kernel does not have.
 ///
 /// # Errors
 /// Those of `start`; no thread or no layer could be made.
@@ -43,6 +67,7 @@ pub(super) fn start<T: Send>(start: impl FnOnce() -> io::Result<T> + Send) -> io
             if let Some(layer) = layer() {
                 layer.restrict_self().map_err(io::Error::other)?;
             }
+            own_alone::restrict()?;
             start()
         };
         let thread = thread::Builder::new().spawn_scoped(scope, confined)?;

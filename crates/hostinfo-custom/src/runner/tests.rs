@@ -250,7 +250,12 @@ fn a_command_reaches_neither_another_run_nor_hostinfo_run_but_what_it_has_starte
         "sleep 70 & for pid in $! $(cat {}) {}; do \
          (: >/proc/$pid/fd/1) 2>/dev/null && echo output; \
          (: </proc/$pid/mem) 2>/dev/null && echo memory; \
-         kill -0 $pid 2>/dev/null && echo signal; echo .; done",
+         kill -0 $pid 2>/dev/null && echo signal; \
+         for change in 'prlimit --nofile=99:99 --pid' 'renice -n 7 -p' 'renice -n 7 -g' 'ionice -c 3 -p' \
+         'chrt --batch -p 0' 'taskset -p 1'; do $change $pid >/dev/null 2>&1 && echo $change; done; \
+         (echo 7 >/proc/$pid/oom_score_adj) 2>/dev/null && echo oom; echo .; done; \
+         for own in 'prlimit --nofile=99:99' 'nice -n 7' 'ionice -c 3' 'chrt --batch 0' 'taskset 1'; do \
+         $own true || echo $own; done; prlimit --pid $$ --nofile >/dev/null || echo tell",
         file.display(),
         std::process::id()
     );

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use rustix::event::epoll::{self, EventData, EventFlags};
 
 use super::{Helper, LIBVIRT};
-use crate::limits::{ANSWER_DEADLINE, DEADLINE};
+use crate::errors::Found;
+use crate::limits::{ANSWER_DEADLINE, DEADLINE, ERRORS_EVERY};
 use crate::message::{Message, VERSION};
 use crate::process::{PROGRAM, Process};
 use crate::snapshot::Snapshot;
@@ -61,6 +62,7 @@ impl Helper {
             self.presence = None;
             self.backoff.begin_anew(now);
         }
+        self.read_errors(now);
         match self.listen(now) {
             Ok(is_new) => {
                 self.ask(now);
@@ -76,6 +78,9 @@ impl Helper {
     /// Call this when the deadline has passed. Returns whether there is a new [`Snapshot`].
     #[must_use]
     pub fn on_time(&mut self, now: Instant) -> bool {
+        if self.errors_at.is_some_and(|at| at <= now) {
+            self.await_errors(now);
+        }
         if let Some(Running { asked: Some(asked), .. }) = &self.process
             && asked.until <= now
         {
@@ -116,7 +121,29 @@ impl Helper {
         let wait = epoll::add(&self.poll, &process, EventData::new_u64(0), EventFlags::IN);
         let asked = Some(Asked::new(0, now));
         self.process = Some(Running { process, since: now, is_known: false, asked });
+        self.await_errors(now);
         wait.map_err(|error| format!("cannot wait for {PROGRAM}: {error}"))
+    }
+
+    /// Waits for what the helper writes to standard error.
+    fn await_errors(&mut self, now: Instant) {
+        let Some(running) = &mut self.process else { return };
+        let (errors, data) = (running.process.errors(), EventData::new_u64(0));
+        let is_awaited = epoll::add(&self.poll, errors, data, EventFlags::IN).is_ok();
+        self.errors_at = (!is_awaited).then(|| now + ERRORS_EVERY);
+    }
+
+    /// Reads some of that, and no more for [`ERRORS_EVERY`].
+    fn read_errors(&mut self, now: Instant) {
+        let Some(running) = self.process.as_mut().filter(|_| self.errors_at.is_none()) else {
+            return;
+        };
+        let found = running.process.errors().read(&mut self.errors);
+        if found != Found::NothingYet {
+            // Fails only where there was an end before.
+            let _ = epoll::delete(&self.poll, running.process.errors());
+            self.errors_at = (found == Found::Some).then(|| now + ERRORS_EVERY);
+        }
     }
 
     /// Reads what has arrived. An error means that this helper is of no further use.
@@ -173,8 +200,12 @@ impl Helper {
 
     /// Ends the helper, and drops everything it reported but whose socket is whose: a conflict that
     /// was found is not over because nobody can be asked.
-    fn end(&mut self, why: &str, now: Instant) {
+    pub(super) fn end(&mut self, why: &str, now: Instant) {
         let since = self.process.as_ref().map_or(now, |running| running.since);
+        if let Some(running) = &mut self.process {
+            running.process.errors().read_last(&mut self.errors);
+        }
+        self.errors_at = None;
         self.leaving = self.process.take().map(|running| running.process.kill());
         self.backoff.failed(now.saturating_duration_since(since), now);
         self.wanted = Wanted::default();

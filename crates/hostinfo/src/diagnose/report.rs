@@ -89,8 +89,9 @@ impl Diagnosis {
 
     /// The time that the host's verdicts are of, if there are any.
     fn of_when(&self) -> String {
+        let has_verdict = self.findings.iter().any(|finding| finding.judged.state().is_some());
         match self.age.filter(|age| *age > PRESENT) {
-            _ if self.host_view.is_last_old() => String::new(),
+            _ if self.host_view.is_last_old() || !has_verdict => String::new(),
             Some(age) => {
                 let ago = ago(age);
                 format!(

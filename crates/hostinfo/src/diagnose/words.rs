@@ -173,17 +173,17 @@ mod tests {
             disks: [("vda".to_owned(), busy), ("vdb".to_owned(), idle)].into(),
             drops: [("eth0".to_owned(), (100, 3))].into(),
         };
-        let told = |resource| seen(resource, &view, Some(1.0)).join("; ");
+        let seen_of = |resource| seen(resource, &view, Some(1.0)).join("; ");
         assert_eq!(
-            told("cpu"),
+            seen_of("cpu"),
             "31% stolen; 80% busy; 2.1 tasks wanted 2 CPUs; tasks waited 40% of the time"
         );
-        assert_eq!(told("memory"), "1 GiB of 2 GiB available; does not swap");
+        assert_eq!(seen_of("memory"), "1 GiB of 2 GiB available; does not swap");
         assert_eq!(
-            told("io"),
+            seen_of("io"),
             "vda 1.2 ms each, 35.0 a second; vdb was not used; tasks waited 0% of the time"
         );
-        assert_eq!(told("net"), "eth0 dropped 3 of 100 packets");
+        assert_eq!(seen_of("net"), "eth0 dropped 3 of 100 packets");
     }
 
     #[test]
@@ -216,15 +216,15 @@ mod tests {
             taken: Some(1_610_612_736.0),
             latencies: [("vda".to_owned(), Duration::from_millis(2))].into(),
         };
-        let told =
+        let measured_of =
             |resource| measured(resource, &figures, Duration::from_secs(60), None).join("; ");
         assert_eq!(
-            told("cpu"),
+            measured_of("cpu"),
             "in these 60 s, vCPUs wanted to run for 30.2 s and waited 34% of that; \
              a limit held them back for 1.5 s; they may use at most 0.25 CPUs"
         );
         assert_eq!(
-            (told("memory"), told("io")),
+            (measured_of("memory"), measured_of("io")),
             ("1.5 GiB taken by the balloon".into(), "vda 2 ms each".into())
         );
         let age = Some(Duration::from_secs(44));
@@ -232,6 +232,6 @@ mod tests {
         assert!(old.starts_with("over 60 s, vCPUs wanted to run for "), "{old}");
         let longer = Figures { over: Some(Duration::from_secs(85)), ..figures };
         let told = measured("cpu", &longer, Duration::from_secs(60), None).join("; ");
-        assert!(told.starts_with("over 85 s, vCPUs wanted to run for "), "{told}");
+        assert!(told.starts_with("over 85 s, vCPUs wanted to run for 30.2 s and "), "{told}");
     }
 }

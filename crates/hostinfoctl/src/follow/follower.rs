@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use hostinfo_domains::{TagSources, Uuid};
+use hostinfo_domains::{PROGRAM, TagSources, Uuid};
 
 use crate::args::Options;
 use crate::change::{Report, print_report};
@@ -65,6 +65,9 @@ impl<'a> Follower<'a> {
                 return Ok(DONE);
             }
             let now = Instant::now();
+            for line in self.reporter.take_errors() {
+                self.complain(now, &format!("{PROGRAM}: {line}"));
+            }
             if is_new {
                 self.take_in(now)?;
             }

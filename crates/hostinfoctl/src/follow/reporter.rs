@@ -89,6 +89,11 @@ impl Reporter {
         self.0.as_of()
     }
 
+    /// What it has written to standard error since this was called last.
+    pub(super) fn take_errors(&mut self) -> Vec<String> {
+        self.0.take_errors()
+    }
+
     /// Asks which domains there are now.
     pub(super) fn look(&mut self, now: Instant) {
         self.0.look(now);

@@ -7,12 +7,11 @@ use std::time::Duration;
 use hostinfo_answer::{Dialect, Name};
 
 use super::Guests;
-use crate::audit::Event;
-use crate::audit::quota::Permit;
+use super::refusals::RefusalLog;
 use crate::port::listener::{GuestListener, NotListening};
 use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
-use crate::reactor::accepting::Accepting;
+use crate::reactor::accepting::{AcceptPace, Accepting};
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::{PortId, SectionId};
 use crate::reactor::poll::Interest;
@@ -23,7 +22,26 @@ use crate::sockets::pace::PlaceChange;
 use crate::system::credentials::Credentials;
 use crate::system::file_error::TRY_AGAIN;
 
+/// Whoever connects where a VMM does and may not, at all `[[listen]]` together: guests that may have one pace each.
+pub(super) struct Strangers {
+    pace: AcceptPace,
+    refusals: RefusalLog,
+}
+
+impl Strangers {
+    /// Nobody has come yet.
+    pub(super) fn new() -> Self {
+        let refusals = RefusalLog::new("listen", Alarm::StrangersLeftOut);
+        Self { pace: AcceptPace::new(), refusals }
+    }
+}
+
 impl Guests {
+    /// Logs the number of lines left out about strangers, when that is due.
+    pub(crate) fn log_strangers_left_out(&mut self, ctx: &mut Ctx<'_>) {
+        self.strangers.refusals.log_left_out(ctx);
+    }
+
     /// Listens where the settings say, and nowhere else any more.
     pub(crate) fn listen_at(&mut self, wanted: Hybrids, ctx: &mut Ctx<'_>) {
         let mut wanted: Vec<Hybrid> = wanted.into_iter().collect();
@@ -136,6 +154,16 @@ impl Guests {
         self.check_listener(port, ctx);
     }
 
+    /// A guest's listener accepts connections again after a pause, or is to be tried again.
+    pub(super) fn on_listener_alarm(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
+        let Some((port, _)) = self.roster.at(number) else { return };
+        let Endpoint::Listener(listener) = &port.endpoint else { return };
+        match &listener.socket {
+            Some(socket) => accepting(number).wait_for(socket, Interest::Read, ctx.reactor),
+            None => self.check_listener(number, ctx),
+        }
+    }
+
     /// Looks whether the daemon can listen at a guest's listener, and does so; and accepts connections again.
     pub(super) fn check_listener(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
         let Some((port, guest)) = self.roster.at(number) else { return };
@@ -164,11 +192,11 @@ impl Guests {
                     _ => Ok(()),
                 })
             }
-            Err(error) => {
-                listener.socket = None;
-                Err(error.into())
-            }
+            Err(error) => Err(error.into()),
         };
+        if listens.is_err() {
+            listener.socket = None;
+        }
         let again = listens.as_ref().is_err_and(NotListening::is_passing);
         let path = section.settings.path.text();
         let refusal = listens.err().map(|why| format!("[[listen]] {path}: {why}"));
@@ -200,25 +228,22 @@ impl Guests {
         let Some((port, guest)) = self.roster.at(number) else { return };
         let Endpoint::Listener(listener) = &mut port.endpoint else { return };
         let Some(socket) = &listener.socket else { return };
-        let Some(fd) = accepting(number).accept(socket, &mut listener.pace, ctx) else { return };
+        let accepting = accepting(number);
+        let Some(fd) = accepting.accept_uncounted(socket, ctx) else { return };
         let Some(peer) = Credentials::of(&fd) else { return };
         if !peer.uid.is_root() && Some(peer.uid) != listener.user {
-            if listener.other_users.ask(ctx.now) {
-                let why = format!(
-                    "user {} connected where the VMM does, and only {} and root may: it was hung up on",
-                    peer.uid,
-                    listener
-                        .user
-                        .map_or_else(|| "nobody".to_owned(), |user| format!("user {user}")),
-                );
-                let (socket, permit) = (guest.who.name().whole(), Permit::ALWAYS);
-                Event::SocketRefused { socket, why: &why, permit }.log();
-            }
-            return;
+            accepting.count(socket, &mut self.strangers.pace, ctx);
+            let allowed =
+                listener.user.map_or_else(|| "nobody".to_owned(), |user| format!("user {user}"));
+            let why = format!(
+                "user {} connected where the VMM does, and only {allowed} and root may: it was hung up on",
+                peer.uid
+            );
+            return self.strangers.refusals.log(guest.who.name().whole(), &why, ctx);
         }
         if let Err(until) = self.responder.charge_connection(guest, Duration::ZERO, ctx.now) {
             // This one is accepted although it is too early; those behind it wait in the kernel.
-            accepting(number).wait_for(socket, Interest::None, ctx.reactor);
+            accepting.wait_for(socket, Interest::None, ctx.reactor);
             ctx.reactor.set_alarm(Alarm::Port(number), Some(until));
         }
         let guest = port.guest;

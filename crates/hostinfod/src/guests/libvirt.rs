@@ -18,8 +18,15 @@ impl Guests {
         self.with_libvirt(|helper| helper.on_time(now), ctx);
     }
 
+    /// Logs what the helper has written to standard error, and how many lines of it were left out, when that is due.
+    pub(crate) fn log_helper_errors(&mut self, ctx: &mut Ctx<'_>) {
+        self.responder.libvirt().log_errors(ctx);
+    }
+
     fn with_libvirt(&mut self, turn: impl FnOnce(&mut Helper) -> bool, ctx: &mut Ctx<'_>) {
-        let Some(update) = self.responder.libvirt().turn(turn) else { return };
+        let update = self.responder.libvirt().turn(turn);
+        self.log_helper_errors(ctx);
+        let Some(update) = update else { return };
         self.figures_have_come(ctx);
         if update.concerns_guests {
             self.update_standings(ctx);

@@ -56,7 +56,7 @@ impl Guests {
                 | Endpoint::Pty(_) => {
                     self.try_connect(number, ctx);
                 }
-                Endpoint::Listener(_) => self.check_listener(number, ctx),
+                Endpoint::Listener(_) => self.on_listener_alarm(number, ctx),
                 Endpoint::Accepted(_) | Endpoint::Vsock(_) => {}
             },
             Some(Phase::Writing(_)) => self.hang_up(number, "guest does not read its reply", ctx),

@@ -4,6 +4,7 @@
 mod owner;
 mod unidentified;
 
+use std::borrow::Cow;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -13,8 +14,7 @@ use hostinfo_wire::reply::BLOCKED;
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::Guests;
-use crate::audit::Event;
-use crate::audit::quota::Quota;
+use super::refusals::RefusalLog;
 use crate::handover::UnidentifiedState;
 use crate::port::Endpoint;
 use crate::port::vsock_domain::VsockDomain;
@@ -28,7 +28,7 @@ use crate::settings::vsock::Vsock;
 use crate::sockets::vsock::{VsockListener, guest_at_other_end, is_vsock, remedy};
 use crate::system::descriptors::{Number, Outgoing};
 
-use owner::{Owner, owner};
+use owner::{NoOwner, Owner, owner};
 use unidentified::{Stage, UnidentifiedPeers};
 
 /// What the listener is in the reactor.
@@ -44,20 +44,18 @@ pub(crate) struct VsockState {
     listener: Option<VsockListener>,
     pace: AcceptPace,
     unidentified: UnidentifiedPeers,
-    /// What may be logged about unidentified peers, all together.
-    quota: Quota,
+    refusals: RefusalLog,
 }
 
 impl VsockState {
     /// Nobody listens yet.
     pub(super) fn new(settings: Vsock) -> Self {
-        let (unidentified, quota) = (UnidentifiedPeers::default(), Quota::default());
         Self {
             settings,
             listener: None,
             pace: AcceptPace::where_others_are_refused(),
-            unidentified,
-            quota,
+            unidentified: UnidentifiedPeers::default(),
+            refusals: RefusalLog::new("vsock", Alarm::UnidentifiedLeftOut),
         }
     }
 
@@ -82,17 +80,7 @@ impl VsockState {
     }
 
     fn log(&mut self, cid: u32, why: &str, ctx: &mut Ctx<'_>) {
-        if let Some(permit) = self.quota.ask(ctx.now) {
-            Event::SocketRefused { socket: &format!("vsock CID {cid}"), why, permit }.log();
-        }
-        ctx.reactor.set_alarm(Alarm::UnidentifiedLeftOut, self.quota.due(ctx.now));
-    }
-
-    fn log_left_out(&mut self, ctx: &mut Ctx<'_>) {
-        if let Some(permit) = self.quota.overdue(ctx.now) {
-            Event::RefusalsLeftOut { socket: "vsock", permit }.log();
-        }
-        ctx.reactor.set_alarm(Alarm::UnidentifiedLeftOut, self.quota.due(ctx.now));
+        self.refusals.log(&format!("vsock CID {cid}"), why, ctx);
     }
 }
 
@@ -160,7 +148,7 @@ impl Guests {
 
     /// Logs the number of lines left out about connections whose guest is not known, now or when it is due.
     pub(crate) fn log_unidentified_left_out(&mut self, ctx: &mut Ctx<'_>) {
-        self.vsock.log_left_out(ctx);
+        self.vsock.refusals.log_left_out(ctx);
     }
 
     /// Accepts connections again.
@@ -223,8 +211,15 @@ impl Guests {
                     self.admit(guest, fd, Endpoint::Vsock(domain.map(Box::new)), ctx);
                 }
             }
+            // It is looked at again when its domain changes.
+            Err(NotIdentified::Owner(NoOwner::NotYet))
+                if self.responder.libvirt().patience(since) > ctx.now =>
+            {
+                let until = self.responder.libvirt().patience(since);
+                ctx.reactor.set_alarm(Alarm::Unidentified(id), Some(until));
+            }
             Err(why) => {
-                self.vsock.log(cid, &why, ctx);
+                self.vsock.log(cid, &why.to_string(), ctx);
                 self.refuse_unidentified(id, ctx);
             }
         }
@@ -236,11 +231,11 @@ impl Guests {
         cid: u32,
         since: Instant,
         ctx: &mut Ctx<'_>,
-    ) -> Result<(GuestId, Option<VsockDomain>), String> {
+    ) -> Result<(GuestId, Option<VsockDomain>), NotIdentified> {
         let libvirt = self.responder.libvirt();
         let known = match libvirt.is_asked_since(since) {
             true => libvirt.known().cloned(),
-            false if libvirt.may_be_there() => return Err("libvirt does not answer".to_owned()),
+            false if libvirt.may_be_there() => return Err("libvirt does not answer".into()),
             false => None,
         };
         let vmms = self.roster.guests.iter().filter(|(number, guest)| {
@@ -249,7 +244,7 @@ impl Guests {
         });
         let domains = known.iter().flat_map(|known| known.guests()).map(|guest| &guest.domain);
         let found = owner(cid, domains, vmms.map(|(number, _)| number));
-        match found.map_err(|error| error.to_string())? {
+        match found? {
             // Its own socket is served, so the administrator has enabled it.
             Owner::Guest(number) => Ok((number, None)),
             Owner::Domain(uuid) => {
@@ -261,7 +256,7 @@ impl Guests {
                 let standing = self.responder.libvirt().standing(name.whole(), None, None);
                 let has_port = matches!(standing, Some(Standing::Domain(of, _)) if of == uuid);
                 if !has_port && !self.vsock.settings.guests.has(name.whole()) {
-                    return Err(format!("{}: {NOT_ENABLED}", name.whole()));
+                    return Err(format!("{}: {NOT_ENABLED}", name.whole()).into());
                 }
                 let number = self.guest(&name, ctx.now).map_err(|error| error.to_string())?;
                 if let Some(guest) = self.roster.guests.get_mut(number) {
@@ -323,6 +318,21 @@ impl Guests {
     }
 }
 
+/// Why a connection is no guest's that may ask.
+#[derive(Debug, thiserror::Error)]
+enum NotIdentified {
+    #[error(transparent)]
+    Owner(#[from] NoOwner),
+    #[error("{0}")]
+    Refused(Cow<'static, str>),
+}
+
+impl<T: Into<Cow<'static, str>>> From<T> for NotIdentified {
+    fn from(why: T) -> Self {
+        Self::Refused(why.into())
+    }
+}
+
 /// Why a guest of this host may not ask.
 const NOT_ENABLED: &str =
     "not enabled: hostinfod.toml does not name it in [vsock] guests, and it has no hostinfo port";
@@ -343,18 +353,6 @@ mod tests {
 
     use crate::guests::tests::guests;
     use crate::reactor::Reactor;
-
-    #[test]
-    fn the_number_of_log_lines_left_out_is_written_even_if_nobody_connects_any_more() {
-        let (mut reactor, mut vsock) = (Reactor::new().unwrap(), VsockState::new(Vsock::default()));
-        let ctx = &mut reactor.now();
-        (0..100).for_each(|cid| vsock.log(cid, "x", ctx));
-        let later = ctx.now + Duration::from_secs(120);
-        assert_eq!(ctx.reactor.due(later), Some(Alarm::UnidentifiedLeftOut));
-        vsock.log_left_out(&mut Ctx { reactor: ctx.reactor, now: later });
-        assert_eq!(vsock.quota.due(later), None);
-        assert_eq!(ctx.reactor.due(later), None);
-    }
 
     #[test]
     fn a_peer_that_was_told_it_may_not_ask_is_not_told_again_after_an_upgrade() {

@@ -1,11 +1,28 @@
-//! What is logged about libvirt: that it stops answering or answers again, and domains that cannot be read.
+//! What is logged about libvirt: that it stops answering or answers again, domains that cannot be read, and what the helper writes.
 
-use hostinfo_domains::Snapshot;
+use hostinfo_domains::{Helper, PROGRAM, Snapshot};
 
 use super::Libvirt;
 use super::remedy::{remedy, unread};
+use crate::audit::quota::Permit;
+use crate::reactor::Ctx;
+use crate::reactor::alarms::Alarm;
 
 impl Libvirt {
+    /// Logs what the helper has written to standard error, as much as it may. A helper that was taken over can write
+    /// anything: each line is said to be its own.
+    pub(crate) fn log_errors(&mut self, ctx: &mut Ctx<'_>) {
+        for line in self.helper.iter_mut().flat_map(Helper::take_errors) {
+            if let Some(Permit { left_out }) = self.errors.ask(ctx.now) {
+                tracing::warn!(left_out, "{PROGRAM}: {line}");
+            }
+        }
+        if let Some(Permit { left_out }) = self.errors.overdue(ctx.now) {
+            tracing::warn!(left_out, "{PROGRAM}: lines were left out");
+        }
+        ctx.reactor.set_alarm(Alarm::HelperLeftOut, self.errors.due(ctx.now));
+    }
+
     /// Logs running domains whose XML cannot be read, each once.
     pub(super) fn log_unread(&self, before: &Snapshot) {
         let Some(known) = self.known() else { return };

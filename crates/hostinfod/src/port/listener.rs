@@ -7,8 +7,6 @@ use std::os::fd::OwnedFd;
 use hostinfo_answer::Name;
 use rustix::process::Uid;
 
-use crate::audit::quota::OncePerMinute;
-use crate::reactor::accepting::AcceptPace;
 use crate::reactor::id::SectionId;
 use crate::sockets::hybrid::Section;
 use crate::sockets::listening::{self, EarlierSockets, Listening};
@@ -24,19 +22,14 @@ pub(crate) struct GuestListener {
     pub(crate) entry: OsString,
     /// While it listens.
     pub(crate) socket: Option<Listening>,
-    /// How many have connected.
-    pub(crate) pace: AcceptPace,
     /// Who may connect besides root.
     pub(crate) user: Option<Uid>,
-    /// Connections of others in the log.
-    pub(crate) other_users: OncePerMinute,
 }
 
 impl GuestListener {
     /// Where nobody listens yet.
     pub(crate) fn new(section: SectionId, entry: OsString) -> Self {
-        let (socket, user, other_users) = (None, None, OncePerMinute::default());
-        Self { section, entry, socket, pace: AcceptPace::new(), user, other_users }
+        Self { section, entry, socket: None, user: None }
     }
 
     /// Listens in that directory, if it does not already. Whether it has begun to just now.

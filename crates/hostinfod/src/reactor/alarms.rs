@@ -37,6 +37,8 @@ pub(crate) enum Alarm {
     Unidentified(UnidentifiedId),
     /// The number of log lines left out about such connections is to be logged.
     UnidentifiedLeftOut,
+    /// The same of those where VMMs connect.
+    StrangersLeftOut,
     /// Incidents are to be written.
     Incidents,
     /// The number of log lines left out about a guest is to be logged.
@@ -47,6 +49,8 @@ pub(crate) enum Alarm {
     Disk(GuestId),
     /// libvirt's helper is to be started, or did not answer in time.
     Libvirt,
+    /// The number of log lines left out that it has written is to be logged.
+    HelperLeftOut,
     /// A client of the control socket may continue, or has not read for too long.
     Client(ClientId),
     /// The control socket accepts clients again after a pause.

@@ -145,11 +145,13 @@ impl Server {
             Alarm::LookAgain(port) => guests.identify_again(port, ctx),
             Alarm::Opener => guests.give_up_on_opener(ctx),
             Alarm::UnidentifiedLeftOut => guests.log_unidentified_left_out(ctx),
+            Alarm::StrangersLeftOut => guests.log_strangers_left_out(ctx),
             Alarm::Incidents => guests.write_incidents(ctx.now),
             Alarm::LeftOut(guest) => guests.log_left_out(guest, ctx),
             Alarm::Directories => guests.try_directories_again(ctx),
             Alarm::Disk(guest) => guests.write_disk(guest, ctx),
             Alarm::Libvirt => guests.libvirt_is_due(ctx),
+            Alarm::HelperLeftOut => guests.log_helper_errors(ctx),
             Alarm::Client(client) => {
                 control.on_alarm(client, &mut Daemon { guests, settings, logging, socket }, ctx);
                 if control.take_wish_to_upgrade() {

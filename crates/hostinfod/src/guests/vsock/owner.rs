@@ -1,6 +1,10 @@
-//! Whose an address on vsock is.
+//! Whose an address on vsock is: that of the process which holds it.
+//!
+//! The kernel gives an address to one process at a time, and resets that one's connections when it ends. libvirt takes the
+//! address for a domain before it runs it, so the process of a domain that has run holds what its XML says, until it ends.
+//! A domain that is only starting has a number and an address already, and the address may still be another process's.
 
-use hostinfo_domains::{Domain, Uuid};
+use hostinfo_domains::{Domain, State, Uuid};
 
 use crate::reactor::id::GuestId;
 
@@ -20,6 +24,8 @@ pub(super) enum NoOwner {
     Unknown,
     #[error("more than one running guest claims it: give each another <cid> with virsh edit")]
     Several,
+    #[error("the domain that has it does not run yet, or is being moved")]
+    NotYet,
 }
 
 /// Whose it is, of the domains that libvirt knows and of guests of other VMMs. A command line never overrides
@@ -29,18 +35,21 @@ pub(super) fn owner<'d>(
     domains: impl Iterator<Item = &'d Domain>,
     vmms: impl Iterator<Item = GuestId>,
 ) -> Result<Owner, NoOwner> {
-    let claims = |domain: &Domain| domain.is_live() && domain.cid == Some(cid);
-    let domains = domains.filter(|domain| claims(domain)).map(|domain| Owner::Domain(domain.uuid));
-    only(domains).or_else(|nobody| match nobody {
-        NoOwner::Unknown => only(vmms.map(Owner::Guest)),
-        NoOwner::Several => Err(nobody),
-    })
+    let claims = |domain: &&Domain| domain.is_live() && domain.cid == Some(cid);
+    let (moving, running): (Vec<_>, Vec<_>) =
+        domains.filter(claims).partition(|domain| domain.state == State::Moving);
+    match running[..] {
+        [domain] => Ok(Owner::Domain(domain.uuid)),
+        [] if !moving.is_empty() => Err(NoOwner::NotYet),
+        [] => only(vmms),
+        _ => Err(NoOwner::Several),
+    }
 }
 
-fn only(mut owners: impl Iterator<Item = Owner>) -> Result<Owner, NoOwner> {
-    match (owners.next(), owners.next()) {
+fn only(mut vmms: impl Iterator<Item = GuestId>) -> Result<Owner, NoOwner> {
+    match (vmms.next(), vmms.next()) {
         (None, _) => Err(NoOwner::Unknown),
-        (Some(owner), None) => Ok(owner),
+        (Some(guest), None) => Ok(Owner::Guest(guest)),
         (Some(_), Some(_)) => Err(NoOwner::Several),
     }
 }
@@ -67,5 +76,19 @@ mod tests {
         assert_eq!(find(5, &[]), Err(NoOwner::Unknown));
         assert_eq!(find(5, &[guest]), Ok(Owner::Guest(guest)));
         assert_eq!(owner(5, [].iter(), [guest, GuestId::of(2)].into_iter()), Err(NoOwner::Several));
+    }
+    #[test]
+    fn a_domain_that_is_only_starting_has_no_address_yet() {
+        let running = with_cid(7, "a", 3);
+        let starting = Domain { state: State::Moving, ..with_cid(8, "b", 3) };
+        let (guest, find) = (GuestId::of(1), |known: &[Domain], vmms: &[GuestId]| {
+            owner(3, known.iter(), vmms.iter().copied())
+        });
+        for vmms in [&[][..], &[guest]] {
+            assert_eq!(find(std::slice::from_ref(&starting), vmms), Err(NoOwner::NotYet));
+            // It cannot start, as its address is taken.
+            let both = [starting.clone(), running.clone()];
+            assert_eq!(find(&both, vmms), Ok(Owner::Domain(running.uuid)));
+        }
     }
 }
