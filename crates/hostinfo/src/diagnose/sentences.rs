@@ -66,6 +66,9 @@ pub(crate) fn sentences(
         Conclusion::Unknown if never_known(&concerned, findings) => {
             Some("Only whoever runs the host can have it say more.".to_owned())
         }
+        Conclusion::Unknown if is_known_later(findings) => {
+            Some("To wait for the host's verdict: hostinfo diagnose --wait.".to_owned())
+        }
         Conclusion::Refused if is_blocked(findings) => Some(format!("{ASK_WHY_BLOCKED}.")),
         overall => Some(advice(overall).to_owned()),
     });
@@ -155,6 +158,17 @@ fn never_known(unknown: &[&Finding], findings: &[Finding]) -> bool {
         true => findings.iter().all(Finding::is_lasting),
         false => unknown.iter().all(|finding| finding.is_lasting()),
     }
+}
+
+/// Whether the reason of a verdict that is not known says when to ask again.
+fn is_known_later(findings: &[Finding]) -> bool {
+    let is_unknown = |finding: &&Finding| {
+        finding.absent.is_none() && matches!(finding.judged.state(), None | Some(State::Unknown))
+    };
+    findings
+        .iter()
+        .filter(is_unknown)
+        .any(|unknown| unknown.judged.reason().contains("ask again in "))
 }
 
 /// Doubts, and the host's reasons, each with the resources that share it.
