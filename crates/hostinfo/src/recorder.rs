@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use hostinfo_wire::text::printable;
 
+use crate::diagnose::conclude::absent;
 use crate::exit::Failure;
 use crate::host::Host;
 use crate::question::Question;
@@ -242,6 +243,8 @@ impl Recorder {
                     Judged::Verdict { reason, .. } => line(reason),
                     Judged::Refused(why) | Judged::Missing(why) => line(why),
                 };
+                let absent = absent(resource, judged.state(), &self.roots.lacking());
+                let reason = absent.map_or(reason, str::to_owned);
                 let (resource, state) = (resource.to_owned(), judged.state());
                 news.push(Entry::Verdict { time, resource, state, reason });
                 *known = Some((judged, now));

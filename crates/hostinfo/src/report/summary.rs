@@ -2,18 +2,22 @@
 
 use std::time::Duration;
 
-use crate::diagnose::conclude::Conclusion;
-use crate::diagnose::sentences::advice;
+use crate::diagnose::conclude::{Conclusion, is_absence};
+use crate::diagnose::sentences::{advice, list, spoken as in_sentence};
 use crate::recording::{Field, Heard, Sample};
 use crate::report::episodes::{Episode, longest};
-use crate::report::read::Recording;
+use crate::report::read::{Reason, Recording};
 use crate::report::timeline::Span;
 use crate::units;
-use crate::verdict::{RESOURCES, State};
+use crate::verdict::{RESOURCES, State, is_lasting};
 
 /// The smallest share of stolen time that is noticeable, in thousandths: the same threshold that
 /// hosts use.
 const FELT: u32 = 50;
+
+/// A resource with verdicts for a smaller part of the time for which another one has them is unknown: in percent.
+/// The first verdict of a recording comes later than others, and a single one may be unknown.
+const KNOWN: i64 = 90;
 
 /// The fewest samples from which a recording says something about its guest.
 const SAMPLES_LEAST: usize = 3;
@@ -46,6 +50,20 @@ impl Times {
     }
 }
 
+/// A resource that is unknown.
+#[derive(Debug)]
+struct Unknown {
+    resource: &'static str,
+    /// For how long, in seconds.
+    seconds: i64,
+    /// Whether it was never known.
+    is_all: bool,
+    /// Why, if the host said so.
+    reason: Option<String>,
+    /// Whether that stays so unless whoever runs the host changes something.
+    is_lasting: bool,
+}
+
 /// A summary of a recording. Durations are in seconds, points in time in seconds since 1970.
 #[derive(Debug)]
 pub(crate) struct Summary {
@@ -65,8 +83,10 @@ pub(crate) struct Summary {
     silence: Option<String>,
     /// Why there was no verdict.
     without_verdict: Option<String>,
-    /// The resources of which nothing is known, and why, if the host said so.
-    unknown: Vec<(&'static str, String)>,
+    /// The resources that are unknown for a good part of the time.
+    unknown: Vec<Unknown>,
+    /// What this guest does not have: the reason why nothing is known about it.
+    absent: Vec<String>,
     /// How long the host said `ok` about the CPU while the guest's own kernel counted stolen time.
     doubted: i64,
     /// Shares while CPU time was contended: how long vCPUs waited by the host's count, and how much
@@ -91,10 +111,7 @@ impl Summary {
         for times in &mut times {
             times.unknown = recorded - times.known();
         }
-        let unknown = RESOURCES.into_iter().zip(&times).filter(|(_, times)| times.known() == 0);
-        let unknown = unknown.filter_map(|(resource, _)| {
-            Some((resource, recording.last_reason(resource)?.to_owned()))
-        });
+        let (absent, unknown) = unknown(recording, &times);
         let seconds = |is_counted: &dyn Fn(&Sample) -> bool| -> i64 {
             let counted = told.iter().filter(|span| is_counted(span.sample));
             counted.map(Span::seconds).sum()
@@ -119,7 +136,8 @@ impl Summary {
             more,
             silent: seconds(&|sample| sample.heard == Heard::Silence),
             silence: recording.silence.clone(),
-            unknown: unknown.collect(),
+            unknown,
+            absent,
             without_verdict: recording.without_verdict().map(str::to_owned),
             doubted: seconds(&|sample| {
                 let stolen = sample.figure(Field::Steal);
@@ -178,8 +196,9 @@ impl Summary {
         }
         for (resource, times) in named().filter(|(_, times)| times.self_limited > 0) {
             let time = self.of_all(times.self_limited);
-            sentences
-                .push(format!("This guest's own limit on {resource} held it back for {time}."));
+            sentences.push(format!(
+                "This guest's own limit or own work held back its {resource} for {time}."
+            ));
         }
         if sentences.is_empty() {
             sentences.push(self.nothing_bad());
@@ -191,12 +210,17 @@ impl Summary {
                 self.of_all(self.doubted)
             ));
         }
-        let unknown = self.unknown.iter().filter(|_| self.unknown.len() < RESOURCES.len());
-        sentences.extend(unknown.map(|(resource, reason)| {
-            format!("Nothing is known about {}: {reason}.", in_sentence(resource))
-        }));
+        sentences.extend(self.absent.iter().map(|absent| format!("There is {absent}.")));
+        if self.known() > 0 {
+            sentences.extend(self.unknown.iter().filter_map(|unknown| self.why(unknown)));
+        }
         sentences.extend(self.silence());
-        sentences.extend(self.conclusion().map(|conclusion| advice(conclusion).to_owned()));
+        sentences.extend(self.conclusion().map(|conclusion| match conclusion {
+            Conclusion::Unknown if self.is_never_known() => {
+                "Only whoever runs the host can have it say more.".to_owned()
+            }
+            conclusion => advice(conclusion).to_owned(),
+        }));
         sentences
     }
 
@@ -213,9 +237,33 @@ impl Summary {
             Some(Conclusion::Contended)
         } else if any(|times| times.self_limited) {
             Some(Conclusion::SelfLimited)
+        } else if !any(|times| times.ok) || self.doubted > 0 {
+            None
+        } else if self.unknown.is_empty() {
+            Some(Conclusion::Ok)
         } else {
-            (any(|times| times.ok) && self.doubted == 0).then_some(Conclusion::Ok)
+            Some(Conclusion::Unknown)
         }
+    }
+
+    /// How long there were verdicts on any resource.
+    fn known(&self) -> i64 {
+        self.times.iter().map(Times::known).max().unwrap_or(0)
+    }
+
+    /// Why a resource is unknown. `None` if the host did not say why.
+    fn why(&self, unknown: &Unknown) -> Option<String> {
+        let (resource, reason) = (in_sentence(unknown.resource), unknown.reason.as_ref()?);
+        let time = self.of_all(unknown.seconds);
+        Some(match unknown.is_all {
+            true => format!("Nothing is known about {resource}: {reason}."),
+            false => format!("Nothing is known about {resource} for {time}: {reason}."),
+        })
+    }
+
+    /// Whether the host never knows what is unknown.
+    fn is_never_known(&self) -> bool {
+        self.unknown.iter().all(|unknown| unknown.is_lasting)
     }
 
     /// A point in time of this recording.
@@ -224,11 +272,24 @@ impl Summary {
     }
 
     fn nothing_bad(&self) -> String {
-        let known = self.times.iter().map(Times::known).max().unwrap_or(0);
+        let known = self.known();
+        let unknown: Vec<&str> = self.unknown.iter().map(|unknown| unknown.resource).collect();
+        let is_ok =
+            |(resource, times): &(&str, &Times)| times.known() > 0 && !unknown.contains(resource);
+        let ok = RESOURCES.into_iter().zip(&self.times).filter(is_ok);
+        let ok: Vec<&str> = ok.map(|(resource, _)| in_sentence(resource)).collect();
+        let names = || list(&unknown.iter().copied().map(in_sentence).collect::<Vec<_>>());
+        let time = self.of_all(known);
+        if known > 0 && unknown.is_empty() {
+            return format!(
+                "It was not the host: this guest got what it asked for, in the {time} for which there are verdicts."
+            );
+        }
         if known > 0 {
             return format!(
-                "It was not the host: this guest got what it asked for, in the {} for which there are verdicts.",
-                self.of_all(known)
+                "For {}, it was not the host, in the {time} for which there are verdicts; for {}, that is unknown.",
+                list(&ok),
+                names()
             );
         }
         let because = because(self.without_verdict.as_deref().unwrap_or_default());
@@ -239,6 +300,34 @@ impl Summary {
     pub(crate) fn of_all(&self, seconds: i64) -> String {
         format!("{} ({})", span(seconds), share(seconds, self.recorded))
     }
+}
+
+/// What this guest does not have, and the resources that are unknown although it has them.
+fn unknown(recording: &Recording, times: &[Times; RESOURCES.len()]) -> (Vec<String>, Vec<Unknown>) {
+    let most = times.iter().map(Times::known).max().unwrap_or(0);
+    let (mut absent, mut unknown) = (Vec::new(), Vec::new());
+    for (resource, times) in RESOURCES.into_iter().zip(times) {
+        let known = times.known();
+        let reason = recording.why_unknown(resource);
+        match reason {
+            Some(reason) if known == 0 && is_absence(&reason.words) => {
+                absent.push(reason.words.clone());
+            }
+            reason if known == 0 || known * 100 < most * KNOWN => {
+                let is_lasting =
+                    |reason: &Reason| reason.state.is_none() || is_lasting(&reason.words);
+                unknown.push(Unknown {
+                    resource,
+                    seconds: times.unknown,
+                    is_all: known == 0,
+                    is_lasting: reason.is_some_and(is_lasting),
+                    reason: reason.map(|reason| reason.words.clone()),
+                });
+            }
+            _ => {}
+        }
+    }
+    (absent, unknown)
 }
 
 /// `: your vCPUs waited`
@@ -288,15 +377,6 @@ pub(crate) fn spoken(resource: &str) -> &str {
     }
 }
 
-fn in_sentence(resource: &str) -> &str {
-    match resource {
-        "memory" => "memory",
-        "io" => "disk I/O",
-        "net" => "network",
-        other => spoken(other),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -333,9 +413,9 @@ mod tests {
         let told = |states| summary(states).sentences().join(" ");
         assert_eq!(
             told("----"),
-            "It was not the host: this guest got what it asked for, in the 40 s (100%) for which there are \
-             verdicts. Nothing is known about CPU time: not permitted. Look for the reason in this guest's own \
-             programs."
+            "For memory, it was not the host, in the 40 s (100%) for which there are verdicts; for CPU time, disk \
+             I/O and network, that is unknown. Nothing is known about CPU time: not permitted. Ask again while this \
+             guest is slow."
         );
         let contended = told("--cc");
         assert!(
@@ -351,7 +431,7 @@ mod tests {
                 "The longest time was 30 s, from 1970-01-01 00:00:30 UTC on: 30% waited."
             )
         );
-        assert!(told("-sss").contains("own limit on CPU time held it back for 30 s (75%)."));
+        assert!(told("-sss").contains("own work held back its CPU time for 30 s (75%)."));
         assert!(told("--oo").contains("For 20 s (50%) the host said that CPU time was ok"));
         assert!(told("o!!!").contains("The host did not answer for 30 s (75%): nobody listens."));
         assert_eq!(
@@ -359,6 +439,55 @@ mod tests {
             "There was no verdict from the host in this time: not permitted"
         );
         assert_eq!(told("c"), "This recording is too short to judge: it has only 1 sample.");
+    }
+
+    /// What is said about a recording with those verdicts on CPU, memory, disks and network, every 10 s.
+    fn of_all(verdicts: &[&str], reasons: &str) -> String {
+        let sample = |(verdicts, number)| format!("s {} {verdicts} .\n", number * 10);
+        let samples: String = verdicts.iter().zip(1i64..).map(sample).collect();
+        let text = format!("{HEAD}#columns\n{samples}{reasons}").replace("#columns\n", "");
+        Summary::of(&Recording::read(text.as_bytes()).unwrap()).sentences().join(" ")
+    }
+
+    #[test]
+    fn a_host_is_not_acquitted_of_what_is_unknown() {
+        let reasons = "v 30 cpu unknown they may be pinned .\n";
+        let told = of_all(&["uooo"; 4], reasons);
+        assert_eq!(
+            told,
+            "For memory, disk I/O and network, it was not the host, in the 40 s (100%) for which there are verdicts; \
+             for CPU time, that is unknown. Nothing is known about CPU time: they may be pinned. Ask again while \
+             this guest is slow."
+        );
+        let told = of_all(&["uooo", "uooo", "oooo", "oooo"], reasons);
+        assert!(
+            told.starts_with("For memory, disk I/O and network, it was not the host"),
+            "{told}"
+        );
+        assert!(
+            told.contains("Nothing is known about CPU time for 20 s (50%): they may be"),
+            "{told}"
+        );
+        let once = [&["uooo"][..], &["oooo"; 12][..]].concat();
+        assert!(of_all(&once, reasons).starts_with("It was not the host: this guest got"));
+    }
+
+    #[test]
+    fn what_a_host_never_knows_is_not_worth_another_look() {
+        let told =
+            of_all(&["oouo"; 4], "v 30 io unknown this host has no figures of your disks .\n");
+        assert!(told.contains("for disk I/O, that is unknown."), "{told}");
+        assert!(told.ends_with("Only whoever runs the host can have it say more."), "{told}");
+    }
+
+    #[test]
+    fn a_device_that_the_guest_does_not_have_is_not_unknown() {
+        let told = of_all(&["ooou"; 4], "v 30 net unknown no network interface in this guest .\n");
+        assert_eq!(
+            told,
+            "It was not the host: this guest got what it asked for, in the 40 s (100%) for which there are verdicts. \
+             There is no network interface in this guest. Look for the reason in this guest's own programs."
+        );
     }
 
     #[test]
