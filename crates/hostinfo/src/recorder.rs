@@ -407,6 +407,22 @@ mod tests {
     }
 
     #[test]
+    fn a_verdict_that_is_unknown_because_the_guest_has_no_such_device_is_recorded_as_that() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("class/net/lo")).unwrap();
+        let mut played = Played::new();
+        played.recorder.roots.sys = folder.path().into();
+        let unknown =
+            ["verdict.net=unknown: this host has no figures", "verdict.net.state=unknown"];
+        let entries = played.at(0, Ok(&unknown));
+        let is_told = |entry: &Entry| {
+            matches!(entry, Entry::Verdict { resource, reason, .. }
+                if resource == "net" && reason == "no network interface in this guest")
+        };
+        assert!(entries.iter().any(is_told), "{entries:?}");
+    }
+
+    #[test]
     fn only_a_host_that_was_absent_twice_is_left_alone_and_not_for_longer_than_asking_is_worth() {
         let absent = || Err(Failure::NoHost { tried: Vec::new(), remedy: String::new() });
         let other = || Err(Failure::Unexpected("something"));
