@@ -124,8 +124,8 @@ impl Recording {
         let is_unknown = |reason: &&Reason| {
             matches!(reason.state, None | Some(State::Unknown)) && !reason.words.is_empty()
         };
-        let of_it = self.reasons.iter().rev().filter(|reason| reason.resource == resource);
-        of_it.filter(is_unknown).next()
+        let mut of_it = self.reasons.iter().rev().filter(|reason| reason.resource == resource);
+        of_it.find(is_unknown)
     }
 
     /// Why there was no verdict, the last time the host said so.
