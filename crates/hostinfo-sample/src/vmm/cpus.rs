@@ -22,6 +22,10 @@ const UNTOLD: Absent = Absent::untold(
 /// and the two samples are not taken in the same instant.
 const TOLERANCE: Duration = Duration::from_secs(1);
 
+/// None counts as lost if the missing fraction of the time is smaller than one in this many: two samples are not taken in
+/// the same instant, but up to 100 ms apart from their times, of which they have at least 5 s in between.
+const COUNTED_ALL: u64 = 20;
+
 /// Ticks of a fraction of the time smaller than one in this many say nothing about the rest: the CPU may have been
 /// offline. An emulated host that was overloaded counted three quarters of the time.
 const COUNTED_LEAST: u64 = 4;
@@ -209,7 +213,7 @@ impl Counted {
     /// a thread waits for it.
     fn busy_of(self, passed: u64) -> u64 {
         let counted = self.busy.saturating_add(self.idle);
-        if counted >= passed || counted < passed / COUNTED_LEAST {
+        if counted >= passed - passed / COUNTED_ALL || counted < passed / COUNTED_LEAST {
             return self.busy;
         }
         let busy = u128::from(self.busy) * u128::from(passed) / u128::from(counted.max(1));
@@ -299,7 +303,7 @@ mod tests {
         };
         assert_eq!(busy([1_480, 0], 20), 2_000, "a CPU that was never idle was busy");
         assert_eq!(busy([1_480, 520], 20), 1_480, "none was lost");
-        assert_eq!(busy([1_490, 515], 20), 1_490, "two samples are not taken in the same instant");
+        assert_eq!(busy([1_450, 460], 20), 1_450, "two samples are not taken in the same instant");
         assert_eq!(busy([300, 1_200], 20), 400);
         assert_eq!(busy([0, 1_500], 20), 0, "nobody ran, whatever was lost");
         assert_eq!(

@@ -92,7 +92,7 @@ fn own_threads_on_the_only_cpu_are_no_fault_of_the_hosts() {
     assert_eq!(
         minute.verdict(),
         "self-limited: your vCPUs waited 32% of the last 60 s for the threads that serve your \
-         disks and network on the same CPUs"
+         devices on the same CPUs"
     );
 }
 
