@@ -80,6 +80,14 @@ pub fn alone(host: &Host, args: &[&str]) -> Result<Ended> {
     output(&mut command(host, args)?)
 }
 
+/// Runs [`command`] with `--json`, and parses what it prints.
+///
+/// # Errors
+/// It cannot be run, fails, or prints something else.
+pub fn json(host: &Host, args: &[&str]) -> Result<serde_json::Value> {
+    Ok(serde_json::from_str(&alone(host, &[args, &["--json"]].concat())?.succeeds()?)?)
+}
+
 /// The same, with programs in `folder` before those of the same names.
 ///
 /// # Errors

@@ -5,9 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use hostinfo_tests::ctl::{Ended, alone, command, output};
+use hostinfo_tests::ctl::{Ended, alone, command, hostinfoctl, output};
 use hostinfo_tests::process::write_script;
-use hostinfo_tests::{FakeGuest, FakeQemu, Host};
+use hostinfo_tests::{FakeGuest, FakeQemu, Host, Libvirtd};
 use serde_json::Value;
 
 const RULES: &str = "*:\n  interval = 0\n";
@@ -164,6 +164,25 @@ fn a_directory_that_hostinfods_user_cannot_use_is_found_before_a_guest_starts() 
             format!("setfacl -m u:nobody:rwx -d -m u:nobody:rwx {}", directory.display());
         ensure!(remedy == &expected, "{said:?}");
     }
+    Ok(())
+}
+
+#[test]
+fn the_commands_for_a_guest_that_needs_a_restart_give_it_its_port_when_copied_at_once() -> Result<()>
+{
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(RULES)?);
+    libvirtd.define_bare("web", "")?;
+    libvirtd.virsh(&["start", "--paused", "web"])?;
+    hostinfoctl(&libvirtd, &host, &["enable", "web"])?.succeeds()?;
+    let told = hostinfoctl(&libvirtd, &host, &["doctor", "--json"])?;
+    let told: Value = serde_json::from_str(&told.stdout)?;
+    let remedy = finding(&told, "qemu-web: it runs without the port")?["remedy"].as_array();
+    let remedy: Vec<&str> = remedy.context("no remedy")?.iter().filter_map(Value::as_str).collect();
+    ensure!(remedy.iter().any(|line| line.starts_with("while virsh list")), "{remedy:?}");
+    // Paused, it does not hear that it is to shut down.
+    libvirtd.shell(&format!("(sleep 2; virsh destroy web) & {}", remedy.join("\n")))?;
+    let xml = libvirtd.virsh(&["dumpxml", "web"])?;
+    ensure!(xml.contains(&*host.socket("web").to_string_lossy()), "{xml}");
     Ok(())
 }
 

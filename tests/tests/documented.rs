@@ -23,7 +23,7 @@ use Seen::{By, Not};
 
 /// Commands that begin with these words are not run here: they change this machine, need a libvirt with guests, a
 /// terminal or a platform. The first that fits decides.
-const ELSEWHERE: [(&str, Seen); 38] = [
+const ELSEWHERE: [(&str, Seen); 39] = [
     ("ansible-playbook", By("long_ansible.rs", "hosts.play(")),
     ("apt install", By("lab_packages.rs", "apt-get install")),
     ("ask", By("lab_service.rs", "readme::ask_loadavg()")),
@@ -46,10 +46,10 @@ const ELSEWHERE: [(&str, Seen); 38] = [
     ("make", By("install.rs", "install.make")),
     ("mkdir", By("lab_service.rs", "mkdir")),
     ("modprobe", By("../src/lab/service.rs", "modprobe vhost_vsock")),
-    ("openstack", Not("Not with an OpenStack")),
+    ("openstack", Not("It was not tested with OpenStack itself")),
     ("printf", By("lab_service.rs", "printf")),
     ("qemu-system-x86_64", Not("by hand, not by a test")),
-    ("qm", Not("it was not tried on a Proxmox VE host")),
+    ("qm", Not("It was not tested on a Proxmox VE host")),
     ("setfacl", By("doctor.rs", "setfacl")),
     ("systemctl daemon-reload", By("lab_sandbox.rs", "systemctl daemon-reload")),
     ("systemctl edit", By("lab_service.rs", "restart_with")),
@@ -68,6 +68,7 @@ const ELSEWHERE: [(&str, Seen); 38] = [
     ("varlinkctl", Not("no test runs them")),
     ("vhost-device-vsock", Not("by hand, not by a test")),
     ("virsh", By("enable.rs", ".virsh(")),
+    ("while virsh list", By("doctor.rs", "while virsh list")),
 ];
 
 /// A command of a page, as its reader would type it.

@@ -5,9 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
-use hostinfo_tests::ctl::{self, alone};
+use hostinfo_tests::ctl::{self, alone, json};
 use hostinfo_tests::{FakeQemu, Host};
-use serde_json::Value;
 
 const RULES: &str = "*:\n  interval = 0\n";
 
@@ -40,13 +39,13 @@ fn a_guest_reads_the_word_alone_and_a_daemon_that_is_killed_forgets_nothing() ->
     let _daemon = host.start_daemon()?;
     let mut guest = qemu.accept()?;
     ensure!(guest.ask("host.state")? == ["200 host.state=draining"]);
-    let shown: Value = serde_json::from_str(&alone(&host, &["host-state", "--json"])?.succeeds()?)?;
+    let shown = json(&host, &["host-state"])?;
     ensure!(shown["state"] == "draining" && shown["text"] == "a fan has failed", "{shown}");
     ensure!(shown["since"].is_string(), "{shown}");
 
     alone(&host, &["host-state", "set", "normal"])?.succeeds()?;
     ensure!(guest.ask("host.state")? == ["200 host.state=normal"]);
-    let shown: Value = serde_json::from_str(&alone(&host, &["host-state", "--json"])?.succeeds()?)?;
+    let shown = json(&host, &["host-state"])?;
     ensure!(shown["text"].is_null(), "{shown}");
     Ok(())
 }

@@ -37,6 +37,7 @@ fn use_everything_under_selinux(lab: &Lab) -> Result<()> {
     lab.sh(&format!(
         "dpkg -i {FILES}/{PACKAGE} 2>&1 && chcon -t hostinfo_socket_t /run/qemu-server"
     ))?;
+    lab.listen_elsewhere()?;
     let guest = guest.start()?;
     let label = guest.label()?;
     ensure!(label.contains(":svirt_t:"), "{label}");
@@ -48,6 +49,7 @@ fn use_everything_under_selinux(lab: &Lab) -> Result<()> {
         ("hostinfo-open", ":hostinfo_open_t:"),
         ("hostinfo-run", ":hostinfo_run_t:"),
     ])?;
+    lab.take_disks_label(&guest)?;
     guest.end()?;
     lab.expect_nothing_denied()
 }
@@ -85,6 +87,7 @@ fn under_apparmor_daemon_helper_and_opener_have_their_profiles_and_nothing_is_de
     lab::run(BOOKWORM, |lab| {
         lab.sh(&format!(". {SOURCE}/dist/load-profiles"))?;
         lab.serve_everything()?;
+        lab.listen_elsewhere()?;
         let mut guest = lab.domain("a").devices(METRICS_DISK).devices(VSOCK);
         guest.define()?;
         lab.wait_until("[ -e /var/lib/hostinfo/disk/qemu-a ]")?;

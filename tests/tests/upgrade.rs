@@ -4,12 +4,11 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use hostinfo_tests::ctl::alone;
+use hostinfo_tests::ctl::json;
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::upgrading::{Asking, upgrade};
 use hostinfo_tests::{FakeGuest, FakeQemu, Guest, Host, Port};
-use serde_json::Value;
 
 const RULES: &str = "qemu-slow:\n  interval = 3600\n\n*:\n  interval = 0\n  all = 1\n";
 
@@ -67,7 +66,7 @@ fn a_guest_goes_on_with_half_a_line_its_session_and_its_counters() -> Result<()>
         }
     }
     ensure!(daemon.pid() == pid && qemu.stays_alone(Duration::ZERO)?);
-    let shown: Value = serde_json::from_str(&alone(&host, &["status", "--json"])?.succeeds()?)?;
+    let shown = json(&host, &["status"])?;
     ensure!(shown["pid"] == pid && shown["connected"] == 1, "{shown}");
     let log = daemon.log();
     ensure!(log.matches("access-granted").count() == 1 && !log.contains("guest-gone"), "{log}");
@@ -135,7 +134,7 @@ fn a_pseudo_terminal_and_a_guest_whose_vmm_connects_go_on() -> Result<()> {
     ensure!(another.ask("session")? == session);
     upgrade(&host)?;
     ensure!(another.ask("ping")? == ["200 pong"] && guest.ask("ping")? == ["200 pong"]);
-    let shown: Value = serde_json::from_str(&alone(&host, &["list", "--json"])?.succeeds()?)?;
+    let shown = json(&host, &["list"])?;
     ensure!(shown.to_string().contains("\"driver\":\"pty\""), "{shown}");
     Ok(())
 }
@@ -162,7 +161,7 @@ fn a_real_guest_is_watched_on_and_its_own_counters_count_on() -> Result<()> {
     }
     let now = verdict(&mut guest)?;
     ensure!(!now.contains("unknown"), "{now}");
-    let shown: Value = serde_json::from_str(&alone(&host, &["status", "--json"])?.succeeds()?)?;
+    let shown = json(&host, &["status"])?;
     ensure!(shown["watched"]["guests"] == 1, "{shown}");
     Ok(())
 }

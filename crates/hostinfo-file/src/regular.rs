@@ -83,7 +83,7 @@ pub fn is_passing(error: &io::Error) -> bool {
 /// # Errors
 /// Those of open(2).
 pub fn make_aside(path: &Path) -> io::Result<File> {
-    // Where it fails, so does the next step, with a better word.
+    // If this fails, so does the next step, with a better error.
     let _ = fs::remove_file(path);
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }

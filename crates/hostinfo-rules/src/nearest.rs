@@ -7,7 +7,7 @@ use hostinfo_catalog::stat::{fits, is_placeholder};
 use hostinfo_catalog::{STATS, Stat};
 use hostinfo_wire::nearest::{self, ALIKE};
 
-use crate::setting::KEYS;
+use crate::setting::keys;
 
 /// Longer keys resemble no name.
 const KEY_MAX: usize = 100;
@@ -24,7 +24,7 @@ pub(crate) fn nearest(key: &str) -> Option<String> {
     let key = key.to_ascii_lowercase();
     let with_instance =
         STATS.iter().step_by(STRIDE).filter_map(|stat| with_instance_of(stat, &key));
-    let names = KEYS.into_iter().chain(known_names()).step_by(STRIDE).map(Cow::Borrowed);
+    let names = keys().chain(known_names()).step_by(STRIDE).map(Cow::Borrowed);
     let names = names.chain(with_instance.map(Cow::Owned));
     nearest::nearest(&key, names, ALIKE).map(Cow::into_owned)
 }

@@ -1,5 +1,7 @@
 //! Parses a whole file: turns lines into rules, or into everything that is wrong with them.
 
+mod warnings;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -13,9 +15,11 @@ use crate::nearest::nearest;
 use crate::pattern::Pattern;
 use crate::problem::{Problem, Problems, Severity, Text, quote};
 use crate::rules::{Rule, Rules};
-use crate::setting::{KEYS, Key, Setting};
+use crate::setting::{Key, Setting, keys};
 use crate::tags::{CONDITIONS_MAX, Condition};
-use crate::unreachable::{Never, Reach, unreachable};
+use crate::unreachable::{Reach, unreachable};
+
+use warnings::{never_matches, opens_too_much};
 
 /// The largest file to read, in bytes: 100,000 rules of 160 bytes.
 pub const FILE_MAX: u64 = 16 * 1024 * 1024;
@@ -242,8 +246,8 @@ impl<'a> Parser<'a> {
                 "" => "missing key".to_owned(),
                 text => format!("unknown key {}", quote(text)),
             };
-            let mut hint =
-                format!("expected {}, or a statistic or group", KEYS.map(quote).join(", "));
+            let keys: Vec<String> = keys().map(quote).collect();
+            let mut hint = format!("expected {}, or a statistic or group", keys.join(", "));
             if let Some(name) = nearest(key.text) {
                 hint.push_str(&format!(", did you mean {}?", quote(&name)));
             }
@@ -277,48 +281,5 @@ impl<'a> Parser<'a> {
             rules.push(Rule { reach, grant: Arc::new(grant) });
         }
         Ok(Parsed { rules: Rules::new(rules), warnings: self.warnings.into_sorted() })
-    }
-}
-
-/// The warning about a rule that turns on `first`, and so many others, for guests that select
-/// themselves.
-fn opens_too_much(first: &str, others: usize) -> Text {
-    let others = if others == 0 { String::new() } else { format!(" and {others} more") };
-    Text::new(
-        format!(
-            "this rule turns on {}{others}, off by default, for guests selected only by tags that \
-             whoever can change a domain's metadata can set",
-            quote(first)
-        ),
-        "expected another condition as well, or `[tags] own = false` in hostinfod.toml",
-    )
-}
-
-/// The most earlier rules that a warning lists.
-const NAMED_MAX: usize = 4;
-
-/// The warning about a rule that can never match.
-fn never_matches(never: &Never, rules: &[Draft<'_>]) -> Text {
-    match never {
-        Never::NoName => Text::new(
-            "this rule can never match: no guest has such a name",
-            "expected DRIVER-NAME, as in `qemu-myguest`, without `/` and control characters",
-        ),
-        Never::After(earlier) => {
-            let mut first: Vec<String> = earlier
-                .iter()
-                .take(NAMED_MAX)
-                .filter_map(|at| rules.get(*at))
-                .map(|rule| format!("{} in line {}", quote(rule.written.text), rule.line.number))
-                .collect();
-            if earlier.len() > NAMED_MAX {
-                first.push(format!("{} more", earlier.len() - NAMED_MAX));
-            }
-            let comes = if earlier.len() == 1 { "comes" } else { "come" };
-            Text::new(
-                format!("this rule can never match: {} {comes} first", first.join(" and ")),
-                "expected before: the first rule that matches a guest decides",
-            )
-        }
     }
 }

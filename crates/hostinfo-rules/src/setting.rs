@@ -9,13 +9,18 @@ use hostinfo_wire::limits::INTERVAL_MAX;
 
 use crate::value::truth;
 
-/// The keys that are not names in the catalog.
-pub(crate) const KEYS: [&str; 6] = [ENABLED, INTERVAL, WATCH, VHOSTMD_DISK, "all", "vhostmd"];
+/// The keys that select no statistics.
+static OWN: [(&str, Key); 4] = [
+    ("enabled", Key::Enabled),
+    ("interval", Key::Interval),
+    ("watch", Key::Watch),
+    ("vhostmd-disk", Key::VhostmdDisk),
+];
 
-const ENABLED: &str = "enabled";
-const INTERVAL: &str = "interval";
-const WATCH: &str = "watch";
-const VHOSTMD_DISK: &str = "vhostmd-disk";
+/// The keys that are not names in the catalog.
+pub(crate) fn keys() -> impl Iterator<Item = &'static str> {
+    OWN.iter().map(|(word, _)| *word).chain(["all", "vhostmd"])
+}
 
 /// The part before `=`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,17 +52,9 @@ impl Key {
     /// The key of that name, in any case. `interval` is the setting; the statistic of that name
     /// cannot be selected on its own.
     pub(crate) fn find(name: &str) -> Option<Self> {
-        let is = |key: &str| name.eq_ignore_ascii_case(key);
-        if is(ENABLED) {
-            Some(Self::Enabled)
-        } else if is(INTERVAL) {
-            Some(Self::Interval)
-        } else if is(WATCH) {
-            Some(Self::Watch)
-        } else if is(VHOSTMD_DISK) {
-            Some(Self::VhostmdDisk)
-        } else {
-            Some(Self::Select(scopes(name))).filter(|key| *key != Self::Select(vec![]))
+        match OWN.iter().find(|(word, _)| name.eq_ignore_ascii_case(word)) {
+            Some((_, key)) => Some(key.clone()),
+            None => Some(Self::Select(scopes(name))).filter(|key| *key != Self::Select(vec![])),
         }
     }
 

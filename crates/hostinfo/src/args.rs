@@ -4,6 +4,8 @@
 // By their paths: `hostinfo-pages` includes this file from another folder.
 #[path = "args/observe.rs"]
 mod observe;
+#[path = "args/own.rs"]
+mod own;
 #[path = "args/serve.rs"]
 mod serve;
 #[path = "args/value.rs"]
@@ -13,14 +15,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{
-    OsStringValueParser, PossibleValue, PossibleValuesParser, Resettable, TypedValueParser as _,
-    ValueParser,
-};
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::builder::{OsStringValueParser, Resettable, TypedValueParser as _};
+use clap::{FromArgMatches as _, Parser, Subcommand, ValueEnum, ValueHint};
 
 use observe::{DIAGNOSE, RECORD, REPORT, TOP};
 pub(crate) use observe::{Diagnose, Record, Report};
+pub(crate) use own::command;
 use serve::SERVE;
 pub(crate) use serve::Serve;
 use value::{name, time, timeout};
@@ -91,73 +91,6 @@ pub(crate) struct Args {
     pub(crate) options: Options,
 }
 
-/// How a command differs from the others in what it takes of the options that they share. Its help shows what
-/// it takes, and nothing else.
-struct Own {
-    command: &'static str,
-    /// Options that it refuses, or that mean nothing there.
-    refused: &'static [&'static str],
-    /// What `--every` means there, if that differs.
-    every: Option<&'static str>,
-    /// The formats that it has, if it takes `--format`.
-    formats: &'static [Format],
-}
-
-impl Own {
-    const fn formats(command: &'static str, formats: &'static [Format]) -> Self {
-        Self { command, refused: &[], every: None, formats }
-    }
-
-    const fn refusing(command: &'static str, refused: &'static [&'static str]) -> Self {
-        Self { command, refused, every: None, formats: &[] }
-    }
-
-    const fn every(self, every: &'static str) -> Self {
-        Self { every: Some(every), ..self }
-    }
-}
-
-const OWN: [Own; 8] = [
-    Own::formats("get", &[Format::Text, Format::Json, Format::Openmetrics, Format::Prometheus]),
-    Own::formats("list", &[Format::Text, Format::Json]),
-    Own::formats("diagnose", &[Format::Text, Format::Json, Format::Nagios])
-        .every("Repeat it: the time from one start to the next, such as 10m"),
-    Own::refusing("top", &["format", "json", "output", "wait"])
-        .every("How often to take a sample [default: 2s]"),
-    Own::refusing("record", &["format", "json", "output", "wait"])
-        .every("How often to take a sample [default: 10s]"),
-    Own::refusing("report", &["format", "json", "every", "device", "timeout", "wait"]),
-    Own::refusing("serve", &["format", "json", "output", "every", "wait"]),
-    Own { refused: &["wait"], ..Own::formats("ping", &[Format::Text, Format::Json]) }
-        .every("Repeat it, such as every 15s"),
-];
-
-/// The command line.
-pub(crate) fn command() -> clap::Command {
-    let command = Args::command();
-    let all: Vec<clap::Arg> =
-        command.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
-    command.mut_subcommands(|command| {
-        let Some(own) = OWN.iter().find(|own| own.command == command.get_name()) else {
-            return command;
-        };
-        let args = all.iter().filter_map(|arg| match arg.get_id().as_str() {
-            id if own.refused.contains(&id) => Some(arg.clone().hide(true)),
-            "every" => own.every.map(|help| arg.clone().help(help)),
-            "format" => Some(arg.clone().help("Output format").value_parser(one_of(own.formats))),
-            _ => None,
-        });
-        command.args(args.collect::<Vec<_>>())
-    })
-}
-
-/// Accepts only those formats.
-fn one_of(formats: &[Format]) -> ValueParser {
-    let words: Vec<PossibleValue> = formats.iter().filter_map(Format::to_possible_value).collect();
-    let words = PossibleValuesParser::new(words);
-    ValueParser::new(words.try_map(|word| Format::from_str(&word, false)))
-}
-
 /// Reads the command line. Help is for a terminal of so many `columns`; without them, clap looks for itself.
 ///
 /// # Errors
@@ -209,7 +142,7 @@ pub(crate) enum Command {
         #[arg(required = true, value_name = "NAME", value_parser = name)]
         names: Vec<String>,
     },
-    /// Show what this guest may ask for: NAME KIND UNIT DESCRIPTION METRIC, the last as Prometheus knows it, or -
+    /// Show what this guest may ask for: NAME KIND UNIT DESCRIPTION METRIC (its name for Prometheus, or -)
     #[command(after_help = LIST)]
     List {
         /// Statistics or groups [default: all]

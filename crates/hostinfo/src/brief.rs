@@ -18,7 +18,7 @@ use crate::reply::Line;
 use crate::system::own_roots;
 use crate::units;
 use crate::verdict::{RESOURCES, State, Verdict, is_lasting};
-use crate::views::hosts::Reply;
+use crate::views::reply::Reply;
 use crate::views::told::{PRESENT, ago};
 
 /// The names in its only query, since the host limits how often a guest may ask.

@@ -24,7 +24,8 @@ use crate::reply::Line;
 use crate::system::{own_roots, page_size};
 use crate::verdict::RESOURCES;
 use crate::views::hosts::{HostView, Judged};
-use crate::views::own::{Moment, Roots, View};
+use crate::views::own::{Moment, View};
+use crate::views::roots::Roots;
 use crate::views::told::Told;
 
 /// The default time to observe: as far as a verdict looks back.

@@ -84,6 +84,6 @@ pub fn reply(bytes: &[u8]) {
             text.push('\n');
         }
         hostinfo_wire::prometheus::classic(&text);
-        let _ = views::hosts::Reply::of(&lines).number("loadavg.1");
+        let _ = views::reply::Reply::of(&lines).number("loadavg.1");
     }
 }

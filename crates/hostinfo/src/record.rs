@@ -205,10 +205,10 @@ mod tests {
 
     #[test]
     fn the_end_says_what_there_is_and_what_to_do_with_it() {
-        let told = |samples| end(Path::new("slow.rec"), samples);
-        assert_eq!(told(6), "6 samples in slow.rec. Next: hostinfo report slow.rec --text");
-        assert!(told(1).starts_with("1 sample in "));
-        assert_eq!(told(0), "no sample in slow.rec yet: record for longer than --every");
+        let end_of = |samples| end(Path::new("slow.rec"), samples);
+        assert_eq!(end_of(6), "6 samples in slow.rec. Next: hostinfo report slow.rec --text");
+        assert!(end_of(1).starts_with("1 sample in "));
+        assert_eq!(end_of(0), "no sample in slow.rec yet: record for longer than --every");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What is recorded of both views: samples, and news of the host. When they are taken is up to `sampler`.
 
+mod reasons;
+
 use std::time::{Duration, Instant};
 
 use hostinfo_wire::text::printable;
@@ -8,18 +10,16 @@ use crate::diagnose::conclude::absent;
 use crate::exit::Failure;
 use crate::host::Host;
 use crate::question::Question;
+use crate::recorder::reasons::Reasons;
 use crate::recording::{Entry, Field, Heard, Sample, is_same_incident};
 use crate::reply::Line;
 use crate::system::page_size;
 use crate::verdict::RESOURCES;
-use crate::views::hosts::{HostView, Judged, Reply};
-use crate::views::own::{Moment, Roots, View};
+use crate::views::hosts::HostView;
+use crate::views::own::{Moment, View};
+use crate::views::reply::Reply;
+use crate::views::roots::Roots;
 use crate::views::told::{PRESENT, Told};
-
-/// How soon to record another reason of a verdict, and how soon if the verdict is still the same: the figures in
-/// the reason change all the time, and the verdict itself is in each sample.
-const REASON_EVERY: Duration = Duration::from_secs(60);
-const SAME_EVERY: Duration = Duration::from_secs(300);
 
 /// How soon to ask again where no host has answered twice in a row, at the latest, and as a multiple of the time that
 /// the attempt took: during an attempt, no other program can use the port. One failure may be a daemon that is
@@ -90,8 +90,8 @@ pub(crate) struct Recorder {
     guest: String,
     host: String,
     incident: String,
-    /// For each resource, the verdict that was last reported, and when.
-    verdicts: [Option<(Judged, Instant)>; RESOURCES.len()],
+    /// For each resource.
+    reasons: [Reasons; RESOURCES.len()],
 }
 
 impl Recorder {
@@ -108,7 +108,7 @@ impl Recorder {
             guest: String::new(),
             host: String::new(),
             incident: String::new(),
-            verdicts: [const { None }; RESOURCES.len()],
+            reasons: Default::default(),
         }
     }
 
@@ -166,10 +166,18 @@ impl Recorder {
                     // A broker keeps it. Until it asks the host again, there is no news.
                     self.not_before = told.wait(came).map(|wait| came + wait);
                 }
+                // A recording has nothing from before it began, on which there is no sample.
+                let is_old = self.begun.is_some_and(|begun| told.is_from_before(begun));
                 if !is_repeated {
-                    let taken = i64::try_from(age.as_secs()).map_or(time, |age| time - age);
-                    entries.extend(self.news(taken, &told.reply, came));
-                    self.hear(&mut sample, told);
+                    entries.extend(self.news(time, &told.reply));
+                    if self.is_live || !is_old {
+                        entries.extend(self.reasons(time, &told.reply, came));
+                    }
+                    if is_old {
+                        self.told = Some(told);
+                    } else {
+                        self.hear(&mut sample, told);
+                    }
                 }
             }
             Some(Answer {
@@ -204,8 +212,8 @@ impl Recorder {
         entries
     }
 
-    /// What the host reports that it did not report before.
-    fn news(&mut self, time: i64, reply: &Reply, now: Instant) -> Vec<Entry> {
+    /// What the host reports that it did not report before, besides verdicts.
+    fn news(&mut self, time: i64, reply: &Reply) -> Vec<Entry> {
         let mut news = Vec::new();
         let guest = line(&reply.guest().unwrap_or_default());
         if guest != self.guest {
@@ -228,39 +236,32 @@ impl Recorder {
                 news.push(Entry::Incident { time, incident });
             }
         }
+        news
+    }
+
+    /// Verdicts that it did not report before, with their reasons.
+    fn reasons(&mut self, time: i64, reply: &Reply, now: Instant) -> Vec<Entry> {
+        let mut news = Vec::new();
         let mut host_view = HostView::default();
         host_view.add(reply.clone());
         let is_live = self.is_live;
-        for (resource, known) in RESOURCES.into_iter().zip(&mut self.verdicts) {
+        for (resource, reasons) in RESOURCES.into_iter().zip(&mut self.reasons) {
             let judged = host_view.judged(resource);
-            let is_new = known.as_ref().is_none_or(|(before, at)| {
-                let is_same = before.state() == judged.state();
-                let soonest = if is_same { SAME_EVERY } else { REASON_EVERY };
-                *before != judged && (is_live || now.duration_since(*at) >= soonest)
-            });
-            if is_new {
-                let reason = match &judged {
-                    Judged::Verdict { reason, .. } => line(reason),
-                    Judged::Refused(why) | Judged::Missing(why) => line(why),
-                };
-                let absent = absent(resource, judged.state(), &self.roots.lacking());
-                let reason = absent.map_or(reason, str::to_owned);
-                let (resource, state) = (resource.to_owned(), judged.state());
+            if reasons.is_news(&judged, now, is_live) {
+                let state = judged.state();
+                let absent = absent(resource, state, &self.roots.lacking());
+                let (resource, reason) =
+                    (resource.to_owned(), line(absent.unwrap_or(judged.reason())));
                 news.push(Entry::Verdict { time, resource, state, reason });
-                *known = Some((judged, now));
             }
         }
         news
     }
 
-    /// Adds the host's view, unless it is from before the first sample.
+    /// Adds the host's view.
     fn hear(&mut self, sample: &mut Sample, told: Told) {
-        let is_old = self.begun.is_some_and(|begun| told.is_from_before(begun));
         let Told { reply, taken } = told.clone();
         let before = self.told.replace(told);
-        if is_old {
-            return;
-        }
         let elapsed = before
             .as_ref()
             .map(|before| taken.saturating_duration_since(before.taken).as_secs_f64());
@@ -414,7 +415,8 @@ mod tests {
         played.recorder.roots.sys = folder.path().into();
         let unknown =
             ["verdict.net=unknown: this host has no figures", "verdict.net.state=unknown"];
-        let entries = played.at(0, Ok(&unknown));
+        played.at(0, Ok(&[]));
+        let entries = played.at(200, Ok(&unknown));
         let is_told = |entry: &Entry| {
             matches!(entry, Entry::Verdict { resource, reason, .. }
                 if resource == "net" && reason == "no network interface in this guest")
@@ -449,16 +451,13 @@ mod tests {
         };
         let before = played.at(0, Ok(&answer("sample.age=25", "time=100")));
         assert_eq!(sample(&before).heard, Heard::TooSoon, "it is from before the recording");
-        assert!(
-            matches!(before[0], Entry::Verdict { time: -25, .. }),
-            "the reason is of then: {before:?}"
-        );
+        assert_eq!(reasons(&before), 0, "its reason is of no sample");
         let is_due = |played: &Played, seconds| {
             played.recorder.is_due(played.start + Duration::from_secs(seconds))
         };
         assert!(!is_due(&played, 34) && is_due(&played, 35));
         let first = played.at(35, Ok(&answer("sample.age=0.1", "time=160")));
-        assert_eq!(sample(&first).state(0), Some(State::Contended));
+        assert_eq!((sample(&first).state(0), reasons(&first)), (Some(State::Contended), 1));
         let again = played.at(45, Ok(&answer("sample.age=10.1", "time=160")));
         assert_eq!((again.len(), sample(&again).heard), (1, Heard::TooSoon));
         assert!(!is_due(&played, 94) && is_due(&played, 95));
@@ -470,12 +469,9 @@ mod tests {
     fn a_reason_is_told_when_it_is_new_and_not_with_each_sample() {
         let mut played = Played::new();
         assert_eq!(reasons(&played.at(0, Ok(&["verdict.cpu=ok: your vCPUs ran"]))), 1);
-        assert_eq!(reasons(&played.at(90, Ok(&["verdict.cpu=contended: 31% waited"]))), 1);
-        let states = |entries: &[Entry]| sample(entries).state(0);
-        let flapping = played.at(100, Ok(&["verdict.cpu=ok: your vCPUs ran"]));
-        assert_eq!((reasons(&flapping), states(&flapping)), (0, Some(State::Ok)));
-        assert_eq!(reasons(&played.at(200, Ok(&["verdict.cpu=contended: 35% waited"]))), 0);
-        assert_eq!(reasons(&played.at(400, Ok(&["verdict.cpu=contended: 34% waited"]))), 1);
+        assert_eq!(reasons(&played.at(10, Ok(&["verdict.cpu=contended: 31% waited"]))), 1);
+        let still = played.at(20, Ok(&["verdict.cpu=contended: 35% waited"]));
+        assert_eq!((reasons(&still), sample(&still).state(0)), (0, Some(State::Contended)));
     }
 
     #[test]

@@ -107,10 +107,11 @@ fn silent_port(way: &Way) -> String {
     let setup = if matches!(way, Way::Vsock { .. }) { vsock_setup() } else { port_setup() };
     format!(
         "\
-{way} is there, but no host answers on it. If another port of this guest leads to hostinfo, name that with --device or HOSTINFO_DEVICE. If not, send this to whoever runs your host:
+{way} is there, but no host answers on it. Send this to whoever runs your host:
 This guest asks at {way}, and nobody answers. Run this on the host: it says what is wrong, and the command that mends it.
   hostinfoctl doctor
-If it finds nothing wrong, hostinfo may not be set up for this guest yet. {setup}"
+If it finds nothing wrong, hostinfo may not be set up for this guest yet. {setup}
+If another port of this guest leads to hostinfo, name that with --device or HOSTINFO_DEVICE."
     )
 }
 

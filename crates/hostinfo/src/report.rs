@@ -9,6 +9,7 @@ mod read;
 mod summary;
 mod text;
 mod timeline;
+mod words;
 
 use std::fs::File;
 use std::io::IsTerminal as _;

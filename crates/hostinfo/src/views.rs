@@ -3,4 +3,6 @@
 pub(crate) mod hosts;
 pub(crate) mod own;
 pub(crate) mod parse;
+pub(crate) mod reply;
+pub(crate) mod roots;
 pub(crate) mod told;

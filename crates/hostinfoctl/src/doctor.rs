@@ -98,8 +98,16 @@ fn examine(options: &Options) -> Vec<Finding> {
     let known = daemon.as_ref().ok();
     let settings = settings::read(options);
     let wants_vsock = settings.as_ref().is_ok_and(|settings| settings.vsock.enabled);
-    let (unit_user, mut findings) = units::look(wants_vsock, known.is_some());
-    let systemd = has_systemd(&findings);
+    let (unit_user, units) = units::look(wants_vsock, known.is_some());
+    let systemd = has_systemd(&units);
+    // Remedies are carried out from the top: what hostinfod needs comes before hostinfod.
+    let mut findings = files::look(options, known.map(|known| &known.status));
+    // Only a unit runs it as another user than whoever starts it.
+    let user = if systemd { unit_user.as_deref() } else { Some("root") };
+    let user = User::of(known.map(|known| known.status.pid), user);
+    let directory = known.map(|known| known.status.socket_dir.path.as_ref());
+    findings.extend(access::look(directory.unwrap_or(&options.directory), user));
+    findings.extend(units);
     findings.push(match &daemon {
         Ok(known) => {
             let (version, pid) = (known.status.version.clone(), known.status.pid);
@@ -112,12 +120,6 @@ fn examine(options: &Options) -> Vec<Finding> {
         Err(error @ Error::Denied { .. }) => Finding::DaemonUnseen(error.to_string()),
         Err(error) => Finding::DaemonSilent { why: error.to_string(), systemd },
     });
-    findings.extend(files::look(options, known.map(|known| &known.status)));
-    // Only a unit runs it as another user than whoever starts it.
-    let user = if systemd { unit_user.as_deref() } else { Some("root") };
-    let user = User::of(known.map(|known| known.status.pid), user);
-    let directory = known.map(|known| known.status.socket_dir.path.as_ref());
-    findings.extend(access::look(directory.unwrap_or(&options.directory), user));
     let has_libvirt = match settings {
         Ok(settings) if !settings.libvirt.enabled => {
             findings.push(Finding::LibvirtUnused);

@@ -11,8 +11,9 @@ use crate::daemon::{self, Known};
 use crate::exit::{DONE, Failure, REFUSED, Status, complain, sum};
 use crate::output::{printable, write, write_json};
 use crate::present::Present;
-use crate::row::Row;
+use crate::row::{Has, Row};
 use crate::rules::RulesOf;
+use crate::state::State;
 use crate::uri::is_remote;
 use tables::{narrow, wide};
 
@@ -32,7 +33,7 @@ pub(crate) fn run(options: &Options, wanted: &List) -> Result<Status, Failure> {
         statuses.push(failure.status());
     }
     let states = &wanted.state;
-    rows.retain(|row| states.is_empty() || states.contains(&row.state));
+    rows.retain(|row| states.is_empty() || states.iter().any(|state| is_in(row, *state)));
     rows.retain(|row| match conditions.held(&row.tags) {
         Held::Yes => true,
         Held::No => false,
@@ -53,6 +54,12 @@ pub(crate) fn run(options: &Options, wanted: &List) -> Result<Status, Failure> {
         write(if is_filtered { "No guest matches.\n" } else { "There are no guests.\n" })?;
     }
     Ok(sum(statuses.into_iter().chain([DONE])))
+}
+
+/// A guest that is connected may have its port only until it ends.
+fn is_in(row: &Row, state: State) -> bool {
+    let ends = matches!((&row.saved, &row.running), (Some(Has::No | Has::Off), Some(Has::Yes(_))));
+    row.state == state || state == State::UntilItEnds && ends
 }
 
 fn conditions(words: &[String]) -> Result<Conditions, Failure> {
@@ -95,6 +102,19 @@ pub(crate) fn complete(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::port_summary::PortLocation;
+    use hostinfo_domains::Place;
+
+    #[test]
+    fn a_guest_that_was_disabled_while_it_runs_is_found_as_connected_and_as_until_it_ends() {
+        let running = Some(Has::Yes(PortLocation::of(&Place::Serial(1))));
+        let state = State::Connected;
+        let mut row = Row { saved: Some(Has::No), running, state, ..Row::of_socket("qemu", "a") };
+        assert!(is_in(&row, State::Connected) && is_in(&row, State::UntilItEnds));
+        assert!(!is_in(&row, State::Disabled));
+        row.saved = Some(Has::Yes(PortLocation::of(&Place::Serial(1))));
+        assert!(!is_in(&row, State::UntilItEnds));
+    }
 
     #[test]
     fn a_condition_on_tags_needs_a_value() {

@@ -36,7 +36,10 @@ pub(crate) fn run(options: &Options, wanted: &Notice) -> Result<Status, Failure>
                 write_json(&set)?;
             } else {
                 let guests = match set.guests {
-                    0 => "no guest that is there now: patterns are of $driver-$name".to_owned(),
+                    0 if is_pattern(pattern) => {
+                        "no guest that is there now: patterns are of $driver-$name".to_owned()
+                    }
+                    0 => format!("{}, which is not there now", printable(pattern)),
                     1 => "1 guest that is there now".to_owned(),
                     many => format!("{many} guests that are there now"),
                 };

@@ -16,6 +16,22 @@ const RULES: &str = "*:\n  all = 1\n  interval = 0\n  vhostmd-disk = 1\n";
 const SETTINGS: &str =
     "[vsock]\nenabled = true\n[[sockets]]\npreset = 'proxmox'\nguests = ['qemu-100']\n";
 
+/// Where the daemon listens only if an administrator says so to the policy as well.
+const LISTENING: &str = "[metrics]\nlisten = '127.0.0.1:9101'\n[[listen]]\npath = '/srv/vm/{name}/v_4678'\n\
+     driver = 'fc'\nuser = '0'\nguests = ['fc-web']\n";
+
+/// What asks there, and the answer.
+const ASKED_THERE: [(&str, &str); 2] = [
+    (
+        "{ echo vm.name; sleep 2; } | socat -t 1 - UNIX-CONNECT:/srv/vm/web/v_4678",
+        "200 vm.name=web\n",
+    ),
+    (
+        "printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' | socat -t 9 - TCP:127.0.0.1:9101",
+        "\nhostinfod_build_info{",
+    ),
+];
+
 /// A command that looks at what commands look at, and a file.
 const DEFINITIONS: &str = "[custom.seven]\nkind = 'info'\nhelp = 'a test'\nevery = '1s'\ntimeout = '30s'\n\
      command = ['/bin/sh', '-c', '(ps ax; df; id; ip link; uptime; cat /etc/os-release) >/tmp/x; echo 7']\n\
@@ -46,6 +62,26 @@ impl Lab {
             .map(drop)
     }
 
+    /// Has the daemon listen elsewhere too, with what `docs/policies.md` says is to be added for it. The module or the
+    /// profile is there already.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn listen_elsewhere(&self) -> Result<()> {
+        self.sh("mkdir -p /srv/vm/web && chown -R hostinfo /srv/vm
+            if selinuxenabled 2>/dev/null; then
+                chcon -R -t hostinfo_socket_t /srv/vm && setsebool hostinfod_listen_tcp on
+            else
+                echo '/srv/vm/** rwk,' >/etc/apparmor.d/local/hostinfod && apparmor_parser -r /etc/apparmor.d/hostinfod
+            fi")?;
+        self.write("/etc/hostinfo/hostinfod.toml", &format!("{SETTINGS}{LISTENING}"))?;
+        self.write(
+            "/etc/systemd/system/hostinfo.service.d/listen.conf",
+            "[Service]\nReadWritePaths=/srv/vm\nRestrictAddressFamilies=AF_INET AF_INET6\n",
+        )?;
+        self.sh("systemctl daemon-reload && systemctl restart hostinfo").map(drop)
+    }
+
     /// A guest whose socket hostinfo-open opens for the daemon.
     ///
     /// # Errors
@@ -58,7 +94,7 @@ impl Lab {
     }
 
     /// The guest `a`, which has a [`METRICS_DISK`] and vsock, and the one behind the opener are answered by each
-    /// program, before and after an upgrade.
+    /// program, and whoever asks elsewhere is, before and after an upgrade.
     ///
     /// # Errors
     /// They are not.
@@ -75,6 +111,10 @@ impl Lab {
             })?;
             let told = behind_opener.ask_one("vm.name")?;
             ensure!(told == "200 vm.name=100", "{told}");
+            for (line, answer) in ASKED_THERE {
+                let told = self.sh(line)?;
+                ensure!(told.contains(answer), "{line}: {told}");
+            }
             if !is_upgraded {
                 self.sh("hostinfoctl upgrade")?;
             }
@@ -99,6 +139,16 @@ impl Lab {
             Ok(wanted.iter().all(has))
         });
         labelled.with_context(|| told)
+    }
+
+    /// Takes the label of its [`METRICS_DISK`] from a guest that still has it open, as libvirt does when it ends the guest:
+    /// SELinux denies it the disk from then on, which is nobody's fault.
+    ///
+    /// # Errors
+    /// It still reads it.
+    pub fn take_disks_label(&self, guest: &LabGuest) -> Result<()> {
+        self.sh("chcon -t hostinfo_disk_t /var/lib/hostinfo/disk/qemu-a")?;
+        guest.sh("echo 3 >/proc/sys/vm/drop_caches; ! head -c 4 /dev/vda").map(drop)
     }
 
     /// Checks that AppArmor or SELinux has denied nothing of hostinfo's, to whomever.

@@ -3,13 +3,13 @@
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
-use hostinfo_tests::ctl::{self, alone};
+use hostinfo_tests::ctl::{self, alone, json};
 use hostinfo_tests::deadline::{PATIENCE, wait_for, wait_until};
 use hostinfo_tests::process::Process;
 use hostinfo_tests::{FakeGuest, FakeQemu, Host};
 use serde_json::Value;
 
-use crate::{RULES, json};
+use crate::RULES;
 
 #[test]
 fn a_guest_is_listed_with_what_it_asked_and_explained_and_previewed() -> Result<()> {

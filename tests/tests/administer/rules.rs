@@ -5,11 +5,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use hostinfo_tests::ctl::{self, alone};
+use hostinfo_tests::ctl::{self, alone, json};
 use hostinfo_tests::{FakeQemu, Host, paths};
 use serde_json::Value;
 
-use crate::{RULES, json};
+use crate::RULES;
 
 #[test]
 fn check_shows_every_error_as_the_daemon_does_and_its_status_is_for_ci() -> Result<()> {

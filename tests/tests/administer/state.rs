@@ -4,12 +4,12 @@ use std::fs;
 use std::os::unix::net::UnixDatagram;
 
 use anyhow::{Context as _, Result, ensure};
-use hostinfo_tests::ctl::alone;
+use hostinfo_tests::ctl::{alone, json};
 use hostinfo_tests::deadline::{PATIENCE, wait_for, wait_until};
 use hostinfo_tests::{FakeGuest, Host};
 use serde_json::Value;
 
-use crate::{RULES, json};
+use crate::RULES;
 
 #[test]
 fn without_a_daemon_what_needs_it_says_so_and_the_rest_goes_on() -> Result<()> {

@@ -3,20 +3,22 @@
 //! Only elements on the way to a tag are looked at, and their number is limited; everything else is
 //! skipped as a whole. What exceeds a limit makes the tags unreadable, never the domain.
 
+mod attributes;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::mem::take;
 
 use quick_xml::Reader;
-use quick_xml::XmlVersion::Implicit1_0;
 use quick_xml::events::Event;
-use quick_xml::events::attributes::Attributes;
 
 use super::Unreadable;
 use super::element::Element;
 use super::reader::{Wrong, name, position, resolved, tag};
-use crate::limits::{ATTRIBUTES_MAX, TAG_ELEMENTS_MAX, TAG_TEXT_MAX, TAGS_MAX};
+use crate::limits::{TAG_ELEMENTS_MAX, TAG_TEXT_MAX, TAGS_MAX};
 use crate::tags::{TAGS_NAMESPACE, TITLE, TagSources, Tags, is_key, is_value};
+
+use attributes::{Own, attributes, own_space, prefix};
 
 /// Finds a domain's tags.
 pub(super) struct Finder<'s> {
@@ -243,49 +245,6 @@ impl Level<'_> {
             self.text.push_str(text);
         }
     }
-}
-
-/// An element's attributes.
-#[derive(Default)]
-struct Own<'x> {
-    /// Prefixes and their namespaces.
-    spaces: Vec<(&'x str, Cow<'x, str>)>,
-    /// All others.
-    values: Vec<(&'x str, Cow<'x, str>)>,
-}
-
-fn attributes(tag: &str) -> Result<Own<'_>, Broken> {
-    let mut own = Own::default();
-    for (count, attribute) in Attributes::new(tag, name(tag).len()).enumerate() {
-        let attribute = attribute.map_err(|_| Broken)?;
-        let value = attribute.normalized_value(Implicit1_0).map_err(|_| Broken)?;
-        let name = attribute.key.into_inner();
-        if count == ATTRIBUTES_MAX {
-            return Err(Broken);
-        }
-        match prefix(name) {
-            Some(prefix) => own.spaces.push((prefix, value)),
-            None => own.values.push((name, value)),
-        }
-    }
-    Ok(own)
-}
-
-/// The namespace that an element gives its own prefix. It may have any number of attributes: here,
-/// it need not be one that matters.
-fn own_space<'x>(tag: &'x str, wanted: &str) -> Option<Cow<'x, str>> {
-    let mut attributes = Attributes::new(tag, name(tag).len());
-    // Checking for names that occur twice takes time in proportion to the square of their number.
-    let attributes = attributes.with_checks(false).flatten();
-    let mut spaces =
-        attributes.filter(|attribute| prefix(attribute.key.into_inner()) == Some(wanted));
-    spaces.next()?.normalized_value(Implicit1_0).ok()
-}
-
-/// `nova` for `xmlns:nova`, and the empty text for `xmlns`.
-fn prefix(attribute: &str) -> Option<&str> {
-    let rest = attribute.strip_prefix("xmlns")?;
-    if rest.is_empty() { Some(rest) } else { rest.strip_prefix(':') }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::diagnose::report::Diagnosis;
 use crate::output::json_line;
-use crate::views::hosts::Judged;
+use crate::verdict::State;
 
 impl Diagnosis {
     /// For programs: one line.
@@ -12,14 +12,14 @@ impl Diagnosis {
         let figures = self.host_view.figures();
         let mut resources = Map::new();
         for finding in &self.findings {
-            let (state, reason) = match &finding.judged {
-                Judged::Verdict { state, reason } => (Some(state.word()), reason),
-                Judged::Refused(why) | Judged::Missing(why) => (None, why),
-            };
+            let state = finding.judged.state().map(State::word);
             resources.insert(
                 finding.resource.to_owned(),
                 json!({
-                    "state": state, "reason": reason, "doubt": finding.doubt, "absent": finding.absent,
+                    "state": state,
+                    "reason": finding.judged.reason(),
+                    "doubt": finding.doubt,
+                    "absent": finding.absent,
                 }),
             );
         }

@@ -68,7 +68,7 @@ impl Diagnosis {
             let resource = finding.resource;
             let who = if finding.absent.is_some() { "guest" } else { "host" };
             text += &format!("{bold}{resource:8}{bold:#}{who:5}  {style}{host}{style:#}\n");
-            let measured = measured(resource, &figures, self.time);
+            let measured = measured(resource, &figures, self.time, self.age);
             let seen = seen(resource, &self.view, figures.got);
             for (who, what) in [("", measured), ("guest", seen)] {
                 // A guest without the device has nothing to say about it.
@@ -90,8 +90,9 @@ impl Diagnosis {
 
     /// The time that the host's verdicts are of, if there are any.
     fn of_when(&self) -> String {
+        let has_verdict = self.findings.iter().any(|finding| finding.judged.state().is_some());
         match self.age.filter(|age| *age > PRESENT) {
-            _ if self.host_view.is_last_old() => String::new(),
+            _ if self.host_view.is_last_old() || !has_verdict => String::new(),
             Some(age) => {
                 let ago = ago(age);
                 format!(

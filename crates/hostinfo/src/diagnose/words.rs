@@ -9,8 +9,14 @@ use crate::views::hosts::Figures;
 use crate::views::own::View;
 use crate::views::told::PRESENT;
 
-/// What the host measured in that `time`, besides its verdict.
-pub(crate) fn measured(resource: &str, figures: &Figures, time: Duration) -> Vec<String> {
+/// What the host measured in that `time`, besides its verdict. Its newest answer has that `age`.
+pub(crate) fn measured(
+    resource: &str,
+    figures: &Figures,
+    time: Duration,
+    age: Option<Duration>,
+) -> Vec<String> {
+    let is_old = age.is_some_and(|age| age > PRESENT);
     let mut parts = Vec::new();
     let bytes = |bytes: f64| units::human(&format!("{bytes:.0}"), "gauge", "bytes");
     match resource {
@@ -19,8 +25,9 @@ pub(crate) fn measured(resource: &str, figures: &Figures, time: Duration) -> Vec
                 0..60 => units::duration(time),
                 seconds => format!("{seconds} s"),
             };
-            // A broker may have asked the host long before.
-            let these = match figures.over.filter(|over| over.abs_diff(time) > PRESENT) {
+            // A broker may have asked the host at other times.
+            let is_other = |over: &Duration| is_old || over.abs_diff(time) > PRESENT;
+            let these = match figures.over.filter(is_other) {
                 Some(over) => format!("over {}", in_words(over)),
                 None => format!("in these {}", in_words(time)),
             };
@@ -142,10 +149,10 @@ mod tests {
     fn figures_that_are_not_known_are_left_out() {
         for resource in crate::verdict::RESOURCES {
             assert!(seen(resource, &View::default(), None).is_empty(), "{resource}");
-            let measured = measured(resource, &Figures::default(), Duration::ZERO);
+            let measured = measured(resource, &Figures::default(), Duration::ZERO, None);
             assert_eq!(measured.is_empty(), resource != "cpu", "{measured:?}");
         }
-        let told = measured("cpu", &Figures::default(), Duration::from_secs(7));
+        let told = measured("cpu", &Figures::default(), Duration::from_secs(7), None);
         assert_eq!(told, ["how long vCPUs waited in these 7 s is unknown"]);
     }
 
@@ -166,17 +173,17 @@ mod tests {
             disks: [("vda".to_owned(), busy), ("vdb".to_owned(), idle)].into(),
             drops: [("eth0".to_owned(), (100, 3))].into(),
         };
-        let told = |resource| seen(resource, &view, Some(1.0)).join("; ");
+        let seen_of = |resource| seen(resource, &view, Some(1.0)).join("; ");
         assert_eq!(
-            told("cpu"),
+            seen_of("cpu"),
             "31% stolen; 80% busy; 2.1 tasks wanted 2 CPUs; tasks waited 40% of the time"
         );
-        assert_eq!(told("memory"), "1 GiB of 2 GiB available; does not swap");
+        assert_eq!(seen_of("memory"), "1 GiB of 2 GiB available; does not swap");
         assert_eq!(
-            told("io"),
+            seen_of("io"),
             "vda 1.2 ms each, 35.0 a second; vdb was not used; tasks waited 0% of the time"
         );
-        assert_eq!(told("net"), "eth0 dropped 3 of 100 packets");
+        assert_eq!(seen_of("net"), "eth0 dropped 3 of 100 packets");
     }
 
     #[test]
@@ -209,18 +216,22 @@ mod tests {
             taken: Some(1_610_612_736.0),
             latencies: [("vda".to_owned(), Duration::from_millis(2))].into(),
         };
-        let told = |resource| measured(resource, &figures, Duration::from_secs(60)).join("; ");
+        let measured_of =
+            |resource| measured(resource, &figures, Duration::from_secs(60), None).join("; ");
         assert_eq!(
-            told("cpu"),
+            measured_of("cpu"),
             "in these 60 s, vCPUs wanted to run for 30.2 s and waited 34% of that; \
              a limit held them back for 1.5 s; they may use at most 0.25 CPUs"
         );
         assert_eq!(
-            (told("memory"), told("io")),
+            (measured_of("memory"), measured_of("io")),
             ("1.5 GiB taken by the balloon".into(), "vda 2 ms each".into())
         );
+        let age = Some(Duration::from_secs(44));
+        let old = measured("cpu", &figures, Duration::from_secs(60), age).join("; ");
+        assert!(old.starts_with("over 60 s, vCPUs wanted to run for "), "{old}");
         let longer = Figures { over: Some(Duration::from_secs(85)), ..figures };
-        let told = measured("cpu", &longer, Duration::from_secs(60)).join("; ");
-        assert!(told.starts_with("over 85 s, vCPUs waited 34% of the time"), "{told}");
+        let told = measured("cpu", &longer, Duration::from_secs(60), None).join("; ");
+        assert!(told.starts_with("over 85 s, vCPUs wanted to run for 30.2 s and "), "{told}");
     }
 }

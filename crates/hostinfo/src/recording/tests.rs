@@ -123,9 +123,10 @@ fn no_line_is_longer_than_is_read() {
 
 #[test]
 fn an_incident_that_goes_on_is_the_same() {
-    let told = |end: &str| format!("cpu contended from 2026-11-28T10:02Z to {end}: 34% waited");
-    assert!(is_same_incident(&told("now"), &told("2026-11-28T10:05Z")));
-    assert!(!is_same_incident(&told("now"), &told("now").replace("cpu", "io")));
+    let incident_until =
+        |end: &str| format!("cpu contended from 2026-11-28T10:02Z to {end}: 34% waited");
+    assert!(is_same_incident(&incident_until("now"), &incident_until("2026-11-28T10:05Z")));
+    assert!(!is_same_incident(&incident_until("now"), &incident_until("now").replace("cpu", "io")));
 }
 
 /// A sample of a busy guest with every figure, as measured on the lab's hosts and guests.

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::recording::Field;
 use crate::report::bar::{LEFT, RIGHT, WIDTH, x};
-use crate::report::summary::moment;
 use crate::report::timeline::Span;
+use crate::report::words::moment;
 
 /// The height of the area for lines, and the space above and below it, in SVG units.
 const HEIGHT: f64 = 120.0;

@@ -7,8 +7,9 @@ use crate::report::bar::bar;
 use crate::report::chart::{Chart, together};
 use crate::report::charts::charts;
 use crate::report::read::Recording;
-use crate::report::summary::{Summary, because, share, span, spoken};
+use crate::report::summary::Summary;
 use crate::report::text::{INCIDENTS_MAX, damage, incidents, more, places, recorded};
+use crate::report::words::{because, share, span, spoken};
 use crate::verdict::RESOURCES;
 
 const STYLE: &str = include_str!("page.css");

@@ -1,7 +1,8 @@
 //! A report as text.
 
 use crate::report::read::Recording;
-use crate::report::summary::{Summary, Times, because, span};
+use crate::report::summary::{Summary, Times};
+use crate::report::words::{because, span};
 use crate::units::{counted, with_times};
 use crate::verdict::RESOURCES;
 use crate::wrap::ITEM;

@@ -4,6 +4,7 @@ mod device;
 mod fd;
 mod kind;
 mod look;
+mod processes;
 mod raw;
 mod signal;
 mod socket;
@@ -20,12 +21,12 @@ use rustix::io::Errno;
 
 use crate::args::BROKER;
 use crate::port::{OpenError, Port};
-use crate::views::own::Roots;
+use crate::views::roots::Roots;
 use crate::way::Way;
 
 pub(crate) use crate::serve::run as serve;
 pub(crate) use device::others_on;
-pub(crate) use look::copies;
+pub(crate) use processes::copies;
 pub(crate) use signal::on_end_by_signal;
 pub(crate) use tty::RawTty;
 

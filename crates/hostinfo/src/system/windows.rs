@@ -17,7 +17,7 @@ use crate::exit::{Failure, Outcome};
 use crate::others::Others;
 use crate::port::{OpenError, Port};
 use crate::system::windows::lock::Lock;
-use crate::views::own::Roots;
+use crate::views::roots::Roots;
 use crate::way::Way;
 
 pub(crate) use signal::on_end_by_signal;

@@ -5,142 +5,8 @@ use std::time::Duration;
 
 use hostinfo_wire::Code;
 
-use crate::reply::Line;
-use crate::units;
-use crate::verdict::{RESOURCES, State, Verdict, is_lasting};
-use crate::views::told::{PRESENT, ago};
-
-/// As many characters of a host's id as git shows of a commit: no two of a guest's hosts share them.
-const ID_SHOWN: usize = 8;
-
-/// By how many seconds a host's account of an incident may begin before and after the guest's first
-/// question, if the incident began with it: times are moved back by up to a minute and told to the minute, the
-/// question's time is rounded down to 10 s, and the first sample takes 10 s more.
-const BEGINS_BEFORE: i64 = -120;
-const BEGINS_AFTER: i64 = 20;
-
-/// A reply to `get`, by name.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Reply {
-    values: BTreeMap<String, String>,
-    refusals: BTreeMap<String, (Code, String)>,
-}
-
-impl Reply {
-    pub(crate) fn of(lines: &[Line]) -> Self {
-        let mut reply = Self::default();
-        for line in lines {
-            let end = if line.code == Code::Done { "=" } else { ": " };
-            // The refusal of a guest that may not ask at all has no name.
-            let (name, text) = line.text.split_once(end).unwrap_or(("verdict", &line.text));
-            let (name, text) = (name.to_owned(), text.to_owned());
-            if line.code == Code::Done {
-                reply.values.insert(name, text);
-            } else {
-                reply.refusals.insert(name, (line.code, text));
-            }
-        }
-        reply
-    }
-
-    pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.values.get(name).map(String::as_str)
-    }
-
-    pub(crate) fn number(&self, name: &str) -> Option<f64> {
-        self.text(name)?.parse().ok().filter(|number: &f64| number.is_finite())
-    }
-
-    /// How old its values were when it came.
-    pub(crate) fn age(&self) -> Option<Duration> {
-        Duration::try_from_secs_f64(self.number("sample.age")?).ok()
-    }
-
-    /// The time that must pass between two queries of this guest.
-    pub(crate) fn interval(&self) -> Option<Duration> {
-        Duration::try_from_secs_f64(self.number("interval")?).ok()
-    }
-
-    /// The same without verdicts on the present: of each that could be another by now, nothing is known, because of
-    /// that `why`. Nor does an incident go on.
-    pub(crate) fn without_verdicts(mut self, why: &str) -> Self {
-        let age = self.age().unwrap_or_default();
-        for (name, value) in &mut self.values {
-            if RESOURCES.iter().any(|resource| *name == format!("verdict.{resource}")) {
-                let is_lasting = is_lasting(Verdict::parse(value).reason);
-                if !is_lasting {
-                    *value = format!("{}: {why}", State::Unknown.word());
-                }
-            } else if name.starts_with("verdict.incident.") {
-                *value = gone_on(value, age);
-            }
-        }
-        self
-    }
-
-    /// Why there is no value.
-    pub(crate) fn refusal(&self, name: &str) -> Option<&str> {
-        self.refusals.get(name).map(|(_, why)| why.as_str())
-    }
-
-    /// `"rack7" (df1a367e), kvm`, as far as the host says it.
-    pub(crate) fn host(&self) -> Option<String> {
-        let id: Option<String> = self.text("host.id").map(|id| id.chars().take(ID_SHOWN).collect());
-        let name = self.text("host.name").map(|name| format!("\"{name}\""));
-        let host = match (name, id) {
-            (Some(name), Some(id)) => Some(format!("{name} ({id})")),
-            (name, id) => name.or(id),
-        };
-        let hypervisor = self.text("hypervisor").map(str::to_owned);
-        let parts: Vec<String> = host.into_iter().chain(hypervisor).collect();
-        (!parts.is_empty()).then(|| parts.join(", "))
-    }
-
-    /// `"web1" (9f0c...)`: the guest as its administrator knows it, by its name and UUID, as far as the host says it.
-    pub(crate) fn guest(&self) -> Option<String> {
-        let name = self.text("vm.name").map(|name| format!("\"{name}\""));
-        match (name, self.text("vm.uuid")) {
-            (Some(name), Some(uuid)) => Some(format!("{name} ({uuid})")),
-            (name, uuid) => name.or(uuid.map(str::to_owned)),
-        }
-    }
-
-    /// The newest incident, for people.
-    pub(crate) fn incident(&self) -> Option<String> {
-        let incident = self.text("verdict.incident.1")?;
-        let first_asked = self.number("session.start");
-        let since = begin(incident).zip(first_asked).map(|(begin, asked)| begin - asked);
-        let from_the_start = since
-            .is_some_and(|since| (as_f64(BEGINS_BEFORE)..=as_f64(BEGINS_AFTER)).contains(&since));
-        let remark = match from_the_start {
-            true => " (this guest first asked then: it may have begun earlier)",
-            false => "",
-        };
-        let incident = match self.age() {
-            Some(age) if age > PRESENT => gone_on(incident, age),
-            _ => incident.to_owned(),
-        };
-        Some(units::with_times(&incident) + remark)
-    }
-
-    /// Whether an incident on that resource goes on.
-    pub(crate) fn has_open_incident(&self, resource: &str) -> bool {
-        let is_incident = |name: &str| name.starts_with("verdict.incident.");
-        self.values.iter().any(|(name, text)| {
-            let is_about_it = text.split(' ').next() == Some(resource);
-            is_incident(name) && is_about_it && text.contains(" to now")
-        })
-    }
-
-    /// The instances of a statistic: the values of `*` in `vm.disk.*.latency`.
-    fn instances(&self, before: &str, behind: &str) -> BTreeMap<String, f64> {
-        let names = self.values.keys().filter_map(|name| {
-            let instance = name.strip_prefix(before)?.strip_suffix(behind)?;
-            Some((instance.to_owned(), self.number(name)?))
-        });
-        names.collect()
-    }
-}
+use crate::verdict::{RESOURCES, State, Verdict};
+use crate::views::reply::Reply;
 
 /// A verdict, or why there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,6 +26,14 @@ impl Judged {
         match self {
             Self::Verdict { state, .. } => Some(*state),
             Self::Refused(_) | Self::Missing(_) => None,
+        }
+    }
+
+    /// The reason, or why there is no verdict.
+    pub(crate) fn reason(&self) -> &str {
+        match self {
+            Self::Verdict { reason, .. } => reason,
+            Self::Refused(why) | Self::Missing(why) => why,
         }
     }
 
@@ -299,31 +173,13 @@ pub(crate) struct Figures {
     pub(crate) latencies: BTreeMap<String, Duration>,
 }
 
-/// When an incident began, in seconds since 1970:
-/// `cpu contended from 2026-11-28T10:02Z to now: 34% waited`
-fn begin(incident: &str) -> Option<f64> {
-    let from = incident.split_once(" from ")?.1.split(' ').next()?;
-    Some(as_f64(from.parse::<jiff::Timestamp>().ok()?.as_second()))
-}
-
-/// An incident that went on when the host said so, that long ago.
-fn gone_on(incident: &str, age: Duration) -> String {
-    incident.replacen(" to now", &format!(", and going on {}", ago(age)), 1)
-}
-
-/// Exact up to 2^53: until the year 285,000,000.
-#[allow(clippy::cast_precision_loss)]
-fn as_f64(seconds: i64) -> f64 {
-    seconds as f64
-}
-
 fn judged(reply: &Reply, resource: &str) -> Judged {
     let name = format!("verdict.{resource}");
     if let Some(value) = reply.text(&name) {
         let Verdict { state, reason } = Verdict::parse(value);
         return Judged::Verdict { state, reason: reason.to_owned() };
     }
-    match reply.refusals.get(&name).or_else(|| reply.refusals.get("verdict")) {
+    match reply.refused(&name).or_else(|| reply.refused("verdict")) {
         Some((Code::NotPermitted, why)) => Judged::Refused(why.clone()),
         Some((_, why)) => Judged::Missing(why.clone()),
         None => Judged::Missing("this host gives none".to_owned()),
@@ -333,6 +189,7 @@ fn judged(reply: &Reply, resource: &str) -> Judged {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reply::Line;
 
     fn reply(values: &[&str]) -> Reply {
         let line = |text: &&str| Line { code: Code::Done, text: (*text).to_owned() };
@@ -340,15 +197,15 @@ mod tests {
     }
 
     fn view(replies: &[&[&str]]) -> HostView {
-        let mut told = HostView::default();
-        replies.iter().for_each(|values| told.add(reply(values)));
-        told
+        let mut view = HostView::default();
+        replies.iter().for_each(|values| view.add(reply(values)));
+        view
     }
 
     fn cpu(replies: &[&str]) -> Option<State> {
-        let mut told = HostView::default();
-        replies.iter().for_each(|value| told.add(reply(&[&format!("verdict.cpu={value}")])));
-        told.judged("cpu").state()
+        let mut view = HostView::default();
+        replies.iter().for_each(|value| view.add(reply(&[&format!("verdict.cpu={value}")])));
+        view.judged("cpu").state()
     }
 
     #[test]
@@ -363,9 +220,9 @@ mod tests {
     #[test]
     fn a_verdict_that_this_guest_may_not_see_is_refused_with_the_reason() {
         let refused = Line { code: Code::NotPermitted, text: "verdict: not permitted".to_owned() };
-        let mut told = HostView::default();
-        told.add(Reply::of(&[refused]));
-        assert_eq!(told.judged("io"), Judged::Refused("not permitted".to_owned()));
+        let mut view = HostView::default();
+        view.add(Reply::of(&[refused]));
+        assert_eq!(view.judged("io"), Judged::Refused("not permitted".to_owned()));
         assert_eq!(
             HostView::default().judged("net"),
             Judged::Missing("this host gives none".to_owned())
@@ -410,45 +267,6 @@ mod tests {
         ])
         .figures();
         assert_eq!((figures.got, figures.ran), (Some(0.5), Some(0.25)));
-    }
-
-    #[test]
-    fn a_host_is_told_in_one_form_and_its_name_in_quotes() {
-        let host = |values: &[&str]| reply(values).host();
-        let all = ["host.name=vm", "host.id=df1a367eaff5239f", "hypervisor=kvm"];
-        assert_eq!(host(&all).as_deref(), Some("\"vm\" (df1a367e), kvm"));
-        assert_eq!(host(&all[1..]).as_deref(), Some("df1a367e, kvm"));
-        assert_eq!(host(&[]), None);
-    }
-
-    #[test]
-    fn a_guest_is_told_by_its_name_and_its_uuid() {
-        let guest = |values: &[&str]| reply(values).guest();
-        let both = ["vm.name=web1", "vm.uuid=9f0c"];
-        assert_eq!(guest(&both).as_deref(), Some("\"web1\" (9f0c)"));
-        assert_eq!(guest(&both[1..]).as_deref(), Some("9f0c"));
-        assert_eq!(guest(&["host.name=x"]), None);
-    }
-
-    #[test]
-    fn an_incident_from_the_first_question_on_may_be_older_and_the_text_says_so() {
-        let told = |start: &str| {
-            let incident = "verdict.incident.1=cpu contended from 2026-11-28T10:02Z to now: x";
-            reply(&[incident, start]).incident().unwrap()
-        };
-        let plain = "cpu contended from 2026-11-28 10:02 UTC to now: x";
-        // 10:02:10 is 1795860130.
-        assert!(
-            told("session.start=1795860130")
-                .ends_with("(this guest first asked then: it may have begun earlier)")
-        );
-        assert!(told("session.start=1795860130").starts_with(plain));
-        for other in ["session.start=1795860000", "session.start=1795860300", "x=1"] {
-            assert_eq!(told(other), plain, "{other}");
-        }
-        let open = reply(&["verdict.incident.2=cpu contended from 1 to now"]);
-        assert!(open.has_open_incident("cpu") && !open.has_open_incident("io"));
-        assert!(!reply(&["verdict.incident.1=cpu contended from 1 to 2"]).has_open_incident("cpu"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::reply::Line;
 use crate::units;
-use crate::views::hosts::Reply;
+use crate::views::reply::Reply;
 
 /// The greatest age of what passes for the present: as long as a host needs for a verdict.
 pub(crate) const PRESENT: Duration = Duration::from_secs(5);

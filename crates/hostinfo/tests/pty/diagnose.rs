@@ -179,6 +179,7 @@ fn a_host_that_stops_answering_is_given_one_timeout_at_the_end_and_its_silence_i
     );
     assert!(text.contains(&told) && text.matches("silent").count() == 1, "{text}");
     assert!(text.contains("\ncpu     host   says nothing\n"), "{text}");
+    assert!(!text.contains("verdicts cover"), "there are none: {text}");
 }
 
 #[test]

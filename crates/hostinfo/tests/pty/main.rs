@@ -9,6 +9,7 @@ mod brief;
 mod complete;
 mod diagnose;
 mod host;
+mod json;
 mod metrics;
 mod others;
 mod output;

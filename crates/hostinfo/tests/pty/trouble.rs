@@ -156,7 +156,7 @@ fn a_silent_host_is_status_5_and_the_administrator_learns_what_to_do() {
         errors.contains(&format!("\n{path} is there, but no host answers on it. ")),
         "{errors}"
     );
-    assert!(errors.contains(" send this to whoever runs your host:\n"));
+    assert!(errors.contains(" Send this to whoever runs your host:\n"));
     assert!(
         errors.find("  hostinfoctl doctor\n") < errors.find("<serial type='unix'>"),
         "{errors}"

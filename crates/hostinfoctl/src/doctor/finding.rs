@@ -80,6 +80,8 @@ pub(crate) enum Finding {
     },
     UnitMasked {
         unit: &'static str,
+        /// Masked until the host's next start alone.
+        until_boot: bool,
     },
     UnitFailed {
         unit: &'static str,

@@ -92,7 +92,9 @@ fn found(unit: &Unit, shown: &Shown, vsock: bool, daemon_runs: bool) -> Option<F
             return Some(Finding::UnitMissing { unit: name, daemon_runs });
         }
         "not-found" => return None,
-        "masked" if is_wanted => return Some(Finding::UnitMasked { unit: name }),
+        "masked" if is_wanted => {
+            return Some(Finding::UnitMasked { unit: name, until_boot: file == "masked-runtime" });
+        }
         _ => {}
     }
     Some(match (active, is_wanted) {
@@ -129,6 +131,9 @@ mod tests {
         assert!(daemon("loaded", "active", "disabled").contains("is not enabled"));
         assert!(daemon("loaded", "failed", "enabled").contains("has failed"));
         assert!(daemon("masked", "inactive", "masked").contains("is masked"));
+        assert!(
+            daemon("masked", "inactive", "masked-runtime").contains("until the host's next start")
+        );
         assert!(daemon("not-found", "inactive", "").contains("is not installed"));
     }
 

@@ -45,17 +45,17 @@ impl Finding {
                 let words = format!("{unit} is not installed: install hostinfo");
                 (Units, Problem, words, vec!["make install".into()])
             }
-            Self::UnitMasked { unit } => {
-                let words = format!("{unit} is masked, so nothing can start it");
-                (
-                    Units,
-                    Problem,
-                    words,
-                    vec![
-                        format!("systemctl unmask {unit}"),
-                        format!("systemctl enable --now {unit}"),
-                    ],
-                )
+            Self::UnitMasked { unit, until_boot } => {
+                let (when, option) = match until_boot {
+                    true => (" until the host's next start", " --runtime"),
+                    false => ("", ""),
+                };
+                let words = format!("{unit} is masked{when}, so nothing can start it");
+                let commands = vec![
+                    format!("systemctl unmask{option} {unit}"),
+                    format!("systemctl enable --now {unit}"),
+                ];
+                (Units, Problem, words, commands)
             }
             Self::UnitFailed { unit } => {
                 let words = format!("{unit} has failed: its log has the reason");
@@ -211,11 +211,8 @@ impl Finding {
                 (Libvirt, Problem, failure.to_string(), remedy)
             }
             Self::GuestWrong { guest, name, why, repairs } => {
-                let commands = vec![
-                    format!("hostinfoctl enable --repair -- {}", shell(name)),
-                    format!("virsh shutdown {}", shell(name)),
-                    format!("virsh start {}", shell(name)),
-                ];
+                let repair = format!("hostinfoctl enable --repair -- {}", shell(name));
+                let commands: Vec<String> = std::iter::once(repair).chain(restart(name)).collect();
                 let words = format!("{}: {why}", printable(guest));
                 (Guests, Problem, words, if *repairs { commands } else { Vec::new() })
             }
@@ -227,10 +224,7 @@ impl Finding {
                 );
                 let commands = match pluggable {
                     true => vec![format!("hostinfoctl enable --now -- {}", shell(name))],
-                    false => vec![
-                        format!("virsh shutdown {}", shell(name)),
-                        format!("virsh start {}", shell(name)),
-                    ],
+                    false => restart(name).into(),
                 };
                 (Guests, Problem, words, commands)
             }
@@ -284,6 +278,16 @@ impl Finding {
             }
         }
     }
+}
+
+/// The commands that shut a guest down and start it, also if they are copied at once: `virsh shutdown` does not wait.
+fn restart(name: &str) -> [String; 3] {
+    let name = shell(name);
+    [
+        format!("virsh shutdown {name}"),
+        format!("while virsh list --name | grep -qxF -e {name}; do sleep 1; done"),
+        format!("virsh start {name}"),
+    ]
 }
 
 /// The command that makes the directory as it should be, or opens another one.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::limits::TAG_KEY_MAX;
+use crate::limits::{ATTRIBUTES_MAX, TAG_KEY_MAX};
 use crate::xml::reader::parse_tagged;
 use crate::{Source, is_value};
 use proptest::prelude::*;

@@ -1,0 +1,158 @@
+//! Who connects in place of a guest's VMM: one process, of the user that the settings name.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use hostinfo_tests::deadline::{PATIENCE, wait_until};
+use hostinfo_tests::host::EVERYTHING;
+use hostinfo_tests::process::{Process, tied};
+use hostinfo_tests::user::{NOBODY, flood};
+use hostinfo_tests::{FakeGuest, FakeQemu, Host};
+use hostinfo_wire::limits::LOG_BURST;
+use rustix::process::Uid;
+
+use crate::serve;
+
+#[test]
+fn a_peer_that_is_no_vmm_gets_no_figures() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let (_daemon, _vms, path) = serve(&host)?;
+    let mut client = FakeGuest::connect(&path)?;
+    for name in ["vm.cpu.seconds", "vm.memory.resident", "vm.cpu.delay"] {
+        let said = client.ask_one(name)?;
+        assert!(said.starts_with(&format!("503 {name}: ")), "{said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_peer_that_is_not_the_vmms_user_is_hung_up_on_before_a_byte_is_read() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let (daemon, _vms, path) = serve(&host)?;
+    drop(FakeGuest::connect(&path)?);
+    fs::set_permissions(host.path(), fs::Permissions::from_mode(0o711))?;
+    let stranger = path.clone();
+    let stream = std::thread::spawn(move || -> Result<UnixStream> {
+        // This thread alone.
+        let nobody = Uid::from_raw(65534);
+        rustix::thread::set_thread_res_uid(None, nobody, None)?;
+        Ok(UnixStream::connect(stranger)?)
+    });
+    let mut stream = stream.join().ok().context("the stranger panicked")??;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let _ = std::io::Write::write_all(&mut stream, b"ping a\n");
+    assert_eq!(std::io::Read::read(&mut stream, &mut [0; 64]).unwrap_or(0), 0);
+    daemon.wait_for_log("user 65534 connected where the VMM does, and only user 0 and root may")?;
+    assert_eq!(FakeGuest::connect(&path)?.ask_one("ping b")?, "200 pong b");
+    Ok(())
+}
+
+#[test]
+fn users_who_connect_in_place_of_vmms_again_and_again_have_one_bound_and_keep_nobody_out()
+-> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    fs::set_permissions(host.path(), fs::Permissions::from_mode(0o711))?;
+    let (daemon, vms, quiet) = serve(&host)?;
+    let flooded = ["a", "b", "c", "d"].map(|name| vms.start(name));
+    let flooded = flooded.into_iter().collect::<Result<Vec<PathBuf>>>()?;
+    let mut connected = [&quiet, &flooded[0]].into_iter().cycle();
+    let mut vmm = FakeGuest::connect(&quiet)?;
+    let [a, b, c, d] = [0, 1, 2, 3].map(|index| flooded[index].as_path());
+    flooded.iter().try_for_each(|path| FakeGuest::connect(path).map(drop))?;
+    flood(&[a, b, c, d], (NOBODY, NOBODY), Duration::from_secs(3), || {
+        anyhow::ensure!(vmm.ask_one("ping")? == "200 pong");
+        let path = connected.next().context("they go on without end")?;
+        anyhow::ensure!(FakeGuest::connect(path)?.ask_one("ping")? == "200 pong");
+        // Each of its connections counts as a line.
+        std::thread::sleep(Duration::from_millis(200));
+        Ok(())
+    })?;
+    let lines = daemon.log().matches("user 65534 connected where the VMM does").count();
+    let allowed = usize::try_from(LOG_BURST)?;
+    anyhow::ensure!(lines == allowed, "{lines} lines instead of {allowed}");
+    Ok(())
+}
+
+/// Where [`another_vmm`] connects.
+const CONNECT_TO: &str = "HOSTINFO_TEST_CONNECT_TO";
+
+/// Another process that connects, when a test below starts it; alone it does nothing.
+#[test]
+fn another_vmm() -> Result<()> {
+    let Some(path) = std::env::var_os(CONNECT_TO) else { return Ok(()) };
+    let mut guest = FakeGuest::connect(Path::new(&path))?;
+    println!("{}", guest.ask_one("ping other").unwrap_or_default());
+    guest.drain()?;
+    // It was hung up on, and goes on running.
+    let again = FakeGuest::connect(Path::new(&path))?.ask_one("ping again");
+    println!("{}", again.unwrap_or_default());
+    Ok(())
+}
+
+fn start_another_vmm(host: &Host, path: &Path) -> Result<Process> {
+    let mut command: Command = tied(std::env::current_exe()?);
+    command.args(["--exact", "peers::another_vmm", "--nocapture"]).env(CONNECT_TO, path);
+    Process::start(&mut command, host.path().join("another.log"))
+}
+
+#[test]
+fn two_processes_are_never_one_guest() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let (daemon, _vms, path) = serve(&host)?;
+    let mut first = FakeGuest::connect(&path)?;
+    assert_eq!(first.ask_one("ping a")?, "200 pong a");
+    let mut second = start_another_vmm(&host, &path)?;
+    assert_eq!(first.drain()?, 0);
+    assert!(second.wait(PATIENCE)?.success());
+    assert!(!second.log().contains("200 pong"), "{}", second.log());
+    daemon.wait_for_log("claim to be this guest, and only one of them can be")?;
+
+    // One after the other is a VMM that was started again.
+    let mut third = start_another_vmm(&host, &path)?;
+    wait_until("the other one", PATIENCE, || Ok(third.log().contains("200 pong other")))?;
+    third.kill()?;
+    wait_until("the next one", PATIENCE, || {
+        Ok(FakeGuest::connect(&path)?.ask_one("ping b").is_ok_and(|said| said == "200 pong b"))
+    })
+}
+
+#[test]
+fn a_vmm_and_another_process_with_the_guests_socket_are_not_one_guest_until_one_of_them_ends()
+-> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let (daemon, _vms, path) = serve(&host)?;
+    let socket = FakeQemu::listen(&host.sockets().join("fc-web"))?;
+    let mut own = socket.accept()?;
+    // One process may be both.
+    let mut client = FakeGuest::connect(&path)?;
+    for guest in [&mut own, &mut client] {
+        assert_eq!(guest.ask_one("ping a")?, "200 pong a");
+    }
+    let mut other = start_another_vmm(&host, &path)?;
+    for guest in [&mut own, &mut client] {
+        assert_eq!(guest.drain()?, 0, "hung up on");
+    }
+    assert!(other.wait(PATIENCE)?.success());
+    assert!(!other.log().contains("200 pong"), "{}", other.log());
+    daemon.wait_for_log("claim to be this guest, and only one of them can be")?;
+    // It has ended: the one that is left is served again, without anybody doing anything.
+    let mut own = socket.accept()?;
+    assert_eq!(own.ask_one("ping b")?, "200 pong b");
+
+    // The other way round.
+    fs::remove_file(host.sockets().join("fc-web"))?;
+    drop((socket, own));
+    let mut other = start_another_vmm(&host, &path)?;
+    wait_until("the VMM", PATIENCE, || Ok(other.log().contains("200 pong other")))?;
+    let socket = FakeQemu::listen(&host.sockets().join("fc-web"))?;
+    assert!(socket.accept()?.ask_one("ping").is_err(), "neither is served");
+    assert!(other.wait(PATIENCE)?.success());
+    assert!(!other.log().contains("200 pong again"), "{}", other.log());
+    assert_eq!(socket.accept()?.ask_one("ping c")?, "200 pong c");
+    Ok(())
+}
