@@ -25,9 +25,12 @@ fn in_a_guest_that_may_ask_once_a_minute_everybody_gets_answers_and_the_broker_s
         let scraped = guest.sh("for turn in 1 2 3; do
             wget -q -O - http://127.0.0.1:4679/metrics | grep '^hostinfo_loadavg_1 '; done")?;
         ensure!(scraped.lines().count() == 3, "{scraped}");
-        // None of them was told that it is too soon. A program that goes past the broker is told who has the port.
+        // None of them was told that it is too soon. A program that goes past the broker is told that it has the port.
         let past = guest.run(&format!("hostinfo --timeout 1 --device {} ping", port.device()))?;
-        ensure!(past.status == 1 && past.stderr.contains("in use by hostinfo (PID"), "{past:?}");
+        ensure!(
+            past.status == 1 && past.stderr.contains("held by the broker, hostinfo serve (PID "),
+            "{past:?}"
+        );
         let size = guest.sh("grep VmHWM /proc/$(pidof hostinfo)/status | tr -dc 0-9")?;
         ensure!(size.trim().parse::<u32>()? < 6 * 1024, "{size} KiB");
     }
@@ -48,5 +51,27 @@ fn while_others_write_to_the_serial_port_the_broker_believes_only_its_own_answer
         kill %1",
     )?;
     ensure!(told.trim() == "10 vm.name=a", "{told}");
+    Ok(())
+}
+
+#[test]
+fn an_answer_that_the_broker_kept_is_shown_with_its_age_and_is_no_verdict_on_the_time_since()
+-> Result<()> {
+    let host = Host::new("*:\n  all = 1\n  interval = 30\n")?;
+    let _daemon = host.start_daemon()?;
+    let mut guest = Guest::restore(&host.socket("a"), Port::Channel)?;
+    guest.wait_for_host()?;
+    guest.sh(SERVE)?;
+    // The host begins to work on its verdicts when it is first asked.
+    guest.sh("hostinfo get --wait verdict.cpu; sleep 7")?;
+    let brief = guest.sh("hostinfo")?;
+    let cpu = brief.lines().find(|line| line.starts_with("cpu")).unwrap_or_default();
+    ensure!(cpu.contains(" s ago): ") && brief.contains(" s ago, it was "), "{brief}");
+    let told = guest.run("hostinfo diagnose --for 2s cpu")?;
+    let unknown = "cpu     host   unknown: the host was last asked ";
+    ensure!(told.status == 12 && told.stdout.contains(unknown), "{told:?}");
+    ensure!(told.stdout.contains(" s ago; ask again in "), "{told:?}");
+    let told = guest.run("hostinfo diagnose --for 2s --wait cpu")?;
+    ensure!(!told.stdout.contains("last asked"), "{told:?}");
     Ok(())
 }

@@ -165,10 +165,18 @@ impl Recorder {
                     // A broker keeps it. Until it asks the host again, there is no news.
                     self.not_before = told.wait(came).map(|wait| came + wait);
                 }
+                // A recording has nothing from before it began, on which there is no sample.
+                let is_old = self.begun.is_some_and(|begun| told.is_from_before(begun));
                 if !is_repeated {
-                    let taken = i64::try_from(age.as_secs()).map_or(time, |age| time - age);
-                    entries.extend(self.news(taken, &told.reply, came));
-                    self.hear(&mut sample, told);
+                    entries.extend(self.news(time, &told.reply));
+                    if self.is_live || !is_old {
+                        entries.extend(self.reasons(time, &told.reply, came));
+                    }
+                    if is_old {
+                        self.told = Some(told);
+                    } else {
+                        self.hear(&mut sample, told);
+                    }
                 }
             }
             Some(Answer {
@@ -203,8 +211,8 @@ impl Recorder {
         entries
     }
 
-    /// What the host reports that it did not report before.
-    fn news(&mut self, time: i64, reply: &Reply, now: Instant) -> Vec<Entry> {
+    /// What the host reports that it did not report before, besides verdicts.
+    fn news(&mut self, time: i64, reply: &Reply) -> Vec<Entry> {
         let mut news = Vec::new();
         let guest = line(&reply.guest().unwrap_or_default());
         if guest != self.guest {
@@ -227,6 +235,12 @@ impl Recorder {
                 news.push(Entry::Incident { time, incident });
             }
         }
+        news
+    }
+
+    /// Verdicts that it did not report before, with their reasons.
+    fn reasons(&mut self, time: i64, reply: &Reply, now: Instant) -> Vec<Entry> {
+        let mut news = Vec::new();
         let mut host_view = HostView::default();
         host_view.add(reply.clone());
         let is_live = self.is_live;
@@ -240,14 +254,10 @@ impl Recorder {
         news
     }
 
-    /// Adds the host's view, unless it is from before the first sample.
+    /// Adds the host's view.
     fn hear(&mut self, sample: &mut Sample, told: Told) {
-        let is_old = self.begun.is_some_and(|begun| told.is_from_before(begun));
         let Told { reply, taken } = told.clone();
         let before = self.told.replace(told);
-        if is_old {
-            return;
-        }
         let elapsed = before
             .as_ref()
             .map(|before| taken.saturating_duration_since(before.taken).as_secs_f64());
@@ -420,16 +430,13 @@ mod tests {
         };
         let before = played.at(0, Ok(&answer("sample.age=25", "time=100")));
         assert_eq!(sample(&before).heard, Heard::TooSoon, "it is from before the recording");
-        assert!(
-            matches!(before[0], Entry::Verdict { time: -25, .. }),
-            "the reason is of then: {before:?}"
-        );
+        assert_eq!(reasons(&before), 0, "its reason is of no sample");
         let is_due = |played: &Played, seconds| {
             played.recorder.is_due(played.start + Duration::from_secs(seconds))
         };
         assert!(!is_due(&played, 34) && is_due(&played, 35));
         let first = played.at(35, Ok(&answer("sample.age=0.1", "time=160")));
-        assert_eq!(sample(&first).state(0), Some(State::Contended));
+        assert_eq!((sample(&first).state(0), reasons(&first)), (Some(State::Contended), 1));
         let again = played.at(45, Ok(&answer("sample.age=10.1", "time=160")));
         assert_eq!((again.len(), sample(&again).heard), (1, Heard::TooSoon));
         assert!(!is_due(&played, 94) && is_due(&played, 95));

@@ -1,6 +1,8 @@
-//! What the control socket tells the administrator.
+//! The control socket: who is let in, what the daemon tells them, and what that may cost.
 
+mod access;
 mod guests;
+mod load;
 mod state;
 
 use anyhow::Result;

@@ -31,7 +31,7 @@ pub enum Answer {
     /// A value, or why there is none.
     Ready(Result<Value<'static>, Absent>),
     /// A run is in progress or queued. To get the value, ask again with the same `asked` as soon as
-    /// [`Custom::turn`] reports it; at `until` there is an answer in any case.
+    /// [`Custom::turn`](super::Custom::turn) reports it; at `until` there is an answer in any case.
     Pending {
         /// When to ask again at the latest.
         until: Instant,

@@ -1,7 +1,7 @@
 //! Keeps a command apart from those of other runs, which may have the same user, and from hostinfo-run: by a layer of
 //! Landlock, landlock(7), for each run. A process cannot trace one outside its own layer, nor open its memory or its
 //! descriptors in /proc, and so cannot write into the output of another run. Since Linux 6.12, no signal leaves it either.
-//! The rest is up to [`own_alone`](super::own_alone).
+//! The rest is up to [`own_alone`].
 
 use std::path::Path;
 use std::{fs, io, thread};

@@ -17,7 +17,7 @@ impl Vmm {
     /// # Errors
     ///
     /// The process is gone, is not a VMM or cannot be seen, or the host does not report this statistic for it.
-    /// Nothing is logged: see [`Host::note_of`].
+    /// Nothing is logged: see [`Host::note_of`](crate::Host::note_of).
     pub fn value(
         &mut self,
         what: source::Vmm,

@@ -68,7 +68,7 @@ impl Diagnosis {
             let resource = finding.resource;
             let who = if finding.absent.is_some() { "guest" } else { "host" };
             text += &format!("{bold}{resource:8}{bold:#}{who:5}  {style}{host}{style:#}\n");
-            let measured = measured(resource, &figures, self.time);
+            let measured = measured(resource, &figures, self.time, self.age);
             let seen = seen(resource, &self.view, figures.got);
             for (who, what) in [("", measured), ("guest", seen)] {
                 // A guest without the device has nothing to say about it.

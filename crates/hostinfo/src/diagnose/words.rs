@@ -9,8 +9,14 @@ use crate::views::hosts::Figures;
 use crate::views::own::View;
 use crate::views::told::PRESENT;
 
-/// What the host measured in that `time`, besides its verdict.
-pub(crate) fn measured(resource: &str, figures: &Figures, time: Duration) -> Vec<String> {
+/// What the host measured in that `time`, besides its verdict. Its newest answer has that `age`.
+pub(crate) fn measured(
+    resource: &str,
+    figures: &Figures,
+    time: Duration,
+    age: Option<Duration>,
+) -> Vec<String> {
+    let is_old = age.is_some_and(|age| age > PRESENT);
     let mut parts = Vec::new();
     let bytes = |bytes: f64| units::human(&format!("{bytes:.0}"), "gauge", "bytes");
     match resource {
@@ -19,8 +25,9 @@ pub(crate) fn measured(resource: &str, figures: &Figures, time: Duration) -> Vec
                 0..60 => units::duration(time),
                 seconds => format!("{seconds} s"),
             };
-            // A broker may have asked the host long before.
-            let these = match figures.over.filter(|over| over.abs_diff(time) > PRESENT) {
+            // A broker may have asked the host at other times.
+            let is_other = |over: &Duration| is_old || over.abs_diff(time) > PRESENT;
+            let these = match figures.over.filter(is_other) {
                 Some(over) => format!("over {}", in_words(over)),
                 None => format!("in these {}", in_words(time)),
             };
@@ -142,10 +149,10 @@ mod tests {
     fn figures_that_are_not_known_are_left_out() {
         for resource in crate::verdict::RESOURCES {
             assert!(seen(resource, &View::default(), None).is_empty(), "{resource}");
-            let measured = measured(resource, &Figures::default(), Duration::ZERO);
+            let measured = measured(resource, &Figures::default(), Duration::ZERO, None);
             assert_eq!(measured.is_empty(), resource != "cpu", "{measured:?}");
         }
-        let told = measured("cpu", &Figures::default(), Duration::from_secs(7));
+        let told = measured("cpu", &Figures::default(), Duration::from_secs(7), None);
         assert_eq!(told, ["how long vCPUs waited in these 7 s is unknown"]);
     }
 
@@ -210,7 +217,7 @@ mod tests {
             latencies: [("vda".to_owned(), Duration::from_millis(2))].into(),
         };
         let measured_of =
-            |resource| measured(resource, &figures, Duration::from_secs(60)).join("; ");
+            |resource| measured(resource, &figures, Duration::from_secs(60), None).join("; ");
         assert_eq!(
             measured_of("cpu"),
             "in these 60 s, vCPUs wanted to run for 30.2 s and waited 34% of that; \
@@ -220,8 +227,11 @@ mod tests {
             (measured_of("memory"), measured_of("io")),
             ("1.5 GiB taken by the balloon".into(), "vda 2 ms each".into())
         );
+        let age = Some(Duration::from_secs(44));
+        let old = measured("cpu", &figures, Duration::from_secs(60), age).join("; ");
+        assert!(old.starts_with("over 60 s, vCPUs wanted to run for "), "{old}");
         let longer = Figures { over: Some(Duration::from_secs(85)), ..figures };
-        let told = measured("cpu", &longer, Duration::from_secs(60)).join("; ");
+        let told = measured("cpu", &longer, Duration::from_secs(60), None).join("; ");
         assert!(told.starts_with("over 85 s, vCPUs wanted to run for 30.2 s and "), "{told}");
     }
 }
