@@ -51,8 +51,7 @@ fn a_host_that_gave_too_little_is_named_with_its_reason_and_with_what_the_guest_
         "It is the host: it gave this guest less CPU time and disk I/O than it wanted. \
          The host's verdict on CPU time: the reason of cpu. \
          The host's verdict on disk I/O: the reason of io. \
-         This guest's own kernel agrees: 31% of its CPU time was stolen; by the host's count its \
-         vCPUs waited 34% of the time in which they wanted to run. \
+         This guest's own kernel agrees: 31% of its CPU time was stolen. \
          Show this to whoever runs the host."
     );
 }
@@ -78,7 +77,7 @@ fn beside_a_host_that_is_short_the_guests_own_limit_is_named_too() {
     let text = sentences(&findings, &view, &Figures::default(), &[]).join(" ");
     assert!(
         text.ends_with(
-            "the reason of cpu. This guest's own limit on disk I/O held it back as well. \
+            "the reason of cpu. This guest's own limit or own work held back its disk I/O as well. \
              The host's verdict on disk I/O: the reason of io. Show this to whoever runs the host."
         ),
         "{text}"
