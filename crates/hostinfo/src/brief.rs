@@ -109,13 +109,13 @@ fn answer(judged: &[Judged<'_>], ago: Option<&str>) -> String {
         State::Contended => {
             let own = match names(State::SelfLimited) {
                 own if own.is_empty() => own,
-                own => format!(", and your own limit as well ({own})"),
+                own => format!(", and this guest itself as well ({own})"),
             };
             let host = names(worst);
             format!("{it_is} the host ({host}){own}. To show whoever runs it: hostinfo diagnose")
         }
         State::SelfLimited => format!(
-            "{it_is} your own limit ({}), not other guests. Details: hostinfo diagnose",
+            "{it_is} this guest itself ({}), not other guests. Details: hostinfo diagnose",
             names(worst)
         ),
         State::Ok => {
@@ -346,11 +346,11 @@ It is the host (CPU time). To show whoever runs it: hostinfo diagnose
         for (verdicts, told) in [
             (
                 &["cpu=self-limited: x", lasting][..],
-                "It is your own limit (CPU time), not other guests. Details: hostinfo diagnose",
+                "It is this guest itself (CPU time), not other guests. Details: hostinfo diagnose",
             ),
             (
                 &["cpu=contended: x", "io=contended: x", "memory=self-limited: x"],
-                "It is the host (CPU time and disk I/O), and your own limit as well (memory). To show whoever \
+                "It is the host (CPU time and disk I/O), and this guest itself as well (memory). To show whoever \
                  runs it: hostinfo diagnose",
             ),
             (
