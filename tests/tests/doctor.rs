@@ -103,7 +103,7 @@ fn without_a_daemon_each_fault_is_found_with_its_remedy() -> Result<()> {
             "problem",
             "echo '  /x rw,' >>/etc/apparmor.d/local/hostinfod && apparmor_parser -r /etc/apparmor.d/hostinfod".into(),
         ),
-        ("test:///default answers: 1 domains", "fine", String::new()),
+        ("test:///default answers; domains: 1", "fine", String::new()),
         ("1 of libvirt's domains have no port", "note", String::new()),
     ] {
         let found = finding(&told, words)?;
