@@ -54,13 +54,17 @@ fn a_host_on_which_all_is_well_has_nothing_to_be_done() -> Result<()> {
         "ok       units      hostinfo-follow.service: inactive, disabled\n",
         "ok       rules      ",
         "ok       settings   ",
-        "can connect to the 1 sockets there",
+        "can connect to the sockets there (1)",
         "note     libvirt    not used",
         "ok       denials    ",
     ] {
         ensure!(said.contains(words), "{words:?} is missing: {said}");
     }
     ensure!(!said.contains('\u{1b}'), "colours only on a terminal: {said}");
+    let said = doctor(&host, &path, &["web"])?.succeeds()?;
+    ensure!(said.contains("ok       guests     qemu-web: connected\n"), "{said}");
+    let said = doctor(&host, &path, &["weeb"])?;
+    ensure!(said.status == 1 && said.stdout.contains("there is no guest \"weeb\""), "{said:?}");
     Ok(())
 }
 
@@ -99,7 +103,7 @@ fn without_a_daemon_each_fault_is_found_with_its_remedy() -> Result<()> {
             "problem",
             "echo '  /x rw,' >>/etc/apparmor.d/local/hostinfod && apparmor_parser -r /etc/apparmor.d/hostinfod".into(),
         ),
-        ("test:///default answers: 1 domains", "fine", String::new()),
+        ("test:///default answers; domains: 1", "fine", String::new()),
         ("1 of libvirt's domains have no port", "note", String::new()),
     ] {
         let found = finding(&told, words)?;

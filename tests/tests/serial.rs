@@ -36,6 +36,15 @@ fn a_shell_alone_is_enough_to_ask() -> Result<()> {
 }
 
 #[test]
+fn a_shell_does_not_wait_for_ever_for_a_port_that_is_silent() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let mut guest = Guest::restore(&host.socket("a"), Port::Serial)?;
+    let ask = readme::ask_function()?;
+    assert_eq!(guest.sh(&format!("{ask}\nask loadavg; echo $?"))?, "1\n");
+    Ok(())
+}
+
+#[test]
 fn a_terminal_that_echoes_gets_its_answer_and_starts_no_loop() -> Result<()> {
     let (_host, _daemon, mut guest) = served_guest(EVERYTHING)?;
     let answer = guest

@@ -84,7 +84,8 @@ pub struct Libvirt {
     pub hypervisor: Option<String>,
     /// Number of live domains, if libvirt answers.
     pub domains: Option<u64>,
-    /// Why libvirt does not answer, or which running domains' XML cannot be read, with the remedy.
+    /// Why libvirt does not answer, or which running domains' XML cannot be read, with the remedy. `None` if it is
+    /// [`LibvirtState::Down`] only because the daemon has just started and awaits its first answer.
     pub problem: Option<String>,
 }
 

@@ -23,6 +23,7 @@ use crate::shares::{HostSample, HostWindow};
 use crate::stat::Stat;
 use crate::tally::Tally;
 use crate::topology::Topology;
+use crate::vmm::cpus::Counted;
 use crate::vmstat::Vmstat;
 use crate::{
     Absent, Moment, OpenFiles, Roots, Units, diskstats, energy, meminfo, pressure, stat, vmstat,
@@ -176,9 +177,9 @@ impl Host {
         Ok((micros, self.stat(at)?.busy(units)?))
     }
 
-    /// How long each CPU was busy since boot, in ticks.
-    pub(crate) fn busy_of_each(&mut self, at: Moment) -> Result<&[(u32, u64)], Absent> {
-        self.stat(at).map(Stat::busy_of_each)
+    /// How long each CPU was busy and idle since boot.
+    pub(crate) fn of_each_cpu(&mut self, at: Moment) -> Result<&[(u32, Counted)], Absent> {
+        self.stat(at).map(Stat::of_each)
     }
 
     /// Samples CPUs and disks together, whichever is asked for, so that all ratios of a reply cover

@@ -10,6 +10,7 @@ use crate::cputime::{CpuLines, CpuTimes, Fit, Line, Ticks};
 use crate::open_files::Reader;
 use crate::root::{LINE_BYTES, Roots, TABLE_BYTES};
 use crate::text::{lines, millionths, number, words};
+use crate::vmm::cpus::Counted;
 use crate::{Absent, Moment, Units};
 
 pub(crate) const UNTOLD: Absent =
@@ -19,7 +20,7 @@ pub(crate) const UNTOLD: Absent =
 pub(crate) struct Stat {
     counted: Ticks,
     rest: Rest,
-    busy: Vec<(u32, u64)>,
+    each: Vec<(u32, Counted)>,
 }
 
 /// What it has besides the CPUs' times.
@@ -42,8 +43,8 @@ pub(crate) fn read(
     let text =
         roots.kept(format_args!("stat"), TABLE_BYTES, buffer).map_err(|e| e.or(Absent::NO_PROC))?;
     let (lines, rest) = parse(text);
-    let busy = busy_of_each(&lines);
-    Ok(Stat { counted: times.add(&lines, at, units.ticks_per_second, up), rest, busy })
+    let each = of_each(&lines);
+    Ok(Stat { counted: times.add(&lines, at, units.ticks_per_second, up), rest, each })
 }
 
 /// The CPUs that are online, for a host without sysfs to list them.
@@ -87,15 +88,17 @@ pub(crate) fn parse(text: &[u8]) -> (CpuLines, Rest) {
     (cpus, rest)
 }
 
-/// How long each CPU was busy, in ticks: all time except idle and iowait. User and nice include guests' time.
-fn busy_of_each(lines: &CpuLines) -> Vec<(u32, u64)> {
-    let busy = lines.single.iter().map(|(cpu, line)| {
-        let [user, nice, system, _, _, irq, softirq, steal, ..] = *line;
+/// How long each CPU was busy and idle. It is idle in idle and iowait, and busy in all other time. User and nice
+/// include guests' time.
+fn of_each(lines: &CpuLines) -> Vec<(u32, Counted)> {
+    let sum = |ticks: &[u64]| ticks.iter().copied().fold(0, u64::saturating_add);
+    let each = lines.single.iter().map(|(cpu, line)| {
+        let [user, nice, system, idle, iowait, irq, softirq, steal, ..] = *line;
         // Kernels before 2.6.11 have no steal.
-        let all = [user?, nice?, system?, irq?, softirq?, steal.unwrap_or(0)];
-        Some((*cpu, all.into_iter().fold(0, u64::saturating_add)))
+        let busy = sum(&[user?, nice?, system?, irq?, softirq?, steal.unwrap_or(0)]);
+        Some((*cpu, Counted { busy, idle: sum(&[idle?, iowait?]) }))
     });
-    busy.flatten().collect()
+    each.flatten().collect()
 }
 
 fn cpu(key: &[u8]) -> Option<u32> {
@@ -147,9 +150,9 @@ impl Stat {
         Ok(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// How long each CPU was busy since boot, in ticks. A CPU with an unreadable figure is left out.
-    pub(crate) fn busy_of_each(&self) -> &[(u32, u64)] {
-        &self.busy
+    /// How long each CPU was busy and idle since boot. A CPU with an unreadable figure is left out.
+    pub(crate) fn of_each(&self) -> &[(u32, Counted)] {
+        &self.each
     }
 
     /// How many CPUs are online, for a host without sysfs to list them.
@@ -179,8 +182,8 @@ mod tests {
 
     fn stat(text: &str) -> Stat {
         let ((lines, rest), at) = (parse(text.as_bytes()), Moment::new(Duration::ZERO));
-        let busy = busy_of_each(&lines);
-        Stat { counted: CpuTimes::default().add(&lines, at, 100, None), rest, busy }
+        let each = of_each(&lines);
+        Stat { counted: CpuTimes::default().add(&lines, at, 100, None), rest, each }
     }
 
     fn values(text: &str) -> Vec<String> {
@@ -219,11 +222,12 @@ mod tests {
     }
 
     #[test]
-    fn a_cpu_is_busy_in_all_that_is_not_idle_and_counts_guests_once() {
+    fn a_cpu_is_busy_in_all_that_is_not_idle_or_iowait_and_counts_guests_once() {
         // Linux 6.1; made up, except for the order of the fields.
         let text = "cpu  1 1 1 1 1 1 1 1 1 1\ncpu0 100 20 30 4000 500 6 7 8 90 10\n\
                     cpu17 1 2 3 4 5 6 7\ncpufreq 1\ncpu2 1 x 3 4 5 6 7 8\nintr 1 2 3\n";
-        assert_eq!(stat(text).busy_of_each(), [(0, 171), (17, 19)]);
+        let each = [(0, Counted { busy: 171, idle: 4500 }), (17, Counted { busy: 19, idle: 9 })];
+        assert_eq!(stat(text).of_each(), each);
     }
 
     #[test]

@@ -12,7 +12,7 @@
 //! One of many vCPUs may wait while the others do not, and so does the work in the guest that needs
 //! it. So if all vCPUs together lost little, the one that waited most is judged on its own.
 //!
-//! A guest whose vCPUs did not wait is still slow if the threads that serve its disks and network
+//! A guest whose vCPUs did not wait is still slow if the threads that serve its devices
 //! waited, so these are judged after the vCPUs.
 
 mod blame;

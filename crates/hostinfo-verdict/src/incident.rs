@@ -46,18 +46,15 @@ impl Incident {
         self.figure.add(figure);
     }
 
-    /// The incident as the guest reads it. Times are moved back by the guest's `phase`, so that none is in the
+    /// The incident as the guest reads it. `is_lasting`: whether it still goes on, as far as is known. Times are moved back by the guest's `phase`, so that none is in the
     /// future, and truncated to the minute. A figure is named only if the guest may see the statistics it comes from.
     ///
     /// ```text
     /// cpu contended from 2026-11-28T10:02Z to 2026-11-28T10:05Z: 34% waited
     /// ```
-    pub(crate) fn words(&self, phase: Duration, permits: Permits<'_>) -> String {
+    pub(crate) fn words(&self, is_lasting: bool, phase: Duration, permits: Permits<'_>) -> String {
         let (what, state, from) = (self.what.word(), self.state.word(), minute(self.from, phase));
-        let to = match self.end {
-            End::Open => "now".to_owned(),
-            End::Unseen | End::Closed => minute(self.to, phase),
-        };
+        let to = if is_lasting { "now".to_owned() } else { minute(self.to, phase) };
         let figure = self.figure.words(self.what, permits);
         let figure = figure.map_or_else(String::new, |figure| format!(": {figure}"));
         format!("{what} {state} from {from} to {to}{figure}")
@@ -110,7 +107,7 @@ mod tests {
 
     #[test]
     fn an_incident_is_told_to_the_minute_on_the_guests_own_phase() {
-        let told = |phase| incident().words(Duration::from_secs(phase), &|_, _| true);
+        let told = |phase| incident().words(false, Duration::from_secs(phase), &|_, _| true);
         assert_eq!(
             told(0),
             "cpu contended from 2026-11-28T10:02Z to 2026-11-28T10:05Z: 34% waited"
@@ -124,15 +121,15 @@ mod tests {
 
     #[test]
     fn an_incident_that_lasts_is_told_to_last() {
-        let lasting = Incident { end: End::Open, ..incident() };
-        let told = lasting.words(Duration::ZERO, &|_, _| true);
+        let told = incident().words(true, Duration::ZERO, &|_, _| true);
         assert_eq!(told, "cpu contended from 2026-11-28T10:02Z to now: 34% waited");
     }
 
     #[test]
     fn a_guest_that_may_not_see_what_a_figure_comes_from_gets_none() {
         for hidden in ["vm.cpu.delay", "vm.cpu.throttled"] {
-            let told = incident().words(Duration::ZERO, &|stat, _| stat.stat().name != hidden);
+            let told =
+                incident().words(false, Duration::ZERO, &|stat, _| stat.stat().name != hidden);
             assert_eq!(told, "cpu contended from 2026-11-28T10:02Z to 2026-11-28T10:05Z");
         }
     }

@@ -33,6 +33,10 @@ pub(crate) const INCIDENTS_MAX: usize = 16;
 /// How long guests can read an incident after its end.
 const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 
+/// An open incident that no sample showed for longer is not said to last, since that is unknown then.
+/// As long as samples that are ok take to close it.
+const LASTS: SignedDuration = SignedDuration::from_mins(1);
+
 /// How far the stored end of an open incident may lag.
 const BEHIND: SignedDuration = SignedDuration::from_mins(1);
 
@@ -179,7 +183,11 @@ impl Incidents {
 
     /// What the guest reads, the newest first; see `incident.rs`. `phase` is the guest's own.
     pub fn lines(&self, now: Timestamp, phase: Duration, permits: Permits<'_>) -> Vec<String> {
-        self.kept(now).map(|incident| incident.words(phase, permits)).collect()
+        let words = |one: &Incident| {
+            let is_lasting = one.end == End::Open && now.duration_since(one.to) <= LASTS;
+            one.words(is_lasting, phase, permits)
+        };
+        self.kept(now).map(words).collect()
     }
 
     /// All of them, the newest first, for the host's administrator, who may see every figure.

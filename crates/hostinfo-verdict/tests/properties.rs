@@ -37,9 +37,11 @@ fn any_time() -> impl Strategy<Value = Duration> {
 prop_compose! {
     fn any_cpus()(
         cpus in proptest::collection::vec(any::<u32>(), 0..3), online: u32,
-        (busy, own_others, own_others_delay) in (any_time(), any_time(), any_time()),
+        (busy, counted_busy, counted_idle) in (any_time(), any_time(), any_time()),
+        (own_others, own_others_delay) in (any_time(), any_time()),
     ) -> CpuUse {
-        CpuUse { cpus: cpus.into(), online, busy, own_others, own_others_delay }
+        let cpus = cpus.into();
+        CpuUse { cpus, online, busy, counted_busy, counted_idle, own_others, own_others_delay }
     }
 }
 
@@ -232,6 +234,8 @@ fn take(sum: &Part, cpus: u8, knows_cpus: bool) -> Sample {
         cpus: (0..cpus.into()).collect::<Arc<[u32]>>(),
         online: 3,
         busy: time(busy),
+        counted_busy: time(busy),
+        counted_idle: time(sum.idle),
         own_others: time(sum.own),
         own_others_delay: time(sum.own_delay),
     };

@@ -63,6 +63,9 @@ impl<'t> Figures<'t> {
             cpus: (0..u32::try_from(number).unwrap()).collect(),
             online: 4,
             busy: grown("BUSY"),
+            counted_busy: grown("BUSY"),
+            counted_idle: (MINUTE * u32::try_from(number).unwrap()).saturating_sub(grown("BUSY"))
+                * times,
             own_others: grown("THREADS"),
             own_others_delay: grown("THREADS-DELAY"),
         });

@@ -21,18 +21,10 @@ use crate::verdict::{RESOURCES, State, Verdict, is_lasting};
 use crate::views::reply::Reply;
 use crate::views::told::{PRESENT, ago};
 
-/// The names in its only query, since the host limits how often a guest may ask.
-const NAMES: [&str; 9] = [
-    "notice",
-    "sample.age",
-    "verdict",
-    "hypervisor",
-    "host.id",
-    "host.name",
-    "host.state",
-    "session.start",
-    "interval",
-];
+/// The names in its only query, since the host limits how often a guest may ask. `host` stands for what this guest may
+/// see of it: a host whose rules do not show its name would log that the guest asked for it.
+const NAMES: [&str; 7] =
+    ["notice", "sample.age", "verdict", "hypervisor", "host", "session.start", "interval"];
 
 /// How long to wait for the host's verdicts without `--wait`; it needs 5 s.
 const WAIT_MAX: Duration = Duration::from_secs(10);
@@ -117,13 +109,13 @@ fn answer(judged: &[Judged<'_>], ago: Option<&str>) -> String {
         State::Contended => {
             let own = match names(State::SelfLimited) {
                 own if own.is_empty() => own,
-                own => format!(", and your own limit as well ({own})"),
+                own => format!(", and this guest itself as well ({own})"),
             };
             let host = names(worst);
             format!("{it_is} the host ({host}){own}. To show whoever runs it: hostinfo diagnose")
         }
         State::SelfLimited => format!(
-            "{it_is} your own limit ({}), not other guests. Details: hostinfo diagnose",
+            "{it_is} this guest itself ({}), not other guests. Details: hostinfo diagnose",
             names(worst)
         ),
         State::Ok => {
@@ -221,6 +213,7 @@ fn host_of(reply: &Reply) -> Option<Row> {
 mod tests {
     use super::*;
     use crate::wrap::wrapped;
+    use hostinfo_catalog::{Named, StatId, resolve};
     use proptest::prelude::*;
 
     fn reply(lines: &[&str]) -> Vec<Line> {
@@ -289,14 +282,26 @@ It is the host (CPU time). To show whoever runs it: hostinfo diagnose
     }
 
     #[test]
+    fn without_rules_of_an_administrators_a_host_refuses_none_of_its_names() {
+        for name in NAMES {
+            let is_shown = match resolve(name).unwrap() {
+                Named::Stat(stat, _) => stat.stat().default,
+                Named::Group(scope) => {
+                    StatId::all().any(|stat| stat.stat().default && scope.covers(stat, None))
+                }
+                Named::Below(..) => false,
+            };
+            assert!(is_shown, "{name}");
+        }
+    }
+
+    #[test]
     fn values_that_a_host_does_not_have_or_tell_leave_no_line() {
         let lines = reply(&[
             "503 notice: there are no notices",
             "200 verdict.cpu=ok: your vCPUs ran",
             "200 hypervisor=qemu",
             "200 host.id=df1a367eaff5239f",
-            "403 host.name: not permitted",
-            "404 host.state: no such statistic",
         ]);
         let shown = page(&lines, &[]);
         assert_eq!(
@@ -341,11 +346,11 @@ It is the host (CPU time). To show whoever runs it: hostinfo diagnose
         for (verdicts, told) in [
             (
                 &["cpu=self-limited: x", lasting][..],
-                "It is your own limit (CPU time), not other guests. Details: hostinfo diagnose",
+                "It is this guest itself (CPU time), not other guests. Details: hostinfo diagnose",
             ),
             (
                 &["cpu=contended: x", "io=contended: x", "memory=self-limited: x"],
-                "It is the host (CPU time and disk I/O), and your own limit as well (memory). To show whoever \
+                "It is the host (CPU time and disk I/O), and this guest itself as well (memory). To show whoever \
                  runs it: hostinfo diagnose",
             ),
             (

@@ -10,7 +10,7 @@ use hostinfo_wire::text::escaped_json;
 use terminal_size::{Height, Width, terminal_size_of};
 
 use crate::exit::{Failure, Outcome, complain};
-use crate::remedy::refusal;
+use crate::remedy::refusals;
 use crate::wrap::wrapped;
 
 /// JSON as a line, without characters that control a terminal.
@@ -57,7 +57,7 @@ impl Shown {
                     .map_err(|why| Failure::File { path: file.to_owned(), why })?;
             }
         }
-        self.refusals.iter().map(|told| refusal(told)).for_each(complain);
+        refusals(&self.refusals).for_each(complain);
         let is_complete = self.refusals.is_empty() && !self.partial;
         Ok(match self.status {
             Some(status) => Outcome::Status(status),

@@ -53,6 +53,10 @@ pub(crate) enum OpenError {
     NotAPort,
     #[error("this is the terminal that hostinfo was started from")]
     OwnTerminal,
+    #[error(
+        "the shell that started hostinfo has opened this port, which made it its terminal: run setsid hostinfo"
+    )]
+    ShellsTerminal,
     #[error("nobody listens there")]
     NobodyListens,
     #[error("no such socket")]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use hostinfo_wire::text::printable;
 
+use crate::diagnose::conclude::absent;
 use crate::exit::Failure;
 use crate::host::Host;
 use crate::question::Question;
@@ -247,8 +248,11 @@ impl Recorder {
         for (resource, reasons) in RESOURCES.into_iter().zip(&mut self.reasons) {
             let judged = host_view.judged(resource);
             if reasons.is_news(&judged, now, is_live) {
-                let (resource, state) = (resource.to_owned(), judged.state());
-                news.push(Entry::Verdict { time, resource, state, reason: line(judged.reason()) });
+                let state = judged.state();
+                let absent = absent(resource, state, &self.roots.lacking());
+                let (resource, reason) =
+                    (resource.to_owned(), line(absent.unwrap_or(judged.reason())));
+                news.push(Entry::Verdict { time, resource, state, reason });
             }
         }
         news
@@ -401,6 +405,23 @@ mod tests {
         assert_eq!(sample(&played.recorder.take(None, 40, Instant::now())).heard, Heard::Silence);
         let back = played.at(60, Ok(&["verdict.cpu=ok: x"]));
         assert_eq!(sample(&back).state(0), Some(State::Ok), "its port is back");
+    }
+
+    #[test]
+    fn a_verdict_that_is_unknown_because_the_guest_has_no_such_device_is_recorded_as_that() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("class/net/lo")).unwrap();
+        let mut played = Played::new();
+        played.recorder.roots.sys = folder.path().into();
+        let unknown =
+            ["verdict.net=unknown: this host has no figures", "verdict.net.state=unknown"];
+        played.at(0, Ok(&[]));
+        let entries = played.at(200, Ok(&unknown));
+        let is_told = |entry: &Entry| {
+            matches!(entry, Entry::Verdict { resource, reason, .. }
+                if resource == "net" && reason == "no network interface in this guest")
+        };
+        assert!(entries.iter().any(is_told), "{entries:?}");
     }
 
     #[test]

@@ -35,9 +35,20 @@ fn broker(path: &Path) -> String {
 pub(crate) const ASK_WHY_BLOCKED: &str =
     "Ask whoever runs the host: hostinfoctl list says why there";
 
+/// What was refused, each as [`refusal`] has it. The last that the rules do not permit has the code, by which the
+/// documentation can be searched, and what to do.
+pub(crate) fn refusals(told: &[String]) -> impl Iterator<Item = Cow<'_, str>> {
+    let is_denied = |told: &String| refusal(told).ends_with(": not permitted");
+    let last = told.iter().rposition(is_denied);
+    told.iter().enumerate().map(move |(number, told)| match Some(number) == last {
+        true => format!("{told} (403: by the host's rules; hostinfo list shows what is)").into(),
+        false => refusal(told),
+    })
+}
+
 /// A refusal of everything, with what to do; any other as the host gave it. `list` and `*` may stand for what the
 /// user did not type, and hosts refuse them only where they permit nothing.
-pub(crate) fn refusal(told: &str) -> Cow<'_, str> {
+fn refusal(told: &str) -> Cow<'_, str> {
     match told {
         BLOCKED => format!("{told}. {ASK_WHY_BLOCKED}").into(),
         "list: not permitted" | "*: not permitted" => {
@@ -156,6 +167,16 @@ mod tests {
         for one in ["host.name: not permitted", "list: no such statistic"] {
             assert_eq!(refusal(one), one);
         }
+    }
+
+    #[test]
+    fn the_last_of_what_is_not_permitted_says_where_to_see_what_is() {
+        let told = ["a: not permitted", "b: not permitted", "c: no such statistic"];
+        let told = refusals(&told.map(str::to_owned)).map(Cow::into_owned).collect::<Vec<_>>();
+        assert_eq!([&*told[0], &*told[2]], ["a: not permitted", "c: no such statistic"]);
+        assert!(
+            told[1].starts_with("b: not permitted (403: ") && told[1].contains("hostinfo list")
+        );
     }
 
     #[test]

@@ -6,13 +6,16 @@ use anstyle::Style;
 use hostinfo_catalog::stat::is_placeholder;
 
 use crate::color;
+use crate::diagnose::conclude::absent;
 use crate::exit::Failure;
 use crate::get;
 use crate::host::Host;
 use crate::listed::Listed;
 use crate::output::{Shown, columns};
 use crate::question::Question;
+use crate::system::own_roots;
 use crate::units;
+use crate::verdict::Verdict;
 use crate::wrap::{hanging, wrapped};
 
 /// The groups that come first: the administrator's notices, and the verdicts.
@@ -30,13 +33,25 @@ pub(crate) fn run(host: &mut Host<'_>) -> Result<Shown, Failure> {
     }
     let answered = get::text(get::with_verdicts(host, &Question::get(&["*"]))?);
     let columns = columns();
-    let mut text = page(&answered.text, &listed, columns);
+    let mut text = page(&with_absences(&answered.text, &own_roots().lacking()), &listed, columns);
     let more = more(&answered.text, &listed);
     text.extend(more.map(|more| match columns {
         Some(columns) => wrapped(&more, columns),
         None => more,
     }));
     Ok(Shown { text, ..answered })
+}
+
+/// The values, with what this guest does not have, the resources `lacking`, instead of verdicts that are unknown for
+/// that reason.
+fn with_absences(answered: &str, lacking: &[&str]) -> String {
+    let line = |line: &str| {
+        let (name, value) = line.split_once('=')?;
+        let resource = name.strip_prefix("verdict.")?;
+        let absent = absent(resource, Some(Verdict::parse(value).state), lacking)?;
+        Some(format!("{name}={absent}\n"))
+    };
+    answered.lines().map(|told| line(told).unwrap_or_else(|| format!("{told}\n"))).collect()
 }
 
 /// How many listed statistics have no value here, if any. Texts that somebody adds, such as
@@ -192,6 +207,16 @@ verdict.cpu=contended: 31% waited
         let lines = LIST.map(|text| Line { code: Code::Done, text: text.to_owned() });
         let page = page(ANSWERED, &Listed::all(&lines), columns);
         anstream::adapter::strip_str(&page).to_string()
+    }
+
+    #[test]
+    fn a_verdict_on_a_device_that_the_guest_does_not_have_says_so() {
+        let told = "verdict.net=unknown: this host has no figures\nverdict.io=ok: x\nverdict.net.state=unknown\n";
+        assert_eq!(with_absences(told, &[]), told);
+        assert_eq!(
+            with_absences(told, &["io", "net"]),
+            told.replace("unknown: this host has no figures", "no network interface in this guest")
+        );
     }
 
     #[test]

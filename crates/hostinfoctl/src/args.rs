@@ -134,8 +134,12 @@ pub(crate) enum Command {
     #[command(after_help = format!("{DIFF}\n\n{GUESTS}"))]
     Diff(Diff),
     /// Look for everything that keeps guests from asking, with or without a daemon, and name the remedies
-    #[command(after_help = DOCTOR)]
-    Doctor,
+    #[command(after_help = format!("{DOCTOR}\n\n{GUESTS}"))]
+    Doctor {
+        /// Which guests [default: all that have something wrong]
+        #[arg(value_name = "GUEST", value_parser = name)]
+        guests: Vec<String>,
+    },
     /// Show the state of the daemon, and any problems
     Status,
     /// Show which guests suffered, when, and from what

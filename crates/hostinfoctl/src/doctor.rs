@@ -38,18 +38,18 @@ const LIBVIRT: [&str; 2] = ["/usr/sbin/libvirtd", "/usr/sbin/virtqemud"];
 /// The exit status if nothing wrong was found, but not everything could be looked at.
 const UNSEEN: Status = 6;
 
-/// Looks at everything, and shows what was found.
+/// Looks at everything, and shows what was found: of all guests, or of those that the words match.
 ///
 /// # Errors
 /// [`Failure::Usage`]: the guests are another host's; [`Failure::Output`].
-pub(crate) fn run(options: &Options) -> Result<Status, Failure> {
+pub(crate) fn run(options: &Options, words: &[String]) -> Result<Status, Failure> {
     if is_remote(&options.connect) {
         return Err(Failure::Usage(format!(
             "{} is on another host: run hostinfoctl doctor there",
             options.connect
         )));
     }
-    let findings = examine(options);
+    let findings = examine(options, words);
     let mut described: Vec<Description> = findings.iter().map(Finding::described).collect();
     if !has_systemd(&findings) {
         let works = |command: &String| !command.starts_with("systemctl ");
@@ -76,7 +76,7 @@ fn has_systemd(findings: &[Finding]) -> bool {
 
 /// The problems, for `status` without a daemon: a line for each.
 pub(crate) fn problems(options: &Options) -> String {
-    let findings = examine(options);
+    let findings = examine(options, &[]);
     let described = findings
         .iter()
         .map(Finding::described)
@@ -93,7 +93,7 @@ fn status(described: &[Description]) -> Status {
     }
 }
 
-fn examine(options: &Options) -> Vec<Finding> {
+fn examine(options: &Options, words: &[String]) -> Vec<Finding> {
     let daemon = daemon::ask(options);
     let known = daemon.as_ref().ok();
     let settings = settings::read(options);
@@ -140,7 +140,7 @@ fn examine(options: &Options) -> Vec<Finding> {
             answers
         }
     };
-    findings.extend(guests::look(options, known, has_libvirt));
+    findings.extend(guests::look(options, words, known, has_libvirt));
     findings.extend(labels::look(&options.directory, known.map(|known| known.status.pid)));
     findings.extend(denials::look(&options.directory));
     findings

@@ -28,7 +28,10 @@ pub(crate) enum Failure {
     Refused(String),
     #[error("{0}")]
     Denied(String),
-    #[error("there is no guest {name:?}{}", nearest.as_ref().map(|n| format!(": do you mean {n:?}?")).unwrap_or_default())]
+    #[error("there is no guest {name:?}: {}", nearest.as_ref().map_or_else(
+        || "see them with hostinfoctl list".to_owned(),
+        |nearest| format!("do you mean {nearest:?}?"),
+    ))]
     NoGuest { name: String, nearest: Option<String> },
     #[error("no guest's name matches {0:?}: see them with hostinfoctl list")]
     NoMatch(String),

@@ -119,7 +119,7 @@ mod tests {
         let (names, failures) = chosen(&["wbe-1", "nothing", "x*", "a\\b", "db"]);
         assert_eq!(names, ["db"]);
         assert_eq!(failures[0], "there is no guest \"wbe-1\": do you mean \"web-1\"?");
-        assert_eq!(failures[1], "there is no guest \"nothing\"");
+        assert_eq!(failures[1], "there is no guest \"nothing\": see them with hostinfoctl list");
         assert!(failures[2].starts_with("no guest's name matches \"x*\""));
         assert!(failures[3].contains("unknown escape"), "{}", failures[3]);
     }

@@ -19,6 +19,14 @@ use crate::time::local;
 /// Most files that are read: as many as libvirt has domains. Reading them takes half a second.
 const FILES_MAX: usize = hostinfo_domains::limits::DOMAINS_MAX;
 
+/// Others are stored, of other guests or from earlier.
+const NO_SUCH: &str = "No such incidents are stored.\n";
+
+const NONE: &str = "\
+No incidents are stored. hostinfod stores those of guests whose rule says watch = 1, and deletes them when it no longer
+says so. Other guests can still read their own: hostinfod remembers those from the time in which they ask for verdicts.
+";
+
 /// One incident of a guest, for `--json`.
 #[derive(Debug, Serialize)]
 struct One {
@@ -39,14 +47,13 @@ pub(crate) fn run(options: &Options, wanted: &Incidents) -> Result<Status, Failu
     let since = since(wanted.since.as_deref(), Timestamp::now())?;
     let folder = wanted.state_dir.join(FOLDER);
     let (mut all, status) = read(&folder)?;
+    let has_others = !all.is_empty();
     all.retain(|one| one.to >= since && is_meant(&wanted.guests, &one.guest));
     all.sort_by(|a, b| b.from.cmp(&a.from).then_with(|| a.guest.cmp(&b.guest)));
     if options.json {
         write_json(&json!({ "incidents": all }))?;
     } else if all.is_empty() {
-        write(
-            "No incidents were recorded. hostinfod records those of guests whose rule says watch = 1.\n",
-        )?;
+        write(if has_others { NO_SUCH } else { NONE })?;
     } else {
         write(&shown(&all))?;
     }

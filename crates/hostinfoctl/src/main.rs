@@ -79,7 +79,7 @@ fn run(args: &Args) -> Result<Status, Failure> {
         Command::List(wanted) => list::run(options, wanted),
         Command::Check(wanted) => check::run(options, wanted),
         Command::Diff(wanted) => diff::run(options, wanted),
-        Command::Doctor => doctor::run(options),
+        Command::Doctor { guests } => doctor::run(options, guests),
         Command::Incidents(wanted) => incidents::run(options, wanted),
         Command::ImportVhostmd { file } => import_vhostmd::run(options, file),
         Command::Status => status::run(options),

@@ -122,7 +122,7 @@ fn words(facts: &Facts, now: Option<&PortLocation>, next: Option<&PortLocation>)
             next.devices()
         ),
         (None, Some(next)) if !runs => {
-            format!("{}, from its next start: it does not run", next.devices())
+            format!("{}, from its next start: it is shut off now", next.devices())
         }
         (None, Some(next)) => {
             format!("{}, from its next start: {}", next.devices(), why_not_now(facts, next))

@@ -79,6 +79,11 @@ impl Present {
         self.missing.is_none()
     }
 
+    /// Guests that were asked for but do not exist or cannot be read.
+    pub(crate) fn unknown(&self) -> &[Failure] {
+        &self.unknown
+    }
+
     /// Reports what was not found, and returns the exit statuses that follow.
     pub(crate) fn complain(&self) -> Vec<Status> {
         let Some(failure) = &self.missing else {

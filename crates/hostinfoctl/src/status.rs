@@ -182,11 +182,14 @@ fn libvirt(libvirt: &Libvirt) -> String {
     let mut words = match libvirt.state {
         LibvirtState::Off => "not used: hostinfod.toml says so".to_owned(),
         LibvirtState::Missing => format!("{uri}: there is none"),
+        LibvirtState::Down if libvirt.problem.is_none() => {
+            format!("{uri}: not asked yet, and guests are connected after that: look again in 5 s")
+        }
         LibvirtState::Down => format!("{uri}: does not answer"),
         LibvirtState::Up => {
             let hypervisor = libvirt.hypervisor.as_deref().unwrap_or("answers");
             let domains = libvirt.domains.unwrap_or_default();
-            format!("{uri}: {hypervisor}, {domains} domains running")
+            format!("{uri}: {hypervisor}, running domains: {domains}")
         }
     };
     if let Some(problem) = &libvirt.problem {
@@ -200,6 +203,19 @@ mod tests {
     use super::*;
     use crate::held::Holder;
     use hostinfo_control::{Missing, Place, WhyWithout, Without};
+
+    #[test]
+    fn a_libvirt_that_was_not_asked_yet_is_no_outage() {
+        let just_started = Libvirt {
+            state: LibvirtState::Down,
+            uri: "qemu:///system".to_owned(),
+            hypervisor: None,
+            domains: None,
+            problem: None,
+        };
+        let words = libvirt(&just_started);
+        assert!(words.contains("not asked yet") && words.contains("look again"), "{words}");
+    }
 
     #[test]
     fn a_problem_stands_below_the_line_that_it_concerns() {

@@ -53,10 +53,14 @@ fn tomorrow(from: &Zoned, clock: civil::Time, zone: &TimeZone) -> Result<Zoned, 
     from.date().tomorrow()?.to_datetime(clock).to_zoned(zone.clone())
 }
 
-/// `2026-11-22 22:00:00 +01:00`, in this host's time zone.
+/// `2026-11-22 22:00:00 +01:00`, in this host's time zone; `UTC`, as guests read it, where that is the zone.
 pub(crate) fn local(time: Timestamp) -> String {
-    let there = time.to_zoned(TimeZone::system());
-    there.strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
+    shown(&time.to_zoned(TimeZone::system()))
+}
+
+fn shown(there: &Zoned) -> String {
+    let zone = if there.offset().is_zero() { "UTC" } else { "%:z" };
+    there.strftime(&format!("%Y-%m-%d %H:%M:%S {zone}")).to_string()
 }
 
 /// `12 s ago`
@@ -82,6 +86,13 @@ mod tests {
         // One hour east of Greenwich.
         let now: Zoned = "2026-11-22T21:30:00+01:00[+01:00]".parse().unwrap();
         parse(text, &now).ok().map(|time| time.to_string())
+    }
+
+    #[test]
+    fn a_time_is_shown_with_its_offset_or_as_guests_read_it() {
+        let shown = |time: &str| shown(&time.parse().unwrap());
+        assert_eq!(shown("2026-11-22T21:30:00+01:00[+01:00]"), "2026-11-22 21:30:00 +01:00");
+        assert_eq!(shown("2026-11-22T21:30:00+00:00[UTC]"), "2026-11-22 21:30:00 UTC");
     }
 
     #[test]

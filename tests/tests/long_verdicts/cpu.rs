@@ -133,7 +133,7 @@ pub(crate) fn a_domain_is_told_whether_its_disks_threads_wait_and_for_whom(
         let own = Cause {
             name: "its own disk threads on the CPU that it is pinned to",
             state: "self-limited",
-            says: "the threads that serve your disks and network",
+            says: "the threads that serve your devices",
         };
         let together = || guest.virsh("emulatorpin", "1 --live");
         bench.judge(own, together, "virsh -q emulatorpin a 3 --live")?;
@@ -143,7 +143,7 @@ pub(crate) fn a_domain_is_told_whether_its_disks_threads_wait_and_for_whom(
         let others = Cause {
             name: "its disk threads on a CPU that a neighbour uses",
             state: "contended",
-            says: "the threads that serve your disks and network",
+            says: "the threads that serve your devices",
         };
         bench.judge(others, || lab.busy_on(&[3], ""), "")?;
         bench.finish()
@@ -160,7 +160,7 @@ pub(crate) fn a_domain_is_told_whether_its_iothread_waits_and_for_whom(host: Spe
         let iothread = Cause {
             name: "its iothread on a CPU that a neighbour uses",
             state: "contended",
-            says: "the threads that serve your disks and network",
+            says: "the threads that serve your devices",
         };
         bench.judge(iothread, || lab.busy_on(&[2], ""), "")?;
         bench.felt()?;

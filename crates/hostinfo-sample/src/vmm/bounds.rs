@@ -80,8 +80,13 @@ pub struct CpuUse {
     /// How many CPUs of the host are online.
     pub online: u32,
     /// How long they were busy, whatever ran on them, steal included: all fields of `/proc/stat`
-    /// except `idle` and `iowait`, summed over these CPUs.
+    /// except `idle` and `iowait`, summed over these CPUs. Time for which a kernel lost its ticks
+    /// is divided into busy and idle time as the ticks that it counted.
     pub busy: Duration,
+    /// How long they were busy by the ticks alone, as in the host's own sums.
+    pub counted_busy: Duration,
+    /// How long they were idle or in iowait by the ticks alone.
+    pub counted_idle: Duration,
     /// How long the VMM's threads other than vCPUs ran on these CPUs, in proportion to the CPUs
     /// they may use: for a thread that may use half of these CPUs and as many others, half of its
     /// time.

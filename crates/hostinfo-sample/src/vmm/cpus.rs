@@ -22,6 +22,14 @@ const UNTOLD: Absent = Absent::untold(
 /// and the two samples are not taken in the same instant.
 const TOLERANCE: Duration = Duration::from_secs(1);
 
+/// None counts as lost if the missing fraction of the time is smaller than one in this many: two samples are not taken in
+/// the same instant, but up to 100 ms apart from their times, of which they have at least 5 s in between.
+const COUNTED_ALL: u64 = 20;
+
+/// Ticks of a fraction of the time smaller than one in this many say nothing about the rest: the CPU may have been
+/// offline. An emulated host that was overloaded counted three quarters of the time.
+const COUNTED_LEAST: u64 = 4;
+
 /// CPUs of the host, by their numbers, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cpus {
@@ -34,7 +42,7 @@ pub(crate) struct Cpus {
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Counters {
     at: Option<Moment>,
-    busy: HashMap<u32, Busy>,
+    cpus: HashMap<u32, Cpu>,
     #[serde(with = "hostinfo_handover::pairs")]
     threads: HashMap<Task, Times>,
     #[serde(with = "hostinfo_handover::pairs")]
@@ -42,11 +50,21 @@ pub(crate) struct Counters {
     own_others: Times,
 }
 
-/// How long a CPU was busy, in ticks.
+/// What the kernel counted on a CPU, in ticks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counted {
+    pub(crate) busy: u64,
+    pub(crate) idle: u64,
+}
+
+/// How long a CPU was busy.
 #[derive(Clone, Copy, Serialize, Deserialize)]
-struct Busy {
-    last: u64,
-    sum: u64,
+struct Cpu {
+    last: Counted,
+    /// The sum of what was counted.
+    sum: Counted,
+    /// How long it was busy, in ticks, lost ones included.
+    busy: u64,
 }
 
 /// The CPUs that the current vCPUs may run on.
@@ -80,7 +98,7 @@ impl Cpus {
         u64::try_from(self.vcpus.len()).unwrap_or(u64::MAX)
     }
 
-    /// Who used them; call [`Counters::add_busy`] first. `workers` are the kernel threads that work for the
+    /// Who used them; call [`Counters::add_cpus`] first. `workers` are the kernel threads that work for the
     /// guest.
     pub(crate) fn usage(
         &self,
@@ -108,13 +126,19 @@ impl Cpus {
                 counted.own_others.add(self.part(now.gain(last), &allowed));
             }
         }
-        let sums = self.vcpus.iter().map(|cpu| counted.busy.get(cpu).map(|busy| busy.sum));
-        let busy = sums.sum::<Option<u64>>().ok_or(UNTOLD)?;
+        let each = self.vcpus.iter().map(|cpu| counted.cpus.get(cpu));
+        let each: Vec<&Cpu> = each.collect::<Option<_>>().ok_or(UNTOLD)?;
+        let sum = |ticks: fn(&Cpu) -> u64| {
+            let ticks = each.iter().copied().map(ticks).fold(0, u64::saturating_add);
+            duration(ticks, process.units)
+        };
         let Times { run, delay } = counted.own_others;
         let usage = CpuUse {
             cpus: Arc::clone(&self.vcpus),
             online: u32::try_from(self.online.len()).unwrap_or(u32::MAX),
-            busy: duration(busy, process.units),
+            busy: sum(|cpu| cpu.busy),
+            counted_busy: sum(|cpu| cpu.sum.busy),
+            counted_idle: sum(|cpu| cpu.sum.idle),
             own_others: Duration::from_nanos(run),
             own_others_delay: Duration::from_nanos(delay),
         };
@@ -144,22 +168,56 @@ fn common(one: &[u32], other: &[u32]) -> usize {
 }
 
 impl Counters {
-    /// Takes how long each of the host's CPUs was busy since boot, in ticks. Once a CPU was counted, it is
+    /// Takes how long each of the host's CPUs was busy and idle since boot. Once a CPU was counted, it is
     /// always counted, so that its sum continues whatever the guest is pinned to in between. A CPU whose time
     /// falls, or grows by more than the elapsed time, adds nothing, since its gain is not known.
-    pub(crate) fn add_busy(&mut self, now: &[(u32, u64)], cpus: &Cpus, at: Moment, units: Units) {
+    pub(crate) fn add_cpus(
+        &mut self,
+        now: &[(u32, Counted)],
+        cpus: &Cpus,
+        at: Moment,
+        units: Units,
+    ) {
         let passed = self.at.map_or(Duration::ZERO, |before| at.since(before));
         let most = ticks(passed.saturating_add(TOLERANCE), units);
+        let passed = ticks(passed, units);
         self.at = Some(at);
-        for (cpu, now) in now {
-            if let Some(Busy { last, sum }) = self.busy.get_mut(cpu) {
-                let gain = now.checked_sub(*last).filter(|gain| *gain <= most);
-                *sum = sum.saturating_add(gain.unwrap_or(0));
-                *last = *now;
-            } else if cpus.vcpus.binary_search(cpu).is_ok() {
-                self.busy.insert(*cpu, Busy { last: *now, sum: *now });
+        for (number, now) in now {
+            if let Some(cpu) = self.cpus.get_mut(number) {
+                cpu.add(*now, passed, most);
+            } else if cpus.vcpus.binary_search(number).is_ok() {
+                self.cpus.insert(*number, Cpu { last: *now, sum: *now, busy: now.busy });
             }
         }
+    }
+}
+
+impl Cpu {
+    fn add(&mut self, now: Counted, passed: u64, most: u64) {
+        let gain = |now: u64, last: u64| now.checked_sub(last).filter(|gain| *gain <= most);
+        let (busy, idle) = (gain(now.busy, self.last.busy), gain(now.idle, self.last.idle));
+        self.last = now;
+        let Some(busy) = busy else { return };
+        self.sum.busy = self.sum.busy.saturating_add(busy);
+        self.sum.idle = self.sum.idle.saturating_add(idle.unwrap_or(0));
+        let busy = idle.map_or(busy, |idle| Counted { busy, idle }.busy_of(passed));
+        self.busy = self.busy.saturating_add(busy);
+    }
+}
+
+impl Counted {
+    /// How much of the time that `passed` the CPU was busy. The kernel counts a tick for each timer interrupt that
+    /// it handles, and where it handles them late, as in an emulated host, it counts several as one. It loses idle
+    /// time no more than busy time, since most kernels measure that without ticks. So the share of the ticks that
+    /// were busy ones is never more than the share of time, and the same if the CPU was never idle, as one is while
+    /// a thread waits for it.
+    fn busy_of(self, passed: u64) -> u64 {
+        let counted = self.busy.saturating_add(self.idle);
+        if counted >= passed - passed / COUNTED_ALL || counted < passed / COUNTED_LEAST {
+            return self.busy;
+        }
+        let busy = u128::from(self.busy) * u128::from(passed) / u128::from(counted.max(1));
+        u64::try_from(busy).unwrap_or(u64::MAX)
     }
 }
 
@@ -216,10 +274,10 @@ mod tests {
     fn the_time_of_a_cpu_never_falls_and_leaves_absurd_values_out() {
         let mut counted = Counters::default();
         let cpus = Cpus { vcpus: [3].into(), online: (0..4).collect() };
-        let mut step = |now, seconds| {
+        let mut step = |busy, seconds| {
             let at = Moment::new(Duration::from_secs(seconds));
-            counted.add_busy(&[(3, now)], &cpus, at, UNITS);
-            counted.busy[&3].sum
+            counted.add_cpus(&[(3, Counted { busy, idle: 0 })], &cpus, at, UNITS);
+            counted.cpus[&3].sum.busy
         };
         assert_eq!(step(5_000, 0), 5_000);
         assert_eq!(step(5_100, 1), 5_100);
@@ -228,5 +286,30 @@ mod tests {
         assert_eq!(step(u64::MAX - 5, 4), 5_150);
         assert_eq!(step(850, 5), 5_150);
         assert_eq!(step(950, 6), 5_250);
+    }
+
+    #[test]
+    fn ticks_that_the_kernel_lost_were_busy_like_those_that_it_counted_on_the_same_cpu() {
+        let busy = |[busy, idle]: [u64; 2], seconds| {
+            let mut counted = Counters::default();
+            let cpus = Cpus { vcpus: [3].into(), online: (0..4).collect() };
+            let mut step = |busy, idle, seconds| {
+                let at = Moment::new(Duration::from_secs(seconds));
+                counted.add_cpus(&[(3, Counted { busy, idle })], &cpus, at, UNITS);
+                counted.cpus[&3].busy
+            };
+            let first = step(5_000, 70_000, 0);
+            step(5_000 + busy, 70_000 + idle, seconds) - first
+        };
+        assert_eq!(busy([1_480, 0], 20), 2_000, "a CPU that was never idle was busy");
+        assert_eq!(busy([1_480, 520], 20), 1_480, "none was lost");
+        assert_eq!(busy([1_450, 460], 20), 1_450, "two samples are not taken in the same instant");
+        assert_eq!(busy([300, 1_200], 20), 400);
+        assert_eq!(busy([0, 1_500], 20), 0, "nobody ran, whatever was lost");
+        assert_eq!(
+            busy([400, 0], 20),
+            400,
+            "too little was counted to say anything about the rest"
+        );
     }
 }

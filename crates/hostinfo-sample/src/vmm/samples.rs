@@ -159,7 +159,7 @@ impl Vmm {
     }
 
     pub(super) fn cpu_use(&mut self, host: &mut Host, at: Moment) -> Result<CpuUse, Absent> {
-        let busy = host.busy_of_each(at)?;
+        let each = host.of_each_cpu(at)?;
         let cpus = self.cpus(at)?.clone();
         let Self { cgroups, process, threads, for_verdicts, .. } = self;
         let ForVerdicts { affinities_of_others, counted, .. } =
@@ -168,7 +168,7 @@ impl Vmm {
         affinities_of_others.renew(threads.others().map(|(task, _)| task), at, process, buffer);
         let cgroups = cgroups.at(at, |()| cgroup::read(process, buffer));
         let workers = cgroups.map(|cgroups| cgroups.workers.as_slice()).unwrap_or_default();
-        counted.add_busy(busy, &cpus, at, process.units);
+        counted.add_cpus(each, &cpus, at, process.units);
         cpus.usage((threads, affinities_of_others), workers, counted, process, buffer)
     }
 

@@ -19,7 +19,7 @@ fn pinned(vcpus: [&str; 2]) -> Qemu {
         }
         qemu.allowed(tid, allowed);
     }
-    busy(&qemu, [1_000, 2_000, 3_000, 4_000]);
+    busy(&qemu, 1_000, [1_000, 2_000, 3_000, 4_000]);
     qemu
 }
 
@@ -30,10 +30,11 @@ impl Qemu {
     }
 }
 
-/// Ticks of four CPUs, spread over the fields.
-fn busy(qemu: &Qemu, ticks: [u64; 4]) {
+/// Ticks of four CPUs of a host that was up for some seconds, spread over the fields.
+fn busy(qemu: &Qemu, up: u64, ticks: [u64; 4]) {
     let lines = ticks.iter().enumerate().map(|(cpu, ticks)| {
-        format!("cpu{cpu} {} 1 2 99999 999 3 4 5 {} 0\n", ticks - 15, ticks - 15)
+        let (user, idle) = (ticks - 15, up * 100 - ticks - 999);
+        format!("cpu{cpu} {user} 1 2 {idle} 999 3 4 5 {user} 0\n")
     });
     qemu.0.write("proc/stat", format!("cpu  1 1 1 1 1 1 1 1 1 1\n{}", lines.collect::<String>()));
 }
@@ -87,6 +88,8 @@ fn only_what_uses_the_guests_cpus_is_counted() {
         cpus: [1, 2].into(),
         online: 4,
         busy: Duration::from_secs(50),
+        counted_busy: Duration::from_secs(50),
+        counted_idle: Duration::from_secs(2_000 - 50),
         // Half of the main thread's time: it may run on four CPUs.
         own_others: Duration::from_secs(4),
         own_others_delay: Duration::from_secs(2),
@@ -98,7 +101,7 @@ fn only_what_uses_the_guests_cpus_is_counted() {
         "nothing is counted twice"
     );
 
-    busy(&qemu, [9_000, 2_100, 3_200, 9_000]);
+    busy(&qemu, 1_005, [9_000, 2_100, 3_200, 9_000]);
     qemu.thread(7, "qemu-system-x86", 10, 4);
     qemu.thread(10, "IO iothread1", 5, 3);
     qemu.allowed(10, "2");
@@ -118,6 +121,27 @@ fn only_what_uses_the_guests_cpus_is_counted() {
     qemu.ends(10);
     let third = vmm.bounds(&mut qemu.host(), at(10_000)).cpus.unwrap();
     assert_eq!((third.own_others, third.busy), (second.own_others, second.busy));
+}
+
+#[test]
+fn a_cpu_that_was_never_idle_was_busy_although_an_emulated_hosts_kernel_lost_ticks() {
+    let qemu = pinned(["1", "1"]);
+    let stat = |ticks: [[u64; 2]; 2]| {
+        let line = |(cpu, [user, idle]): (u32, [u64; 2])| {
+            format!("cpu{cpu} {user} 0 0 {idle} 0 0 0 0 0 0\n")
+        };
+        let lines: String = (0..).zip(ticks).map(line).collect();
+        qemu.0.write("proc/stat", format!("cpu  1 1 1 1 1 1 1 1 1 1\n{lines}"));
+    };
+    let mut vmm = qemu.vmm();
+    stat([[1_000, 9_000], [2_000, 8_000]]);
+    let first = vmm.bounds(&mut qemu.host(), at(0)).cpus.unwrap();
+    // Counted in 20.3 s on a host under QEMU's TCG, with a busy loop on the CPU.
+    stat([[1_100, 10_900], [3_480, 8_000]]);
+    let second = vmm.bounds(&mut qemu.host(), at(20_300)).cpus.unwrap();
+    assert_eq!(second.busy - first.busy, Duration::from_millis(20_300));
+    assert_eq!(second.counted_busy - first.counted_busy, Duration::from_millis(14_800));
+    assert_eq!(second.counted_idle, first.counted_idle);
 }
 
 #[test]

@@ -18,6 +18,8 @@ struct Used {
     number: u64,
     online: u64,
     busy: Duration,
+    /// What the host's own sums have of these CPUs: their busy and idle time.
+    in_sums: (Duration, Duration),
     /// Time that the VMM's other threads ran there.
     own: Duration,
     own_delay: Duration,
@@ -62,7 +64,7 @@ impl Part<'_> {
             number: used.online.checked_sub(used.number).filter(|number| *number > 0)?,
             is_part: true,
             length,
-            busy: busy.saturating_sub(used.busy),
+            busy: busy.saturating_sub(used.in_sums.0),
             ours: run.saturating_sub(used.own),
             own: Duration::ZERO,
         })
@@ -102,10 +104,9 @@ impl Part<'_> {
     pub(super) fn is_kept_from_idle_cpus(&self) -> bool {
         let rest = || {
             let (used, (busy, idle)) = (self.used()?, self.host()?);
-            let capacity = self.span.length.as_nanos().saturating_mul(used.number.into());
-            let rest = busy.saturating_add(idle).as_nanos().saturating_sub(capacity);
-            let busy = busy.saturating_sub(used.busy).as_nanos();
-            Some(used.is_part() && rest > 0 && Share::ratio(busy, rest) < IDLE)
+            let busy = busy.saturating_sub(used.in_sums.0);
+            let rest = busy.saturating_add(idle.saturating_sub(used.in_sums.1));
+            Some(used.is_part() && !rest.is_zero() && Share::of(busy, rest) < IDLE)
         };
         rest().unwrap_or(false)
     }
@@ -119,6 +120,10 @@ impl Part<'_> {
             number: u64::try_from(after.cpus.len()).unwrap_or(u64::MAX),
             online: after.online.into(),
             busy: after.busy.checked_sub(before.busy)?,
+            in_sums: (
+                after.counted_busy.checked_sub(before.counted_busy)?,
+                after.counted_idle.checked_sub(before.counted_idle)?,
+            ),
             own: after.own_others.checked_sub(before.own_others)?,
             own_delay: after.own_others_delay.checked_sub(before.own_others_delay)?,
         })

@@ -18,7 +18,7 @@ use crate::words::Words;
 const GUEST_BUSY: Share = Share::percent(90);
 
 /// The VMM's threads other than vCPUs, in words for somebody who may not know what a VMM is.
-const THREADS: &str = "the threads that serve your disks and network";
+const THREADS: &str = "the threads that serve your devices";
 
 /// Whose waiting a sentence is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,9 +160,7 @@ impl Report<'_> {
 
     fn own_threads(&self) -> &'static str {
         match self.whose {
-            Whose::Vcpus | Whose::OneVcpu => {
-                "the threads that serve your disks and network on the same CPUs"
-            }
+            Whose::Vcpus | Whose::OneVcpu => "the threads that serve your devices on the same CPUs",
             Whose::Threads => "your own vCPUs, which run on the same CPUs",
         }
     }

@@ -45,6 +45,8 @@ struct Used {
     first: u32,
     number: u32,
     busy: f64,
+    /// How much of that the kernel did not count.
+    uncounted: f64,
     /// The VMM's other threads on these CPUs: time run and time waited.
     own: (f64, f64),
 }
@@ -69,7 +71,7 @@ const QUIET: Stretch = Stretch {
 };
 
 /// The one host CPU that the guest is pinned to.
-const PINNED: Used = Used { first: 1, number: 1, busy: 0.0, own: (0.0, 0.0) };
+const PINNED: Used = Used { first: 1, number: 1, busy: 0.0, uncounted: 0.0, own: (0.0, 0.0) };
 
 /// One vCPU on that CPU.
 const ON_ONE: Stretch = Stretch { vcpus: 1, cpus: Some(PINNED), ..QUIET };
@@ -90,6 +92,11 @@ fn grow(sample: &Sample, by: &Stretch) -> Sample {
         cpus: (used.first..used.first + used.number).collect(),
         online: 4,
         busy: after(last.busy, used.busy),
+        counted_busy: after(last.counted_busy, used.busy - used.uncounted),
+        counted_idle: after(
+            last.counted_idle,
+            (f64::from(used.number) * by.length - used.busy).max(0.0),
+        ),
         own_others: after(last.own_others, used.own.0),
         own_others_delay: after(last.own_others_delay, used.own.1),
     };
@@ -116,7 +123,10 @@ fn grow(sample: &Sample, by: &Stretch) -> Sample {
         quota_around: by.quota_around.map(Duration::from_secs_f64),
         cpus: Some(cpus),
         host_busy: more(cpu.host_busy, by.busy.unwrap_or_default()),
-        host_idle: more(cpu.host_idle, 4.0 * by.length - by.busy.unwrap_or_default()),
+        host_idle: more(
+            cpu.host_idle,
+            4.0 * by.length - by.busy.unwrap_or_default() - used.uncounted,
+        ),
         host_stolen: more(cpu.host_stolen, by.stolen),
         host_stall: more(cpu.host_stall, by.length / 2.0),
     };
@@ -131,6 +141,8 @@ fn samples(stretches: &[Stretch]) -> Vec<Sample> {
         cpus: (first.first..first.first + first.number).collect::<Arc<[u32]>>(),
         online: 4,
         busy: Duration::from_secs(1000),
+        counted_busy: Duration::from_secs(1000),
+        counted_idle: Duration::from_secs(1000),
         own_others: Duration::from_secs(1000),
         own_others_delay: Duration::from_secs(1000),
     };

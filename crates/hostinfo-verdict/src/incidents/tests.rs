@@ -110,9 +110,17 @@ fn a_bad_verdict_begins_the_count_of_six_anew_and_an_unknown_one_does_not() {
     scene.cpu("ccooooocooooo");
     assert_eq!(scene.lines(), ["cpu contended from 10:00Z to now"]);
     scene.cpu("????????");
+    assert_eq!(
+        scene.lines(),
+        ["cpu contended from 10:00Z to 10:01Z"],
+        "nobody knows whether it lasts"
+    );
+    scene.cpu("c");
+    assert_eq!(scene.lines(), ["cpu contended from 10:00Z to now"]);
+    scene.cpu("ooo?oo");
     assert_eq!(scene.lines(), ["cpu contended from 10:00Z to now"]);
     scene.cpu("o");
-    assert_eq!(scene.lines(), ["cpu contended from 10:00Z to 10:01Z"]);
+    assert_eq!(scene.lines(), ["cpu contended from 10:00Z to 10:03Z"]);
 }
 
 #[test]

@@ -83,6 +83,14 @@ impl Finding {
     }
 }
 
+const NO_DISK: &str = "no disk in this guest";
+const NO_INTERFACE: &str = "no network interface in this guest";
+
+/// Whether a recorded reason says that the guest does not have the device.
+pub(crate) fn is_absence(reason: &str) -> bool {
+    [NO_DISK, NO_INTERFACE].contains(&reason)
+}
+
 /// What a guest does not have that makes the host's verdict unknown.
 pub(crate) fn absent(
     resource: &str,
@@ -91,8 +99,8 @@ pub(crate) fn absent(
 ) -> Option<&'static str> {
     match (resource, state) {
         _ if !lacking.contains(&resource) => None,
-        ("io", Some(State::Unknown)) => Some("no disk in this guest"),
-        ("net", Some(State::Unknown)) => Some("no network interface in this guest"),
+        ("io", Some(State::Unknown)) => Some(NO_DISK),
+        ("net", Some(State::Unknown)) => Some(NO_INTERFACE),
         _ => None,
     }
 }

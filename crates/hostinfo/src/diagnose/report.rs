@@ -79,7 +79,8 @@ impl Diagnosis {
         }
         text.push('\n');
         if let Some(incident) = self.host_view.last.incident() {
-            text += &format!("The newest incident that the host recorded: {incident}.\n");
+            text +=
+                &format!("The newest incident while the host watched this guest: {incident}.\n");
         }
         text += &self.sentences(&figures).join(" ");
         text.push('\n');

@@ -28,7 +28,9 @@ pub(crate) fn sentences(
             format!("It is the host: it gave this guest less {names} than it wanted.")
         }
         Conclusion::SelfLimited => {
-            format!("It is this guest's own limit on {names}, not other guests.")
+            format!(
+                "It is this guest itself, not other guests: its own limit or its own work held back its {names}."
+            )
         }
         Conclusion::Ok => not_the_host(findings),
         Conclusion::Unknown if concerned.is_empty() => {
@@ -46,13 +48,14 @@ pub(crate) fn sentences(
         let own: Vec<&Finding> = findings.iter().filter(own).collect();
         if !own.is_empty() {
             let names = named(own.iter().copied());
-            sentences.push(format!("This guest's own limit on {names} held it back as well."));
+            sentences
+                .push(format!("This guest's own limit or own work held back its {names} as well."));
             sentences.extend(of_findings(&own));
         }
     }
     sentences.extend(limit(overall, &concerned, view, figures));
     sentences.extend(own_doing(findings, view, figures));
-    sentences.extend(agreement(findings, view, figures));
+    sentences.extend(agreement(findings, view));
     let more = elsewhere.iter().map(|resource| {
         let name = spoken(resource);
         format!("The host says that something is wrong with {name}: hostinfo diagnose {resource}.")
@@ -65,6 +68,9 @@ pub(crate) fn sentences(
         }
         Conclusion::Unknown if never_known(&concerned, findings) => {
             Some("Only whoever runs the host can have it say more.".to_owned())
+        }
+        Conclusion::Unknown if is_known_later(findings) => {
+            Some("To wait for the host's verdict: hostinfo diagnose --wait.".to_owned())
         }
         Conclusion::Refused if is_blocked(findings) => Some(format!("{ASK_WHY_BLOCKED}.")),
         overall => Some(advice(overall).to_owned()),
@@ -157,6 +163,17 @@ fn never_known(unknown: &[&Finding], findings: &[Finding]) -> bool {
     }
 }
 
+/// Whether the reason of a verdict that is not known says when to ask again.
+fn is_known_later(findings: &[Finding]) -> bool {
+    let is_unknown = |finding: &&Finding| {
+        finding.absent.is_none() && matches!(finding.judged.state(), None | Some(State::Unknown))
+    };
+    findings
+        .iter()
+        .filter(is_unknown)
+        .any(|unknown| unknown.judged.reason().contains("ask again in "))
+}
+
 /// Doubts, and the host's reasons, each with the resources that share it.
 fn of_findings(findings: &[&Finding]) -> Vec<String> {
     let there = || findings.iter().filter(|finding| finding.absent.is_none());
@@ -238,30 +255,19 @@ fn own_doing(findings: &[Finding], view: &View, figures: &Figures) -> Vec<String
 }
 
 /// Where the guest's own figures confirm the host's.
-fn agreement(findings: &[Finding], view: &View, figures: &Figures) -> Option<String> {
+fn agreement(findings: &[Finding], view: &View) -> Option<String> {
     let is_contended = findings.iter().any(|finding| {
         finding.resource == "cpu" && finding.conclusion() == Some(Conclusion::Contended)
     });
     let steal = view.steal.filter(|steal| is_contended && *steal >= FELT)?;
-    let waited = figures.waited.map_or_else(String::new, |waited| {
-        format!(
-            "; by the host's count its vCPUs waited {} of the time in which they wanted to run",
-            percent(waited)
-        )
-    });
-    Some(format!(
-        "This guest's own kernel agrees: {} of its CPU time was stolen{waited}.",
-        percent(steal)
-    ))
+    Some(format!("This guest's own kernel agrees: {} of its CPU time was stolen.", percent(steal)))
 }
 
 /// What to do about it.
 pub(crate) fn advice(overall: Conclusion) -> &'static str {
     match overall {
         Conclusion::Contended => "Show this to whoever runs the host.",
-        Conclusion::SelfLimited => {
-            "Ask whoever runs the host for a higher limit, or let this guest do less."
-        }
+        Conclusion::SelfLimited => "Ask whoever runs the host for more, or let this guest do less.",
         Conclusion::Ok => "Look for the reason in this guest's own programs.",
         Conclusion::Unknown => "Ask again while this guest is slow.",
         Conclusion::Refused => "Ask whoever runs the host to permit verdict.* to this guest.",

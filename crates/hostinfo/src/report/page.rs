@@ -96,7 +96,7 @@ fn times(summary: &Summary) -> String {
     let columns = ["Resource", "contended", "self-limited", "ok", "unknown"];
     table("How long each verdict held", &columns, &rows)
         + "<p>Verdicts come from the host; each covers the minute before it, or less. <b>contended</b>: the host was \
-           short of it for this guest, or limited it. <b>self-limited</b>: the guest's own limits held it back. <b>ok</b>: the \
+           short of it for this guest, or limited it. <b>self-limited</b>: the guest's own limit or own work held it back. <b>ok</b>: the \
            guest got what it asked for. <b>unknown</b>: the host could not tell, or there was no verdict.</p>\n"
 }
 

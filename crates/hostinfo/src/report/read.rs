@@ -119,10 +119,13 @@ impl Recording {
         }
     }
 
-    /// The newest reason of a resource's verdict, or why there was none.
-    pub(crate) fn last_reason(&self, resource: &str) -> Option<&str> {
-        let reason = self.reasons.iter().rev().find(|reason| reason.resource == resource)?;
-        Some(reason.words.as_str()).filter(|words| !words.is_empty())
+    /// The newest reason why a resource was unknown, or had no verdict.
+    pub(crate) fn why_unknown(&self, resource: &str) -> Option<&Reason> {
+        let is_unknown = |reason: &&Reason| {
+            matches!(reason.state, None | Some(State::Unknown)) && !reason.words.is_empty()
+        };
+        let mut of_it = self.reasons.iter().rev().filter(|reason| reason.resource == resource);
+        of_it.find(is_unknown)
     }
 
     /// Why there was no verdict, the last time the host said so.

@@ -1,6 +1,7 @@
 //! A summary of a recording: how long each verdict lasted, and the worst of it. Pure.
 
 mod sentences;
+mod unknown;
 
 use crate::recording::{Field, Heard, Sample};
 use crate::report::episodes::{Episode, longest};
@@ -8,6 +9,7 @@ use crate::report::read::Recording;
 use crate::report::timeline::Span;
 use crate::report::words::{moment, share, span};
 use crate::verdict::{RESOURCES, State};
+use unknown::{Unknown, unknown};
 
 /// The smallest share of stolen time that is noticeable, in thousandths: the same threshold that
 /// hosts use.
@@ -57,8 +59,10 @@ pub(crate) struct Summary {
     silence: Option<String>,
     /// Why there was no verdict.
     without_verdict: Option<String>,
-    /// The resources of which nothing is known, and why, if the host said so.
-    unknown: Vec<(&'static str, String)>,
+    /// The resources that are unknown for a good part of the time.
+    unknown: Vec<Unknown>,
+    /// What this guest does not have: the reason why nothing is known about it.
+    absent: Vec<String>,
     /// How long the host said `ok` about the CPU while the guest's own kernel counted stolen time.
     doubted: i64,
     /// Shares while CPU time was contended: how long vCPUs waited by the host's count, and how much
@@ -83,10 +87,7 @@ impl Summary {
         for times in &mut times {
             times.unknown = recorded - times.known();
         }
-        let unknown = RESOURCES.into_iter().zip(&times).filter(|(_, times)| times.known() == 0);
-        let unknown = unknown.filter_map(|(resource, _)| {
-            Some((resource, recording.last_reason(resource)?.to_owned()))
-        });
+        let (absent, unknown) = unknown(recording, &times);
         let seconds = |is_counted: &dyn Fn(&Sample) -> bool| -> i64 {
             let counted = told.iter().filter(|span| is_counted(span.sample));
             counted.map(Span::seconds).sum()
@@ -111,7 +112,8 @@ impl Summary {
             more,
             silent: seconds(&|sample| sample.heard == Heard::Silence),
             silence: recording.silence.clone(),
-            unknown: unknown.collect(),
+            unknown,
+            absent,
             without_verdict: recording.without_verdict().map(str::to_owned),
             doubted: seconds(&|sample| {
                 let stolen = sample.figure(Field::Steal);

@@ -75,7 +75,7 @@ fn aligned<const COLUMNS: usize>(rows: impl IntoIterator<Item = [String; COLUMNS
 const NOTES: &str = "\
 Verdicts come from the host; each covers the minute before it, or less.
 contended: the host was short of it for this guest, or limited it.
-self-limited: the guest's own limits held it back.
+self-limited: the guest's own limit or own work held it back.
 ok: the guest got what it asked for.
 unknown: the host could not tell, or there was no verdict.
 ";

@@ -195,13 +195,14 @@ fn figure(row: &Row, state: &State, width: usize, glyphs: Glyphs) -> Line<'stati
     Line::raw(text + "  " + &line)
 }
 
-/// The part of a text that fits into that many columns.
+/// The part of a text that fits into that many columns, in characters that the terminal has.
 fn cut(text: &str, width: usize, glyphs: Glyphs) -> String {
     let is_whole = text.width() <= width;
     let room = if is_whole { width } else { width.saturating_sub(1) };
     let mut used = 0;
     let mut kept: String = text
         .chars()
+        .map(|sign| glyphs.shown(sign))
         .take_while(|sign| {
             used += sign.width().unwrap_or(0);
             used <= room
@@ -341,6 +342,19 @@ mod tests {
         };
         assert_eq!((drawn("host  disk"), drawn("guest disk")), ('.', '#'));
         assert_eq!((drawn("guest CPU stolen"), drawn("host  I/O")), ('#', '.'));
+    }
+
+    #[test]
+    fn a_disk_that_answers_in_microseconds_is_shown_in_ascii_where_there_is_nothing_else() {
+        let mut state = State::new(Duration::from_secs(2));
+        let mut sample = Sample::at(0, Heard::Silence);
+        sample.set(Field::Latency, Some(250.0));
+        state.add(Entry::Sample(sample));
+        let shows = |glyphs, text| {
+            let lines = shown(&state, 80, 24, glyphs);
+            lines.iter().any(|line| line.starts_with("guest disk") && line.contains(text))
+        };
+        assert!(shows(Glyphs::Ascii, " 250 us ") && shows(Glyphs::Blocks, " 250 µs "));
     }
 
     #[test]

@@ -29,6 +29,15 @@ impl Glyphs {
         }
     }
 
+    /// What stands for that character of a text.
+    pub(super) fn shown(self, sign: char) -> char {
+        match (self, sign) {
+            // Of microseconds.
+            (Self::Ascii, 'µ') => 'u',
+            (Self::Ascii | Self::Blocks, _) => sign,
+        }
+    }
+
     /// Marks the end of a text that was cut.
     pub(super) fn rest(self) -> char {
         match self {

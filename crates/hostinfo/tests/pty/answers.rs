@@ -39,6 +39,7 @@ fn answer(line: &str) -> &'static str {
         "metrics loadavg.1 host.name" => {
             "403-host.name: not permitted\n200-# TYPE hostinfo_loadavg_1 gauge\n200-# HELP hostinfo_loadavg_1 load\n200-hostinfo_loadavg_1 0.42\n200 # EOF\n"
         }
+        "get lsit xyzzy" => "404-lsit: no such statistic\n404 xyzzy: no such statistic\n",
         "version" => "200 hostinfo/1\n",
         _ => "404 x: no such statistic\n",
     }
@@ -72,13 +73,13 @@ fn answers_are_on_stdout_and_refusals_on_stderr() {
         (
             3,
             "loadavg.1=0.42\n".to_owned(),
-            "hostinfo: host.name: not permitted\nhostinfo: swap: this host has no swap\n"
+            "hostinfo: host.name: not permitted (403: by the host's rules; hostinfo list shows what is)\nhostinfo: swap: this host has no swap\n"
                 .to_owned()
         )
     );
     assert_eq!(
         run(&host, "get host.name"),
-        (3, String::new(), "hostinfo: host.name: not permitted\n".to_owned())
+        (3, String::new(), "hostinfo: host.name: not permitted (403: by the host's rules; hostinfo list shows what is)\n".to_owned())
     );
 }
 
@@ -102,6 +103,8 @@ fn a_misspelt_name_or_command_gets_the_nearest_one() {
         let told = format!("hostinfo: {word}: no such statistic; did you mean {meant}?\n");
         assert_eq!(errors, told);
     }
+    let (_, _, errors) = run(&host, "lsit xyzzy");
+    assert_eq!(errors, "hostinfo: lsit: no such statistic; did you mean hostinfo list?\n");
     let told = "hostinfo: memroy.total: no such statistic; did you mean memory.total?\n";
     for (arguments, answer) in [
         ("list memroy.total", ""),
@@ -201,7 +204,13 @@ fn openmetrics_is_the_hosts_reply_without_its_codes() {
         text,
         "# TYPE hostinfo_loadavg_1 gauge\n# HELP hostinfo_loadavg_1 load\nhostinfo_loadavg_1 0.42\n# EOF\n"
     );
-    assert_eq!((status, errors.as_str()), (3, "hostinfo: host.name: not permitted\n"));
+    assert_eq!(
+        (status, errors.as_str()),
+        (
+            3,
+            "hostinfo: host.name: not permitted (403: by the host's rules; hostinfo list shows what is)\n"
+        )
+    );
 }
 
 #[test]

@@ -20,15 +20,13 @@ fn host_after(time: Duration, early: &'static str, late: &'static str) -> FakeHo
 
 const FIRST: &str = "200-verdict.cpu=unknown: ask again in 2 s\n\
                      200-verdict.memory=unknown: ask again in 2 s\n\
-                     404-host.state: no such statistic\n403-host.name: not permitted\n\
                      503-notice: there are none\n200-hypervisor=kvm\n403-session.start: not permitted\n\
                      200-sample.age=0.1\n\
                      200-interval=1\n200 host.id=0123456789abcdef\n";
 
 const THEN: &str = "200-verdict.cpu=contended: your vCPUs waited 34% of the last 2 s\n\
                     200-verdict.memory=ok: nothing waited for memory\n\
-                    404-host.state: no such statistic\n403-host.name: not permitted\n\
-                    503-notice: there are none\n200-hypervisor=kvm\n403-session.start: not permitted\n\
+                     503-notice: there are none\n200-hypervisor=kvm\n403-session.start: not permitted\n\
                     200-sample.age=0.1\n\
                      200-interval=1\n200 host.id=0123456789abcdef\n";
 
@@ -53,8 +51,7 @@ fn alone_it_waits_for_the_verdict_and_shows_it_with_its_reason() {
 fn the_page_says_when_to_ask_again_if_the_verdict_takes_longer() {
     let start = Instant::now();
     let host = FakeHost::new(|_| {
-        "200-verdict.cpu=unknown: ask again in 600 s\n404-host.state: no such statistic\n\
-         403-host.name: not permitted\n503-notice: there are none\n200-hypervisor=kvm\n\
+        "200-verdict.cpu=unknown: ask again in 600 s\n503-notice: there are none\n200-hypervisor=kvm\n\
          403-session.start: not permitted\n200-sample.age=0.1\n\
                      200-interval=1\n200 host.id=0123456789abcdef\n"
     });
@@ -105,8 +102,8 @@ fn a_terminal_shows_what_is_waited_for_and_then_removes_it() {
 #[test]
 fn again_and_again_each_page_has_its_time_and_a_long_interval_is_said_once() {
     let host = FakeHost::new(|_| {
-        "200-verdict.cpu=ok: x\n404-host.state: no such statistic\n403-host.name: not permitted\n\
-         503-notice: there are none\n200-hypervisor=kvm\n403-session.start: not permitted\n\
+        "200-verdict.cpu=ok: x\n503-notice: there are none\n200-hypervisor=kvm\n\
+         403-session.start: not permitted\n\
          200-sample.age=0.1\n200-interval=5\n200 host.id=0123456789abcdef\n"
     });
     let mut child = tool("--every 1s")

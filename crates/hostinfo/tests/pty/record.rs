@@ -50,11 +50,11 @@ fn a_host_that_may_be_asked_in_a_moment_is_asked_in_a_moment() {
         asked += 1;
         if asked % 2 == 0 { "429 retry after 0.010 s\n" } else { ANSWER }
     });
-    let (status, ..) = run(&host, &format!("record {} --every 1s --for 3s", file.display()));
-    let recorded = fs::read_to_string(&file).unwrap();
-    let samples: Vec<&str> = recorded.lines().filter(|line| line.starts_with("s ")).collect();
-    assert!(status == 0 && samples.len() >= 2, "{recorded}");
-    assert!(samples.iter().all(|sample| sample.contains(" co-- ")), "{recorded}");
+    // Otherwise, the sample after each answer would have none.
+    record_until(&host, "", &file, Signal::TERM, |recorded| {
+        let is_answered = |sample: &&str| sample.contains(" co-- ");
+        samples(recorded).windows(2).any(|two| two.iter().all(is_answered))
+    });
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn ctrl_c_ends_it_with_the_number_of_samples_and_the_next_step() {
     let host = FakeHost::new(|_| ANSWER);
     for signal in [Signal::INT, Signal::TERM] {
         let errors = record(&host, "", &file, signal);
-        let samples = samples(&file);
+        let samples = count(&file);
         let ending = if samples == 1 { "" } else { "s" };
         let told = format!(
             "hostinfo: {samples} sample{ending} in {0}. Next: hostinfo report {0} --text\n",
@@ -141,7 +141,18 @@ fn a_signal_that_a_shell_has_it_ignore_does_not_end_it() {
 /// Records until there is another sample in the file, and ends the recording by that signal. What it says on stderr
 /// comes back.
 fn record(host: &FakeHost, options: &str, file: &Path, signal: Signal) -> String {
-    let before = samples(file);
+    let before = count(file);
+    record_until(host, options, file, signal, |recorded| samples(recorded).len() > before)
+}
+
+/// Records until the recording is as wanted, and ends it by that signal. What it says on stderr comes back.
+fn record_until(
+    host: &FakeHost,
+    options: &str,
+    file: &Path,
+    signal: Signal,
+    is_wanted: impl Fn(&str) -> bool,
+) -> String {
     let child = tool(&format!("record --every 1s {options}"))
         .arg(file)
         .env("HOSTINFO_DEVICE", &host.path)
@@ -149,23 +160,32 @@ fn record(host: &FakeHost, options: &str, file: &Path, signal: Signal) -> String
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    wait_for(file, before + 1);
+    wait_until(file, is_wanted);
     kill_process(Pid::from_child(&child), signal).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.signal(), output.stdout.len()), (Some(signal.as_raw()), 0));
     String::from_utf8(output.stderr).unwrap()
 }
 
-fn samples(file: &Path) -> usize {
-    let text = fs::read_to_string(file).unwrap_or_default();
-    text.lines().filter(|line| line.starts_with("s ")).count()
+fn samples(recorded: &str) -> Vec<&str> {
+    recorded.lines().filter(|line| line.starts_with("s ")).collect()
+}
+
+/// The number of samples in the file.
+fn count(file: &Path) -> usize {
+    samples(&fs::read_to_string(file).unwrap_or_default()).len()
 }
 
 /// Waits until that many samples are in the file.
 fn wait_for(file: &Path, number: usize) {
+    wait_until(file, |recorded| samples(recorded).len() >= number);
+}
+
+fn wait_until(file: &Path, is_wanted: impl Fn(&str) -> bool) {
     let begin = Instant::now();
-    while samples(file) < number {
-        assert!(begin.elapsed() < Duration::from_secs(300), "nothing is recorded");
+    let recorded = || fs::read_to_string(file).unwrap_or_default();
+    while !is_wanted(&recorded()) {
+        assert!(begin.elapsed() < Duration::from_secs(300), "{}", recorded());
         std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -9,6 +9,7 @@ use super::{STATE_DIR, name};
 pub(super) const DOCTOR: &str = "\
 Examples:
   hostinfoctl doctor         what is wrong on this host, and the command that mends it
+  hostinfoctl doctor web     the same, and of all guests only web
   hostinfoctl doctor --json  the same for programs
   hostinfoctl doctor || mail -s hostinfo root < /dev/null
 

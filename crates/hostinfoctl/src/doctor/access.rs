@@ -89,7 +89,7 @@ mod tests {
         assert!(closed[0].contains("cannot connect to") && closed[0].ends_with("qemu-a"));
         assert!(closed[1].contains("no default ACL"));
         set(&socket, 0o777);
-        assert!(described(path, 4242)[0].contains("can connect to the 1 sockets"));
+        assert!(described(path, 4242)[0].contains("can connect to the sockets there (1)"));
         set(&socket, 0);
         assert!(described(path, 0)[0].contains("can connect"), "root may");
         assert!(described(&path.join("none"), 0)[0].contains("is missing"));

@@ -183,6 +183,16 @@ pub(crate) enum Finding {
         guest: String,
         rule: String,
     },
+    /// It was asked for by name, as were the next two.
+    GuestFine {
+        guest: String,
+        state: &'static str,
+    },
+    GuestWithoutPort {
+        guest: String,
+        name: String,
+    },
+    GuestUnknown(String),
     GuestsUnseen(String),
     GuestsWithoutPort {
         number: usize,

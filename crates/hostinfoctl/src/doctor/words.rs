@@ -130,7 +130,7 @@ impl Finding {
             Self::SettingsUnseen(why) => (Settings, Unseen, why.clone(), Vec::new()),
             Self::DirectoryOpen { path, user, sockets } => {
                 let words = format!(
-                    "{}: user {user} can connect to the {sockets} sockets there, and to new ones",
+                    "{}: user {user} can connect to the sockets there ({sockets}), and to new ones",
                     path.display()
                 );
                 (Directory, Fine, words, Vec::new())
@@ -188,7 +188,7 @@ impl Finding {
                 (Libvirt, Note, "not used: hostinfod.toml says so".into(), Vec::new())
             }
             Self::LibvirtAnswers { uri, domains } => {
-                (Libvirt, Fine, format!("{uri} answers: {domains} domains"), Vec::new())
+                (Libvirt, Fine, format!("{uri} answers; domains: {domains}"), Vec::new())
             }
             Self::LibvirtAbsent => {
                 let words = "no libvirt is installed on this host; hostinfod does without it";
@@ -239,6 +239,14 @@ impl Finding {
                 );
                 (Guests, Note, words, Vec::new())
             }
+            Self::GuestFine { guest, state } => {
+                (Guests, Fine, format!("{}: {state}", printable(guest)), Vec::new())
+            }
+            Self::GuestWithoutPort { guest, name } => {
+                let words = format!("{}: it has no port", printable(guest));
+                (Guests, Problem, words, vec![format!("hostinfoctl enable -- {}", shell(name))])
+            }
+            Self::GuestUnknown(why) => (Guests, Problem, why.clone(), Vec::new()),
             Self::GuestsUnseen(why) => {
                 (Guests, Unseen, why.clone(), vec!["sudo hostinfoctl doctor".into()])
             }

@@ -74,6 +74,8 @@ impl Plan<'_> {
         let was_nameless = matches!(same, Some(Place::Other(_)));
         let same = same.filter(|place| is_free(place) && !was_nameless);
         let uart = || same.filter(|place| matches!(place, Place::Serial(_))).cloned();
+        // What it has now, and lost in its saved configuration: scripts in the guest know that.
+        let runs_with = self.runs_with().filter(|place| is_free(place) && !was_nameless);
         let second = Place::Serial(1);
         let uart = || uart().or_else(|| Some(second).filter(is_free));
         match (self.wanted.transport, self.wanted.port) {
@@ -105,7 +107,7 @@ impl Plan<'_> {
                     "it has no free serial port 1, and the guest's tool tries no other: {other}"
                 ))
             }),
-            (None, None) => match same {
+            (None, None) => match same.or(runs_with) {
                 Some(place) => Ok(place.clone()),
                 None if was_nameless || self.wanted.now && self.facts.live.is_some() => channel,
                 None => match ports.default_place() {
@@ -114,5 +116,12 @@ impl Plan<'_> {
                 },
             },
         }
+    }
+
+    /// Where the running guest has its port, if that is right and has a name.
+    fn runs_with(&self) -> Option<&Place> {
+        let ports = &self.facts.live.as_ref()?.ports;
+        let right = ports.hostinfo.iter().find(|port| ports.is_right(port))?;
+        Some(&right.place).filter(|place| !matches!(place, Place::Other(_)))
     }
 }

@@ -95,6 +95,20 @@ fn a_guest_that_runs_gets_it_now_by_a_channel_in_both_forms_what_runs_first() {
 }
 
 #[test]
+fn a_guest_that_was_disabled_and_still_runs_with_its_port_gets_that_back() {
+    for now in [false, true] {
+        let wanted = EnableOptions { now, ..wanted() };
+        let on_serial = format!("{CONTROLLER}{}", serial(1, RIGHT));
+        let disabled = facts(Some(CONTROLLER), Some(&on_serial));
+        assert_eq!(planned(&disabled, &wanted).unwrap(), ["+config /dev/ttyS1 qemu-web"]);
+        let on_channel = format!("{CONTROLLER}{}", channel(RIGHT));
+        let disabled = facts(Some(CONTROLLER), Some(&on_channel));
+        let back = planned(&disabled, &wanted).unwrap();
+        assert!(back.len() == 1 && back[0].contains("org.hostinfo.0"), "{back:?}");
+    }
+}
+
+#[test]
 fn an_impossible_plan_is_refused_with_what_is_possible() {
     let now_serial = EnableOptions { now: true, transport: Some(Transport::Serial), ..wanted() };
     let refusal = planned(&facts(Some(""), Some("")), &now_serial).unwrap_err();

@@ -20,6 +20,7 @@ impl Libvirt {
             None if snapshot.is_none() => (LibvirtState::Missing, Some(not_installed())),
             None => (LibvirtState::Up, snapshot.and_then(|snapshot| all_unread(snapshot))),
             Some(_) if self.is_not_there() => (LibvirtState::Missing, None),
+            Some(_) if self.is_first => (LibvirtState::Down, None),
             Some(why) => (LibvirtState::Down, Some(remedy(why))),
         };
         let known = self.known();
@@ -70,6 +71,18 @@ mod tests {
         }
         let helper = Some(helper);
         Libvirt { helper, is_wanted: true, is_own: false, ..Libvirt::none() }.state()
+    }
+
+    #[test]
+    fn until_the_first_answer_or_failure_nothing_is_wrong() {
+        let helper = Some(Helper::new(vec!["/bin/sh".into()], Vec::new()).unwrap());
+        let mut libvirt = Libvirt { helper, is_wanted: true, is_own: false, ..Libvirt::none() };
+        for (is_first, has_problem) in [(true, false), (false, true)] {
+            libvirt.is_first = is_first;
+            let state = libvirt.state();
+            assert_eq!(state.state, LibvirtState::Down);
+            assert_eq!(state.problem.is_some(), has_problem);
+        }
     }
 
     #[test]

@@ -57,6 +57,27 @@ fn pinned_onto_a_cpu_that_another_uses_while_others_idle_is_the_hosts_doing() {
 }
 
 #[test]
+fn a_host_that_loses_ticks_keeps_a_guest_on_a_cpu_that_another_uses() {
+    // Of the 20 s the kernel counted 15 s, and twice 15 s on the other three CPUs.
+    let used = Used { busy: 20.0, uncounted: 5.0, own: (0.6, 0.2), ..PINNED };
+    let window = Stretch {
+        length: 20.0,
+        run: 7.0,
+        delay: 12.8,
+        cpus: Some(used),
+        busy: Some(16.0),
+        threads: Some((0.6, 0.2)),
+        ..ON_ONE
+    };
+    let told = "contended: your vCPUs waited 61% of the last 20 s for a host CPU; your host keeps them on \
+                some of its CPUs, which other work uses too, while the rest are mostly idle";
+    assert_eq!(window.verdict(), told);
+    // The other three were busy for 30 s of 60 s.
+    let others_busy = Stretch { busy: Some(45.0), ..window };
+    assert!(!others_busy.verdict().contains("mostly idle"), "{}", others_busy.verdict());
+}
+
+#[test]
 fn own_threads_on_the_only_cpu_are_no_fault_of_the_hosts() {
     // Serving its disks keeps the emulator's threads busy on the CPU of its vCPU, on a busy host.
     let used = Used { busy: 60.0, own: (20.0, 25.0), ..PINNED };
@@ -71,7 +92,7 @@ fn own_threads_on_the_only_cpu_are_no_fault_of_the_hosts() {
     assert_eq!(
         minute.verdict(),
         "self-limited: your vCPUs waited 32% of the last 60 s for the threads that serve your \
-         disks and network on the same CPUs"
+         devices on the same CPUs"
     );
 }
 

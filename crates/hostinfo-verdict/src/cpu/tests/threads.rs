@@ -20,7 +20,7 @@ fn elsewhere(run: f64, waited: f64, busy: f64) -> Stretch {
 fn threads_that_wait_for_others_are_contended_though_the_vcpus_do_not_wait() {
     assert_eq!(
         here(10.0, 20.0, 60.0).verdict(),
-        "contended: the threads that serve your disks and network waited 32% of the last 60 s for \
+        "contended: the threads that serve your devices waited 32% of the last 60 s for \
          a host CPU; the host's CPUs were 26% busy"
     );
     assert_eq!(here(10.0, 2.9, 60.0).state(), State::Ok);
@@ -32,7 +32,7 @@ fn threads_that_wait_for_the_vcpus_beside_them_are_self_limited() {
     let minute = Stretch { run: 45.0, delay: 2.0, ..here(10.0, 12.0, 56.0) };
     assert_eq!(
         minute.verdict(),
-        "self-limited: the threads that serve your disks and network waited 20% of the last 60 s \
+        "self-limited: the threads that serve your devices waited 20% of the last 60 s \
          for your own vCPUs, which run on the same CPUs"
     );
 }
@@ -66,8 +66,8 @@ fn a_quota_that_holds_back_more_than_the_vcpus_holds_back_the_threads() {
 fn threads_of_which_nothing_is_known_are_not_said_to_have_had_their_time() {
     let unknown = Stretch { threads: None, ..here(10.0, 20.0, 60.0) };
     let untold = "ok: your vCPUs ran 3% of the last 60 s and \
-                  waited 2%; this host does not measure whether the threads that serve your disks and \
-                  network waited";
+                  waited 2%; this host does not measure whether the threads that serve your \
+                  devices waited";
     assert_eq!(unknown.verdict(), untold);
     let known = here(10.0, 1.0, 60.0);
     assert!(!known.verdict().contains("does not measure"), "{}", known.verdict());
@@ -87,7 +87,7 @@ fn a_quota_of_the_threads_alone_is_the_guests_own_and_not_others_work() {
     let busy = here(10.0, 20.0, 60.0);
     assert_eq!(
         Stretch { threads_held: Some(19.0), quota: Some(1.5), ..busy }.verdict(),
-        "self-limited: your own CPU quota held the threads that serve your disks and network back \
+        "self-limited: your own CPU quota held the threads that serve your devices back \
          32% of the last 60 s"
     );
     assert_eq!(Stretch { threads_held: Some(2.0), ..busy }.state(), State::Contended);

@@ -51,8 +51,7 @@ fn a_host_that_gave_too_little_is_named_with_its_reason_and_with_what_the_guest_
         "It is the host: it gave this guest less CPU time and disk I/O than it wanted. \
          The host's verdict on CPU time: the reason of cpu. \
          The host's verdict on disk I/O: the reason of io. \
-         This guest's own kernel agrees: 31% of its CPU time was stolen; by the host's count its \
-         vCPUs waited 34% of the time in which they wanted to run. \
+         This guest's own kernel agrees: 31% of its CPU time was stolen. \
          Show this to whoever runs the host."
     );
 }
@@ -67,7 +66,7 @@ fn a_reason_that_several_resources_share_is_told_once() {
         text,
         "Whether it is the host is unknown: CPU time, memory, disk I/O and network. \
          The host's verdict on CPU time, memory, disk I/O and network: ask again in 60 s. \
-         Ask again while this guest is slow."
+         To wait for the host's verdict: hostinfo diagnose --wait."
     );
 }
 
@@ -78,7 +77,7 @@ fn beside_a_host_that_is_short_the_guests_own_limit_is_named_too() {
     let text = sentences(&findings, &view, &Figures::default(), &[]).join(" ");
     assert!(
         text.ends_with(
-            "the reason of cpu. This guest's own limit on disk I/O held it back as well. \
+            "the reason of cpu. This guest's own limit or own work held back its disk I/O as well. \
              The host's verdict on disk I/O: the reason of io. Show this to whoever runs the host."
         ),
         "{text}"
@@ -163,11 +162,17 @@ fn the_reader_is_not_told_to_ask_again_for_a_verdict_that_the_host_never_has() {
         "For CPU time, memory and network, it is not the host; for disk I/O, that is unknown.";
     assert!(told.starts_with(begin), "{told}");
     assert!(told.ends_with("libvirt. Only whoever runs the host can have it say more."), "{told}");
-    assert!(text("ask again in 5 s").ends_with("Ask again while this guest is slow."));
-    for why in ["ask again in 34 s", "it stopped answering: no host answers"] {
+    let wait = "To wait for the host's verdict: hostinfo diagnose --wait.";
+    let again = "Ask again while this guest is slow.";
+    assert!(text("ask again in 5 s").ends_with(wait));
+    assert!(text("the host was last asked 35 s ago; ask again in 25 s").ends_with(wait));
+    assert!(text("the host was last asked 35 s ago").ends_with(again));
+    for (why, end) in
+        [("ask again in 34 s", wait), ("it stopped answering: no host answers", again)]
+    {
         let missing = |resource| Finding::new(resource, Judged::Missing(why.into()), &view, &[]);
         let told = sentences(&RESOURCES.map(missing), &view, &Figures::default(), &[]).join(" ");
-        assert!(told.ends_with("Ask again while this guest is slow."), "{told}");
+        assert!(told.ends_with(end), "{told}");
     }
 }
 

@@ -1,8 +1,9 @@
 //! A summary in sentences for the provider.
 
+use super::unknown::Unknown;
 use super::{Summary, Times};
 use crate::diagnose::conclude::Conclusion;
-use crate::diagnose::sentences::advice;
+use crate::diagnose::sentences::{advice, list};
 use crate::report::episodes::Episode;
 use crate::report::words::{because, in_sentence, span};
 use crate::units;
@@ -60,8 +61,9 @@ impl Summary {
         }
         for (resource, times) in named().filter(|(_, times)| times.self_limited > 0) {
             let time = self.of_all(times.self_limited);
-            sentences
-                .push(format!("This guest's own limit on {resource} held it back for {time}."));
+            sentences.push(format!(
+                "This guest's own limit or own work held back its {resource} for {time}."
+            ));
         }
         if sentences.is_empty() {
             sentences.push(self.nothing_bad());
@@ -73,12 +75,17 @@ impl Summary {
                 self.of_all(self.doubted)
             ));
         }
-        let unknown = self.unknown.iter().filter(|_| self.unknown.len() < RESOURCES.len());
-        sentences.extend(unknown.map(|(resource, reason)| {
-            format!("Nothing is known about {}: {reason}.", in_sentence(resource))
-        }));
+        sentences.extend(self.absent.iter().map(|absent| format!("There is {absent}.")));
+        if self.known() > 0 {
+            sentences.extend(self.unknown.iter().filter_map(|unknown| self.why(unknown)));
+        }
         sentences.extend(self.silence());
-        sentences.extend(self.conclusion().map(|conclusion| advice(conclusion).to_owned()));
+        sentences.extend(self.conclusion().map(|conclusion| match conclusion {
+            Conclusion::Unknown if self.is_never_known() => {
+                "Only whoever runs the host can have it say more.".to_owned()
+            }
+            conclusion => advice(conclusion).to_owned(),
+        }));
         sentences
     }
 
@@ -95,17 +102,53 @@ impl Summary {
             Some(Conclusion::Contended)
         } else if any(|times| times.self_limited) {
             Some(Conclusion::SelfLimited)
+        } else if !any(|times| times.ok) || self.doubted > 0 {
+            None
+        } else if self.unknown.is_empty() {
+            Some(Conclusion::Ok)
         } else {
-            (any(|times| times.ok) && self.doubted == 0).then_some(Conclusion::Ok)
+            Some(Conclusion::Unknown)
         }
     }
 
+    /// How long there were verdicts on any resource.
+    fn known(&self) -> i64 {
+        self.times.iter().map(Times::known).max().unwrap_or(0)
+    }
+
+    /// Why a resource is unknown. `None` if the host did not say why.
+    fn why(&self, unknown: &Unknown) -> Option<String> {
+        let (resource, reason) = (in_sentence(unknown.resource), unknown.reason.as_ref()?);
+        let time = self.of_all(unknown.seconds);
+        Some(match unknown.is_all {
+            true => format!("Nothing is known about {resource}: {reason}."),
+            false => format!("Nothing is known about {resource} for {time}: {reason}."),
+        })
+    }
+
+    /// Whether the host never knows what is unknown.
+    fn is_never_known(&self) -> bool {
+        self.unknown.iter().all(|unknown| unknown.is_lasting)
+    }
+
     fn nothing_bad(&self) -> String {
-        let known = self.times.iter().map(Times::known).max().unwrap_or(0);
-        if known > 0 {
+        let unknown: Vec<&str> = self.unknown.iter().map(|unknown| unknown.resource).collect();
+        let is_ok =
+            |(resource, times): &(&str, &Times)| times.known() > 0 && !unknown.contains(resource);
+        let ok = RESOURCES.into_iter().zip(&self.times).filter(is_ok);
+        let ok: Vec<&str> = ok.map(|(resource, _)| in_sentence(resource)).collect();
+        let time = self.of_all(self.known());
+        if !ok.is_empty() && unknown.is_empty() {
             return format!(
-                "It was not the host: this guest got what it asked for, in the {} for which there are verdicts.",
-                self.of_all(known)
+                "It was not the host: this guest got what it asked for, in the {time} for which there are verdicts."
+            );
+        }
+        if !ok.is_empty() {
+            let unknown: Vec<&str> = unknown.into_iter().map(in_sentence).collect();
+            return format!(
+                "For {}, it was not the host, in the {time} for which there are verdicts; for {}, that is unknown.",
+                list(&ok),
+                list(&unknown)
             );
         }
         let because = because(self.without_verdict.as_deref().unwrap_or_default());
@@ -125,9 +168,9 @@ mod tests {
         let text_of = |states| summary(states).sentences().join(" ");
         assert_eq!(
             text_of("----"),
-            "It was not the host: this guest got what it asked for, in the 40 s (100%) for which there are \
-             verdicts. Nothing is known about CPU time: not permitted. Look for the reason in this guest's own \
-             programs."
+            "For memory, it was not the host, in the 40 s (100%) for which there are verdicts; for CPU time, disk \
+             I/O and network, that is unknown. Nothing is known about CPU time: not permitted. Ask again while this \
+             guest is slow."
         );
         let contended = text_of("--cc");
         assert!(
@@ -143,7 +186,7 @@ mod tests {
                 "The longest time was 30 s, from 1970-01-01 00:00:30 UTC on: 30% waited."
             )
         );
-        assert!(text_of("-sss").contains("own limit on CPU time held it back for 30 s (75%)."));
+        assert!(text_of("-sss").contains("own work held back its CPU time for 30 s (75%)."));
         assert!(text_of("--oo").contains("For 20 s (50%) the host said that CPU time was ok"));
         assert!(
             text_of("o!!!").contains("The host did not answer for 30 s (75%): nobody listens.")

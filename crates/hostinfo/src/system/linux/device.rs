@@ -76,7 +76,7 @@ impl Device {
     fn try_open(path: &Path) -> Result<Self, OpenError> {
         if let Ok(status) = rustix::fs::stat(path) {
             let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-            kind::check(&status, Path::new("/sys"), &stat)?;
+            kind::check(&status, Path::new("/sys"), &stat, &kind::stdio())?;
         }
         // NONBLOCK: otherwise opening a serial port waits for a carrier.
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
