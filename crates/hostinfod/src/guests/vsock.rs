@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 
-use hostinfo_answer::{Name, Standing};
+use hostinfo_answer::{Name, Requester, Standing};
 use hostinfo_wire::Code;
 use hostinfo_wire::reply::BLOCKED;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -283,7 +283,7 @@ impl Guests {
     fn claimed_by(&self, claimants: [GuestId; 2]) -> String {
         let who = claimants.map(|guest| {
             let guest = self.roster.guests.get(guest).map(|guest| &guest.who);
-            let pid = guest.and_then(|who| who.pid()).map(|pid| format!(" (process {pid})"));
+            let pid = guest.and_then(Requester::pid).map(|pid| format!(" (process {pid})"));
             let name = guest.map_or("a guest", |who| who.name().whole());
             format!("{name}{}", pid.unwrap_or_default())
         });
