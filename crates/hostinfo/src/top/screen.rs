@@ -16,7 +16,7 @@ use crate::top::state::State;
 use crate::units;
 use crate::verdict::{self, RESOURCES, Verdict};
 use crate::views::dated::ago;
-use crate::views::reply::gone_on;
+use crate::views::reply::as_told;
 use crate::wrap::wrapped;
 
 /// The smallest usable terminal: the verdicts, and a few figures.
@@ -45,10 +45,7 @@ pub(super) fn screen(
     lines.extend(rows.into_iter().map(|row| figure(row, state, width, glyphs)));
     lines.truncate(height.saturating_sub(incidents));
     let old = state.age_if_old();
-    let incident = |text: &String| {
-        let told = old.map_or_else(|| text.clone(), |age| gone_on(text, age));
-        Line::raw(cut(&units::with_times(&told), width, glyphs))
-    };
+    let incident = |text: &String| Line::raw(cut(&as_told(text, old), width, glyphs));
     lines.extend(state.incidents.iter().take(incidents).map(incident));
     lines
 }

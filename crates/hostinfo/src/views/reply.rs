@@ -117,15 +117,17 @@ impl Reply {
         let since = begin(incident).zip(first_asked).map(|(begin, asked)| begin - asked);
         let from_the_start = since
             .is_some_and(|since| (as_f64(BEGINS_BEFORE)..=as_f64(BEGINS_AFTER)).contains(&since));
-        let remark = match from_the_start {
-            true => " (this guest first asked then: it may have begun earlier)",
-            false => "",
-        };
-        let incident = match self.age() {
-            Some(age) if age > PRESENT => gone_on(incident, age),
-            _ => incident.to_owned(),
-        };
-        Some(units::with_times(&incident) + remark)
+        let old = self.age().filter(|age| *age > PRESENT);
+        let parts = incident.split_once(" from ");
+        let parts = parts.and_then(|(what, rest)| Some((what, rest.split_once(' ')?.1)));
+        Some(match parts.filter(|_| from_the_start) {
+            Some((what, rest)) => {
+                let from =
+                    format!("{what} from this guest's first question on, or earlier, {rest}");
+                as_told(&from, old)
+            }
+            None => as_told(incident, old),
+        })
     }
 
     /// Whether an incident on that resource goes on.
@@ -154,9 +156,22 @@ fn begin(incident: &str) -> Option<f64> {
     Some(as_f64(from.parse::<jiff::Timestamp>().ok()?.as_second()))
 }
 
+/// An incident for people, as the host told it so long ago if that is `old`. Its times are to the minute, and moved
+/// back by up to one.
+pub(crate) fn as_told(incident: &str, old: Option<Duration>) -> String {
+    let told = old.map_or_else(|| incident.to_owned(), |age| gone_on(incident, age));
+    let told = units::with_times(&told);
+    match begin(incident) {
+        Some(_) => told.replacen(" from ", " from about ", 1),
+        None => told,
+    }
+}
+
 /// An incident that went on when the host said so, that long ago.
-pub(crate) fn gone_on(incident: &str, age: Duration) -> String {
-    incident.replacen(" to now", &format!(", and going on {}", ago(age)), 1)
+fn gone_on(incident: &str, age: Duration) -> String {
+    let (open, going_on) = (" to now", format!(", and going on {}", ago(age)));
+    // Behind a time of its own, there is a comma already.
+    incident.replacen(&format!(",{open}"), &going_on, 1).replacen(open, &going_on, 1)
 }
 
 /// Exact up to 2^53: until the year 285,000,000.
@@ -196,15 +211,15 @@ mod tests {
     fn an_incident_from_the_first_question_on_may_be_older_and_the_text_says_so() {
         let incident_since = |start: &str| {
             let incident = "verdict.incident.1=cpu contended from 2026-11-28T10:02Z to now: x";
-            reply(&[incident, start]).incident().unwrap()
+            let told: Vec<&str> = std::iter::once(incident).chain(start.lines()).collect();
+            reply(&told).incident().unwrap()
         };
-        let plain = "cpu contended from 2026-11-28 10:02 UTC to now: x";
+        let plain = "cpu contended from about 2026-11-28 10:02 UTC to now: x";
         // 10:02:10 is 1795860130.
-        assert!(
-            incident_since("session.start=1795860130")
-                .ends_with("(this guest first asked then: it may have begun earlier)")
-        );
-        assert!(incident_since("session.start=1795860130").starts_with(plain));
+        let first = "cpu contended from this guest's first question on, or earlier, to now: x";
+        assert_eq!(incident_since("session.start=1795860130"), first);
+        let kept = incident_since("session.start=1795860130\nsample.age=25");
+        assert_eq!(kept, first.replace(", to now", ", and going on 25 s ago"));
         for other in ["session.start=1795860000", "session.start=1795860300", "x=1"] {
             assert_eq!(incident_since(other), plain, "{other}");
         }

@@ -175,6 +175,6 @@ fn a_live_view_says_how_old_the_hosts_figures_are_and_when_the_next_come() {
     top.wait_for("the host's figures are 2");
     top.wait_for(" s old, the next come in ");
     top.wait_for(" s ago: your vCPUs waited 34% of the last 60 s");
-    top.wait_for("cpu contended from 2026-11-28 10:02 UTC, and going on 2");
+    top.wait_for("cpu contended from about 2026-11-28 10:02 UTC, and going on 2");
     top.quit();
 }

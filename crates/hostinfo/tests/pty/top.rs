@@ -125,7 +125,7 @@ fn top_shows_verdicts_figures_and_incidents_until_a_key_ends_it() {
     for key in [&b"q"[..], b"\x03"] {
         let host = FakeHost::new(|_| ANSWER);
         let mut top = Top::start(&host, 80, 24);
-        top.wait_for("cpu contended from 2026-11-28 10:02 UTC to now: 34% waited");
+        top.wait_for("cpu contended from about 2026-11-28 10:02 UTC to now: 34% waited");
         top.wait_for("guest CPU busy");
         top.wait_for("your vCPUs waited 34% of the last 5 s");
         assert!(!tcgetattr(&top.tty).unwrap().local_modes.contains(LocalModes::ICANON));
