@@ -50,8 +50,8 @@ Exit status:
   3  some of it was refused or is not available
   4  too soon: ask again later, or use --wait
   5  no host answers
-  10 the host, 11 this guest's own limit or work, 12 unknown: only of diagnose,
-     plain hostinfo gives 0 whatever it concludes
+  10 the host, 11 this guest's own limit or work, 12 unknown: only of diagnose;
+     plain hostinfo gives 12 if the host has no verdict at all, or else 0
 
 On Windows:
   There is no serve, and diagnose, top and record have the host's view alone,

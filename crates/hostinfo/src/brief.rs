@@ -11,6 +11,8 @@ use hostinfo_wire::reply::BLOCKED;
 
 use crate::brief::answer::{Judged, answer, judged};
 use crate::color;
+use crate::diagnose::conclude::Conclusion;
+use crate::diagnose::status;
 use crate::exit::Failure;
 use crate::host::Host;
 use crate::output::Shown;
@@ -64,7 +66,13 @@ fn page(lines: &[Line], lacking: &[&str]) -> Shown {
     if !partial {
         text += &format!("{}\n", answer(&judged, ago.as_deref()));
     }
-    Shown { text, is_prose: true, partial, ..Shown::default() }
+    // As of `diagnose`, for the same reason.
+    let is_refused = lines.iter().any(|line| {
+        line.code == Code::NotPermitted
+            && line.subject().is_some_and(|name| name.starts_with("verdict"))
+    });
+    let status = (partial && !is_refused).then(|| status(Conclusion::Unknown));
+    Shown { text, is_prose: true, partial, status, ..Shown::default() }
 }
 
 /// A line that is shown.
@@ -186,7 +194,7 @@ cpu       contended: your vCPUs waited 34% of the last 60 s for a host CPU
 memory    ok: nothing waited for memory
 io        unknown: ask again in 60 s
 net       ok: nothing was dropped
-incident  cpu contended from 2026-11-28 10:02 UTC to now: 34% waited
+incident  cpu contended from about 2026-11-28 10:02 UTC to now: 34% waited
 host      \"rack7\" (df1a367e), kvm, draining
 It is the host (CPU time). To show whoever runs it: hostinfo diagnose
 "
@@ -309,7 +317,7 @@ It is the host (CPU time). To show whoever runs it: hostinfo diagnose
             "memory    ok (25 s ago): nothing waited for memory\n",
             "io        unknown: ask again in 60 s\n",
             "net       unknown: this host has no limits of yours\n",
-            "incident  cpu contended from 2026-11-28 10:02 UTC, and going on 25 s ago: 34% waited\n",
+            "incident  cpu contended from about 2026-11-28 10:02 UTC, and going on 25 s ago: 34% waited\n",
             "25 s ago, it was the host (CPU time). To show whoever runs it: hostinfo diagnose\n",
         ] {
             assert!(text.contains(part), "{part:?} in {text}");

@@ -8,6 +8,8 @@ mod report;
 pub(crate) mod sentences;
 mod words;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::args::{Diagnose, Format};
@@ -21,7 +23,7 @@ use crate::output::Shown;
 use crate::progress::{Progress, announce};
 use crate::question::Question;
 use crate::reply::Line;
-use crate::system::{own_roots, page_size};
+use crate::system::{on_end_by_signal, own_roots, page_size};
 use crate::verdict::RESOURCES;
 use crate::views::dated::DatedReply;
 use crate::views::hosts::{HostView, Judged};
@@ -106,7 +108,8 @@ fn without_host(failure: &Failure, options: &Diagnose) -> Shown {
     Shown { text: diagnosis.json(), refusals, status: Some(failure.status()), ..Shown::default() }
 }
 
-fn status(conclusion: Conclusion) -> u8 {
+/// The exit status that expresses it.
+pub(crate) fn status(conclusion: Conclusion) -> u8 {
     match conclusion {
         Conclusion::Ok => 0,
         Conclusion::Refused => 3,
@@ -116,8 +119,8 @@ fn status(conclusion: Conclusion) -> u8 {
     }
 }
 
-/// Observes for `time`, and says so beforehand if that `is_announced`. The host is asked at the beginning, so that it
-/// starts to observe as well.
+/// Observes for `time`, or until Ctrl-C, and says so beforehand if that `is_announced`. The host is asked at the
+/// beginning, so that it starts to observe as well.
 fn look(
     host: &mut Host<'_>,
     roots: &Roots,
@@ -143,10 +146,24 @@ fn look(
 
     if is_announced {
         announce(time, OBSERVING);
+        // Beyond that time, it may wait for verdicts.
+        host.announce_wait();
     }
+    let is_interrupted = Arc::new(AtomicBool::new(false));
+    if host.is_awaited() {
+        let (told, most) = (Arc::clone(&is_interrupted), LOOK_EVERY + 2 * host.timeout());
+        conclude_on_end_by_signal(move || {
+            told.store(true, Ordering::Relaxed);
+            std::thread::sleep(most);
+        });
+    }
+    let is_interrupted = || is_interrupted.load(Ordering::Relaxed);
     let mut progress = Progress::new(time, OBSERVING);
     let mut asked = start;
     while let Some(left) = time.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
+        if is_interrupted() {
+            break;
+        }
         progress.show(left);
         // Meanwhile others may want to use the port.
         host.let_go();
@@ -161,8 +178,15 @@ fn look(
     drop(progress);
 
     let last = Moment::take(roots, Instant::now());
-    let answer = ask_at_the_end(host, &question, start);
-    heard.add(answer, Instant::now());
+    if !is_interrupted() {
+        if host.is_awaited() {
+            // From here on, it waits for verdicts: whoever ends that wants no conclusion.
+            conclude_on_end_by_signal(|| ());
+        }
+        heard.add(ask_at_the_end(host, &question, start), Instant::now());
+    } else if !host.is_patient() {
+        heard.add(host.ask(&question), Instant::now());
+    }
     let heard = heard.or_failure()?;
     let end = jiff::Timestamp::now();
     let view = first.until(&last, running.get(), page_size());
@@ -176,6 +200,11 @@ fn look(
     let (silence, age) = (heard.silence(), heard.age(Instant::now()));
     let time = start.elapsed();
     Ok(Diagnosis { findings, view, host_view: heard.view, age, silence, time, end })
+}
+
+/// Has that done before a signal ends this program. Where the system cannot, the signal ends it without a conclusion.
+fn conclude_on_end_by_signal(act: impl FnOnce() + Send + 'static) {
+    let _ = on_end_by_signal(act);
 }
 
 /// Waits until the host has its verdicts on the time since `start`, or answers at all.

@@ -101,6 +101,9 @@ impl Trouble {
 /// The exit status of a wrong command line.
 pub(crate) const USAGE: u8 = 2;
 
+/// The exit status where it is too soon to ask.
+pub(crate) const TOO_SOON: u8 = 4;
+
 impl Failure {
     /// What is wrong, without what its user can do about it: for others, who read it later. `had_answer`: the host
     /// had answered before.
@@ -119,7 +122,7 @@ impl Failure {
     pub(crate) fn status(&self) -> u8 {
         match self {
             Self::Usage(_) => USAGE,
-            Self::TooSoon(_) | Self::FirstAnswer(_) => 4,
+            Self::TooSoon(_) | Self::FirstAnswer(_) => TOO_SOON,
             Self::NoHost { .. } | Self::NoDevice(_) => 5,
             Self::Port { .. }
             | Self::Disturbed { .. }

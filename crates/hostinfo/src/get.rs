@@ -9,13 +9,14 @@ use hostinfo_wire::{Code, prometheus};
 use serde_json::{Value, json};
 
 use crate::args::Format;
-use crate::exit::Failure;
+use crate::exit::{Failure, TOO_SOON};
 use crate::get::age::Asked;
 use crate::host::Host;
 use crate::nearest::correct;
 use crate::output::{Shown, json_line};
 use crate::question::Question;
 use crate::reply::Line;
+use crate::verdict;
 
 /// Asks for statistics. An unknown name may be a misspelt name of one of `commands`.
 ///
@@ -34,18 +35,23 @@ pub(crate) fn run(
     let names = &asked.names;
     Ok(match format {
         Format::Text => {
+            if host.is_patient() && host.is_awaited() {
+                host.announce_wait();
+            }
             let mut lines = with_verdicts(host, &Question::get(names))?;
+            let status = still_unknown(host, &lines);
             let remark = asked.take(&mut lines);
             correct(host, &mut lines, commands);
-            Shown { remark, ..text(lines) }
+            Shown { remark, status, ..text(lines) }
         }
         Format::Json => {
             let lines = with_verdicts(host, &Question::json(names))?;
+            let status = still_unknown(host, &lines);
             let mut unknown = unknown(&lines);
             correct(host, &mut unknown, commands);
             let mut shown = object(lines)?;
             shown.refusals.extend(unknown.into_iter().map(|line| line.text));
-            shown
+            Shown { status, ..shown }
         }
         Format::Openmetrics | Format::Prometheus | Format::Nagios => {
             let mut lines = with_states(host, &Question::metrics(names))?;
@@ -87,6 +93,11 @@ fn with_states(host: &mut Host<'_>, question: &Question) -> Result<Vec<Line>, Fa
     }
     host.sit_out(VERDICT_TIME, "waiting for the host's verdict");
     host.ask(question)
+}
+
+/// The exit status for a patient user where the host still has no verdict, or another value, that it promised.
+fn still_unknown(host: &Host<'_>, lines: &[Line]) -> Option<u8> {
+    (host.is_patient() && verdict::again(lines).is_some()).then_some(TOO_SOON)
 }
 
 /// The unknown names in a reply to `json`, each as the line that refuses it. Programs find them in the object; a

@@ -26,6 +26,11 @@ const WAITS_MAX: u32 = 32;
 /// How often to wait for a verdict: the host counts seconds, and may start over in between.
 const VERDICT_WAITS_MAX: u32 = 4;
 
+/// For how long a patient user waits for verdicts: two of the host's own waits, as it has them after one unless it
+/// started over, and at least twice the time that a verdict needs.
+const HOST_WAITS: u32 = 2;
+const PATIENCE_LEAST: Duration = Duration::from_secs(10);
+
 /// The pause before a way is opened again on which the host hung up; it doubles up to the longest. A
 /// daemon or a broker that is restarted is back within a second.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -39,11 +44,13 @@ pub(crate) struct Host<'a> {
     is_held: bool,
     /// The time that must pass between two queries of this guest, once the host has reported it.
     interval: Option<Duration>,
+    /// Whether the next long wait is to be announced where no terminal shows it.
+    is_announced: bool,
 }
 
 impl<'a> Host<'a> {
     pub(crate) fn new(options: &'a Options) -> Self {
-        Self { options, connection: None, is_held: false, interval: None }
+        Self { options, connection: None, is_held: false, interval: None, is_announced: false }
     }
 
     /// The same for a broker, which keeps the port to itself.
@@ -92,7 +99,7 @@ impl<'a> Host<'a> {
                 return Err(failure);
             }
             waits += 1;
-            self.sit_out(wait.min(INTERVAL_MAX), "too soon to ask, asking again");
+            self.sit_out(wait.min(INTERVAL_MAX), "too soon to ask: waiting");
         }
     }
 
@@ -137,24 +144,24 @@ impl<'a> Host<'a> {
     }
 
     /// Asks, and asks again if the host has only begun to work on a verdict, unless the total
-    /// wait exceeds `patience`; `None` means no limit. Returns the newest reply.
+    /// wait exceeds `patience`; `None` means as long as the host says, within bounds. Returns the newest reply.
     ///
     /// # Errors
     /// [`Failure`]: there is no reply at all.
     pub(crate) fn ask_for_verdicts(
         &mut self,
         question: &Question,
-        mut patience: Option<Duration>,
+        patience: Option<Duration>,
     ) -> Result<Vec<Line>, Failure> {
-        let mut take = |wait: Duration| match patience.as_mut().map(|left| left.checked_sub(wait)) {
-            None => true,
-            Some(rest) => {
-                patience = rest.or(Some(Duration::ZERO));
-                rest.is_some()
-            }
+        let (mut waited, mut longest) = (Duration::ZERO, Duration::ZERO);
+        let mut take = |wait: Duration| {
+            waited = waited.saturating_add(wait);
+            longest = longest.max(wait);
+            let patient = || PATIENCE_LEAST.max(longest.saturating_mul(HOST_WAITS));
+            waited <= patience.unwrap_or_else(patient)
         };
         let (mut newest, mut failure) = (None, None);
-        for _ in 0..=VERDICT_WAITS_MAX {
+        for waits in 0..=VERDICT_WAITS_MAX {
             let wait = match self.ask(question) {
                 Ok(lines) => {
                     let wait = verdict::again(&lines);
@@ -168,7 +175,9 @@ impl<'a> Host<'a> {
                 Err(other) => return newest.ok_or(other),
             };
             match wait {
-                Some(wait) if take(wait) => self.sit_out(wait, "waiting for the host's verdict"),
+                Some(wait) if waits < VERDICT_WAITS_MAX && take(wait) => {
+                    self.sit_out(wait, "waiting for the host's verdict");
+                }
                 _ => break,
             }
         }
@@ -195,9 +204,17 @@ impl<'a> Host<'a> {
         self.connection = None;
     }
 
+    /// Has the next long wait announced where no terminal shows it.
+    pub(crate) fn announce_wait(&mut self) {
+        self.is_announced = true;
+    }
+
     /// Waits, with the port released.
     pub(crate) fn sit_out(&mut self, wait: Duration, what: &str) {
         self.let_go();
+        if self.is_announced && progress::announce(wait, what) {
+            self.is_announced = false;
+        }
         progress::wait(wait, what);
     }
 

@@ -30,11 +30,13 @@ pub(crate) fn wait(time: Duration, what: &str) {
 }
 
 /// Says once what takes so long where stderr is no terminal, on which a line could change: whoever runs this through
-/// ssh, or reads its log, would see nothing.
-pub(crate) fn announce(time: Duration, what: &str) {
-    if time >= LONG_WAIT && stderr_columns().is_none() {
+/// ssh, or reads its log, would see nothing. Returns whether it did.
+pub(crate) fn announce(time: Duration, what: &str) -> bool {
+    let is_said = time >= LONG_WAIT && stderr_columns().is_none();
+    if is_said {
         complain(format_args!("{what} for {}", units::duration(time)));
     }
+    is_said
 }
 
 /// A line that is visible as long as this value lives.

@@ -12,7 +12,7 @@ Examples:
   hostinfo diagnose --json             JSON, for programs
   hostinfo diagnose --format nagios    as a plugin for Nagios or Icinga
 
-A verdict of the host covers its last 60 s or less, however long or short this guest observes. In less than 10 s, \
+Ctrl-C ends the observation early; it concludes from what there is. A verdict of the host covers its last 60 s or less, however long or short this guest observes. In less than 10 s, \
 this guest's own figures say little of its programs: hostinfo itself is one of them.
 
 The exit status of diagnose: 0 it is not the host, 10 it is the host, 11 it is this guest's own limit, \

@@ -73,7 +73,10 @@ pub(crate) fn sentences(
             Some("To wait for the host's verdict: hostinfo diagnose --wait.".to_owned())
         }
         Conclusion::Refused if is_blocked(findings) => Some(format!("{ASK_WHY_BLOCKED}.")),
-        overall => Some(advice(overall).to_owned()),
+        overall => {
+            let blind = blind(findings).filter(|_| overall == Conclusion::Unknown);
+            Some(blind.unwrap_or_else(|| advice(overall).to_owned()))
+        }
     });
     sentences
 }
@@ -165,13 +168,25 @@ fn never_known(unknown: &[&Finding], findings: &[Finding]) -> bool {
 
 /// Whether the reason of a verdict that is not known says when to ask again.
 fn is_known_later(findings: &[Finding]) -> bool {
+    reasons_of_unknown(findings).any(|reason| reason.contains("ask again in "))
+}
+
+/// What to do where hostinfod itself sees too little: asking again would not change that.
+fn blind(findings: &[Finding]) -> Option<String> {
+    let cannot = |reason: &'_ str| reason.strip_prefix("hostinfod cannot ").map(str::to_owned);
+    let what = reasons_of_unknown(findings).map(cannot).collect::<Option<Vec<_>>>()?;
+    let what = what.first()?;
+    Some(format!(
+        "Show this to whoever runs the host: hostinfod there cannot {what} (hostinfoctl doctor)."
+    ))
+}
+
+/// Why each verdict is not known that is not.
+fn reasons_of_unknown(findings: &[Finding]) -> impl Iterator<Item = &str> {
     let is_unknown = |finding: &&Finding| {
         finding.absent.is_none() && matches!(finding.judged.state(), None | Some(State::Unknown))
     };
-    findings
-        .iter()
-        .filter(is_unknown)
-        .any(|unknown| unknown.judged.reason().contains("ask again in "))
+    findings.iter().filter(is_unknown).map(|unknown| unknown.judged.reason())
 }
 
 /// Doubts, and the host's reasons, each with the resources that share it.

@@ -86,6 +86,16 @@ fn get_with_wait_returns_a_verdict_too() {
 }
 
 #[test]
+fn a_host_that_keeps_putting_off_its_verdict_is_waited_for_twice_and_that_is_said() {
+    let host = FakeHost::new(|_| "200 verdict.cpu=unknown: ask again in 4 s\n");
+    let start = Instant::now();
+    let (status, text, errors) = run(&host, "verdict.cpu --wait");
+    assert_eq!((status, text.as_str()), (4, "verdict.cpu=unknown: ask again in 4 s\n"));
+    assert_eq!(errors, "hostinfo: waiting for the host's verdict for 4 s\n");
+    assert!(start.elapsed() >= Duration::from_secs(8));
+}
+
+#[test]
 fn a_terminal_shows_what_is_waited_for_and_then_removes_it() {
     let host = host_after(Duration::from_secs(2), FIRST, THEN);
     let (mut terminal, tty, _) = pty();

@@ -1,9 +1,13 @@
 //! The conclusions of `diagnose`: its exit status, its sentences, and its output for programs.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::host::FakeHost;
-use crate::run;
+use crate::{run, said, tool};
 
 /// A host whose verdict on the CPU is `then` when it is asked a second time.
 fn host(then: &'static str) -> FakeHost {
@@ -222,4 +226,28 @@ fn what_takes_long_without_a_terminal_is_said_once_to_people_and_not_to_programs
     ] {
         assert_eq!(run(&host, arguments).2, told, "{arguments}");
     }
+}
+
+#[test]
+fn a_wait_beyond_the_observation_is_said_too() {
+    let host = FakeHost::new(|_| "200 verdict.cpu=unknown: ask again in 4 s\n");
+    let (status, _, errors) = run(&host, "diagnose --for 1s cpu");
+    let told = "hostinfo: waiting for the host's verdict for 4 s\n";
+    assert_eq!((status, errors.as_str()), (12, told));
+}
+
+#[test]
+fn a_person_who_ends_the_observation_gets_a_conclusion_from_what_there_is() {
+    let host = FakeHost::new(|_| "200 verdict.cpu=contended: your vCPUs waited\n");
+    let mut child = tool("diagnose --for 300s cpu");
+    child.env("HOSTINFO_DEVICE", &host.path).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = child.spawn().unwrap();
+    let mut errors = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    errors.read_line(&mut line).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let (status, text, _) = said(child.wait_with_output().unwrap());
+    assert_eq!(status, 10, "{text}");
+    assert!(text.contains("It is the host: "), "{text}");
 }

@@ -183,8 +183,9 @@ fn where_the_broker_may_not_ask_either_each_is_told_when_and_who_waits_gets_the_
         _ => "200-loadavg.1=0.42\n200 verdict.cpu=ok: x\n",
     });
     let broker = Broker::start(&host.path);
-    let answer = (0, "loadavg.1=0.42\n".to_owned(), String::new());
-    assert_eq!(broker.run("get loadavg.1 --wait"), answer);
+    let (status, text, errors) = broker.run("get loadavg.1 --wait");
+    assert_eq!((status, text.as_str()), (0, "loadavg.1=0.42\n"));
+    assert!(errors.starts_with("hostinfo: too soon to ask: waiting for "), "{errors}");
 }
 
 #[test]

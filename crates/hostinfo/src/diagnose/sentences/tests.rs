@@ -167,9 +167,12 @@ fn the_reader_is_not_told_to_ask_again_for_a_verdict_that_the_host_never_has() {
     assert!(text("ask again in 5 s").ends_with(wait));
     assert!(text("the host was last asked 35 s ago; ask again in 25 s").ends_with(wait));
     assert!(text("the host was last asked 35 s ago").ends_with(again));
-    for (why, end) in
-        [("ask again in 34 s", wait), ("it stopped answering: no host answers", again)]
-    {
+    let blind = "Show this to whoever runs the host: hostinfod there cannot see this guest's VMM (hostinfoctl doctor).";
+    for (why, end) in [
+        ("ask again in 34 s", wait),
+        ("it stopped answering: no host answers", again),
+        ("hostinfod cannot see this guest's VMM", blind),
+    ] {
         let missing = |resource| Finding::new(resource, Judged::Missing(why.into()), &view, &[]);
         let told = sentences(&RESOURCES.map(missing), &view, &Figures::default(), &[]).join(" ");
         assert!(told.ends_with(end), "{told}");
