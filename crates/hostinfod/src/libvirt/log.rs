@@ -60,3 +60,21 @@ impl Libvirt {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outages_that_a_helper_makes_up_are_counted_and_logged_within_its_quota() {
+        let helper = Helper::new(Vec::new(), Vec::new()).unwrap();
+        let now = Instant::now();
+        let mut libvirt = Libvirt { helper: Some(helper), is_own: false, ..Libvirt::none() };
+        for _ in 0..100 {
+            libvirt.answers = Some(true);
+            libvirt.log(now);
+        }
+        assert_eq!(libvirt.outages, 100);
+        assert!(libvirt.errors.due(now).is_some() && libvirt.errors.ask(now).is_none());
+    }
+}
