@@ -25,6 +25,8 @@ pub(crate) struct Allowance {
     /// The last query got nothing yet and may be repeated early, but only once, so that repeating
     /// is not a way around the interval.
     is_soon: bool,
+    /// The query that was begun last is such a repetition.
+    is_repetition: bool,
 }
 
 impl Allowance {
@@ -36,10 +38,18 @@ impl Allowance {
         })
     }
 
-    /// Counts a query.
+    /// Counts a query whose values are on their way, before it is answered: otherwise each of the guest's connections
+    /// could have the host begin one. It is counted once more when it is answered, or when the guest hangs up.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        self.is_repetition = std::mem::take(&mut self.is_soon);
+        self.last = Some(now);
+    }
+
+    /// Counts a query that was answered.
     pub(crate) fn spend(&mut self, cost: Cost, now: Instant) {
         if cost != Cost::Nothing {
-            self.is_soon = cost == Cost::Soon && !self.is_soon;
+            let is_repetition = std::mem::take(&mut self.is_repetition) || self.is_soon;
+            self.is_soon = cost == Cost::Soon && !is_repetition;
             self.last = Some(now);
         }
     }
@@ -78,5 +88,22 @@ mod tests {
         use Cost::{Read, Soon};
         assert_eq!(waits(&[Soon, Read, Soon, Soon, Soon], INTERVAL), [1, 60, 1, 60, 1]);
         assert_eq!(waits(&[Soon, Soon], Duration::ZERO), [0, 0]);
+    }
+
+    #[test]
+    fn a_query_that_waits_counts_from_its_beginning_and_once_more_from_its_answer() {
+        use Cost::{Read, Soon};
+        for (cost, waits) in [(Read, [60, 60]), (Soon, [1, 60])] {
+            let (mut allowance, mut now) = (Allowance::default(), Instant::now());
+            for seconds in waits {
+                allowance.begin(now);
+                assert_eq!(allowance.wait(INTERVAL, now), INTERVAL);
+                now += INTERVAL / 2;
+                allowance.spend(cost, now);
+                let wait = allowance.wait(INTERVAL, now);
+                assert_eq!(wait.as_secs(), seconds);
+                now += wait;
+            }
+        }
     }
 }

@@ -106,7 +106,8 @@ impl<L: Libvirt> Engine<L> {
     /// `protocol` counts them.
     ///
     /// # Errors
-    /// Some values are on their way. Nothing is counted, and the line has to be passed again.
+    /// Some values are on their way, and the line has to be passed again. It has been counted: the guest's other queries
+    /// are too soon.
     pub(crate) fn answer(
         &mut self,
         frame: &Frame<'_>,
@@ -256,7 +257,8 @@ impl<L: Libvirt> Engine<L> {
         who.session.asked(SystemTime::now);
         let picks = self.select(names, who);
         let is_query = picks.iter().any(|pick| !matches!(pick, Pick::Refused(..)));
-        let wait = if is_query { who.wait(when.now) } else { Duration::ZERO };
+        let is_counted = is_query && !when.is_begun;
+        let wait = if is_counted { who.wait(when.now) } else { Duration::ZERO };
         if !wait.is_zero() {
             reply.line(Code::TooSoon, retry_after(wait));
             return Ok(None);
@@ -267,8 +269,11 @@ impl<L: Libvirt> Engine<L> {
         }
         let (is_of_host, failures) = (are_of_host(&picks), self.backend.host.failures());
         let mut sources = Sources::new(&mut self.backend, who, observed, when);
-        sources.ask(&picks)?;
-        sources.read_ahead_of(&picks)?;
+        let read = sources.ask(&picks).and_then(|()| sources.read_ahead_of(&picks));
+        if let Err(pending) = read {
+            who.begin(when);
+            return Err(pending);
+        }
         render(&gather(picks, &mut sources), reply);
         let cost = sources.cost();
         who.allowance.spend(cost, when.now);

@@ -11,19 +11,22 @@ pub struct When {
     pub asked: Instant,
     /// The current time.
     pub now: Instant,
+    /// Whether its answer was begun before, and counted then.
+    pub is_begun: bool,
 }
 
 impl When {
     /// A line that may have come earlier and waited.
     pub fn of(pending: Option<Pending>, now: Instant) -> Self {
-        Self { asked: pending.map_or(now, |pending| pending.asked), now }
+        let is_begun = pending.is_some();
+        Self { asked: pending.map_or(now, |pending| pending.asked), now, is_begun }
     }
 }
 
 impl From<Instant> for When {
     /// A line that came just now.
     fn from(now: Instant) -> Self {
-        Self { asked: now, now }
+        Self { asked: now, now, is_begun: false }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::key::{GuestIncidents, GuestKey};
 use crate::name::Name;
 use crate::observed::Observed;
 use crate::peer::Peer;
+use crate::pending::When;
 use crate::session::Session;
 use crate::standing::Standing;
 use crate::vhostmd::Document;
@@ -235,6 +236,13 @@ impl Requester {
     /// Time until its next query may be answered; zero if it may be answered now.
     pub fn wait(&self, now: Instant) -> Duration {
         self.allowance.wait(self.grant.interval(), now)
+    }
+
+    /// A query of it has to wait for values. It counts from the first time on.
+    pub(crate) fn begin(&mut self, when: When) {
+        if !when.is_begun {
+            self.allowance.begin(when.now);
+        }
     }
 
     /// It has hung up before a query was answered that the host was working on. That counts: otherwise a guest could

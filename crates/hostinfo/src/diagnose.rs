@@ -23,10 +23,10 @@ use crate::question::Question;
 use crate::reply::Line;
 use crate::system::{own_roots, page_size};
 use crate::verdict::RESOURCES;
+use crate::views::dated::DatedReply;
 use crate::views::hosts::{HostView, Judged};
 use crate::views::own::{Moment, View};
 use crate::views::roots::Roots;
-use crate::views::told::Told;
 
 /// The default time to observe: as far as a verdict looks back.
 const TIME: Duration = Duration::from_secs(60);
@@ -206,9 +206,9 @@ fn ask_at_the_end(
 /// How long until a broker asks the host again that answered with what it was told before `start`.
 fn wait_for_news(lines: &[Line], start: Instant) -> Option<Duration> {
     let now = Instant::now();
-    let told = Told::new(lines, now);
+    let dated = DatedReply::new(lines, now);
     // A broker asks at the first question after that time.
-    told.wait(now).filter(|_| told.is_from_before(start)).map(|wait| wait.max(RETRY_EVERY))
+    dated.wait(now).filter(|_| dated.is_from_before(start)).map(|wait| wait.max(RETRY_EVERY))
 }
 
 /// Statistics of a figure that was sampled repeatedly.

@@ -1,5 +1,7 @@
 //! What is recorded of both views: samples, and news of the host. When they are taken is up to `sampler`.
 
+mod answer;
+mod figures;
 mod reasons;
 
 use std::time::{Duration, Instant};
@@ -8,18 +10,17 @@ use hostinfo_wire::text::printable;
 
 use crate::diagnose::conclude::absent;
 use crate::exit::Failure;
-use crate::host::Host;
-use crate::question::Question;
+pub(crate) use crate::recorder::answer::Answer;
+use crate::recorder::figures::{add_host, add_own};
 use crate::recorder::reasons::Reasons;
-use crate::recording::{Entry, Field, Heard, Sample, is_same_incident};
-use crate::reply::Line;
+use crate::recording::{Entry, Heard, Sample, is_same_incident};
 use crate::system::page_size;
 use crate::verdict::RESOURCES;
+use crate::views::dated::{DatedReply, PRESENT};
 use crate::views::hosts::HostView;
-use crate::views::own::{Moment, View};
+use crate::views::own::Moment;
 use crate::views::reply::Reply;
 use crate::views::roots::Roots;
-use crate::views::told::{PRESENT, Told};
 
 /// How soon to ask again where no host has answered twice in a row, at the latest, and as a multiple of the time that
 /// the attempt took: during an attempt, no other program can use the port. One failure may be a daemon that is
@@ -47,33 +48,6 @@ impl Last {
     }
 }
 
-/// A wait that is worth it: a guest whose interval is as long as the time between two samples is too early by
-/// some milliseconds, and would otherwise have every other of its host's figures.
-const SOON: Duration = Duration::from_millis(500);
-
-/// The host's answer to one question.
-pub(crate) struct Answer {
-    asked: Instant,
-    came: Instant,
-    lines: Result<Vec<Line>, Failure>,
-}
-
-impl Answer {
-    /// Asks the host, and waits for its answer.
-    pub(crate) fn of(host: &mut Host<'_>) -> Self {
-        let asked = Instant::now();
-        let question = Question::get(&["verdict", "*"]);
-        let mut lines = host.ask(&question);
-        if let Err(Failure::TooSoon(wait) | Failure::FirstAnswer(wait)) = lines
-            && wait <= SOON
-        {
-            host.sit_out(wait, "too soon to ask, asking again");
-            lines = host.ask(&question);
-        }
-        Self { asked, came: Instant::now(), lines }
-    }
-}
-
 /// The state from the last sample.
 pub(crate) struct Recorder {
     roots: Roots,
@@ -82,7 +56,7 @@ pub(crate) struct Recorder {
     moment: Option<Moment>,
     /// When it began.
     begun: Option<Instant>,
-    told: Option<Told>,
+    newest: Option<DatedReply>,
     /// Do not ask the host before this time.
     not_before: Option<Instant>,
     last: Last,
@@ -101,7 +75,7 @@ impl Recorder {
             is_live: false,
             moment: None,
             begun: None,
-            told: None,
+            newest: None,
             not_before: None,
             last: Last::Answered,
             silence: String::new(),
@@ -119,12 +93,12 @@ impl Recorder {
 
     /// The time that must pass between two queries of this guest, if its host has reported it.
     pub(crate) fn interval(&self) -> Option<Duration> {
-        self.told.as_ref()?.reply.interval()
+        self.newest.as_ref()?.reply.interval()
     }
 
     /// When the host gave its newest answer.
     pub(crate) fn taken(&self) -> Option<Instant> {
-        self.told.as_ref().map(|told| told.taken)
+        self.newest.as_ref().map(|newest| newest.taken)
     }
 
     /// How long the host may not be asked yet, if it said so. One that does not answer said nothing.
@@ -159,24 +133,25 @@ impl Recorder {
             Some(Answer { lines: Ok(lines), came, .. }) => {
                 self.last = Last::Answered;
                 self.silence.clear();
-                let told = Told::new(&lines, came);
-                let age = told.age(came).unwrap_or_default();
-                let is_repeated = self.told.as_ref().is_some_and(|before| told.is_same_as(before));
+                let dated = DatedReply::new(&lines, came);
+                let age = dated.age(came).unwrap_or_default();
+                let is_repeated =
+                    self.newest.as_ref().is_some_and(|before| dated.is_same_as(before));
                 if is_repeated || age > PRESENT {
                     // A broker keeps it. Until it asks the host again, there is no news.
-                    self.not_before = told.wait(came).map(|wait| came + wait);
+                    self.not_before = dated.wait(came).map(|wait| came + wait);
                 }
                 // A recording has nothing from before it began, on which there is no sample.
-                let is_old = self.begun.is_some_and(|begun| told.is_from_before(begun));
+                let is_old = self.begun.is_some_and(|begun| dated.is_from_before(begun));
                 if !is_repeated {
-                    entries.extend(self.news(time, &told.reply));
+                    entries.extend(self.news(time, &dated.reply));
                     if self.is_live || !is_old {
-                        entries.extend(self.reasons(time, &told.reply, came));
+                        entries.extend(self.reasons(time, &dated.reply, came));
                     }
                     if is_old {
-                        self.told = Some(told);
+                        self.newest = Some(dated);
                     } else {
-                        self.hear(&mut sample, told);
+                        self.hear(&mut sample, dated);
                     }
                 }
             }
@@ -206,7 +181,7 @@ impl Recorder {
             // This program itself is running while it counts.
             let running = self.roots.stat().map(|stat| stat.running.saturating_sub(1));
             let running = running.and_then(|running| u32::try_from(running).ok()).map(f64::from);
-            see(&mut sample, &before.until(&moment, running, page_size()));
+            add_own(&mut sample, &before.until(&moment, running, page_size()));
             entries.push(Entry::Sample(sample));
         }
         entries
@@ -258,10 +233,10 @@ impl Recorder {
         news
     }
 
-    /// Adds the host's view.
-    fn hear(&mut self, sample: &mut Sample, told: Told) {
-        let Told { reply, taken } = told.clone();
-        let before = self.told.replace(told);
+    /// Adds the host's verdicts and figures.
+    fn hear(&mut self, sample: &mut Sample, dated: DatedReply) {
+        let DatedReply { reply, taken } = dated.clone();
+        let before = self.newest.replace(dated);
         let elapsed = before
             .as_ref()
             .map(|before| taken.saturating_duration_since(before.taken).as_secs_f64());
@@ -270,47 +245,8 @@ impl Recorder {
         host_view.add(reply);
         sample.heard =
             Heard::Verdicts(RESOURCES.map(|resource| host_view.judged(resource).state()));
-        let figures = host_view.figures();
-        let number = |name: &str| host_view.last.number(name);
-        sample.set(Field::Waited, share(figures.waited));
-        let throttled = figures.throttled.zip(elapsed.filter(|elapsed| *elapsed > 0.0));
-        sample.set(Field::Throttled, share(throttled.map(|(held, elapsed)| held / elapsed)));
-        sample.set(Field::Ran, share(figures.ran));
-        sample.set(Field::Load, number("loadavg.1").map(|load| load * 10.0));
-        sample.set(Field::HostCpu, share(number("pressure.cpu.some.avg60")));
-        sample.set(Field::HostMemory, share(number("pressure.memory.some.avg60")));
-        sample.set(Field::HostIo, share(number("pressure.io.some.avg60")));
-        sample.set(Field::HostLatency, micros(figures.latencies.values().max()));
-        sample.set(Field::Swapped, figures.swapped.map(|bytes| bytes / MIB));
-        sample.set(Field::Taken, figures.taken.map(|bytes| bytes / MIB));
+        add_host(sample, &host_view, elapsed);
     }
-}
-
-const KIB: f64 = 1024.0;
-const MIB: f64 = 1024.0 * KIB;
-
-/// Adds the guest's view.
-fn see(sample: &mut Sample, view: &View) {
-    let [cpu, memory, io] = view.pressure;
-    let latencies = view.disks.values().filter_map(|disk| disk.latency.as_ref());
-    sample.set(Field::Steal, share(view.steal));
-    sample.set(Field::Busy, share(view.busy));
-    sample.set(Field::Running, view.running.map(|running| running * 10.0));
-    sample.set(Field::Cpu, share(cpu));
-    sample.set(Field::Memory, share(memory));
-    sample.set(Field::Io, share(io));
-    sample.set(Field::Latency, micros(latencies.max()));
-    sample.set(Field::Available, view.available().map(|bytes| bytes / MIB));
-    sample.set(Field::Swapping, view.swapped.map(|rate| rate / KIB));
-}
-
-/// In thousandths.
-fn share(share: Option<f64>) -> Option<f64> {
-    share.map(|share| share * 1000.0)
-}
-
-fn micros(time: Option<&Duration>) -> Option<f64> {
-    time.map(|time| time.as_secs_f64() * 1e6)
 }
 
 /// Turns text into a single line.
@@ -319,178 +255,4 @@ fn line(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::verdict::State;
-    use hostinfo_wire::Code;
-
-    struct Played {
-        recorder: Recorder,
-        start: Instant,
-    }
-
-    impl Played {
-        fn new() -> Self {
-            let nowhere = Roots { proc: "/nonexistent".into(), sys: "/nonexistent".into() };
-            Self { recorder: Recorder::new(nowhere), start: Instant::now() }
-        }
-
-        /// What is recorded if the host gives this answer, that many seconds after the start.
-        fn at(&mut self, seconds: u32, answer: Result<&[&str], Failure>) -> Vec<Entry> {
-            self.after(seconds, answer, Duration::ZERO)
-        }
-
-        /// The same if that took so long.
-        fn after(
-            &mut self,
-            seconds: u32,
-            answer: Result<&[&str], Failure>,
-            cost: Duration,
-        ) -> Vec<Entry> {
-            let line = |text: &&str| Line { code: Code::Done, text: (*text).to_owned() };
-            let lines = answer.map(|lines| lines.iter().map(line).collect());
-            let asked = self.start + Duration::from_secs(seconds.into());
-            let came = asked + cost;
-            self.recorder.take(Some(Answer { asked, came, lines }), i64::from(seconds), came)
-        }
-    }
-
-    fn sample(entries: &[Entry]) -> &Sample {
-        let Some(Entry::Sample(sample)) = entries.last() else { panic!("{entries:?}") };
-        sample
-    }
-
-    fn reasons(entries: &[Entry]) -> usize {
-        entries
-            .iter()
-            .filter(|entry| matches!(entry, Entry::Verdict { resource, .. } if resource == "cpu"))
-            .count()
-    }
-
-    #[test]
-    fn the_hosts_figures_are_of_the_time_between_two_answers() {
-        let mut played = Played::new();
-        let first =
-            ["session=a", "vm.cpu.seconds=100", "vm.cpu.delay=10", "vm.cpu.throttled=0", "time=5"];
-        assert!(!played.at(0, Ok(&first)).iter().any(|entry| matches!(entry, Entry::Sample(_))));
-        let then = [
-            "session=a",
-            "vm.cpu.seconds=106",
-            "vm.cpu.delay=14",
-            "vm.cpu.throttled=5",
-            "vm.cpu.0.seconds=50",
-            "vm.cpu.1.seconds=56",
-            "time=15",
-        ];
-        let entries = played.at(10, Ok(&then));
-        let sample = sample(&entries);
-        assert_eq!(sample.figure(Field::Waited), Some(400));
-        assert_eq!(sample.figure(Field::Throttled), Some(500));
-        assert_eq!(sample.figure(Field::Ran), Some(300), "6 s of 10 s on two CPUs");
-        assert_eq!(sample.figure(Field::Steal), None, "there is no /proc");
-        assert_eq!(sample.heard, Heard::Verdicts([None; 4]));
-    }
-
-    #[test]
-    fn a_host_that_may_not_be_asked_yet_and_one_that_does_not_answer_are_told_apart() {
-        let mut played = Played::new();
-        played.at(0, Ok(&["verdict.cpu=ok: x"]));
-        let later = played.at(10, Err(Failure::TooSoon(Duration::from_secs(50))));
-        assert_eq!((later.len(), sample(&later).heard), (1, Heard::TooSoon));
-        let silent = || Failure::Usage("nobody\nanswers".to_owned());
-        let told = played.at(20, Err(silent()));
-        assert_eq!(told[0], Entry::Silence { time: 20, why: "nobody".to_owned() });
-        assert_eq!(sample(&told).heard, Heard::Silence);
-        assert_eq!(played.at(30, Err(silent())).len(), 1, "once");
-        assert_eq!(sample(&played.recorder.take(None, 40, Instant::now())).heard, Heard::Silence);
-        let back = played.at(60, Ok(&["verdict.cpu=ok: x"]));
-        assert_eq!(sample(&back).state(0), Some(State::Ok), "its port is back");
-    }
-
-    #[test]
-    fn a_verdict_that_is_unknown_because_the_guest_has_no_such_device_is_recorded_as_that() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(folder.path().join("class/net/lo")).unwrap();
-        let mut played = Played::new();
-        played.recorder.roots.sys = folder.path().into();
-        let unknown =
-            ["verdict.net=unknown: this host has no figures", "verdict.net.state=unknown"];
-        played.at(0, Ok(&[]));
-        let entries = played.at(200, Ok(&unknown));
-        let is_told = |entry: &Entry| {
-            matches!(entry, Entry::Verdict { resource, reason, .. }
-                if resource == "net" && reason == "no network interface in this guest")
-        };
-        assert!(entries.iter().any(is_told), "{entries:?}");
-    }
-
-    #[test]
-    fn only_a_host_that_was_absent_twice_is_left_alone_and_not_for_longer_than_asking_is_worth() {
-        let absent = || Err(Failure::NoHost { tried: Vec::new(), remedy: String::new() });
-        let other = || Err(Failure::Unexpected("something"));
-        let mut played = Played::new();
-        // For how many seconds the host is left alone after an answer that took so many.
-        let mut pause = |seconds, answer, cost| {
-            played.after(seconds, answer, Duration::from_secs(cost));
-            let answered = played.start + Duration::from_secs(u64::from(seconds) + cost);
-            played.recorder.not_before.map_or(0, |until| (until - answered).as_secs())
-        };
-        assert_eq!(pause(0, absent(), 6), 0, "it may be back with the next sample");
-        assert_eq!((pause(10, other(), 6), pause(20, absent(), 6)), (0, 0), "not twice in a row");
-        assert_eq!((pause(30, absent(), 6), pause(60, absent(), 60)), (24, 30));
-        assert_eq!(pause(90, absent(), 0), 0, "there is no device");
-        assert_eq!((pause(100, Ok(&["x=1"]), 1), pause(110, absent(), 6)), (0, 0));
-    }
-
-    #[test]
-    fn an_answer_that_a_broker_kept_is_one_sample_and_the_host_is_left_alone_until_the_next() {
-        let mut played = Played::new();
-        played.recorder.begin(played.start);
-        let answer = |age: &'static str, time: &'static str| {
-            [age, time, "interval=60", "verdict.cpu=contended: x"]
-        };
-        let before = played.at(0, Ok(&answer("sample.age=25", "time=100")));
-        assert_eq!(sample(&before).heard, Heard::TooSoon, "it is from before the recording");
-        assert_eq!(reasons(&before), 0, "its reason is of no sample");
-        let is_due = |played: &Played, seconds| {
-            played.recorder.is_due(played.start + Duration::from_secs(seconds))
-        };
-        assert!(!is_due(&played, 34) && is_due(&played, 35));
-        let first = played.at(35, Ok(&answer("sample.age=0.1", "time=160")));
-        assert_eq!((sample(&first).state(0), reasons(&first)), (Some(State::Contended), 1));
-        let again = played.at(45, Ok(&answer("sample.age=10.1", "time=160")));
-        assert_eq!((again.len(), sample(&again).heard), (1, Heard::TooSoon));
-        assert!(!is_due(&played, 94) && is_due(&played, 95));
-        let next = played.at(95, Ok(&answer("sample.age=0.1", "time=220")));
-        assert_eq!(sample(&next).state(0), Some(State::Contended));
-    }
-
-    #[test]
-    fn a_reason_is_told_when_it_is_new_and_not_with_each_sample() {
-        let mut played = Played::new();
-        assert_eq!(reasons(&played.at(0, Ok(&["verdict.cpu=ok: your vCPUs ran"]))), 1);
-        assert_eq!(reasons(&played.at(10, Ok(&["verdict.cpu=contended: 31% waited"]))), 1);
-        let still = played.at(20, Ok(&["verdict.cpu=contended: 35% waited"]));
-        assert_eq!((reasons(&still), sample(&still).state(0)), (0, Some(State::Contended)));
-    }
-
-    #[test]
-    fn an_incident_that_goes_on_is_told_when_it_begins_and_when_it_has_ended() {
-        let mut played = Played::new();
-        let mut told = |end: &str| {
-            let incident =
-                format!("verdict.incident.1=cpu contended from 2026-11-28T10:02Z to {end}");
-            let entries = played.at(0, Ok(&[&incident]));
-            entries.iter().filter(|entry| matches!(entry, Entry::Incident { .. })).count()
-        };
-        let ends = ["now: 34% waited", "now: 35% waited", "2026-11-28T10:05Z: 35% waited"];
-        assert_eq!(ends.map(&mut told), [1, 0, 1]);
-    }
-
-    #[test]
-    fn a_text_from_the_host_becomes_one_line() {
-        let mut played = Played::new();
-        let entries = played.at(0, Ok(&["host.name=a\u{2028}b\u{1b}[31m"]));
-        assert_eq!(entries[0], Entry::Host { time: 0, host: "\"a b [31m\"".to_owned() });
-    }
-}
+mod tests;

@@ -72,6 +72,15 @@ impl Responder {
         Ok(())
     }
 
+    /// Charges a guest for a connection that was accepted already, also where it has no line left. Returns when it has
+    /// one again, if it has none now.
+    pub(crate) fn charge_accepted(&self, guest: &mut Guest, now: Instant) -> Option<Instant> {
+        let lines = &mut guest.meter.lines;
+        lines.take(1, self.flow.lines, now);
+        let wait = lines.wait(1, self.flow.lines, now);
+        (!wait.is_zero()).then(|| now + wait)
+    }
+
     pub(crate) fn engine(&self) -> &Engine<Libvirt> {
         &self.engine
     }

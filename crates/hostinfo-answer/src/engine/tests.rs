@@ -63,7 +63,8 @@ impl Scene {
         let mut reply = Reply::new();
         let frame = Frame::Line(line.as_bytes());
         let (protocol, who, observed) = (&mut self.protocol, &mut self.who, &mut self.observed);
-        let when = When { asked: self.asked.unwrap_or(self.now), now: self.now };
+        let (asked, is_begun) = (self.asked.unwrap_or(self.now), self.asked.is_some());
+        let when = When { asked, now: self.now, is_begun };
         let answered = self.engine.answer(&frame, protocol, who, observed, when, &mut reply);
         if let Err(Pending { asked, until, on }) = answered {
             assert!(reply.is_empty());

@@ -31,12 +31,18 @@ impl<L: Libvirt> Engine<L> {
             return Ok(());
         }
         who.session.asked(SystemTime::now);
-        if who.wait(when.now).is_zero() {
+        if when.is_begun || who.wait(when.now).is_zero() {
             let step = self.backend.moment(when.now).slot();
             let last = who.document.as_ref().filter(|last| last.is_of(step) && who.may_ask());
             match last {
                 Some(last) => self.backend.host.count_failures_again(last.faults),
-                None => who.document = Some(self.make(who, observed, when)?.into()),
+                None => match self.make(who, observed, when) {
+                    Ok(document) => who.document = Some(document.into()),
+                    Err(pending) => {
+                        who.begin(when);
+                        return Err(pending);
+                    }
+                },
             }
             let cost = who.document.as_ref().map_or(Cost::Nothing, |document| document.cost);
             who.allowance.spend(cost, when.now);

@@ -4,15 +4,15 @@ use std::time::{Duration, Instant};
 
 use crate::exit::Failure;
 use crate::reply::Line;
+use crate::views::dated::DatedReply;
 use crate::views::hosts::{HostView, Judged};
-use crate::views::told::Told;
 
 /// Every answer so far.
 pub(super) struct Heard {
     /// When the observation began.
     start: Instant,
     pub(super) view: HostView,
-    newest: Option<Told>,
+    newest: Option<DatedReply>,
     /// Why the newest request was not answered, if it was not.
     failure: Option<Failure>,
 }
@@ -26,20 +26,20 @@ impl Heard {
     pub(super) fn add(&mut self, answer: Result<Vec<Line>, Failure>, now: Instant) {
         self.failure = match answer {
             Ok(lines) => {
-                self.hear(Told::new(&lines, now), now);
+                self.hear(DatedReply::new(&lines, now), now);
                 None
             }
             Err(failure) => Some(failure),
         };
     }
 
-    fn hear(&mut self, told: Told, now: Instant) {
-        if told.is_from_before(self.start) {
-            self.view.add_old(told.reply.clone(), &told.too_old(now));
-        } else if self.newest.as_ref().is_none_or(|newest| !told.is_same_as(newest)) {
-            self.view.add(told.reply.clone());
+    fn hear(&mut self, dated: DatedReply, now: Instant) {
+        if dated.is_from_before(self.start) {
+            self.view.add_old(dated.reply.clone(), &dated.too_old(now));
+        } else if self.newest.as_ref().is_none_or(|newest| !dated.is_same_as(newest)) {
+            self.view.add(dated.reply.clone());
         }
-        self.newest = Some(told);
+        self.newest = Some(dated);
     }
 
     /// How old the newest reply is, if that is known.

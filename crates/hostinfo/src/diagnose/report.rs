@@ -11,9 +11,9 @@ use crate::diagnose::words::{measured, seen};
 use crate::system::WHY_NO_OWN_VIEW;
 use crate::units;
 use crate::verdict::{RESOURCES, State};
+use crate::views::dated::{PRESENT, ago};
 use crate::views::hosts::{Figures, HostView, Judged};
 use crate::views::own::View;
-use crate::views::told::{PRESENT, ago};
 
 /// All findings.
 pub(crate) struct Diagnosis {

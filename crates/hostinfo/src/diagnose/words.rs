@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::diagnose::conclude::{BUSY, LOOK_LEAST, percent};
 use crate::diagnose::sentences::cpus;
 use crate::units;
+use crate::views::dated::PRESENT;
 use crate::views::hosts::Figures;
 use crate::views::own::View;
-use crate::views::told::PRESENT;
 
 /// What the host measured in that `time`, besides its verdict. Its newest answer has that `age`.
 pub(crate) fn measured(

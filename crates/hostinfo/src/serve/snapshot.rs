@@ -1,5 +1,7 @@
 //! The host's values at one time, and which of them a name refers to.
 
+mod value;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
@@ -7,11 +9,12 @@ use std::time::Duration;
 
 use hostinfo_catalog::resolve;
 use hostinfo_wire::reply::BLOCKED;
-use hostinfo_wire::{Code, Refusal, Value};
+use hostinfo_wire::{Code, Refusal};
 
 use crate::listed::Listed;
 use crate::reply::Line;
-use crate::verdict::{State, Verdict};
+pub(crate) use crate::serve::snapshot::value::number;
+use crate::serve::snapshot::value::{is_text, nearer, older};
 
 /// How old the values are.
 const AGE: &str = "sample.age";
@@ -184,43 +187,10 @@ impl Snapshot {
     }
 }
 
-/// Whether a value is text: according to `list`, or else judged by its form.
-fn is_text(name: &str, value: &str, rows: &[Listed<'_>]) -> bool {
-    let exact = rows.iter().find(|row| row.name == name);
-    match exact.or_else(|| rows.iter().find(|row| row.describes(name))) {
-        Some(row) => row.kind == hostinfo_catalog::Kind::Info.word(),
-        None => number(value).is_none(),
-    }
-}
-
-/// A number in its wire form: whole, or with up to six decimals.
-pub(crate) fn number(text: &str) -> Option<Value<'static>> {
-    if let Ok(whole) = text.parse::<u64>() {
-        return Some(Value::Whole(whole)).filter(|value| value.to_string() == text);
-    }
-    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    let micros: i64 = format!("{whole}{part:0<6}").parse().ok()?;
-    Some(Value::Micro(micros)).filter(|value| value.to_string() == text)
-}
-
-/// An increased age, rounded up to 0.1 s as the host does.
-fn older(value: &str, age: Duration) -> Option<String> {
-    let told = Duration::try_from_secs_f64(value.parse().ok()?).ok()?;
-    let tenths = told.saturating_add(age).as_millis().div_ceil(100);
-    let (seconds, tenth) = (tenths / 10, tenths % 10);
-    Some(if tenth == 0 { seconds.to_string() } else { format!("{seconds}.{tenth}") })
-}
-
-/// A verdict that the host has only begun to work on.
-fn nearer(value: &str, age: Duration) -> Option<String> {
-    let left = Verdict::parse(value).again()?.saturating_sub(age);
-    let seconds = left.as_millis().div_ceil(1000).max(1);
-    Some(format!("{}: ask again in {seconds} s", State::Unknown.word()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hostinfo_wire::Value;
     use proptest::prelude::*;
 
     const NOW: Duration = Duration::from_secs(1000);

@@ -1,6 +1,6 @@
 //! The contents of the screen, line by line. Pure.
 
-use std::time::Duration;
+mod notice;
 
 use ratatui_core::style::{Color, Style};
 use ratatui_core::text::{Line, Span};
@@ -10,11 +10,12 @@ use crate::diagnose::conclude::absent;
 use crate::recording::Sample;
 use crate::system::WHY_NO_OWN_VIEW;
 use crate::top::rows::{Full, LABEL, ROWS, Row, VALUE};
+use crate::top::screen::notice::notice;
 use crate::top::spark::{Glyphs, spark};
 use crate::top::state::State;
 use crate::units;
 use crate::verdict::{self, RESOURCES};
-use crate::views::told::ago;
+use crate::views::dated::ago;
 use crate::wrap::wrapped;
 
 /// The smallest usable terminal: the verdicts, and a few figures.
@@ -119,41 +120,6 @@ fn heading(state: &State, width: usize, glyphs: Glyphs) -> Vec<Line<'static>> {
     texts.into_iter().map(line).collect()
 }
 
-/// Why the host's figures are old or missing.
-fn notice(state: &State) -> Option<String> {
-    /// As a rule, a host answers sooner.
-    const LATE: Duration = Duration::from_secs(1);
-    if state.is_silent() {
-        return Some(state.silence.clone());
-    }
-    let waited = state.waited.filter(|waited| *waited >= LATE);
-    let waited = waited.map(|waited| units::duration(Duration::from_secs(waited.as_secs())));
-    let in_time = |before: &str| {
-        let wait = state.wait.map(units::left);
-        wait.map_or_else(String::new, |wait| format!("{before} in {wait}"))
-    };
-    match (waited, state.age) {
-        (Some(waited), None) => {
-            Some(format!("the host was asked {waited} ago: waiting for its answer"))
-        }
-        (None, _) if state.newest().is_none() => {
-            Some("the first figures come with the second sample".to_owned())
-        }
-        (None, None) => {
-            Some(format!("too soon to ask the host{}", in_time(": its first figures come")))
-        }
-        (waited, Some(age)) => {
-            let old = Duration::from_secs(age.as_secs());
-            let old = Some(units::duration(old)).filter(|_| age > 2 * state.every)?;
-            let why = match waited {
-                Some(waited) => format!(": it was asked {waited} ago, and has not answered"),
-                None => in_time(", the next come"),
-            };
-            Some(format!("the host's figures are {old} old{why}"))
-        }
-    }
-}
-
 /// Whether there is room for the greatest value of each line.
 fn has_most(width: usize) -> bool {
     /// Below that, lines would be shorter than 20 samples.
@@ -216,6 +182,8 @@ fn cut(text: &str, width: usize, glyphs: Glyphs) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::recording::{Entry, Field, Heard};
     use crate::verdict::State as Verdict;

@@ -8,7 +8,7 @@ use hostinfo_wire::Code;
 use crate::reply::Line;
 use crate::units;
 use crate::verdict::{RESOURCES, State, Verdict, is_lasting};
-use crate::views::told::{PRESENT, ago};
+use crate::views::dated::{PRESENT, ago};
 
 /// As many characters of a host's id as git shows of a commit: no two of a guest's hosts share them.
 const ID_SHOWN: usize = 8;

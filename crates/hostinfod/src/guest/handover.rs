@@ -19,6 +19,7 @@ impl Guest {
             tags: self.tags.clone(),
             since: self.since,
             marks: self.marks.clone(),
+            left_at: self.left_at,
             meter: self.meter,
             record: self.record.clone(),
             quotas: self.quotas.clone(),
@@ -53,6 +54,7 @@ impl Guest {
         }
         self.since = state.since;
         self.marks = state.marks;
+        self.left_at = state.left_at;
         self.meter = state.meter;
         self.record = state.record;
         self.quotas = state.quotas;

@@ -3,6 +3,8 @@ use super::*;
 use hostinfo_answer::{Bound, HostId, Name, Session};
 use hostinfo_domains::{Run, Uuid};
 use hostinfo_rules::Rules;
+use hostinfo_sample::OpenFiles;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A guest with that whole name, under the built-in default rules.
@@ -67,4 +69,14 @@ fn a_session_begins_when_the_same_process_runs_another_guest() {
     let second = session(domain(2, 0));
     assert_ne!(second, first);
     assert_ne!(session(domain(2, 1)), second, "it went back to a snapshot");
+}
+
+#[test]
+fn an_upgrade_moves_no_sample_of_a_guest_that_is_not_connected() {
+    let (mut before, mut after) = (guest("qemu-a"), guest("qemu-a"));
+    before.left_at = Some(Instant::now());
+    let state = serde_json::to_vec(&before.hand_over(Vec::new())).unwrap();
+    let state = serde_json::from_slice(&state).unwrap();
+    after.take_over(state, &Rules::builtin(), &Arc::default(), &OpenFiles::default());
+    assert_eq!(after.left_at, before.left_at);
 }

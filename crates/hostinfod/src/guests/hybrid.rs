@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::time::Duration;
 
 use hostinfo_answer::{Dialect, Name};
 
@@ -241,8 +240,9 @@ impl Guests {
             );
             return self.strangers.refusals.log(guest.who.name().whole(), &why, ctx);
         }
-        if let Err(until) = self.responder.charge_connection(guest, Duration::ZERO, ctx.now) {
-            // This one is accepted although it is too early; those behind it wait in the kernel.
+        if let Some(until) = self.responder.charge_accepted(guest, ctx.now) {
+            // Those behind it wait in the kernel. If a line that came meanwhile takes what this waits for, the next one is
+            // accepted all the same, so lines keep no connection out, and it is owed for.
             accepting.wait_for(socket, Interest::None, ctx.reactor);
             ctx.reactor.set_alarm(Alarm::Port(number), Some(until));
         }
@@ -255,4 +255,45 @@ impl Guests {
 fn accepting(number: PortId) -> Accepting {
     let (token, alarm) = (Token::Port(number), Alarm::Port(number));
     Accepting { who: "a VMM to connect", token, alarm }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+    use std::time::Duration;
+
+    use rustix::process::geteuid;
+
+    use crate::guests::tests::guests;
+    use crate::reactor::Reactor;
+
+    #[test]
+    fn a_connection_that_is_accepted_too_early_is_owed_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let below = folder.path().join("vm");
+        std::fs::create_dir_all(below.join("web")).unwrap();
+        let (mut guests, mut reactor) = (guests(folder.path()), Reactor::new().unwrap());
+        let ctx = &mut reactor.now();
+        let settings = format!(
+            "[[listen]]\npath = '{}/{{name}}/v_4678'\ndriver = 'fc'\nuser = '{}'\nguests = ['*']\n",
+            below.display(),
+            geteuid().as_raw()
+        );
+        let mut settings: HashMap<String, Hybrids> = toml::from_str(&settings).unwrap();
+        guests.listen_at(settings.remove("listen").unwrap(), ctx);
+        let is_listener = |port: &Port| matches!(port.endpoint, Endpoint::Listener(_));
+        let listener = guests.roster.ports.iter().find(|(_, port)| is_listener(port));
+        let (number, guest) = listener.map(|(number, port)| (number, port.guest)).unwrap();
+        let mut debts = Vec::new();
+        for _ in 0..100 {
+            let client = UnixStream::connect(below.join("web/v_4678")).unwrap();
+            guests.accept(number, ctx);
+            drop(client);
+            let guest = guests.roster.guests.get_mut(guest).unwrap();
+            debts.push(guests.responder.charge_connection(guest, Duration::ZERO, ctx.now).err());
+        }
+        let owed = debts.split_off(50);
+        assert!(owed.is_sorted_by(|one, next| one < next), "{owed:?}");
+    }
 }

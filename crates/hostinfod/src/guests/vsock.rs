@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 
-use hostinfo_answer::{Name, Standing};
+use hostinfo_answer::{Name, Requester, Standing};
 use hostinfo_wire::Code;
 use hostinfo_wire::reply::BLOCKED;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -244,6 +244,9 @@ impl Guests {
         });
         let domains = known.iter().flat_map(|known| known.guests()).map(|guest| &guest.domain);
         let found = owner(cid, domains, vmms.map(|(number, _)| number));
+        if let Err(NoOwner::Vmms(claimants)) = found {
+            return Err(self.claimed_by(claimants).into());
+        }
         match found? {
             // Its own socket is served, so the administrator has enabled it.
             Owner::Guest(number) => Ok((number, None)),
@@ -274,6 +277,21 @@ impl Guests {
                 Ok((number, Some(of)))
             }
         }
+    }
+
+    /// Why an address is nobody's that these guests' VMMs have on their command lines.
+    fn claimed_by(&self, claimants: [GuestId; 2]) -> String {
+        let who = claimants.map(|guest| {
+            let guest = self.roster.guests.get(guest).map(|guest| &guest.who);
+            let pid = guest.and_then(Requester::pid).map(|pid| format!(" (process {pid})"));
+            let name = guest.map_or("a guest", |who| who.name().whole());
+            format!("{name}{}", pid.unwrap_or_default())
+        });
+        let [one, other] = who;
+        format!(
+            "{one} and {other} both have it on their command lines: give each another guest-cid, and if they have \
+             different ones, one of the processes was taken over"
+        )
     }
 
     /// Refuses an unidentified peer: once it asks, it gets the refusal.
@@ -351,8 +369,25 @@ mod tests {
     use std::io::Read as _;
     use std::os::unix::net::UnixStream;
 
+    use hostinfo_answer::Peer;
+
+    use crate::guest::begin_session;
     use crate::guests::tests::guests;
     use crate::reactor::Reactor;
+
+    #[test]
+    fn an_address_that_two_vmms_claim_is_logged_with_both() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut guests, now) = (guests(folder.path()), Instant::now());
+        let both = [("qemu-a", 11), ("qemu-b", 12)].map(|(name, pid)| {
+            let number = guests.guest(&Name::parse(name).unwrap(), now).unwrap();
+            let who = &mut guests.roster.guests.get_mut(number).unwrap().who;
+            who.connected(Some(Peer { pid, start: None }), begin_session).unwrap();
+            number
+        });
+        let why = guests.claimed_by(both);
+        assert!(why.starts_with("qemu-a (process 11) and qemu-b (process 12) both "), "{why}");
+    }
 
     #[test]
     fn a_peer_that_was_told_it_may_not_ask_is_not_told_again_after_an_upgrade() {

@@ -54,6 +54,9 @@ pub(crate) struct GuestState {
     #[serde(with = "instant::option")]
     pub(crate) since: Option<Instant>,
     pub(crate) marks: Option<Box<Marks>>,
+    /// A sample that it was due for when it was no longer watched.
+    #[serde(with = "instant::option")]
+    pub(crate) left_at: Option<Instant>,
     pub(crate) meter: Meter,
     pub(crate) record: Record,
     pub(crate) quotas: Quotas,

@@ -95,6 +95,33 @@ fn a_reply_waits_for_its_slowest_value_and_counts_when_it_is_given() {
 }
 
 #[test]
+fn while_a_query_waits_others_of_the_guest_are_too_soon_and_one_that_is_given_up_counts() {
+    let mut scene = Scene::new("*:\n interval = 60\n custom = 1\n loadavg = 1\n");
+    scene.engine.backend.admin_values = admin_values(CUSTOMS);
+    assert_eq!(scene.ask("get custom.hangs"), "hangs until 2500");
+    let waits = scene.asked.take();
+    // Over other connections.
+    for line in ["get custom.hangs", "get custom.who", "loadavg"] {
+        assert_eq!(scene.ask(line), "429 retry after 60.000 s\n");
+    }
+    assert!(!scene.ask("vhostmd").contains("custom"));
+    scene.wait(2500);
+    scene.engine.backend.admin_values.customs.turn(scene.now);
+    scene.asked = waits;
+    assert_eq!(scene.ask("get custom.hangs"), "503 custom.hangs: took too long on this host\n");
+    assert_eq!(scene.ask("loadavg"), "429 retry after 60.000 s\n");
+
+    scene.wait(60_000);
+    assert_eq!(scene.ask("get custom.who"), "who until 4000");
+    scene.asked = None;
+    scene.wait(1000);
+    scene.who.gave_up(scene.now);
+    assert_eq!(scene.ask("loadavg"), "429 retry after 60.000 s\n");
+    scene.wait(60_000);
+    assert!(scene.ask("loadavg").starts_with("200-loadavg.1="));
+}
+
+#[test]
 fn a_line_that_waits_for_many_commands_is_asked_again_as_often_as_run_at_once() {
     let definition = |number| {
         let command = "['/bin/sh', '-c', 'sleep 0.01; echo 1']";

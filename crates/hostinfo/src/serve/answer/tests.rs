@@ -101,24 +101,24 @@ fn a_list_is_as_the_host_gave_it() {
 
 #[test]
 fn without_an_answer_of_the_host_each_name_is_refused_with_the_reason() {
-    let told = |line: &str| {
+    let answer_to = |line: &str| {
         let mut reply = Reply::new();
         let request = Request::parse(line.as_bytes()).unwrap();
         nothing_yet(request, NotYet::Silent, &mut reply);
         String::from_utf8(reply.end().to_vec()).unwrap()
     };
     let why = "the host has not answered";
-    assert_eq!(told("a b"), format!("503-a: {why}\n503 b: {why}\n"));
-    assert_eq!(told("json a b"), format!("503 a: {why}\n"));
-    assert_eq!(told("metrics"), format!("503 *: {why}\n"));
-    assert_eq!(told("list"), format!("503 list: {why}\n"));
+    assert_eq!(answer_to("a b"), format!("503-a: {why}\n503 b: {why}\n"));
+    assert_eq!(answer_to("json a b"), format!("503 a: {why}\n"));
+    assert_eq!(answer_to("metrics"), format!("503 *: {why}\n"));
+    assert_eq!(answer_to("list"), format!("503 list: {why}\n"));
 }
 
 #[test]
 fn a_guest_that_may_not_ask_is_told_so_by_its_broker() {
     let blocked = [Line { code: Code::NotPermitted, text: BLOCKED.to_owned() }];
     let snapshot = Snapshot::new(NOW, &blocked, Rc::default());
-    for (line, told) in [
+    for (line, expected) in [
         ("get x", "403 this guest may not ask\n"),
         ("json x", "403 this guest may not ask\n"),
         ("metrics", "403 this guest may not ask\n"),
@@ -126,6 +126,6 @@ fn a_guest_that_may_not_ask_is_told_so_by_its_broker() {
     ] {
         let mut reply = Reply::new();
         from_snapshot(Request::parse(line.as_bytes()).unwrap(), &snapshot, NOW, &mut reply);
-        assert_eq!(String::from_utf8(reply.end().to_vec()).unwrap(), told);
+        assert_eq!(String::from_utf8(reply.end().to_vec()).unwrap(), expected);
     }
 }

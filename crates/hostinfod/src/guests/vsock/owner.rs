@@ -22,8 +22,12 @@ pub(super) enum Owner {
 pub(super) enum NoOwner {
     #[error("no running guest of this host has it")]
     Unknown,
-    #[error("more than one running guest claims it: give each another <cid> with virsh edit")]
-    Several,
+    #[error("more than one running domain has it: give each another <cid> with virsh edit")]
+    Domains,
+    /// Among others, these. Which of them the kernel gave it to is not known, and to believe the first would let a VMM that
+    /// lies early be answered for another.
+    #[error("more than one process has it on its command line")]
+    Vmms([GuestId; 2]),
     #[error("the domain that has it does not run yet, or is being moved")]
     NotYet,
 }
@@ -42,7 +46,7 @@ pub(super) fn owner<'d>(
         [domain] => Ok(Owner::Domain(domain.uuid)),
         [] if !moving.is_empty() => Err(NoOwner::NotYet),
         [] => only(vmms),
-        _ => Err(NoOwner::Several),
+        _ => Err(NoOwner::Domains),
     }
 }
 
@@ -50,7 +54,7 @@ fn only(mut vmms: impl Iterator<Item = GuestId>) -> Result<Owner, NoOwner> {
     match (vmms.next(), vmms.next()) {
         (None, _) => Err(NoOwner::Unknown),
         (Some(guest), None) => Ok(Owner::Guest(guest)),
-        (Some(_), Some(_)) => Err(NoOwner::Several),
+        (Some(one), Some(other)) => Err(NoOwner::Vmms([one, other])),
     }
 }
 
@@ -72,10 +76,11 @@ mod tests {
         let find = |cid, vmms: &[GuestId]| owner(cid, known.iter(), vmms.iter().copied());
         assert_eq!(find(3, &[]), Ok(Owner::Domain(Uuid::from_u128(7))));
         assert_eq!(find(3, &[guest]), find(3, &[]), "a command line overrides nothing");
-        assert_eq!(find(4, &[]), Err(NoOwner::Several));
+        assert_eq!(find(4, &[]), Err(NoOwner::Domains));
         assert_eq!(find(5, &[]), Err(NoOwner::Unknown));
         assert_eq!(find(5, &[guest]), Ok(Owner::Guest(guest)));
-        assert_eq!(owner(5, [].iter(), [guest, GuestId::of(2)].into_iter()), Err(NoOwner::Several));
+        let both = [guest, GuestId::of(2)];
+        assert_eq!(owner(5, [].iter(), both.into_iter()), Err(NoOwner::Vmms(both)));
     }
     #[test]
     fn a_domain_that_is_only_starting_has_no_address_yet() {

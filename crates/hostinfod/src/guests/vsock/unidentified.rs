@@ -1,13 +1,16 @@
 //! Connections over AF_VSOCK whose guest is not known yet, or that belong to no guest.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use crate::reactor::id::{Table, UnidentifiedId};
 
-/// Of all addresses together.
-const ALL_MAX: usize = 8;
+/// Of all addresses together. Each costs a descriptor and some hundred bytes, so they take 256 descriptors and 32 KiB. A
+/// guest's second one waits up to [`LOOK_UP_INTERVAL`], so guests that connect again and again hold [`EACH_MAX`] places each
+/// all the time; and guests whose timers are alike connect at the same moment. What is asked of libvirt for all of them is
+/// bounded by [`LOOK_UPS_MAX`].
+const ALL_MAX: usize = 256;
 
 /// Of one address.
 const EACH_MAX: usize = 2;
@@ -57,19 +60,31 @@ pub(crate) struct UnidentifiedPeers {
 
 impl UnidentifiedPeers {
     /// Takes one in; `None` where there are too many. One that was refused gives way: guests that may not ask keep
-    /// nobody out who may.
+    /// nobody out who may. Otherwise, one of two of the same address gives way to another address's first, so it takes as
+    /// many addresses as there are places to keep one out.
     pub(super) fn add(&mut self, fd: OwnedFd, cid: u32, now: Instant) -> Option<UnidentifiedId> {
         let of_same = self.all.iter().filter(|(_, peer)| peer.cid == cid).count();
         if of_same >= EACH_MAX {
             return None;
         }
         if self.all.len() >= ALL_MAX {
-            let refused = self.all.iter().filter(|(_, peer)| peer.is_refused());
-            let (oldest, _) = refused.min_by_key(|(_, peer)| peer.since)?;
-            self.all.remove(oldest);
+            let second = || self.second_of_one().filter(|_| of_same == 0);
+            let gives_way = self.oldest_refused().or_else(second)?;
+            self.all.remove(gives_way);
         }
         let stage = Stage::Awaiting;
         Some(self.all.insert(Unidentified { fd: Some(fd), cid, since: now, stage }))
+    }
+
+    fn oldest_refused(&self) -> Option<UnidentifiedId> {
+        let refused = self.all.iter().filter(|(_, peer)| peer.is_refused());
+        refused.min_by_key(|(_, peer)| peer.since).map(|(id, _)| id)
+    }
+
+    /// One whose address has another.
+    fn second_of_one(&self) -> Option<UnidentifiedId> {
+        let mut addresses = HashSet::new();
+        self.all.iter().find(|(_, peer)| !addresses.insert(peer.cid)).map(|(id, _)| id)
     }
 
     /// Begins to look an address up; if that is too soon, when.
@@ -115,14 +130,15 @@ mod tests {
     }
 
     #[test]
-    fn at_most_eight_peers_are_unidentified_and_two_of_one_address() {
+    fn so_many_peers_are_unidentified_at_most_and_two_of_one_address() {
         let (mut unidentified, now) = (UnidentifiedPeers::default(), Instant::now());
         let first = unidentified.add(fd(), 3, now).unwrap();
         assert!(
             unidentified.add(fd(), 3, now).is_some() && unidentified.add(fd(), 3, now).is_none()
         );
-        let others = (4..).map_while(|cid| unidentified.add(fd(), cid, now)).count();
-        assert_eq!(others, ALL_MAX - 2);
+        let others = (4..).map(|cid| unidentified.add(fd(), cid, now)).take(ALL_MAX - 2);
+        assert_eq!(others.flatten().count(), ALL_MAX - 2);
+        assert!(unidentified.add(fd(), 4, now).is_none(), "a second one");
         unidentified.get(first).unwrap().stage = Stage::Refused;
         assert_eq!(unidentified.awaiting().len(), ALL_MAX - 1);
         unidentified.remove(first);
@@ -138,6 +154,25 @@ mod tests {
         unidentified.add(fd(), 99, now).unwrap();
         assert_eq!(unidentified.awaiting().len(), ALL_MAX);
         assert!(unidentified.add(fd(), 98, now).is_none());
+    }
+
+    #[test]
+    fn guests_that_hold_two_places_each_keep_no_other_guest_out() {
+        let (mut unidentified, now) = (UnidentifiedPeers::default(), Instant::now());
+        let half = u32::try_from(ALL_MAX / EACH_MAX).unwrap();
+        for cid in (0..half).chain(0..half) {
+            unidentified.add(fd(), cid, now).unwrap();
+        }
+        let others: Vec<_> = (half..).map_while(|cid| unidentified.add(fd(), cid, now)).collect();
+        assert_eq!(others.len(), ALL_MAX / EACH_MAX);
+        let addresses: HashSet<u32> = unidentified.iter().map(|peer| peer.cid).collect();
+        assert_eq!(addresses.len(), ALL_MAX, "each address has kept one");
+    }
+
+    #[test]
+    fn guests_that_connect_at_the_same_moment_all_find_a_place() {
+        let (mut unidentified, now) = (UnidentifiedPeers::default(), Instant::now());
+        assert!((3..103).all(|cid| unidentified.add(fd(), cid, now).is_some()));
     }
 
     #[test]

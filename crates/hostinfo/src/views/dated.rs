@@ -19,12 +19,12 @@ const SAME: Duration = Duration::from_millis(250);
 
 /// A reply, and when the host gave it.
 #[derive(Debug, Clone)]
-pub(crate) struct Told {
+pub(crate) struct DatedReply {
     pub(crate) reply: Reply,
     pub(crate) taken: Instant,
 }
 
-impl Told {
+impl DatedReply {
     /// A reply that came at that time. One without an age is the host's own, which is of then.
     pub(crate) fn new(lines: &[Line], came: Instant) -> Self {
         let reply = Reply::of(lines);
@@ -39,8 +39,8 @@ impl Told {
 
     /// Whether the host gave only one of them, and a broker gave it twice.
     pub(crate) fn is_same_as(&self, before: &Self) -> bool {
-        let identity = |told: &Self| {
-            let text = |name| told.reply.text(name).map(str::to_owned);
+        let identity = |dated: &Self| {
+            let text = |name| dated.reply.text(name).map(str::to_owned);
             Some((text("session"), text("time")?))
         };
         match (identity(before), identity(self)) {
@@ -81,9 +81,9 @@ mod tests {
     use super::*;
     use hostinfo_wire::Code;
 
-    fn told(values: &[&str], came: Instant) -> Told {
+    fn dated(values: &[&str], came: Instant) -> DatedReply {
         let line = |text: &&str| Line { code: Code::Done, text: (*text).to_owned() };
-        Told::new(&values.iter().map(line).collect::<Vec<_>>(), came)
+        DatedReply::new(&values.iter().map(line).collect::<Vec<_>>(), came)
     }
 
     fn seconds(seconds: u64) -> Duration {
@@ -93,31 +93,31 @@ mod tests {
     #[test]
     fn a_reply_is_as_old_as_it_was_when_it_came_and_the_time_since() {
         let now = Instant::now();
-        let kept = told(&["sample.age=25", "interval=60"], now);
+        let kept = dated(&["sample.age=25", "interval=60"], now);
         assert_eq!(kept.age(now + seconds(10)), Some(seconds(35)));
         let why = kept.too_old(now + seconds(10));
         assert_eq!(why, "the host was last asked 35 s ago; ask again in 25 s");
         let why = kept.too_old(now + seconds(60));
         assert_eq!(why, "the host was last asked 1 min 25 s ago; ask again in 1 s");
-        let why = told(&["sample.age=25"], now).too_old(now);
+        let why = dated(&["sample.age=25"], now).too_old(now);
         assert_eq!(why, "the host was last asked 25 s ago", "the interval is not known");
-        assert_eq!(told(&["x=1"], now).age(now), None);
+        assert_eq!(dated(&["x=1"], now).age(now), None);
     }
 
     #[test]
     fn a_reply_of_before_is_told_from_one_of_now() {
         let (start, now) = (Instant::now(), Instant::now() + seconds(10));
-        assert!(told(&["sample.age=35"], now).is_from_before(start));
-        assert!(!told(&["sample.age=10.2"], now).is_from_before(start), "an age is rounded up");
-        assert!(!told(&["sample.age=0.1"], now).is_from_before(start));
-        assert!(!told(&["x=1"], start).is_from_before(start), "the host's own");
+        assert!(dated(&["sample.age=35"], now).is_from_before(start));
+        assert!(!dated(&["sample.age=10.2"], now).is_from_before(start), "an age is rounded up");
+        assert!(!dated(&["sample.age=0.1"], now).is_from_before(start));
+        assert!(!dated(&["x=1"], start).is_from_before(start), "the host's own");
     }
 
     #[test]
     fn a_reply_that_is_given_twice_is_one() {
         let (start, now) = (Instant::now(), Instant::now() + seconds(10));
         let same =
-            |before: &[&str], after: &[&str]| told(after, now).is_same_as(&told(before, start));
+            |before: &[&str], after: &[&str]| dated(after, now).is_same_as(&dated(before, start));
         assert!(same(&["session=a", "time=5.1"], &["session=a", "time=5.1"]));
         assert!(!same(&["session=a", "time=5.1"], &["session=a", "time=15.1"]));
         assert!(!same(&["session=a", "time=5.1"], &["session=b", "time=5.1"]));
