@@ -33,7 +33,7 @@ const BASH: &str = r#"
 # The names of guests, statistics and notices, as hostinfoctl knows them at the moment.
 _hostinfoctl_with_names() {
     _hostinfoctl "$@"
-    local before=() name quoted
+    local before=() name quoted unescaped=${COMP_WORDS[COMP_CWORD]//\\?/}
     case "$2" in -*) return ;; esac
     for name in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         # Bash splits words at these.
@@ -46,8 +46,8 @@ _hostinfoctl_with_names() {
     while IFS= read -r name; do
         printf -v quoted %q "$name"
         [[ $name == "$2"* || $quoted == "$2"* ]] || continue
-        # Within quotation marks, a name stays as it is.
-        case "${COMP_WORDS[COMP_CWORD]}" in [\"\']*) quoted=$name ;; esac
+        # Between quotation marks, a backslash protects less: there, only what needs none is offered.
+        [[ $unescaped != *[\"\'\`]* || ! $name =~ [^A-Za-z0-9._:@%+=,/-] ]] || continue
         COMPREPLY+=("$quoted")
     done < <(hostinfoctl --complete "$2" "${before[@]}" 2>/dev/null)
 }
@@ -89,12 +89,14 @@ mod tests {
     use tempfile::TempDir;
 
     /// A hostinfoctl that knows three guests, where the words before the cursor are `enable` or `notice set` with options,
-    /// and otherwise writes its arguments into a file.
+    /// others with names that a shell would run a command for after `disable`, and otherwise writes its arguments into a
+    /// file.
     const TOOL: &str = r#"#!/bin/sh
 [ "$1" = --complete ] || { printf '<%s>' "$@" >>"${0%/*}/ran"; echo >>"${0%/*}/ran"; exit; }
 shift 2
 case "$*" in "-c test:///default enable" | enable | "notice set" | "diff /dev/null")
     printf '%s\n' db web-1 'web-2 x' ;;
+disable) printf '%s\n' 'a$(>PWNED)' 'b`>PWNED`' 'c"$(>PWNED)' "d'\$(>PWNED)" 'e\$(>PWNED)' 'f!$(>PWNED)' 'g;>PWNED' ;;
 esac
 "#;
 
@@ -152,9 +154,39 @@ esac
     fn bash_completes_a_guests_name_and_quotes_it() {
         let lines = [&[". ./hostinfoctl.bash"], &TYPED[..]].concat();
         assert_eq!(Shells::new().typed("bash --norc -i", &lines), RAN);
-        let quoted = [lines[0], "hostinfoctl enable web-2\\ \t", "hostinfoctl enable 'web-2\t"];
-        let ran = "<enable><web-2 x>\n<enable><web-2 x>\n";
+        let quoted = [lines[0], "hostinfoctl enable web-2\\ \t", "hostinfoctl enable 'web-1\t"];
+        let ran = "<enable><web-2 x>\n<enable><web-1>\n";
         assert_eq!(Shells::new().typed("bash --norc -i", &quoted), ran);
+    }
+
+    const STARTS: [(&str, &str); 3] = [
+        ("bash --norc -i", ". ./hostinfoctl.bash"),
+        ("zsh -f -i", "fpath=($PWD $fpath); autoload -U compinit; compinit -D -u"),
+        ("fish --no-config -i", "source hostinfoctl.fish"),
+    ];
+    const RAN_LITERALLY: &str = "<disable><a$(>PWNED)>\n<disable><b`>PWNED`>\n<disable><c\"$(>PWNED)>\n\
+                                 <disable><d'$(>PWNED)>\n<disable><e\\$(>PWNED)>\n\
+                                 <disable><f!$(>PWNED)>\n<disable><g;>PWNED>\n";
+
+    #[test]
+    fn a_name_that_was_completed_runs_no_command_of_its_own() {
+        for (shell, load) in STARTS {
+            for mark in ["", "\"", "'"] {
+                // The second line ends a word to which the shell has added nothing, and with it the command.
+                let after = if mark.is_empty() { "" } else { &format!("\n{mark} #{mark}") };
+                let typed = ["a", "b", "c", "d", "e", "f", "g"]
+                    .map(|start| format!("hostinfoctl disable {mark}{start}\t{after}"));
+                let lines: Vec<_> =
+                    [load].into_iter().chain(typed.iter().map(|line| &**line)).collect();
+                let shells = Shells::new();
+                let ran = shells.typed(shell, &lines);
+                match mark {
+                    "" => assert_eq!(ran, RAN_LITERALLY, "{shell}"),
+                    _ => assert_eq!(ran.matches("<disable><").count(), 7, "{shell} {mark}: {ran}"),
+                }
+                assert!(!shells.0.path().join("PWNED").exists(), "{shell} {mark}");
+            }
+        }
     }
 
     #[test]
@@ -174,7 +206,7 @@ esac
         assert_eq!(offered("hostinfoctl enable "), "db\nweb-1\nweb-2 x\n");
         assert_eq!(offered("hostinfoctl -c test:///default enable w"), "web-1\nweb-2 x\n");
         assert_eq!(offered("hostinfoctl notice set d"), "db\n");
-        assert_eq!(offered("hostinfoctl disable "), "", "the tool offers nothing here");
+        assert_eq!(offered("hostinfoctl tag "), "", "the tool offers nothing here");
         assert!(offered("hostinfoctl diff ").contains("hostinfoctl.fish\n"));
         assert!(offered("hostinfoctl diff /dev/null ").contains("web-1\n"));
     }
