@@ -18,6 +18,7 @@ pub const URI: &str = "qemu:///system";
 
 mod administrator;
 mod backoff;
+mod believed;
 mod clause;
 mod collector;
 mod conflict;

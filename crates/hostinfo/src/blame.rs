@@ -29,8 +29,8 @@ pub(crate) fn in_use(others: &Others) -> String {
     }
 }
 
-/// A port on which no answer arrives intact. `is_logged_to`: the kernel writes to it.
-pub(crate) fn disturbed(others: &Others, is_logged_to: bool) -> String {
+/// The port at `path`, on which no answer arrives whole. `is_logged_to`: the kernel writes to it.
+pub(crate) fn disturbed(path: &Path, others: &Others, is_logged_to: bool) -> String {
     match others.named() {
         named if !named.is_empty() => {
             let uses = if is_one(others) { "uses" } else { "use" };
@@ -42,7 +42,12 @@ pub(crate) fn disturbed(others: &Others, is_logged_to: bool) -> String {
         _ if others.is_partial => {
             "another program also uses this port; as root, hostinfo says which".to_owned()
         }
-        _ => "another program also uses this port, too briefly to be seen".to_owned(),
+        _ => format!(
+            "the host's replies arrive damaged, or another program reads this port. Ask again; if it stays, stop \
+             what else uses {}{}, or have whoever runs the host look with hostinfoctl doctor",
+            path.display(),
+            if cfg!(unix) { " (a getty?)" } else { "" }
+        ),
     }
 }
 
@@ -125,7 +130,9 @@ mod tests {
     fn a_program_that_was_seen_is_named_with_what_to_do() {
         let agetty = seen("agetty", true);
         assert_eq!(in_use(&agetty), "in use by agetty (PID 412). Stop that, then ask again");
-        assert!(disturbed(&agetty, true).starts_with("agetty (PID 412) also uses this port."));
+        assert!(
+            disturbed(port(), &agetty, true).starts_with("agetty (PID 412) also uses this port.")
+        );
         assert!(
             silent(port(), &agetty).unwrap().starts_with("agetty (PID 412) reads from /dev/ttyS1 ")
         );
@@ -152,9 +159,14 @@ mod tests {
     fn a_program_that_was_not_seen_is_not_named() {
         assert!(in_use(&HIDDEN).ends_with("as root, hostinfo says which"));
         assert!(!in_use(&NOBODY).contains("root"));
-        assert!(disturbed(&HIDDEN, false).contains("as root"));
-        assert!(disturbed(&NOBODY, false).contains("too briefly to be seen"));
-        assert!(disturbed(&NOBODY, true).contains("the kernel writes"));
+        assert!(disturbed(port(), &HIDDEN, false).contains("as root"));
+        let nobody = disturbed(port(), &NOBODY, false);
+        assert!(nobody.contains("arrive damaged, or another program reads this port"), "{nobody}");
+        assert!(
+            nobody.contains("/dev/ttyS1") && nobody.ends_with("hostinfoctl doctor"),
+            "{nobody}"
+        );
+        assert!(disturbed(port(), &NOBODY, true).contains("the kernel writes"));
         assert_eq!(silent(port(), &HIDDEN), None);
         assert_eq!(silent(port(), &seen("logger", false)), None, "it took nothing");
     }
@@ -166,7 +178,9 @@ mod tests {
         let told = silent(port(), &others).unwrap();
         assert!(told.starts_with("cat (PID 412) reads from /dev/ttyS1 and may "), "{told}");
         assert!(in_use(&others).ends_with(" and logger (PID 500). Stop these, then ask again"));
-        assert!(disturbed(&others, false).contains(" and logger (PID 500) also use this port."));
+        assert!(
+            disturbed(port(), &others, false).contains(" and logger (PID 500) also use this port.")
+        );
         others.holders.push(holder(600, "agetty", true));
         let told = silent(port(), &others).unwrap();
         assert!(told.starts_with("cat (PID 412) and agetty (PID 600) read from "), "{told}");

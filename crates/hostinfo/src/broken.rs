@@ -14,11 +14,11 @@ pub(crate) enum Broken {
     Strange,
     #[error("nobody is at the other end")]
     NotConnected,
-    #[error("the host stopped in the middle of its reply: ask again")]
+    #[error("the host stopped in the middle of its reply")]
     Stalled,
-    #[error("the host hung up before its reply was complete: ask again")]
+    #[error("the host hung up before its reply was complete")]
     HungUp,
-    #[error("no answer arrived intact within {} s", .0.as_secs_f64())]
+    #[error("no whole answer within {} s", .0.as_secs_f64())]
     Disturbed(Duration),
     #[error("the host does not understand this request, and may be older than this program: {0}")]
     NotUnderstood(String),

@@ -88,6 +88,7 @@ impl Trouble {
             Self::Talk(Broken::Silent(_) | Broken::NotConnected | Broken::Disturbed(_)) => {
                 ": ask again, or give it more time with --timeout"
             }
+            Self::Talk(Broken::Stalled | Broken::HungUp) => ": ask again",
             Self::Talk(Broken::TooLong) => ": ask for less",
             Self::Open(OpenError::NotAPort | OpenError::OwnTerminal) => {
                 ": name another with --device"
@@ -101,6 +102,19 @@ impl Trouble {
 pub(crate) const USAGE: u8 = 2;
 
 impl Failure {
+    /// What is wrong, without what its user can do about it: for others, who read it later. `had_answer`: the host
+    /// had answered before.
+    pub(crate) fn cause(&self, had_answer: bool) -> String {
+        match self {
+            Self::NoHost { tried, .. } => tried.join("; "),
+            Self::NoDevice(_) if had_answer => "the port vanished".to_owned(),
+            Self::NoDevice(way) => format!("{way}: {}", OpenError::Missing),
+            Self::Port { way, why } => format!("{way}: {why}"),
+            Self::Disturbed { way, why, .. } => format!("{way}: {why}"),
+            other => other.to_string().lines().next().unwrap_or_default().to_owned(),
+        }
+    }
+
     /// The exit status for it.
     pub(crate) fn status(&self) -> u8 {
         match self {
@@ -150,4 +164,28 @@ pub(crate) fn complain(what: impl Display) {
     };
     // If stderr cannot be written, there is nobody to tell.
     let _ = io::stderr().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_has_no_advice_in_it() {
+        let way = || Way::Device("/dev/ttyS1".into());
+        let port = |why: Broken| Failure::Port { way: way(), why: why.into() };
+        assert_eq!(Failure::NoDevice(way()).cause(true), "the port vanished");
+        assert_eq!(Failure::NoDevice(way()).cause(false), "/dev/ttyS1: no such device");
+        let stalled = port(Broken::Stalled);
+        assert!(stalled.to_string().ends_with(" of its reply: ask again"), "{stalled}");
+        assert!(stalled.cause(true).ends_with(" of its reply"), "{}", stalled.cause(true));
+        let silent = port(Broken::Silent(Duration::from_secs(1)));
+        assert_eq!(silent.cause(true), "/dev/ttyS1: silent for 1 s");
+        let tried = vec!["vsock:2:4678: silent for 1 s".to_owned()];
+        let absent = Failure::NoHost { tried, remedy: "Send this".to_owned() };
+        assert_eq!(absent.cause(true), "vsock:2:4678: silent for 1 s");
+        let (why, by) = (Broken::Disturbed(Duration::from_secs(1)), "Stop that".to_owned());
+        let disturbed = Failure::Disturbed { way: way(), why, by };
+        assert_eq!(disturbed.cause(true), "/dev/ttyS1: no whole answer within 1 s");
+    }
 }

@@ -106,12 +106,10 @@ fn end(file: &Path, samples: usize) -> String {
 
 /// Anything that prevents the recording from containing what was asked for.
 fn notice(entries: &[Entry], recorder: &Recorder, every: Duration) -> Option<String> {
-    let silence = entries.iter().find_map(|entry| match entry {
-        Entry::Silence { why, .. } => Some(why),
-        _ => None,
-    });
+    let is_silent = entries.iter().any(|entry| matches!(entry, Entry::Silence { .. }));
     let has_own_view = WHY_NO_OWN_VIEW.is_none();
-    if let Some(why) = silence {
+    if is_silent {
+        let why = recorder.silence();
         let besides = "; this guest's own view is recorded all the same";
         return Some(format!("{why}{}", if has_own_view { besides } else { "" }));
     }

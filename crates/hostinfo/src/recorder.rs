@@ -96,6 +96,11 @@ impl Recorder {
         self.newest.as_ref()?.reply.interval()
     }
 
+    /// Why the host does not answer, and what its user can do about it. Empty if it answers.
+    pub(crate) fn silence(&self) -> &str {
+        &self.silence
+    }
+
     /// When the host gave its newest answer.
     pub(crate) fn taken(&self) -> Option<Instant> {
         self.newest.as_ref().map(|newest| newest.taken)
@@ -169,9 +174,14 @@ impl Recorder {
                 let pause = AWAY_TIMES * came.duration_since(asked);
                 self.not_before = is_away.then_some(came + pause.min(AWAY_MAX));
                 sample.heard = Heard::Silence;
-                let why = line(failure.to_string().lines().next().unwrap_or_default());
-                if why != self.silence {
-                    self.silence.clone_from(&why);
+                let told = line(failure.to_string().lines().next().unwrap_or_default());
+                if told != self.silence {
+                    // Whoever reads a recording cannot follow advice to whoever made it.
+                    let why = match self.is_live {
+                        true => told.clone(),
+                        false => line(&failure.cause(self.newest.is_some())),
+                    };
+                    self.silence = told;
                     entries.push(Entry::Silence { time, why });
                 }
             }

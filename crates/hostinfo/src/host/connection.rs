@@ -29,9 +29,9 @@ impl Connection {
         let mut others = self.link.others().clone();
         others.add(others_on(path));
         let by = match why {
-            Broken::Disturbed(_) => blame::disturbed(&others, blame::is_logged_to(path)),
+            Broken::Disturbed(_) => blame::disturbed(path, &others, blame::is_logged_to(path)),
             Broken::Silent(_) | Broken::Stalled if others.read() => {
-                blame::disturbed(&others, false)
+                blame::disturbed(path, &others, false)
             }
             why => return Failure::Port { way, why: why.into() },
         };

@@ -90,6 +90,16 @@ fn a_host_that_may_not_be_asked_yet_and_one_that_does_not_answer_are_told_apart(
 }
 
 #[test]
+fn a_recording_has_the_cause_of_a_silence_without_advice_to_whoever_made_it() {
+    let mut played = Played::new();
+    played.at(0, Ok(&["verdict.cpu=ok: x"]));
+    let gone = || Failure::NoDevice(crate::way::Way::Device("/dev/ttyS1".into()));
+    let entries = played.at(10, Err(gone()));
+    assert_eq!(entries[0], Entry::Silence { time: 10, why: "the port vanished".to_owned() });
+    assert!(played.recorder.silence().contains("leave out --device"));
+}
+
+#[test]
 fn a_verdict_that_is_unknown_because_the_guest_has_no_such_device_is_recorded_as_that() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(folder.path().join("class/net/lo")).unwrap();

@@ -10,7 +10,6 @@ use crate::report::read::Recording;
 use crate::report::summary::Summary;
 use crate::report::text::{INCIDENTS_MAX, damage, incidents, more, places, recorded};
 use crate::report::words::{because, share, span, spoken};
-use crate::verdict::RESOURCES;
 
 const STYLE: &str = include_str!("page.css");
 
@@ -84,7 +83,7 @@ fn table(caption: &str, columns: &[&str], rows: &str) -> String {
 /// How long each verdict lasted.
 fn times(summary: &Summary) -> String {
     let mut rows = String::new();
-    for (resource, times) in RESOURCES.into_iter().zip(summary.times) {
+    for (_, resource, times) in summary.present() {
         let parts = [times.contended, times.self_limited, times.ok, times.unknown];
         let cells = parts.map(|part| match part {
             0 => "<td>&ndash;</td>".to_owned(),
@@ -108,7 +107,7 @@ fn timeline(recording: &Recording, summary: &Summary) -> String {
         html += &format!("<span><i class=\"swatch {word}\"></i>{word}</span>\n");
     }
     html += "</p>\n";
-    for (number, (resource, times)) in RESOURCES.into_iter().zip(summary.times).enumerate() {
+    for (number, resource, times) in summary.present() {
         let label = format!(
             "{}: contended {}, self-limited {}, ok {}, unknown {}",
             spoken(resource),

@@ -48,9 +48,7 @@ pub(crate) enum Unreadable {
          newer one"
     )]
     Newer,
-    #[error(
-        "it has no sample yet: hostinfo record takes the first one after 10 s, or after --every"
-    )]
+    #[error("it holds no sample: it was cut off, or has only begun")]
     Empty,
     #[error("it has more than {ENTRIES_MAX} lines; keep the first two, and as many of the last")]
     TooLong,
@@ -70,6 +68,12 @@ impl Recording {
         while (&mut source).take(LINE_MAX as u64).read_until(b'\n', &mut line)? > 0 {
             let text = String::from_utf8_lossy(&line);
             let entry = reader.read(&text);
+            let is_text = std::str::from_utf8(&line).is_ok();
+            let entry = entry.filter(|entry| {
+                let is_whole = is_text && is_of_a_resource(entry);
+                recording.damaged += usize::from(!is_whole);
+                is_whole
+            });
             line.clear();
             // If it is not a recording, it is not read to its end.
             match reader.begin() {
@@ -83,7 +87,7 @@ impl Recording {
             }
             recording.extend(entry, &mut seen);
         }
-        recording.damaged = reader.damaged();
+        recording.damaged += reader.damaged();
         if recording.samples.is_empty() {
             return Err(Unreadable::Empty);
         }
@@ -135,6 +139,14 @@ impl Recording {
     }
 }
 
+/// Whether a verdict is on something on which there are verdicts.
+fn is_of_a_resource(entry: &Entry) -> bool {
+    match entry {
+        Entry::Verdict { resource, .. } => RESOURCES.contains(&resource.as_str()),
+        _ => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,6 +189,23 @@ mod tests {
         let recording = read(&text).unwrap();
         let times: Vec<i64> = recording.samples.iter().map(|sample| sample.time).collect();
         assert_eq!((times, recording.damaged), (vec![10, 20], 3));
+    }
+
+    #[test]
+    fn a_line_that_was_damaged_is_counted_whatever_was_damaged_in_it() {
+        let verdict = "v 2 cpu contended 34% waited .\n";
+        for damaged in [
+            verdict.replace("cpu", "cqu").into_bytes(),
+            verdict.replace("contended", "cont").into_bytes(),
+            verdict.bytes().map(|byte| if byte == b'%' { 0xff } else { byte }).collect(),
+            sample(2).replace(" later", " la\0er").into_bytes(),
+        ] {
+            let text =
+                [(head() + &sample(1)).into_bytes(), damaged, sample(3).into_bytes()].concat();
+            let recording = Recording::read(text.as_slice()).unwrap();
+            assert_eq!((recording.samples.len(), recording.damaged), (2, 1));
+            assert!(recording.reasons.is_empty());
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::report::read::Recording;
 use crate::report::timeline::Span;
 use crate::report::words::{moment, share, span};
 use crate::verdict::{RESOURCES, State};
-use unknown::{Unknown, unknown};
+use unknown::{Absent, Unknown, unknown};
 
 /// The smallest share of stolen time that is noticeable, in thousandths: the same threshold that
 /// hosts use.
@@ -61,8 +61,8 @@ pub(crate) struct Summary {
     without_verdict: Option<String>,
     /// The resources that are unknown for a good part of the time.
     unknown: Vec<Unknown>,
-    /// What this guest does not have: the reason why nothing is known about it.
-    absent: Vec<String>,
+    /// What this guest does not have.
+    absent: Vec<Absent>,
     /// How long the host said `ok` about the CPU while the guest's own kernel counted stolen time.
     doubted: i64,
     /// Shares while CPU time was contended: how long vCPUs waited by the host's count, and how much
@@ -122,6 +122,14 @@ impl Summary {
             waited: mean(&contended, Field::Waited),
             stolen: mean(&contended, Field::Steal).filter(|_| !is_steal_uncounted),
         }
+    }
+
+    /// The resources that this guest has, with their places in [`RESOURCES`] and their times.
+    pub(crate) fn present(&self) -> impl Iterator<Item = (usize, &'static str, Times)> {
+        let all = RESOURCES.into_iter().zip(self.times).enumerate();
+        all.map(|(number, (resource, times))| (number, resource, times)).filter(
+            |(_, resource, _)| !self.absent.iter().any(|absent| absent.resource == *resource),
+        )
     }
 
     /// A point in time of this recording.

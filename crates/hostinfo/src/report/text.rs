@@ -4,7 +4,6 @@ use crate::report::read::Recording;
 use crate::report::summary::{Summary, Times};
 use crate::report::words::{because, span};
 use crate::units::{counted, with_times};
-use crate::verdict::RESOURCES;
 use crate::wrap::ITEM;
 
 /// The most incidents listed, choosing the newest.
@@ -47,7 +46,7 @@ pub(crate) fn text(recording: &Recording) -> String {
 fn times(summary: &Summary) -> String {
     let cell = |seconds| if seconds == 0 { "-".to_owned() } else { summary.of_all(seconds) };
     let mut rows = vec![["", "contended", "self-limited", "ok", "unknown"].map(str::to_owned)];
-    rows.extend(RESOURCES.into_iter().zip(summary.times).map(|(resource, times)| {
+    rows.extend(summary.present().map(|(_, resource, times)| {
         let Times { contended, self_limited, ok, unknown } = times;
         [resource.to_owned(), cell(contended), cell(self_limited), cell(ok), cell(unknown)]
     }));
@@ -130,8 +129,8 @@ pub(crate) fn more(number: usize, what: &str) -> Option<String> {
 pub(crate) fn damage(recording: &Recording) -> Option<String> {
     match recording.damaged {
         0 => None,
-        1 => Some("One line of the recording was damaged and left out.".to_owned()),
-        lines => Some(format!("{lines} lines of the recording were damaged and left out.")),
+        1 => Some("1 line could not be read and was left out.".to_owned()),
+        lines => Some(format!("{lines} lines could not be read and were left out.")),
     }
 }
 
@@ -167,8 +166,20 @@ mod tests {
              - cpu contended from 2026-11-28 08:02 UTC, its end not recorded: 34% waited\n\n"
                 .to_owned()
                 + NOTES
-                + "One line of the recording was damaged and left out.\n"
+                + "1 line could not be read and was left out.\n"
         );
+    }
+
+    #[test]
+    fn what_the_guest_does_not_have_is_in_no_table() {
+        let reason = "v 1 io unknown no disk in this guest .\n";
+        let recording = format!("{HEAD}{}{reason}", "s 1 oouo .\ns 2 oouo .\ns 3 oouo .\n");
+        let recording = Recording::read(recording.as_bytes()).unwrap();
+        let text = text(&recording);
+        assert!(text.contains("There is no disk in this guest.\n"), "{text}");
+        assert!(!text.contains("\nio ") && text.contains("\nnet "), "{text}");
+        let page = crate::report::page::page(&recording);
+        assert!(!page.contains("Disk I/O") && page.contains("Network"), "{page}");
     }
 
     #[test]

@@ -102,6 +102,7 @@ fn a_line_that_is_always_disturbed_is_given_up_with_the_reason() {
     let (status, text, errors) = run(&host, "get physcpus --timeout 2");
     assert_eq!((status, text.as_str()), (1, ""));
     let path = host.path.display();
-    let told = format!("hostinfo: {path}: no answer arrived intact within 2 s: another program");
+    let told =
+        format!("hostinfo: {path}: no whole answer within 2 s: the host's replies arrive damaged");
     assert!(errors.starts_with(&told), "{errors}");
 }

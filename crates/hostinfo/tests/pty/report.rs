@@ -38,7 +38,7 @@ fn a_page_goes_where_it_is_wanted_and_the_text_says_the_same() {
     assert!(status == 2 && errors.contains("take the recording's place"), "{errors}");
     let (_, text, _) = report(&format!("{file} --text"));
     assert!(text.contains(told) && text.contains("34% <of the last 60 s>"), "{text}");
-    assert!(text.ends_with("One line of the recording was damaged and left out.\n"), "{text}");
+    assert!(text.ends_with("1 line could not be read and was left out.\n"), "{text}");
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn a_foreign_file_and_an_empty_recording_are_errors_that_say_what_to_do() {
     let head = RECORDING.lines().next().unwrap();
     for (content, told) in [
         ("time,value\n", "it is not a recording made by hostinfo record"),
-        (head, "it has no sample yet"),
+        (head, "it holds no sample: it was cut off, or has only begun"),
     ] {
         fs::write(&file, content).unwrap();
         let (status, text, errors) = report(&file.display().to_string());

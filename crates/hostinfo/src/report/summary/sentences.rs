@@ -75,7 +75,7 @@ impl Summary {
                 self.of_all(self.doubted)
             ));
         }
-        sentences.extend(self.absent.iter().map(|absent| format!("There is {absent}.")));
+        sentences.extend(self.absent.iter().map(|absent| format!("There is {}.", absent.words)));
         if self.known() > 0 {
             sentences.extend(self.unknown.iter().filter_map(|unknown| self.why(unknown)));
         }

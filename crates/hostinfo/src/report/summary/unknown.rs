@@ -9,6 +9,14 @@ use crate::verdict::{RESOURCES, is_lasting};
 /// percent. A few may be unknown, since they need figures that the others do not.
 const KNOWN_LEAST: i64 = 90;
 
+/// A resource that the guest does not have.
+#[derive(Debug)]
+pub(super) struct Absent {
+    pub(super) resource: &'static str,
+    /// `no disk in this guest`
+    pub(super) words: String,
+}
+
 /// A resource that is unknown although the guest has it.
 #[derive(Debug)]
 pub(super) struct Unknown {
@@ -27,14 +35,14 @@ pub(super) struct Unknown {
 pub(super) fn unknown(
     recording: &Recording,
     times: &[Times; RESOURCES.len()],
-) -> (Vec<String>, Vec<Unknown>) {
+) -> (Vec<Absent>, Vec<Unknown>) {
     let most = times.iter().map(Times::known).max().unwrap_or(0);
     let (mut absent, mut unknown) = (Vec::new(), Vec::new());
     for (resource, times) in RESOURCES.into_iter().zip(times) {
         let known = times.known();
         match recording.why_unknown(resource) {
             Some(reason) if known == 0 && is_absence(&reason.words) => {
-                absent.push(reason.words.clone());
+                absent.push(Absent { resource, words: reason.words.clone() });
             }
             reason if known == 0 || known * 100 < most * KNOWN_LEAST => {
                 let is_lasting =
