@@ -50,7 +50,8 @@ Exit status:
   3  some of it was refused or is not available
   4  too soon: ask again later, or use --wait
   5  no host answers
-  10, 11, 12  conclusions of diagnose: see hostinfo diagnose --help
+  10 the host, 11 this guest's own limit or work, 12 unknown: only of diagnose,
+     plain hostinfo gives 0 whatever it concludes
 
 On Windows:
   There is no serve, and diagnose, top and record have the host's view alone,

@@ -83,7 +83,7 @@ impl Row {
         if let Some(absent) = judged.absent {
             return Self::plain(judged.resource, absent);
         }
-        let ago = ago.filter(|_| !judged.is_of_no_time());
+        let ago = ago.filter(|_| !judged.verdict.is_of_no_time());
         let ago = ago.map_or_else(String::new, |ago| format!(" ({ago})"));
         let Verdict { state, reason } = judged.verdict;
         let colon = if reason.is_empty() { "" } else { ": " };

@@ -1,5 +1,7 @@
 //! `get`: statistics as text, JSON or metrics.
 
+mod age;
+
 use std::time::Duration;
 
 use hostinfo_wire::reply::Refusal;
@@ -8,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::args::Format;
 use crate::exit::Failure;
+use crate::get::age::Asked;
 use crate::host::Host;
 use crate::nearest::correct;
 use crate::output::{Shown, json_line};
@@ -24,11 +27,17 @@ pub(crate) fn run(
     names: &[String],
     commands: &[&str],
 ) -> Result<Shown, Failure> {
+    if format == Format::Nagios {
+        return Err(Failure::Usage("nagios is a format of hostinfo diagnose".to_owned()));
+    }
+    let asked = Asked::of(host, names)?;
+    let names = &asked.names;
     Ok(match format {
         Format::Text => {
             let mut lines = with_verdicts(host, &Question::get(names))?;
+            let remark = asked.take(&mut lines);
             correct(host, &mut lines, commands);
-            text(lines)
+            Shown { remark, ..text(lines) }
         }
         Format::Json => {
             let lines = with_verdicts(host, &Question::json(names))?;
@@ -38,7 +47,7 @@ pub(crate) fn run(
             shown.refusals.extend(unknown.into_iter().map(|line| line.text));
             shown
         }
-        Format::Openmetrics | Format::Prometheus => {
+        Format::Openmetrics | Format::Prometheus | Format::Nagios => {
             let mut lines = with_states(host, &Question::metrics(names))?;
             correct(host, &mut lines, commands);
             let shown = metrics(lines)?;
@@ -46,9 +55,6 @@ pub(crate) fn run(
                 Format::Prometheus => Shown { text: prometheus::classic(&shown.text), ..shown },
                 _ => shown,
             }
-        }
-        Format::Nagios => {
-            return Err(Failure::Usage("nagios is a format of hostinfo diagnose".to_owned()));
         }
     })
 }

@@ -27,6 +27,8 @@ pub(crate) struct Shown {
     pub(crate) is_prose: bool,
     /// For stderr: what was refused, and why.
     pub(crate) refusals: Vec<String>,
+    /// For stderr: what else there is to know of it.
+    pub(crate) remark: Option<String>,
     /// Whether `text` itself mentions more that was not answered.
     pub(crate) partial: bool,
     /// The exit status, if the result has one of its own.
@@ -57,6 +59,7 @@ impl Shown {
                     .map_err(|why| Failure::File { path: file.to_owned(), why })?;
             }
         }
+        self.remark.iter().for_each(complain);
         refusals(&self.refusals).for_each(complain);
         let is_complete = self.refusals.is_empty() && !self.partial;
         Ok(match self.status {

@@ -178,7 +178,7 @@ impl fmt::Display for Question {
 
 /// Whether an answer about `subject` may belong to a request for `name`: for itself, for its group,
 /// or for everything.
-fn covers(name: &str, subject: &str) -> bool {
+pub(crate) fn covers(name: &str, subject: &str) -> bool {
     is_above(name, subject, str::eq_ignore_ascii_case)
 }
 

@@ -67,6 +67,11 @@ impl<'a> Verdict<'a> {
         }
         wait(self.reason)
     }
+
+    /// Whether it is only known later, or never, so that it does not matter when it was told.
+    pub(crate) fn is_of_no_time(&self) -> bool {
+        self.state == State::Unknown && (self.again().is_some() || is_lasting(self.reason))
+    }
 }
 
 /// Whether the reason of an `unknown` verdict is something that this host never measures. Hosts

@@ -17,12 +17,6 @@ impl Judged<'_> {
     fn state(&self) -> State {
         if self.absent.is_some() { State::Ok } else { self.verdict.state }
     }
-
-    /// Whether it is only known later, or never, so that it does not matter when it was told.
-    pub(super) fn is_of_no_time(&self) -> bool {
-        let Verdict { state, reason } = self.verdict;
-        state == State::Unknown && (self.verdict.again().is_some() || is_lasting(reason))
-    }
 }
 
 /// The verdicts of a reply.

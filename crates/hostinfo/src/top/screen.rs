@@ -14,8 +14,9 @@ use crate::top::screen::notice::notice;
 use crate::top::spark::{Glyphs, spark};
 use crate::top::state::State;
 use crate::units;
-use crate::verdict::{self, RESOURCES};
+use crate::verdict::{self, RESOURCES, Verdict};
 use crate::views::dated::ago;
+use crate::views::reply::gone_on;
 use crate::wrap::wrapped;
 
 /// The smallest usable terminal: the verdicts, and a few figures.
@@ -43,7 +44,11 @@ pub(super) fn screen(
     let incidents = room.saturating_sub(rows.len()).min(state.incidents.len());
     lines.extend(rows.into_iter().map(|row| figure(row, state, width, glyphs)));
     lines.truncate(height.saturating_sub(incidents));
-    let incident = |text: &String| Line::raw(cut(&units::with_times(text), width, glyphs));
+    let old = state.age_if_old();
+    let incident = |text: &String| {
+        let told = old.map_or_else(|| text.clone(), |age| gone_on(text, age));
+        Line::raw(cut(&units::with_times(&told), width, glyphs))
+    };
     lines.extend(state.incidents.iter().take(incidents).map(incident));
     lines
 }
@@ -61,7 +66,7 @@ fn head(state: &State, width: usize, glyphs: Glyphs) -> Line<'static> {
 }
 
 fn verdicts(state: &State, width: usize, glyphs: Glyphs) -> Vec<Line<'static>> {
-    let ago = state.age.filter(|_| state.is_silent()).map(ago);
+    let ago = state.age_if_old().map(ago);
     let line = |(number, resource): (usize, &&str)| {
         let verdict = state.verdicts.get(number).copied().flatten();
         let absent = absent(resource, verdict, &state.lacking);
@@ -71,6 +76,10 @@ fn verdicts(state: &State, width: usize, glyphs: Glyphs) -> Vec<Line<'static>> {
             None if state.age.is_none() => "...",
             None => "no verdict",
         };
+        let reason = state.reasons.get(*resource).map(String::as_str);
+        let reason = reason.unwrap_or_default();
+        let of_no_time = verdict.is_none_or(|state| Verdict { state, reason }.is_of_no_time());
+        let ago = ago.as_ref().filter(|_| !of_no_time);
         let style = match verdict {
             // It may be different by now.
             _ if ago.is_some() => Style::new().dim(),
@@ -79,9 +88,7 @@ fn verdicts(state: &State, width: usize, glyphs: Glyphs) -> Vec<Line<'static>> {
             Some(verdict::State::Ok) => Style::new().fg(Color::Green),
             Some(verdict::State::Unknown) | None => Style::new(),
         };
-        let reason = state.reasons.get(*resource).map(String::as_str);
-        let reason = reason.unwrap_or_default();
-        let reason = match (absent, &ago) {
+        let reason = match (absent, ago) {
             (Some(absent), _) => absent.to_owned(),
             (None, Some(ago)) => format!("{ago}: {reason}"),
             (None, None) => reason.to_owned(),
@@ -279,6 +286,26 @@ mod tests {
         state.silence = "word ".repeat(99);
         let lines = shown(&state, 40, 10, Glyphs::Ascii);
         assert!(lines[7].ends_with('~') && lines[8].starts_with("host "), "{lines:?}");
+    }
+
+    #[test]
+    fn what_is_older_than_the_present_is_marked_though_the_host_answers() {
+        let mut state = state("your vCPUs waited", "y");
+        let (io, why) = ("io".to_owned(), "ask again in 60 s".to_owned());
+        let unknown = Some(Verdict::Unknown);
+        state.add(Entry::Verdict { time: 0, resource: io, state: unknown, reason: why });
+        let told = |state: &State| {
+            let lines = shown(state, 80, 24, Glyphs::Ascii);
+            [1, 3, 21].map(|line| lines[line].trim_end().to_owned())
+        };
+        state.age = Some(Duration::from_secs(5));
+        let waiting = "io      unknown      ask again in 60 s";
+        let verdict = "cpu     contended    your vCPUs waited";
+        assert_eq!(told(&state), [verdict, waiting, "cpu contended from 4 to now"]);
+        state.age = Some(Duration::from_secs(42));
+        let verdict = "cpu     contended    42 s ago: your vCPUs waited";
+        let incident = "cpu contended from 4, and going on 42 s ago";
+        assert_eq!(told(&state), [verdict, waiting, incident]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::recording::{Entry, Heard, Sample, is_same_incident};
 use crate::verdict::{self, RESOURCES};
+use crate::views::dated::PRESENT;
 
 /// The most samples kept: as many as the widest line shows.
 const SAMPLES_MAX: usize = 512;
@@ -66,6 +67,11 @@ impl State {
     /// Whether the host failed to answer the last request.
     pub(super) fn is_silent(&self) -> bool {
         self.newest().is_some_and(|sample| sample.heard == Heard::Silence)
+    }
+
+    /// How old the host's figures are, where they are not of the present.
+    pub(super) fn age_if_old(&self) -> Option<Duration> {
+        self.age.filter(|age| self.is_silent() || *age > PRESENT)
     }
 
     /// Adds an entry from a recorder.

@@ -155,7 +155,7 @@ fn begin(incident: &str) -> Option<f64> {
 }
 
 /// An incident that went on when the host said so, that long ago.
-fn gone_on(incident: &str, age: Duration) -> String {
+pub(crate) fn gone_on(incident: &str, age: Duration) -> String {
     incident.replacen(" to now", &format!(", and going on {}", ago(age)), 1)
 }
 

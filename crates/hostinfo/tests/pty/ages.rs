@@ -70,7 +70,18 @@ fn a_person_a_script_and_prometheus_all_get_true_ages_though_the_guest_may_ask_o
         let object: Value = serde_json::from_str(&text).unwrap();
         clock.check(object["sample.age"].as_f64().unwrap(), &text);
         assert_eq!(object["loadavg.1"], 0.42);
-        assert_eq!(broker.run("get loadavg.1").1, "loadavg.1=0.42\n");
+        let (status, text, errors) = broker.run("get loadavg.1");
+        assert_eq!((status, text.as_str()), (0, "loadavg.1=0.42\n"));
+        let told = errors.strip_prefix("hostinfo: these figures are ").unwrap();
+        clock.check(told.strip_suffix(" s old\n").unwrap().parse().unwrap(), &errors);
+        let (status, text, _) = broker.run("--json verdict.cpu");
+        let object: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((status, object.as_object().unwrap().len()), (0, 2), "{text}");
+        clock.check(object["sample.age"].as_f64().unwrap(), &text);
+        let (status, text, _) = broker.run("--format prometheus loadavg.1");
+        let age = text.lines().find_map(|line| line.strip_prefix("hostinfo_sample_age_seconds "));
+        clock.check(age.unwrap().parse().unwrap(), &text);
+        assert_eq!(status, 0, "{text}");
 
         let scraped = broker.scrape(GET);
         let age =
@@ -163,6 +174,7 @@ fn a_live_view_says_how_old_the_hosts_figures_are_and_when_the_next_come() {
     let mut top = Top::run("top --every 1s", &broker.socket, 120, 24);
     top.wait_for("the host's figures are 2");
     top.wait_for(" s old, the next come in ");
-    top.wait_for("your vCPUs waited 34% of the last 60 s");
+    top.wait_for(" s ago: your vCPUs waited 34% of the last 60 s");
+    top.wait_for("cpu contended from 2026-11-28 10:02 UTC, and going on 2");
     top.quit();
 }

@@ -40,7 +40,8 @@ fn serve(mut stream: UnixStream, mut left: usize) {
     }
 }
 
-const ANSWER: &str = "200 physcpus=7\n";
+/// A broker is asked for the age as well.
+const ANSWER: &str = "200-physcpus=7\n200 sample.age=0.1\n";
 
 /// The length of the answer to a token.
 const PONG: usize = "200 pong 0123456789abcdef0123456789abcdef\n".len();
