@@ -112,19 +112,22 @@ fn whoever_takes_over_the_helper_reaches_neither_the_daemon_nor_what_is_its() ->
     let kept = host.state().join("kept");
     fs::write(&kept, "x")?;
     let program = paths::program("hostinfo-libvirt")?;
-    let attempts = |signal, other| {
+    let attempts = |signal, other, path| {
         vec![
             ("signal daemon".to_owned(), signal),
             ("read-memory daemon".to_owned(), other),
             (format!("write {}/attempt", host.state().display()), other),
             (format!("start {}", program.display()), other),
-            (format!("remove {}", kept.display()), other),
+            (format!("open-to-all {}", kept.display()), path),
+            (format!("open-to-all {}", host.state().display()), path),
+            (format!("remove {}", kept.display()), path),
         ]
     };
     for (settings, attempts) in [
-        ("", attempts(signal()?, DENIED)),
+        ("", attempts(signal()?, DENIED, NOT_PERMITTED)),
         // Nothing else bounds what has the daemon's user.
-        ("[security]\nlandlock = false\n", attempts(DONE, DONE)),
+        ("[security]\nlandlock = false\n", attempts(DONE, DONE, NOT_PERMITTED)),
+        ("[security]\nlandlock = false\nseccomp = false\n", attempts(DONE, DONE, DONE)),
     ] {
         // The library's own, without which no helper is started on a host that has no libvirt.
         host.write_config(&format!("{settings}[libvirt]\nuri = 'test:///default'\n"))?;

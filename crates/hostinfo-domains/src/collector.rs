@@ -7,7 +7,7 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use crate::domain::{Domain, Figures, State};
-use crate::limits::DOMAINS_MAX;
+use crate::limits::{BYTES_MAX, DOMAINS_MAX};
 use crate::message::Hypervisor;
 use crate::pauses::Pauses;
 use crate::snapshot::{Guest, Snapshot};
@@ -21,17 +21,45 @@ pub(crate) struct Collector {
     hypervisor: Option<Hypervisor>,
     whose: Arc<Whose>,
     domains_changed: bool,
+    /// Of `guests` and `before` together.
+    bytes: usize,
+}
+
+fn size(guest: &Guest) -> usize {
+    let figures = guest.figures.as_ref().map_or(0, |(figures, _)| figures.size());
+    guest.domain.size() + figures
 }
 
 impl Collector {
     /// What is known of domains from before a helper was started.
     pub(crate) fn after(before: BTreeMap<Uuid, Arc<Guest>>) -> Self {
-        Self { before, ..Self::default() }
+        let bytes = before.values().map(|guest| size(guest)).sum();
+        Self { before, bytes, ..Self::default() }
+    }
+
+    /// Whether it holds no more than [`BYTES_MAX`]. For that, what an earlier helper knew gives way.
+    pub(crate) fn fits(&mut self) -> bool {
+        if self.bytes > BYTES_MAX {
+            self.forget_before();
+        }
+        self.bytes <= BYTES_MAX
+    }
+
+    fn forget_before(&mut self) {
+        let before = std::mem::take(&mut self.before);
+        self.bytes -= before.values().map(|guest| size(guest)).sum::<usize>();
+    }
+
+    /// Takes out what is known of a domain.
+    fn take(&mut self, uuid: Uuid) -> Option<Arc<Guest>> {
+        let known = self.guests.remove(&uuid).or_else(|| self.before.remove(&uuid))?;
+        self.bytes -= size(&known);
+        Some(known)
     }
 
     pub(crate) fn domain(&mut self, domain: Domain, now: Instant) {
         let uuid = domain.uuid;
-        let known = self.guests.remove(&uuid).or_else(|| self.before.remove(&uuid));
+        let known = self.take(uuid);
         if self.guests.len() >= DOMAINS_MAX {
             return;
         }
@@ -41,6 +69,7 @@ impl Collector {
             _ => Guest { domain, figures: None, pauses: Pauses::default(), reverts: 0 },
         };
         guest.pauses.see(is_paused, now);
+        self.bytes += size(&guest);
         self.guests.insert(uuid, Arc::new(guest));
         self.domains_changed = true;
     }
@@ -55,14 +84,17 @@ impl Collector {
     }
 
     pub(crate) fn gone(&mut self, uuid: Uuid) {
-        self.guests.remove(&uuid);
+        self.bytes -= self.guests.remove(&uuid).map_or(0, |guest| size(&guest));
         self.domains_changed = true;
     }
 
     /// Figures of an unknown domain are ignored.
     pub(crate) fn figures(&mut self, uuid: Uuid, figures: Figures, now: Instant) {
         if let Some(guest) = self.guests.get_mut(&uuid) {
-            Arc::make_mut(guest).figures = Some((figures, now));
+            let guest = Arc::make_mut(guest);
+            self.bytes -= size(guest);
+            guest.figures = Some((figures, now));
+            self.bytes += size(guest);
         }
     }
 
@@ -72,7 +104,7 @@ impl Collector {
 
     /// Everything received so far is consistent.
     pub(crate) fn snapshot(&mut self) -> Snapshot {
-        self.before.clear();
+        self.forget_before();
         if std::mem::take(&mut self.domains_changed) {
             self.whose = Arc::new(Whose::new(self.guests.values().map(|guest| &guest.domain)));
         }
@@ -94,7 +126,7 @@ impl Collector {
             guest.figures = None;
             guest.pauses.lose_sight(now);
         }
-        *self = Self { before: std::mem::take(&mut self.before), ..Self::default() };
+        *self = Self::after(std::mem::take(&mut self.before));
     }
 }
 
@@ -210,5 +242,41 @@ mod tests {
             collector.domain(Domain { uuid, ..domain(None, State::Off) }, now);
         }
         assert_eq!(collector.guests.len(), DOMAINS_MAX);
+    }
+
+    #[test]
+    fn domains_are_held_until_they_take_too_much_and_those_of_an_earlier_helper_give_way() {
+        let (mut collector, now) = (Collector::default(), Instant::now());
+        let large = |number| {
+            let channel = Some("x".repeat(1 << 20));
+            Domain { uuid: Uuid::from_u128(number), channel, ..domain(None, State::Off) }
+        };
+        let fill = |collector: &mut Collector, first| {
+            (first..first + 1000)
+                .take_while(|number| {
+                    collector.domain(large(*number), now);
+                    collector.fits()
+                })
+                .count()
+        };
+        assert_eq!(fill(&mut collector, 0), 63);
+        collector.clear(now);
+        assert_eq!(fill(&mut collector, 1000), 63, "the earlier ones have given way");
+        for number in 1000..1064 {
+            collector.gone(Uuid::from_u128(number));
+        }
+        assert_eq!(collector.bytes, 0);
+    }
+
+    #[test]
+    fn figures_count_as_long_as_they_are_held() {
+        let (mut collector, now) = (Collector::default(), Instant::now());
+        collector.domain(domain(Some(1), State::Running), now);
+        let alone = collector.bytes;
+        let vcpus = vec![crate::Vcpu::default(); 1_000_000];
+        collector.figures(Uuid::from_u128(1), Figures { vcpus, ..Figures::default() }, now);
+        assert!(!collector.fits());
+        collector.figures(Uuid::from_u128(1), Figures::default(), now);
+        assert_eq!(collector.bytes, alone);
     }
 }

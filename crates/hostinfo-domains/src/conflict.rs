@@ -1,5 +1,7 @@
 //! What can be wrong with whose a socket is, in words that tell the administrator what to do.
 
+use crate::shell;
+
 /// What is wrong, with the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Conflict {
@@ -11,8 +13,9 @@ pub enum Conflict {
     Shared(Vec<String>),
     /// A domain has several paths.
     #[error(
-        "the domain \"{domain}\" has more than one hostinfo port ({}). Run hostinfoctl enable --repair {domain:?}, then shut it down and start it",
-        quoted(names)
+        "the domain \"{domain}\" has more than one hostinfo port ({}). Run hostinfoctl enable --repair {}, then shut it down and start it",
+        quoted(names),
+        shell(domain)
     )]
     Several {
         /// The domain.
@@ -22,7 +25,8 @@ pub enum Conflict {
     },
     /// The path has another driver or name, for instance after renaming or cloning.
     #[error(
-        "the domain \"{domain}\" uses the hostinfo socket of another guest: its own would be \"{expected}\". Run hostinfoctl enable --repair {domain:?}, then shut it down and start it"
+        "the domain \"{domain}\" uses the hostinfo socket of another guest: its own would be \"{expected}\". Run hostinfoctl enable --repair {}, then shut it down and start it",
+        shell(domain)
     )]
     Misnamed {
         /// The domain.
@@ -32,7 +36,8 @@ pub enum Conflict {
     },
     /// The metrics disk has another driver or name.
     #[error(
-        "the domain \"{domain}\" uses the metrics disk of another guest: its own is the file \"{expected}\". Correct it with virsh edit {domain:?}, then shut it down and start it"
+        "the domain \"{domain}\" uses the metrics disk of another guest: its own is the file \"{expected}\". Correct it with virsh edit {}, then shut it down and start it",
+        shell(domain)
     )]
     Disk {
         /// The domain.
@@ -43,7 +48,8 @@ pub enum Conflict {
     /// A device that is not a hostinfo port uses another guest's socket: whichever was started last
     /// has it.
     #[error(
-        "the domain \"{domain}\" has a device at the socket of another guest, \"{name}\": give it another path with virsh edit {domain:?}, then shut it down and start it, and then the other guest"
+        "the domain \"{domain}\" has a device at the socket of another guest, \"{name}\": give it another path with virsh edit {}, then shut it down and start it, and then the other guest",
+        shell(domain)
     )]
     Device {
         /// The domain.
@@ -65,7 +71,8 @@ pub enum Conflict {
     },
     /// A port has the name of another guest's socket, and may be in the same place.
     #[error(
-        "the domain \"{domain}\" has a port \"{name}\" in a directory that hostinfod cannot read, which may lead to the socket directory: give it another name or directory with virsh edit {domain:?}, then shut it down and start it"
+        "the domain \"{domain}\" has a port \"{name}\" in a directory that hostinfod cannot read, which may lead to the socket directory: give it another name or directory with virsh edit {}, then shut it down and start it",
+        shell(domain)
     )]
     Hidden {
         /// The domain.
@@ -81,7 +88,8 @@ pub enum Conflict {
     Unread(Vec<String>),
     /// A channel has no name, so that the guest cannot find it.
     #[error(
-        "the hostinfo channel of the domain \"{domain}\" has no name, so the guest cannot find it: correct it with hostinfoctl enable --repair {domain:?}, then shut it down and start it"
+        "the hostinfo channel of the domain \"{domain}\" has no name, so the guest cannot find it: correct it with hostinfoctl enable --repair {}, then shut it down and start it",
+        shell(domain)
     )]
     NoName {
         /// The domain.
@@ -89,7 +97,8 @@ pub enum Conflict {
     },
     /// The daemon cannot connect to a port although its path is right.
     #[error(
-        "the hostinfo port of the domain \"{domain}\" is not of type 'unix' with mode 'bind': correct it with hostinfoctl enable --repair {domain:?}, then shut it down and start it"
+        "the hostinfo port of the domain \"{domain}\" is not of type 'unix' with mode 'bind': correct it with hostinfoctl enable --repair {}, then shut it down and start it",
+        shell(domain)
     )]
     NoSocket {
         /// The domain.
@@ -115,4 +124,31 @@ impl Conflict {
 
 fn quoted(names: &[String]) -> String {
     names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domains_name_in_a_remedy_is_one_word_for_a_shell() {
+        let (domain, name, expected) = ("web$(id)".to_owned(), String::new(), String::new());
+        for conflict in [
+            Conflict::Several { domain: domain.clone(), names: Vec::new() },
+            Conflict::Misnamed { domain: domain.clone(), expected: expected.clone() },
+            Conflict::Disk { domain: domain.clone(), expected },
+            Conflict::Device { domain: domain.clone(), name: name.clone() },
+            Conflict::Hidden { domain: domain.clone(), name },
+            Conflict::NoName { domain: domain.clone() },
+            Conflict::NoSocket { domain },
+        ] {
+            let told = conflict.to_string();
+            assert!(
+                ["edit", "--repair"]
+                    .iter()
+                    .any(|verb| told.contains(&format!("{verb} 'web$(id)', then"))),
+                "{told}"
+            );
+        }
+    }
 }

@@ -18,6 +18,7 @@ pub const URI: &str = "qemu:///system";
 
 mod administrator;
 mod backoff;
+mod believed;
 mod clause;
 mod collector;
 mod conflict;
@@ -45,6 +46,7 @@ mod place;
 mod ports;
 mod presence;
 mod process;
+mod shell;
 mod snapshot;
 mod tag_settings;
 mod tags;
@@ -70,6 +72,7 @@ pub use order::{Act, Answer, Entry, Failure, FailureKind, Form, Order, order, or
 pub use place::{CHANNEL, Place};
 pub use ports::{Port, Ports, Slot};
 pub use process::{PROGRAM, programs};
+pub use shell::shell;
 pub use snapshot::{Guest, Run, Snapshot};
 pub use tag_settings::TagSettings;
 pub use tags::{

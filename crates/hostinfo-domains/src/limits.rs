@@ -45,6 +45,11 @@ pub const ERRORS_LINE_MAX: usize = 500;
 /// The most domains known: libvirt itself does not list more (REMOTE_DOMAIN_LIST_MAX).
 pub const DOMAINS_MAX: usize = 16_384;
 
+/// The most bytes of all domains and their figures together: [`DOMAINS_MAX`] domains with 4 KiB each. One with 8 vCPUs, 3
+/// disks and 2 interfaces takes some 3 KiB. With the last snapshot, which keeps what has changed since, and one line,
+/// the helper fills at most about twice as much of the daemon's memory.
+pub const BYTES_MAX: usize = DOMAINS_MAX * 4096;
+
 /// The most domains whose figures are requested by UUID; if more are wanted, all are requested. A
 /// request is 64 x 39 bytes, which always fits into an empty socket: it holds 200 KiB.
 pub const ASKED_MAX: usize = 64;

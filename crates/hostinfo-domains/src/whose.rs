@@ -203,7 +203,7 @@ mod tests {
             let whose = Whose::new(domains);
             let Claim::Refused(conflict) = whose.of("qemu-a") else { panic!("it is served") };
             assert!(matches!(conflict, Conflict::Device { .. }), "{conflict}");
-            assert!(conflict.to_string().contains("virsh edit \"b\""), "{conflict}");
+            assert!(conflict.to_string().contains("virsh edit b,"), "{conflict}");
         }
         thief.names.others = vec!["qemu-b".to_owned()];
         let whose = Whose::new(&[of_a, thief]);
@@ -219,10 +219,10 @@ mod tests {
         let mut of_c = domain(3, "c", &[]);
         of_c.names.hidden = vec!["qemu-a".to_owned(), "qemu-c".to_owned()];
         for (domains, told) in [
-            (&[of_b.clone()][..], "virsh edit \"b\""),
+            (&[of_b.clone()][..], "virsh edit b,"),
             (&[of_a.clone(), of_b.clone()], "its own is the file \"qemu-b\""),
             (&[of_c.clone()], "the domain \"c\" has a port \"qemu-a\""),
-            (&[of_a, of_c], "virsh edit \"c\""),
+            (&[of_a, of_c], "virsh edit c,"),
         ] {
             let whose = Whose::new(domains);
             let Claim::Refused(conflict) = whose.of("qemu-a") else { panic!("it is served") };

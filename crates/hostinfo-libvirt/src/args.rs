@@ -20,9 +20,12 @@ pub(crate) struct Args {
     /// Which tags of domains to look for, in JSON
     #[arg(long, value_name = "JSON")]
     pub(crate) tags: Option<TagSources>,
-    /// Give up what only hostinfod needs
+    /// Give up by Landlock what only hostinfod needs
     #[arg(long)]
     pub(crate) confine: bool,
+    /// Give up by seccomp what only hostinfod needs
+    #[arg(long)]
+    pub(crate) filter: bool,
     /// Take hostinfoctl's orders
     #[arg(long, value_name = "ACCESS")]
     pub(crate) orders: Option<Access>,

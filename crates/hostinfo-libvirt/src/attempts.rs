@@ -1,8 +1,9 @@
 //! What an attacker would do who has taken over the daemon's helper, for tests: the environment of a debug build says
 //! what to try, and standard error what became of it. A release build has none of this.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{Error, Result};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use rustix::process::{Pid, getppid, test_kill_process};
@@ -29,6 +30,7 @@ fn attempt_to(what: &str, about: &str) -> Result<()> {
         }
         ("write", path) => File::create(path).map(drop),
         ("remove", path) => fs::remove_file(path),
+        ("open-to-all", path) => fs::set_permissions(path, Permissions::from_mode(0o777)),
         ("start", program) => {
             // Standard output is the daemon's socket.
             let mut command = Command::new(program);

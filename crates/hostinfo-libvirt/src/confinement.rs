@@ -1,11 +1,16 @@
-//! What the daemon's helper gives up before it talks to libvirt: a layer of Landlock, landlock(7), within what confines
-//! the daemon. The daemon and its helper have the same user, so without it the helper could send the daemon signals,
-//! read its memory, and make guests' sockets.
+//! What the daemon's helper gives up before it talks to libvirt, within what confines the daemon. The daemon and its helper
+//! have the same user. Without a layer of Landlock, landlock(7), the helper could send the daemon signals, read its
+//! memory, and make guests' sockets. Landlock does not see who opens the daemon's files and directories to others by
+//! their modes: that is refused by seccomp(2).
+
+use std::env::consts::ARCH;
 
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _,
     RulesetError, Scope,
 };
+use nix::libc::{self, c_long};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 
 /// All ways to change files that Linux has up to 6.10, and to connect to or listen at TCP ports.
 const BOUNDED: ABI = ABI::V5;
@@ -15,7 +20,7 @@ const BOUNDED: ABI = ABI::V5;
 ///
 /// # Errors
 /// If the kernel refuses what it offers.
-pub(crate) fn enter() -> Result<(), RulesetError> {
+pub(crate) fn enter_layer() -> Result<(), RulesetError> {
     Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_write(BOUNDED) | AccessFs::Execute)?
@@ -24,4 +29,53 @@ pub(crate) fn enter() -> Result<(), RulesetError> {
         .create()?
         .restrict_self()
         .map(drop)
+}
+
+/// What changes modes and owners, and whatever else is done to paths without opening them, for a kernel without Landlock.
+/// The daemon's filter, which holds as well, permits some of them, and no calls of x32.
+const REFUSED: &[c_long] = &[
+    libc::SYS_fchmod,
+    libc::SYS_fchmodat,
+    libc::SYS_fchmodat2,
+    libc::SYS_fchown,
+    libc::SYS_fchownat,
+    libc::SYS_linkat,
+    libc::SYS_mkdirat,
+    libc::SYS_mknodat,
+    libc::SYS_renameat,
+    libc::SYS_renameat2,
+    libc::SYS_symlinkat,
+    libc::SYS_unlinkat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chmod,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chown,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_lchown,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_link,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_mkdir,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_mknod,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_rename,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_rmdir,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_symlink,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_unlink,
+];
+
+/// Refuses this thread and those that it starts the calls of [`REFUSED`], with EPERM.
+///
+/// # Errors
+/// If there is no filter for this architecture, or the kernel, the daemon's or the service's filter refuses it.
+pub(crate) fn filter_calls() -> Result<(), seccompiler::Error> {
+    let rules = REFUSED.iter().map(|call| (*call, Vec::new())).collect();
+    let fails = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, fails, ARCH.try_into()?)?;
+    let program: BpfProgram = filter.try_into()?;
+    apply_filter(&program)
 }

@@ -51,9 +51,14 @@ fn main() {
     }
     // A layer holds for this thread and those that it starts, so this comes before libvirt's library starts any.
     if args.confine
-        && let Err(error) = confinement::enter()
+        && let Err(error) = confinement::enter_layer()
     {
-        eprintln!("hostinfo-libvirt is confined no further than hostinfod: {error}");
+        eprintln!("hostinfo-libvirt is confined no further than hostinfod by Landlock: {error}");
+    }
+    if args.filter
+        && let Err(error) = confinement::filter_calls()
+    {
+        eprintln!("hostinfo-libvirt is confined no further than hostinfod by seccomp: {error}");
     }
     #[cfg(debug_assertions)]
     attempts::make();

@@ -187,7 +187,7 @@ pub(crate) struct Options {
     /// How to reach the host: the path of a serial port or channel, unix:PATH, vsock, or vsock:CID:PORT
     /// [default: the first of these that answers: unix:/run/hostinfo.sock (hostinfo serve),
     /// /dev/virtio-ports/org.hostinfo.0, vsock and /dev/ttyS1; on Windows
-    /// \\.\Global\org.hostinfo.0 and COM2]
+    /// \\.\Global\org.hostinfo.0 and COM2]; the variable HOSTINFO_DEVICE sets it as well
     #[arg(
         long,
         global = true,

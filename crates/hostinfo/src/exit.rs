@@ -55,7 +55,7 @@ pub(crate) enum Failure {
     Unexpected(&'static str),
     #[error("cannot listen at {place}: {}", in_words(why))]
     Listen { place: String, why: io::Error },
-    #[error("cannot write {}: {}", path.display(), in_words(why))]
+    #[error("cannot write {}: {}{}", path.display(), in_words(why), folder_step(why))]
     File { path: PathBuf, why: io::Error },
     #[error("cannot read {}: {why}", path.display())]
     Recording { path: PathBuf, why: String },
@@ -95,6 +95,15 @@ impl Trouble {
             }
             _ => "",
         }
+    }
+}
+
+/// What to do about a file that cannot be created.
+fn folder_step(why: &io::Error) -> &'static str {
+    match why.kind() {
+        io::ErrorKind::NotFound => ": create its folder, or name a file in another",
+        io::ErrorKind::PermissionDenied => ": name a file in another folder",
+        _ => "",
     }
 }
 
@@ -172,6 +181,13 @@ pub(crate) fn complain(what: impl Display) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_in_a_folder_that_is_not_there_has_a_next_step() {
+        let why = io::Error::from_raw_os_error(2);
+        let failure = Failure::File { path: "none/r".into(), why };
+        assert!(failure.to_string().ends_with(": create its folder, or name a file in another"));
+    }
 
     #[test]
     fn a_cause_has_no_advice_in_it() {

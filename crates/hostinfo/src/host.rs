@@ -87,7 +87,9 @@ impl<'a> Host<'a> {
                     (wait, Failure::TooSoon(wait))
                 }
                 (_, Some(NotYet::TooSoon(wait))) => (wait, Failure::FirstAnswer(wait)),
-                (_, Some(NotYet::Silent)) => return Err(silent_behind(self.way()?)),
+                (_, Some(silent @ (NotYet::Silent | NotYet::Gone(_)))) => {
+                    return Err(silent_behind(self.way()?, &silent));
+                }
                 (_, None) => {
                     self.interval = lines.iter().find_map(interval).or(self.interval);
                     return Ok(lines);
@@ -250,10 +252,12 @@ impl<'a> Host<'a> {
 }
 
 /// A broker that answers, whose host does not.
-fn silent_behind(broker: &Way) -> Failure {
+fn silent_behind(broker: &Way, silent: &NotYet) -> Failure {
     Failure::NoHost {
-        tried: vec![format!("{broker}: {}", NotYet::Silent)],
-        remedy: "What hostinfo serve writes says why: journalctl -u hostinfo-serve".to_owned(),
+        tried: vec![format!("{broker}: {silent}")],
+        remedy: "What hostinfo serve writes says more: on the terminal that it was started from, or in journalctl -u \
+                 hostinfo-serve."
+            .to_owned(),
     }
 }
 

@@ -98,7 +98,13 @@ fn once(args: &Args, host: &mut Host<'_>) -> Result<Shown, Failure> {
             "--all shows everything: leave it out for a part: hostinfo {}",
             args.names.join(" ")
         ))),
-        None if !args.names.is_empty() => get::run(host, format, &args.names, &args::commands()),
+        None if !args.names.is_empty() => {
+            let first = args.names.first().map_or("", String::as_str);
+            match nearest::misspelt(first, &args::commands()) {
+                Some(told) => Err(Failure::Usage(told)),
+                None => get::run(host, format, &args.names, &args::commands()),
+            }
+        }
         None if format != Format::Text => get::run(host, format, &["*".to_owned()], &[]),
         None if args.all => table::run(host),
         None => brief::run(host),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use hostinfo_catalog::resolve;
 use hostinfo_catalog::resolve::known_names;
 use hostinfo_wire::Code;
 use hostinfo_wire::nearest::{self, ALIKE};
@@ -14,19 +15,19 @@ use crate::reply::Line;
 /// Longer words resemble no name.
 const WORD_MAX: usize = 100;
 
+/// Says that a word, which is no statistic that this program knows, was probably meant as one of `commands`. A newer
+/// host may have a statistic of that name: `get` asks for it.
+pub(crate) fn misspelt(word: &str, commands: &[&str]) -> Option<String> {
+    let meant = command(word, commands.iter().copied()).filter(|_| resolve(word).is_none())?;
+    Some(format!("{word}: no such command or statistic; did you mean hostinfo {meant}?"))
+}
+
 /// Adds the probable intended name to each line about an unknown one, which may also be a misspelt
-/// name of one of `commands`. If the first is, the words behind it were meant for that command: nothing is said of
-/// those that no statistic has for a name.
-pub(crate) fn correct(host: &mut Host<'_>, lines: &mut Vec<Line>, commands: &[&str]) {
+/// name of one of `commands`.
+pub(crate) fn correct(host: &mut Host<'_>, lines: &mut [Line], commands: &[&str]) {
     let is_unknown = |line: &Line| line.code == Code::NoSuchStatistic;
     if !lines.iter().any(is_unknown) {
         return;
-    }
-    if let Some(first) = lines.first().filter(|line| is_unknown(line))
-        && first.subject().is_some_and(|word| command(word, commands.iter().copied()).is_some())
-    {
-        let mut is_first = true;
-        lines.retain(|line| std::mem::take(&mut is_first) || !is_unknown(line));
     }
     // Listing costs nothing. Without an answer, this program still knows some names.
     let list = host.ask(&Question::list_all()).unwrap_or_default();

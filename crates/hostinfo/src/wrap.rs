@@ -31,7 +31,18 @@ fn wrapped_line(line: &str, width: usize) -> String {
         true => labels,
         false => 0,
     };
+    if indent == 0 && labels > 0 {
+        // There is no room for columns.
+        return fill(&without_columns(line), options(width));
+    }
     fill(line, options(width).subsequent_indent(&" ".repeat(indent)))
+}
+
+/// The same line with one blank for several, and none at its beginning.
+fn without_columns(line: &str) -> String {
+    let blanks = |before: char, next: char| before == ' ' && next == ' ';
+    let mut before = ' ';
+    line.chars().filter(|next| !blanks(std::mem::replace(&mut before, *next), *next)).collect()
 }
 
 /// Wraps a text that stands behind `begin`, and goes on `indent` columns from the left.
@@ -72,6 +83,8 @@ mod tests {
         assert_eq!(wrapped(told, 200), told);
         let narrow = wrapped(told, 20);
         assert!(narrow.contains("\nvCPUs waited 5% of\n"), "{narrow}");
+        let beside = "cpu     host   ok: they ran\n        guest  2% stolen\n";
+        assert_eq!(wrapped(beside, 20), "cpu host ok: they\nran\nguest 2% stolen\n");
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub(crate) struct Libvirt {
     waiting: Vec<PortId>,
     /// How often it stopped answering.
     outages: u64,
-    /// What the helper may write to the log.
+    /// What the helper may write to the log, or have written there.
     errors: Quota,
 }
 
@@ -97,6 +97,9 @@ impl Libvirt {
         }
         if security.landlock {
             arguments.push("--confine".into());
+        }
+        if security.seccomp {
+            arguments.push("--filter".into());
         }
         let helper = (settings.enabled && is_installed)
             .then(|| Helper::new(programs, tags::with_tags(&arguments, &sought)));
@@ -233,7 +236,11 @@ impl Libvirt {
 
     /// Gives the helper its turn: it has sent something, or a deadline has come. `None` if nothing
     /// has changed.
-    pub(crate) fn turn(&mut self, turn: impl FnOnce(&mut Helper) -> bool) -> Option<LibvirtUpdate> {
+    pub(crate) fn turn(
+        &mut self,
+        turn: impl FnOnce(&mut Helper) -> bool,
+        now: Instant,
+    ) -> Option<LibvirtUpdate> {
         let helper = self.helper.as_mut()?;
         let before = Arc::clone(helper.snapshot());
         let has_changed = turn(helper);
@@ -245,9 +252,9 @@ impl Libvirt {
         }
         // If only figures changed, both snapshots share one map of sockets to domains.
         let is_same = std::ptr::eq(before.whose(), helper.snapshot().whose());
-        self.log();
+        self.log(now);
         if !is_same {
-            self.log_unread(&before);
+            self.log_unread(&before, now);
         }
         self.is_first = false;
         let waited = std::mem::take(&mut self.waiting);

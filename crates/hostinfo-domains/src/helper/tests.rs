@@ -3,7 +3,7 @@ use crate::examples::domain;
 use crate::limits::{ANSWER_DEADLINE, DEADLINE, ERRORS_EVERY, LINE_MAX, RESTART_FIRST};
 use crate::message::{Message, VERSION};
 use crate::process::programs;
-use crate::{Claim, Figures, to_line};
+use crate::{Claim, Domain, Figures, to_line};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ fn hear(helper: &mut Helper, now: Instant) {
     if helper.process.is_none() && helper.on_time(now) {
         return;
     }
-    for _ in 0..1000 {
+    for _ in 0..10_000 {
         let patience = Timespec { tv_sec: 10, tv_nsec: 0 };
         let mut polled = [PollFd::new(&helper.poll, PollFlags::IN)];
         assert_eq!(rustix::event::poll(&mut polled, Some(&patience)), Ok(1), "nothing comes");
@@ -240,4 +240,18 @@ fn the_last_words_of_a_helper_that_ends_are_read() {
     let mut helper = helper("echo no library >&2; exit 127");
     hear(&mut helper, Instant::now());
     assert_eq!(helper.take_errors(), ["no library"]);
+}
+
+#[test]
+fn a_helper_that_reports_more_than_fits_is_refused_and_its_words_are_one_line() {
+    let large = Domain { channel: Some("x".repeat(100_000)), ..domain(7, "a") };
+    let line = say(&Message::Domain(large)).replace("000000000007", "00000000%s");
+    let script = format!("for n in $(seq 1000 1999); do {} $n; done", line.trim_end());
+    let mut helper = helper(&(up() + &script));
+    let now = Instant::now();
+    hear(&mut helper, now);
+    hear(&mut helper, now);
+    assert_eq!(outage(&helper), "hostinfo-libvirt reported over 67108864 bytes about domains");
+    helper.end("no\nWARN forged", now);
+    assert_eq!(outage(&helper), "no WARN forged");
 }

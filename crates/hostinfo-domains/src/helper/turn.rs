@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use rustix::event::epoll::{self, EventData, EventFlags};
 
 use super::{Helper, LIBVIRT};
+use crate::believed::words;
 use crate::errors::Found;
-use crate::limits::{ANSWER_DEADLINE, DEADLINE, ERRORS_EVERY};
+use crate::limits::{ANSWER_DEADLINE, BYTES_MAX, DEADLINE, ERRORS_EVERY};
 use crate::message::{Message, VERSION};
 use crate::process::{PROGRAM, Process};
 use crate::snapshot::Snapshot;
@@ -163,11 +164,11 @@ impl Helper {
                     ));
                 }
                 Message::Hello { .. } => {}
-                Message::Domain(domain) => self.collector.domain(domain, now),
+                Message::Domain(domain) => self.collector.domain(domain.believed(), now),
                 Message::Gone(uuid) => self.collector.gone(uuid),
                 Message::Reverted(uuid) => self.collector.reverted(uuid),
                 Message::Figures(uuid, figures) => self.collector.figures(uuid, figures, now),
-                Message::Hypervisor(hypervisor) => self.collector.hypervisor(hypervisor),
+                Message::Hypervisor(hypervisor) => self.collector.hypervisor(hypervisor.believed()),
                 Message::Down(why) => return Err(why),
                 Message::Done(number) => {
                     let answered = running.asked.take_if(|asked| asked.number == number);
@@ -175,6 +176,9 @@ impl Helper {
                     // Before its first complete answer it knows only a part.
                     is_new |= running.asked.as_ref().is_none_or(|asked| asked.number != 0);
                 }
+            }
+            if !self.collector.fits() {
+                return Err(format!("{PROGRAM} reported over {BYTES_MAX} bytes about domains"));
             }
         }
         // Only once, however often it reports that it is done.
@@ -211,7 +215,7 @@ impl Helper {
         self.wanted = Wanted::default();
         self.as_of = None;
         self.collector.clear(now);
-        self.snapshot = Arc::new(Snapshot::down(why, Arc::clone(&self.snapshot.whose)));
+        self.snapshot = Arc::new(Snapshot::down(&words(why), Arc::clone(&self.snapshot.whose)));
         self.await_libvirt();
     }
 }

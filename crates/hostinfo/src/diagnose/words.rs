@@ -21,9 +21,9 @@ pub(crate) fn measured(
     let bytes = |bytes: f64| units::human(&format!("{bytes:.0}"), "gauge", "bytes");
     match resource {
         "cpu" => {
-            let in_words = |time: Duration| match time.as_secs() {
-                0..60 => units::duration(time),
-                seconds => format!("{seconds} s"),
+            let in_words = |time: Duration| match time.as_secs_f64() {
+                seconds @ 1.0.. => format!("{seconds:.0} s"),
+                _ => units::duration(time),
             };
             // A broker may have asked the host at other times.
             let is_other = |over: &Duration| is_old || over.abs_diff(time) > PRESENT;
@@ -59,7 +59,11 @@ pub(crate) fn measured(
     parts
 }
 
+/// In seconds, as what stands beside it: `61 s`, `30.2 s`.
 fn of_seconds(seconds: f64) -> String {
+    if seconds >= 60.0 {
+        return format!("{seconds:.0} s");
+    }
     units::human(&seconds.to_string(), "counter", "seconds")
 }
 
@@ -230,6 +234,12 @@ mod tests {
         let age = Some(Duration::from_secs(44));
         let old = measured("cpu", &figures, Duration::from_secs(60), age).join("; ");
         assert!(old.starts_with("over 60 s, vCPUs wanted to run for "), "{old}");
+        let short = measured("cpu", &Figures::default(), Duration::from_millis(1080), None);
+        assert_eq!(short, ["how long vCPUs waited in these 1 s is unknown"]);
+        let busy =
+            Figures { over: Some(Duration::from_secs(61)), wanted: Some(61.2), ..figures.clone() };
+        let busy = measured("cpu", &busy, Duration::from_secs(10), None).join("; ");
+        assert!(busy.starts_with("over 61 s, vCPUs wanted to run for 61 s and "), "{busy}");
         let longer = Figures { over: Some(Duration::from_secs(85)), ..figures };
         let told = measured("cpu", &longer, Duration::from_secs(60), None).join("; ");
         assert!(told.starts_with("over 85 s, vCPUs wanted to run for 30.2 s and "), "{told}");

@@ -63,7 +63,7 @@ pub(crate) fn from_snapshot(
 }
 
 /// Fills `reply` if there are no values from the host: each name is refused, for that reason.
-pub(crate) fn nothing_yet(request: Request<'_>, why: NotYet, reply: &mut Reply) {
+pub(crate) fn nothing_yet(request: Request<'_>, why: &NotYet, reply: &mut Reply) {
     let refusal = Refusal::Unavailable(why.to_string().into());
     let names = match request {
         Request::Get(names) | Request::Json(names) | Request::Metrics(names) => names,

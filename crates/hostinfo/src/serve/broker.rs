@@ -11,6 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use crate::exit::{Failure, complain};
+use crate::not_yet::NotYet;
 use crate::reply::Line;
 use crate::serve::client::{Client, Source};
 use crate::serve::clock;
@@ -33,6 +34,9 @@ pub(crate) struct Broker {
     /// What this guest may ask for, and when the host was asked for that.
     list: Rc<Vec<Line>>,
     list_at: Option<Duration>,
+    /// When the host was last asked and answered, and why it has not since: empty if it did, or is not known yet.
+    answered: Option<Duration>,
+    cause: String,
     /// The last message about the host in the log.
     logged: String,
     reply: Reply,
@@ -64,6 +68,8 @@ impl Broker {
             snapshot: None,
             list: Rc::default(),
             list_at: None,
+            answered: None,
+            cause: String::new(),
             logged: String::new(),
             reply: Reply::new(),
         }
@@ -113,6 +119,8 @@ impl Broker {
                 }
                 self.schedule.answered(now, snapshot.interval());
                 self.snapshot = Some(snapshot);
+                self.answered = Some(asked);
+                self.cause.clear();
                 self.log(format!("the host answers on {way}"));
             }
             Err(Failure::TooSoon(wait) | Failure::FirstAnswer(wait)) => {
@@ -121,6 +129,7 @@ impl Broker {
             Err(failure) => {
                 self.schedule.failed(now);
                 self.snapshot = None;
+                self.cause = failure.cause(self.answered.is_some());
                 self.log(failure.to_string());
             }
         }
@@ -142,7 +151,13 @@ impl Broker {
 
     fn turns(&mut self, now: Duration) {
         let fresh = self.snapshot.as_ref().filter(|_| self.schedule.is_fresh(now));
-        let source = Source { fresh, not_yet: self.schedule.not_yet(now) };
+        let not_yet = match (self.schedule.not_yet(now), self.answered) {
+            (NotYet::Silent, Some(answered)) => {
+                NotYet::gone(now.saturating_sub(answered), &self.cause)
+            }
+            (not_yet, _) => not_yet,
+        };
+        let source = Source { fresh, not_yet: &not_yet };
         let reply = &mut self.reply;
         self.clients.retain_mut(|client| client.turn(source, reply, now).is_ok());
         self.scrapers.retain_mut(|scraper| scraper.turn(source, reply, now).is_ok());

@@ -31,7 +31,7 @@ pub(crate) struct Source<'a> {
     /// The host's values, if they are fresh enough to send.
     pub(crate) fresh: Option<&'a Snapshot>,
     /// Why there are none, if there are none.
-    pub(crate) not_yet: NotYet,
+    pub(crate) not_yet: &'a NotYet,
 }
 
 impl Source<'_> {
@@ -40,8 +40,8 @@ impl Source<'_> {
     pub(crate) fn is_over(&self, since: Duration, now: Duration) -> bool {
         let until = since + HOLD;
         match self.not_yet {
-            NotYet::TooSoon(wait) => now.saturating_add(wait) > until,
-            NotYet::Silent => now >= until,
+            NotYet::TooSoon(wait) => now.saturating_add(*wait) > until,
+            NotYet::Silent | NotYet::Gone(_) => now >= until,
         }
     }
 }
@@ -211,7 +211,8 @@ mod tests {
         }
 
         fn turn(&mut self, fresh: Option<&Snapshot>) -> String {
-            let source = Source { fresh, not_yet: self.not_yet };
+            let not_yet = self.not_yet.clone();
+            let source = Source { fresh, not_yet: &not_yet };
             self.client.read(self.now).unwrap();
             self.client.turn(source, &mut Reply::new(), self.now).unwrap();
             let mut answer = vec![0; 65_536];

@@ -29,7 +29,7 @@ pub(crate) fn unix(path: &Path, mode: u32) -> Result<UnixListener, Failure> {
         }
         UnixListener::from(fd)
     } else {
-        bind(path, mode).map_err(failed)?
+        bind(path, mode).map_err(with_remedy).map_err(failed)?
     };
     listener.set_nonblocking(true).map_err(failed)?;
     Ok(listener)
@@ -44,17 +44,34 @@ pub(crate) fn remover(path: &Path) -> impl Fn() + Clone + Send + 'static {
     }
 }
 
+/// The error of [`bind`], and what to do about it.
+fn with_remedy(error: io::Error) -> io::Error {
+    let why = match error.kind() {
+        ErrorKind::PermissionDenied => "Permission denied: use sudo, or name another with --socket",
+        ErrorKind::NotFound => {
+            "there is no such directory: create it, or name another with --socket"
+        }
+        _ => return error,
+    };
+    io::Error::new(error.kind(), why)
+}
+
 fn bind(path: &Path, mode: u32) -> io::Result<UnixListener> {
-    let is_socket = fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
-    if is_socket {
-        match UnixStream::connect(path) {
-            Ok(_) => {
-                return Err(io::Error::new(ErrorKind::AddrInUse, "another broker listens there"));
-            }
+    let taken = |why| Err(io::Error::new(ErrorKind::AddrInUse, why));
+    match fs::symlink_metadata(path).map(|meta| meta.file_type()) {
+        Ok(kind) if kind.is_dir() => {
+            return taken("it is a directory: name another with --socket");
+        }
+        Ok(kind) if !kind.is_socket() => {
+            return taken("it is a file that is no socket: name another with --socket");
+        }
+        Ok(_) => match UnixStream::connect(path) {
+            Ok(_) => return taken("another broker listens there"),
             // Left behind by a broker that was killed.
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path)?,
             Err(error) => return Err(error),
-        }
+        },
+        Err(_) => {}
     }
     let listener = UnixListener::bind(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
@@ -88,11 +105,20 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_not_taken_for_a_socket() {
+    fn what_is_no_socket_is_left_alone_and_said_to_be_that() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, "kept").unwrap();
-        assert!(unix(&path, 0o666).is_err());
+        let why = |path: &Path| unix(path, 0o666).unwrap_err().to_string();
+        assert!(
+            why(&path).ends_with(": it is a file that is no socket: name another with --socket")
+        );
+        assert!(why(folder.path()).ends_with(": it is a directory: name another with --socket"));
+        assert!(
+            why(&folder.path().join("none/s")).contains(": there is no such directory: create")
+        );
+        let denied = with_remedy(ErrorKind::PermissionDenied.into()).to_string();
+        assert!(denied.contains("use sudo, or name another with --socket"), "{denied}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "kept");
     }
 }

@@ -141,7 +141,7 @@ mod tests {
         let (mut end, stream) = UnixStream::pair().unwrap();
         stream.set_nonblocking(true).unwrap();
         let mut scraper = Scraper::new(Connection::new(stream), NOW);
-        let source = Source { fresh, not_yet: NotYet::Silent };
+        let source = Source { fresh, not_yet: &NotYet::Silent };
         for piece in pieces {
             end.write_all(piece.as_bytes()).unwrap();
             scraper.read(NOW).unwrap();

@@ -182,7 +182,7 @@ fn judged(reply: &Reply, resource: &str) -> Judged {
     match reply.refused(&name).or_else(|| reply.refused("verdict")) {
         Some((Code::NotPermitted, why)) => Judged::Refused(why.clone()),
         Some((_, why)) => Judged::Missing(why.clone()),
-        None => Judged::Missing("this host gives none".to_owned()),
+        None => Judged::Missing("this host gives no verdict on it".to_owned()),
     }
 }
 
@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(view.judged("io"), Judged::Refused("not permitted".to_owned()));
         assert_eq!(
             HostView::default().judged("net"),
-            Judged::Missing("this host gives none".to_owned())
+            Judged::Missing("this host gives no verdict on it".to_owned())
         );
     }
 

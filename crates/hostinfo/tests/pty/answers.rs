@@ -93,18 +93,17 @@ fn a_name_alone_is_asked_for_as_get_does() {
 #[test]
 fn a_misspelt_name_or_command_gets_the_nearest_one() {
     let host = host();
-    for (word, meant) in [
-        ("memroy.total", "memory.total"),
-        ("lsit", "hostinfo list"),
-        ("verdict.cup", "verdict.cpu"),
-    ] {
+    for (word, meant) in [("memroy.total", "memory.total"), ("verdict.cup", "verdict.cpu")] {
         let (status, text, errors) = run(&host, word);
         assert_eq!((status, text.as_str()), (3, ""));
         let told = format!("hostinfo: {word}: no such statistic; did you mean {meant}?\n");
         assert_eq!(errors, told);
     }
-    let (_, _, errors) = run(&host, "lsit xyzzy");
-    assert_eq!(errors, "hostinfo: lsit: no such statistic; did you mean hostinfo list?\n");
+    for arguments in ["lsit", "lsit xyzzy", "--json lsit"] {
+        let told = "hostinfo: lsit: no such command or statistic; did you mean hostinfo list?\n";
+        let (status, text, errors) = said(tool(arguments).output().unwrap());
+        assert_eq!((status, text.as_str(), errors.as_str()), (2, "", told), "no host is asked");
+    }
     let told = "hostinfo: memroy.total: no such statistic; did you mean memory.total?\n";
     for (arguments, answer) in [
         ("list memroy.total", ""),

@@ -51,7 +51,7 @@ fn both_views_stand_beside_each_other_and_the_conclusion_below() {
         "\n        guest  ",
         " stol",
         "\nmemory  host   ok: nothing waited for memory\n",
-        "\nnet     host   says nothing: this host gives none\n",
+        "\nnet     host   says nothing: this host gives no verdict on it\n",
         "\nIt is the host: it gave this guest less CPU time than it wanted.",
         "Show this to whoever runs the host.\n",
     ] {

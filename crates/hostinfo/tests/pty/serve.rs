@@ -160,6 +160,51 @@ fn while_the_host_is_silent_a_query_is_held_and_then_told_so() {
 }
 
 #[test]
+fn of_a_host_that_vanished_a_broker_says_when_it_last_answered_and_why_not_now() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("host");
+    let listener = UnixListener::bind(&path).unwrap();
+    let gone = path.clone();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut asked = 0;
+        for line in BufReader::new(stream.try_clone().unwrap()).split(b'\n') {
+            let line = String::from_utf8_lossy(&line.unwrap()).into_owned();
+            let answer = match line.as_str() {
+                "get * verdict" if asked == 1 => break,
+                "get * verdict" => {
+                    asked += 1;
+                    "200-loadavg.1=0.42\n200-interval=0\n503 verdict: x\n".to_owned()
+                }
+                "list" => LIST.to_owned(),
+                line => match line.strip_prefix("ping ") {
+                    Some(token) => format!("200 pong {token}\n"),
+                    None => continue,
+                },
+            };
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+        std::fs::remove_file(gone).unwrap();
+    });
+    let broker = Broker::start(&path);
+    assert_eq!(broker.ask("loadavg.1"), "200 loadavg.1=0.42\n");
+    std::thread::sleep(Duration::from_secs(1));
+    broker.ask("loadavg.1");
+    let told = broker.ask("loadavg.1");
+    assert!(
+        told.starts_with("503 loadavg.1: the host last answered ")
+            && told.contains(" s ago; then: "),
+        "{told}"
+    );
+    let (status, _, errors) = broker.run("get loadavg.1");
+    let told = format!(
+        "hostinfo: no host answers: unix:{}: the host last answered ",
+        broker.socket.display()
+    );
+    assert!(status == 5 && errors.starts_with(&told), "{errors}");
+}
+
+#[test]
 fn where_the_broker_may_not_ask_either_each_is_told_when_and_who_waits_gets_the_answer() {
     let host = FakeHost::new(|_| "429 retry after 49.200 s\n");
     let broker = Broker::start(&host.path);

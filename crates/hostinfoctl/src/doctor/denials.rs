@@ -5,11 +5,11 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
+use hostinfo_domains::shell;
 use jiff::{SignedDuration, Timestamp};
 
 use super::finding::Finding;
 use super::labels::module_remedy;
-use super::words::shell;
 use crate::output::printable;
 use crate::runner::run;
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hostinfo_domains::{SOCKET_DIR, Unanswered};
+use hostinfo_domains::{SOCKET_DIR, Unanswered, shell};
 
 use super::OWN_VERSION;
 use super::finding::Subject::{
@@ -311,12 +311,6 @@ fn tmpfiles(path: &Path, user: Option<&str>) -> String {
 
 fn quoted(path: &Path) -> String {
     shell(&path.display().to_string())
-}
-
-/// A word for a shell, without what controls a terminal.
-pub(super) fn shell(word: &str) -> String {
-    let word = printable(word);
-    shlex::try_quote(&word).map(String::from).unwrap_or(word)
 }
 
 #[cfg(test)]

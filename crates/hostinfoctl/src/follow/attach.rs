@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hostinfo_domains::{Act, Clause, Domain, Entry, Form, Place};
+use hostinfo_domains::{Act, Clause, Domain, Entry, Form, Place, shell};
 
 use crate::carry_out::carry_out;
 use crate::exit::Failure;
@@ -31,18 +31,18 @@ pub(super) fn plan(facts: &Facts, directory: &Path) -> Result<Option<Step>, Fail
     if !ports.hostinfo.is_empty() {
         return Ok(None);
     }
-    let name = &facts.entry.name;
+    let name = shell(&facts.entry.name);
     if !ports.has_virtio_serial() {
         return Err(Failure::Refused(format!(
             "it runs without a virtio-serial controller, which cannot be plugged in: add \
-             <controller type='virtio-serial'/> with virsh edit {name:?}, or have whatever makes its \
+             <controller type='virtio-serial'/> with virsh edit {name}, or have whatever makes its \
              XML give it a guest agent's channel, then shut it down and start it"
         )));
     }
     let place = Place::channel();
     if !ports.is_free(&place) {
         return Err(Failure::Refused(format!(
-            "its {place} leads elsewhere: remove that with virsh edit {name:?}, then shut it down \
+            "its {place} leads elsewhere: remove that with virsh edit {name}, then shut it down \
              and start it"
         )));
     }
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_domain_that_can_have_no_channel_is_refused_with_the_remedy() {
-        assert!(planned("").unwrap_err().contains("virsh edit \"web\""));
+        assert!(planned("").unwrap_err().contains("virsh edit web,"));
         let taken = "<channel type='null'><target type='virtio' name='org.hostinfo.0'/></channel>";
         let error = planned(&format!("{CONTROLLER}{taken}")).unwrap_err();
         assert!(error.contains("leads elsewhere"), "{error}");

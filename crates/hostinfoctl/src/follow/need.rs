@@ -1,6 +1,6 @@
 //! What a domain needs, as far as libvirt's report on all domains shows it. Pure.
 
-use hostinfo_domains::{Claim, Conflict, Domain, State, TagSources, Whose};
+use hostinfo_domains::{Claim, Conflict, Domain, State, TagSources, Whose, shell};
 use hostinfo_rules::Held;
 
 use crate::follow::selection::Selection;
@@ -36,8 +36,8 @@ pub(crate) fn need(
         Held::No => None,
         Held::Unknown => Some(Need::Blocked(format!(
             "its tags cannot be read, so it is not known whether it is to be followed: see \
-             hostinfoctl tag {:?}",
-            domain.name
+             hostinfoctl tag {}",
+            shell(&domain.name)
         ))),
         Held::Yes => Some(of_ports(domain, whose)),
     }
@@ -62,8 +62,8 @@ fn of_ports(domain: &Domain, whose: &Whose) -> Need {
         return Need::Blocked(format!(
             "it has a device that is no hostinfo port at its socket {own:?}, or in a directory that \
              cannot be read and may be the socket's: give the device another path with virsh edit \
-             {:?}, then shut it down and start it",
-            domain.name
+             {}, then shut it down and start it",
+            shell(&domain.name)
         ));
     }
     conflict(&own).unwrap_or(Need::Port)
@@ -146,7 +146,7 @@ mod tests {
             Names { hidden: own.clone(), ..Names::default() },
         ] {
             let console = Domain { names, ..domain(1, "web") };
-            assert!(why(&[console], &["*"]).contains("virsh edit \"web\""));
+            assert!(why(&[console], &["*"]).contains("virsh edit web,"));
         }
     }
 

@@ -61,6 +61,8 @@ fn permitted(vsock: bool) -> Result<BpfProgram, BackendError> {
     rules.insert(libc::SYS_clone, starts()?);
     // Its own limits alone, by the PID 0: by another's it could end that, which no rule on signals sees.
     rules.insert(libc::SYS_prlimit64, one_of(0, [0])?);
+    // hostinfo-libvirt filters its own calls further, in its only thread and with no listener for them.
+    rules.insert(libc::SYS_seccomp, vec![own_filter()?]);
     rules.insert(libc::SYS_memfd_create, memory_files()?);
     rules.extend(modes_and_owners()?);
     rules.extend(without_fast_open()?);
@@ -96,6 +98,15 @@ fn memory_files() -> Result<Vec<SeccompRule>, BackendError> {
     }
     let wanted = wanted.bits().into();
     Ok(vec![rule(1, SeccompCmpOp::MaskedEq(wanted), wanted)?])
+}
+
+/// SECCOMP_SET_MODE_FILTER without flags.
+fn own_filter() -> Result<SeccompRule, BackendError> {
+    let is = |argument, value: u32| {
+        let equal = SeccompCmpOp::Eq;
+        SeccompCondition::new(argument, SeccompCmpArgLen::Dword, equal, value.into())
+    };
+    SeccompRule::new(vec![is(0, libc::SECCOMP_SET_MODE_FILTER)?, is(1, 0)?])
 }
 
 /// Modes without [`SPECIAL_BITS`], and other groups. What open(2) makes can have such bits, but whoever is not privileged

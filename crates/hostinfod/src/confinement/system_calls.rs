@@ -73,7 +73,7 @@ pub(super) const PERMITTED: &[c_long] = &[
     libc::SYS_sysinfo,
     libc::SYS_umask,
     libc::SYS_uname,
-    // hostinfo-libvirt confines itself further. Nobody gains anything by them.
+    // hostinfo-libvirt confines itself further, also by seccomp(2). Nobody gains anything by them.
     libc::SYS_landlock_add_rule,
     libc::SYS_landlock_create_ruleset,
     libc::SYS_landlock_restrict_self,

@@ -24,7 +24,7 @@ impl Guests {
     }
 
     fn with_libvirt(&mut self, turn: impl FnOnce(&mut Helper) -> bool, ctx: &mut Ctx<'_>) {
-        let update = self.responder.libvirt().turn(turn);
+        let update = self.responder.libvirt().turn(turn, ctx.now);
         self.log_helper_errors(ctx);
         let Some(update) = update else { return };
         self.figures_have_come(ctx);

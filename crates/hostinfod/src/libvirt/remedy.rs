@@ -1,6 +1,6 @@
 //! Messages for when libvirt is not asked or does not answer, with the remedy.
 
-use hostinfo_domains::PROGRAM;
+use hostinfo_domains::{PROGRAM, shell};
 use hostinfo_sample::Absent;
 
 /// For the guest. The remedy is in the log, at the time when the outage began.
@@ -34,7 +34,8 @@ pub(super) fn remedy(why: &str) -> String {
 pub(super) fn unread(name: &str, why: &str) -> String {
     format!(
         "the XML of the running domain {name:?} cannot be read: {why}; until it can, sockets that \
-         no other domain names are not served: shorten it with virsh edit {name:?}, then shut the \
-         domain down and start it"
+         no other domain names are not served: shorten it with virsh edit {}, then shut the \
+         domain down and start it",
+        shell(name)
     )
 }

@@ -104,7 +104,7 @@ fn without_an_answer_of_the_host_each_name_is_refused_with_the_reason() {
     let answer_to = |line: &str| {
         let mut reply = Reply::new();
         let request = Request::parse(line.as_bytes()).unwrap();
-        nothing_yet(request, NotYet::Silent, &mut reply);
+        nothing_yet(request, &NotYet::Silent, &mut reply);
         String::from_utf8(reply.end().to_vec()).unwrap()
     };
     let why = "the host has not answered";

@@ -1,0 +1,95 @@
+//! What the daemon takes over of what the helper says. The helper keeps to the same bounds; one that was taken over does not.
+
+use std::borrow::Cow;
+
+use hostinfo_wire::text::printable;
+
+use crate::cut::cut;
+use crate::domain::{Disk, Domain, Figures, Net, Vcpu};
+use crate::limits::{NAME_MAX, WORDS_MAX};
+use crate::message::Hypervisor;
+use crate::tags::Tags;
+
+/// Words for the log, which can neither look like the end of a line nor be long.
+pub(crate) fn words(text: &str) -> String {
+    printable(Cow::Borrowed(cut(text, WORDS_MAX))).into_owned()
+}
+
+impl Domain {
+    /// With texts as the log can have them.
+    pub(crate) fn believed(mut self) -> Self {
+        let Self { name, driver, names, unread, .. } = &mut self;
+        let listed = [
+            &mut names.clauses,
+            &mut names.vhostmd,
+            &mut names.disks,
+            &mut names.others,
+            &mut names.hidden,
+        ];
+        for name in [name, driver].into_iter().chain(listed.into_iter().flatten()) {
+            name.truncate(cut(name, NAME_MAX).len());
+        }
+        *unread = unread.as_deref().map(words);
+        self
+    }
+
+    /// Bytes of memory that it takes, about.
+    pub(crate) fn size(&self) -> usize {
+        let Self { name, driver, names, channel, tags, unread, .. } = self;
+        let listed = [&names.clauses, &names.vhostmd, &names.disks, &names.others, &names.hidden];
+        let listed = listed.into_iter().flatten().map(|name| size_of::<String>() + name.len());
+        let tags = match tags {
+            Tags::Known(tags) => tags
+                .iter()
+                .map(|(key, value)| {
+                    size_of::<(String, Option<String>)>() + key.len() + length(value)
+                })
+                .sum(),
+            Tags::Unreadable => 0,
+        };
+        let texts = name.len() + driver.len() + length(channel) + length(unread);
+        size_of::<Self>() + texts + tags + listed.sum::<usize>()
+    }
+}
+
+impl Hypervisor {
+    /// With short texts.
+    pub(crate) fn believed(self) -> Self {
+        Self { name: words(&self.name), version: words(&self.version) }
+    }
+}
+
+impl Figures {
+    /// Bytes of memory that they take, about.
+    pub(crate) fn size(&self) -> usize {
+        let names = self.disks.iter().map(|disk| disk.dev.len());
+        size_of_val::<[Vcpu]>(&self.vcpus)
+            + size_of_val::<[Disk]>(&self.disks)
+            + size_of_val::<[Net]>(&self.nets)
+            + names.sum::<usize>()
+    }
+}
+
+fn length(text: &Option<String>) -> usize {
+    text.as_ref().map_or(0, String::len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::examples;
+
+    #[test]
+    fn words_of_the_helper_are_one_short_line() {
+        assert_eq!(words("no\x1b[2K\r\nWARN forged\n"), "no [2K  WARN forged");
+        assert_eq!(words(&"x".repeat(1 << 20)).len(), WORDS_MAX);
+        let long = "x".repeat(1 << 20);
+        let mut domain = examples::domain(1, &long);
+        domain.names.hidden = vec![long.clone()];
+        domain.unread = Some(format!("a\nb{long}"));
+        let domain = domain.believed();
+        let unread = domain.unread.unwrap();
+        assert!(unread.starts_with("a bx") && unread.len() == WORDS_MAX, "{unread}");
+        assert_eq!((domain.name.len(), domain.names.hidden[0].len()), (NAME_MAX, NAME_MAX));
+    }
+}

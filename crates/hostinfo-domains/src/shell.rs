@@ -1,0 +1,34 @@
+//! Words in commands that messages recommend.
+
+use hostinfo_wire::text::is_printable;
+
+/// A word as a shell reads it, without what controls a terminal. Whoever names a domain must not choose what the
+/// administrator runs by copying a command that has that name.
+pub fn shell(word: &str) -> String {
+    let mut shown = String::new();
+    for c in word.chars() {
+        match is_printable(c) {
+            true => shown.push(c),
+            false => shown.extend(c.escape_unicode()),
+        }
+    }
+    shlex::try_quote(&shown).map(String::from).unwrap_or(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_shell_reads_a_word_as_it_is() {
+        for word in
+            ["web", "web$(id)", "a`id`", "a\"$(id)", "a'$(id)", "a\\'$(id)", "a!b", "a b;id", ""]
+        {
+            let script = format!("printf %s {}", shell(word));
+            let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+            assert_eq!(String::from_utf8_lossy(&output.stdout), word, "{script}");
+        }
+        assert_eq!(shell("a\u{1b}[31m\n\0"), r#""a\\u{1b}[31m\\u{a}\\u{0}""#);
+    }
+}
