@@ -3,8 +3,7 @@
 
 use std::path::Path;
 
-use crate::others::Others;
-use crate::system::copies;
+use crate::others::{Holder, Others};
 
 /// What to do about a broker that has the port.
 const ASK_THE_BROKER: &str =
@@ -19,14 +18,16 @@ pub(crate) fn in_use(others: &Others) -> String {
         named if !named.is_empty() => {
             format!("in use by {named}. {}", stop(others))
         }
-        _ if others.is_partial => match copies(&["serve"]).broker() {
-            Some(broker) => {
-                format!("in use, perhaps by the broker, {broker}: {ASK_THE_BROKER}")
-            }
-            None => "another program keeps using it; as root, hostinfo says which".to_owned(),
-        },
+        _ if others.is_partial => {
+            "another program keeps using it; as root, hostinfo says which".to_owned()
+        }
         _ => "another program keeps using it".to_owned(),
     }
+}
+
+/// A port that is not free, while a broker runs and nobody was seen to have it.
+pub(crate) fn perhaps_brokers(broker: &Holder) -> String {
+    format!("in use, perhaps by the broker, {broker}: {ASK_THE_BROKER}")
 }
 
 /// The port at `path`, on which no answer arrives whole. `is_logged_to`: the kernel writes to it.
@@ -145,6 +146,8 @@ mod tests {
             told.starts_with("held by the broker, hostinfo serve (PID 412): leave out --device")
         );
         assert!(!told.contains("Stop"), "{told}");
+        let told = perhaps_brokers(&holder(412, "hostinfo serve", true));
+        assert!(told.starts_with("in use, perhaps by the broker, hostinfo serve (PID 412): leave"));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::args::{Diagnose, Format};
 use crate::diagnose::conclude::{Conclusion, Finding};
-use crate::diagnose::heard::{Heard, is_too_soon};
+use crate::diagnose::heard::Heard;
 use crate::diagnose::plugin::{Level, plugin_line};
 use crate::diagnose::report::Diagnosis;
 use crate::exit::{Failure, USAGE};
@@ -135,9 +135,10 @@ fn look(
     let mut running = Mean::default();
     match host.ask(&question) {
         // Nothing has been observed yet.
-        Err(failure) if !is_too_soon(&failure) => return Err(failure),
-        Err(failure @ (Failure::TooSoon(wait) | Failure::FirstAnswer(wait)))
-            if !host.is_patient() && wait > time + PATIENCE =>
+        Err(failure)
+            if failure
+                .too_soon()
+                .is_none_or(|wait| !host.is_patient() && wait > time + PATIENCE) =>
         {
             return Err(failure);
         }
@@ -223,7 +224,7 @@ fn ask_at_the_end(
                 wait_for_news(lines, start)
                     .filter(|wait| waits < NEWS_WAITS_MAX && (host.is_patient() || *wait <= left))
             }
-            Err(failure) if is_too_soon(failure) => None,
+            Err(failure) if failure.too_soon().is_some() => None,
             Err(_) => Some(RETRY_EVERY).filter(|wait| end.elapsed() + *wait <= host.timeout()),
         };
         let Some(wait) = wait else { return answer };

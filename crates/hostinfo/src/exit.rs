@@ -127,6 +127,14 @@ impl Failure {
         }
     }
 
+    /// How long to wait until the host may be asked, where it is only too soon.
+    pub(crate) fn too_soon(&self) -> Option<Duration> {
+        match self {
+            Self::TooSoon(wait) | Self::FirstAnswer(wait) => Some(*wait),
+            _ => None,
+        }
+    }
+
     /// The exit status for it.
     pub(crate) fn status(&self) -> u8 {
         match self {

@@ -14,7 +14,9 @@ mod units;
 mod verdict;
 mod way;
 mod views {
+    pub(crate) mod dated;
     pub(crate) mod hosts;
+    pub(crate) mod reply;
 }
 
 use std::io::{self, ErrorKind};

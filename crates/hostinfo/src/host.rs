@@ -170,11 +170,14 @@ impl<'a> Host<'a> {
                     newest = Some(lines);
                     wait
                 }
-                Err(too_soon @ (Failure::TooSoon(wait) | Failure::FirstAnswer(wait))) => {
-                    failure = Some(too_soon);
-                    Some(wait)
+                Err(other) => {
+                    let wait = other.too_soon();
+                    if wait.is_none() {
+                        return newest.ok_or(other);
+                    }
+                    failure = Some(other);
+                    wait
                 }
-                Err(other) => return newest.ok_or(other),
             };
             match wait {
                 Some(wait) if waits < VERDICT_WAITS_MAX && take(wait) => {

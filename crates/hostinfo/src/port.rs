@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use hostinfo_file::in_words;
 
-use crate::blame::in_use;
-use crate::others::Others;
+use crate::blame::{in_use, perhaps_brokers};
+use crate::others::{Holder, Others};
 
 /// Sends and receives bytes, with a clock.
 pub(crate) trait Port {
@@ -63,6 +63,8 @@ pub(crate) enum OpenError {
     NoSocket,
     #[error("{}", in_use(.0))]
     Busy(Others),
+    #[error("{}", perhaps_brokers(.0))]
+    PerhapsBrokers(Holder),
     #[error("permission denied: {0}")]
     Denied(String),
     #[error("{}", in_words(.0))]

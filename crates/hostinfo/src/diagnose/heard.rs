@@ -60,7 +60,8 @@ impl Heard {
 
     /// Why the host did not answer the newest request. An answer of "too soon" is one.
     pub(super) fn silence(&self) -> Option<String> {
-        let failure = self.failure.as_ref().filter(|failure| !is_too_soon(failure))?.to_string();
+        let failure =
+            self.failure.as_ref().filter(|failure| failure.too_soon().is_none())?.to_string();
         let why = failure.lines().next()?;
         // What it is a reason for says that already.
         Some(why.strip_prefix("no host answers: ").unwrap_or(why).to_owned())
@@ -76,11 +77,6 @@ impl Heard {
             _ => self.view.judged(resource),
         }
     }
-}
-
-/// Whether the host answered that it is too soon to ask.
-pub(super) fn is_too_soon(failure: &Failure) -> bool {
-    matches!(failure, Failure::TooSoon(_) | Failure::FirstAnswer(_))
 }
 
 #[cfg(test)]

@@ -102,7 +102,7 @@ fn run(
 fn ask(host: &mut Host<'_>, with_list: bool) -> Answered {
     let is_old = host.is_connected();
     let mut answered = ask_once(host, with_list);
-    if is_old && answered.result.as_ref().is_err_and(|failure| !is_too_soon(failure)) {
+    if is_old && answered.result.as_ref().is_err_and(|failure| failure.too_soon().is_none()) {
         answered = ask_once(host, with_list);
     }
     answered
@@ -111,7 +111,7 @@ fn ask(host: &mut Host<'_>, with_list: bool) -> Answered {
 fn ask_once(host: &mut Host<'_>, with_list: bool) -> Answered {
     let asked = clock::now();
     let result = ask_host(host, with_list);
-    if result.as_ref().is_err_and(|failure| !is_too_soon(failure)) {
+    if result.as_ref().is_err_and(|failure| failure.too_soon().is_none()) {
         host.let_go();
     }
     Answered { asked, result }
@@ -123,8 +123,4 @@ fn ask_host(host: &mut Host<'_>, with_list: bool) -> Result<HostReply, Failure> 
     let values = host.ask(&Question::get(&["*", "verdict"]))?;
     let list = with_list.then(|| host.ask(&Question::list_all())).transpose()?;
     Ok(HostReply { values, list, way: host.way()?.to_string() })
-}
-
-fn is_too_soon(failure: &Failure) -> bool {
-    matches!(failure, Failure::TooSoon(_) | Failure::FirstAnswer(_))
 }

@@ -13,7 +13,7 @@ use crate::blame::is_console;
 use crate::others::Others;
 use crate::port::{OpenError, Port};
 use crate::system::linux::look::{Node, look};
-use crate::system::linux::{fd, kind, raw, signal};
+use crate::system::linux::{copies, fd, kind, raw, signal};
 
 /// An open port. A tty is in raw mode as long as this value lives.
 pub(super) struct Device {
@@ -40,6 +40,15 @@ fn others(devices: &[Node]) -> Others {
     look(Path::new("/proc"), std::process::id(), devices)
 }
 
+/// A port that others have. Where `/proc` hides who, a broker that runs may be the one.
+fn busy(seen: Others) -> OpenError {
+    let is_hidden = seen.is_partial && seen.holders.is_empty();
+    match is_hidden.then(|| copies(&["serve"]).broker().cloned()).flatten() {
+        Some(broker) => OpenError::PerhapsBrokers(broker),
+        None => OpenError::Busy(seen),
+    }
+}
+
 impl Device {
     /// Opens a port that no other program has open. If one has, tries again for `timeout`.
     ///
@@ -64,7 +73,7 @@ impl Device {
                     }
                     // A broker does not leave the port: waiting for that would be in vain.
                     if is_over || seen.broker().is_some() {
-                        return Err(OpenError::Busy(seen));
+                        return Err(busy(seen));
                     }
                     std::thread::sleep(BUSY_PAUSE);
                 }
