@@ -29,7 +29,8 @@ pub(crate) fn run(options: &Options, wanted: &Check) -> Result<Status, Failure> 
     }
     let is_there = text.is_some();
     let sought = tags::sought(options)?.unwrap_or_default();
-    // Tags that a cloud writes, such as OpenStack's project, are the cloud's; all others can be set by whoever edits a domain.
+    // Tags that a cloud writes, such as OpenStack's project, are the cloud's; all others can be set by whoever edits a
+    // domain.
     let anyone_can_set =
         |key: &str| sought.own && !sought.sources.iter().any(|source| source.key == key);
     let found = match text.map(|text| check(&text, anyone_can_set)) {

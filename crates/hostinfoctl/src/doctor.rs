@@ -1,6 +1,7 @@
 //! `doctor`: everything that keeps guests from asking, with or without a daemon, each with its remedy.
 //!
-//! A file of `doctor/` looks at one subject and returns findings; `finding` has their words.
+//! A file of `doctor/` looks at one subject and returns findings. `finding` lists all that can be found, and `words`
+//! says it, with the commands that mend it.
 
 mod access;
 mod acl;

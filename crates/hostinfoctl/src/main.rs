@@ -1,12 +1,16 @@
 //! `hostinfoctl`, the administrator's tool: which guests have hostinfo, and what they may ask.
 //!
-//! Each command has a file. What several of them need: `libvirt` and `facts` (guests as libvirt
-//! describes them), `tags` (their tags), `guests` (names and patterns to guests), `present` (which
-//! guests exist, also without libvirt), `rules` (those in force, or a file's), `settings` (what is needed of the daemon's), `plan` (what to change; pure), `change`
-//! and `carry_out` (changing each guest completely or not at all), `port_summary` (the result, in
-//! words), `row` and `state` (a guest in a list), `daemon` (what hostinfod knows), `held`
-//! and `sock_diag` (programs that hold guests' ports), `runner` (what other programs print), `complete` (names for
-//! the shells' completion).
+//! Each command has a file. What several of them need:
+//!
+//! - of guests: `libvirt` and `facts` (as libvirt describes them), `uri` (which libvirt that is), `tags` (their tags),
+//!   `guests` (names and patterns to guests), `present` (which exist, also without libvirt), `row` and `state` (one in
+//!   a list), `held` and `sock_diag` (programs that hold their ports);
+//! - of hostinfod: `daemon` (what it knows), `rules` (those in force, or a file's), `settings` (what is needed of its
+//!   settings), `directory` (that of the sockets);
+//! - to change guests: `plan` (what to change; pure), `step` (one change), `change` and `carry_out` (changing each
+//!   guest completely or not at all), `port_summary` (the result, in words);
+//! - to print: `output`, `table`, `time`, `exit` (statuses and complaints), `runner` (what other programs print),
+//!   `complete` (names for the shells' completion).
 
 mod args;
 mod carry_out;

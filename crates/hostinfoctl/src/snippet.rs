@@ -10,8 +10,8 @@ use crate::libvirt::Libvirt;
 use crate::output::{write, write_json};
 use crate::port_summary::PortLocation;
 
-/// Prints the XML for a guest, which need not exist yet. Refuses if the guest already has its port,
-/// because it must not have two.
+/// Prints the XML for a guest, which need not exist yet. For a guest that already has its port it prints that one,
+/// and says not to add it again, because a guest must not have two.
 ///
 /// # Errors
 /// [`Failure`].
