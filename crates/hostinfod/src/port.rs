@@ -1,5 +1,6 @@
 //! A port of a guest: a socket in the directory or elsewhere, one of libvirt's own channels, a
-//! pseudo-terminal, or a place where the guest's VMM connects and each connection that was made there.
+//! pseudo-terminal, a place where the guest's VMM connects and each connection that was made there, or a connection
+//! that the guest itself has made over AF_VSOCK.
 
 pub(crate) mod connection;
 pub(crate) mod listener;

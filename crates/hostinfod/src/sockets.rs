@@ -35,7 +35,7 @@ pub(crate) enum ConnectError {
     /// Another file that is not a socket.
     #[error("it is not a socket")]
     NoSocket,
-    /// A directory: one of ours (`state`), or somebody else's.
+    /// A directory: one of ours (`vhostmd`, `disk`), or somebody else's.
     #[error("it is a directory")]
     Directory,
     /// Nobody listens, either not yet or not any more.

@@ -1,4 +1,5 @@
-//! The control socket in the loop: which clients are accepted, and which are refused.
+//! The control socket in the loop: listens, and accepts clients or refuses them. `room` says which there is room for,
+//! `turns` answers them.
 
 mod client;
 mod refused;
@@ -43,11 +44,12 @@ pub(crate) struct Control {
     left_out: u64,
     /// A client has just asked for an upgrade.
     wishes_upgrade: bool,
-    /// Work done in this round: a call's counts for all of [`ROUND_WORK`](hostinfo_wire::limits::ROUND_WORK).
+    /// Work done in this round. A call that is answered counts for as much as a round may do,
+    /// [`ROUND_WORK`](hostinfo_wire::limits::ROUND_WORK).
     work: u32,
 }
 
-/// What is gone on with of another program's control socket. At a start it is no socket.
+/// What the program before this one has handed over of its control socket. If there was none, it has no socket.
 pub(crate) struct Before {
     pub(crate) socket: Option<Inherited>,
     /// When the daemon started.

@@ -57,8 +57,8 @@ struct Scraper {
 }
 
 impl Scrape {
-    /// Listens where the settings say, with the socket of the program `before`, if any. A Unix socket can also be used by members of `group`. If
-    /// that fails, the log says so, and guests are served all the same.
+    /// Listens where the settings say, with the socket of the program `before`, if any. A Unix socket can also be used
+    /// by members of `group`. If that fails, the log says so, and guests are served all the same.
     ///
     /// # Errors
     /// The socket cannot be added to the reactor.

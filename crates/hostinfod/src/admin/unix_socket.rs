@@ -17,7 +17,7 @@ use crate::system::file_error::FileError;
 /// A listening Unix socket. The file is removed when this value is dropped.
 pub(super) struct UnixSocket {
     path: PathBuf,
-    /// Device and inode of the file. By then the path may belong to another daemon.
+    /// Device and inode of the file: when it is to be removed, the path may belong to another daemon.
     file: (u64, u64),
     socket: OwnedFd,
 }
@@ -69,8 +69,8 @@ pub(super) enum Error {
 }
 
 impl UnixSocket {
-    /// Goes on with the socket of the program `before`, if its file is still there. Otherwise creates it, for its owner and, if the settings name one, a group. Replaces a socket
-    /// left by a daemon that was killed.
+    /// Goes on with the socket of the program `before`, if its file is still there. Otherwise creates it, for its owner
+    /// and, if the settings name one, a group. Replaces a socket left by a daemon that was killed.
     ///
     /// # Errors
     /// [`Error`].

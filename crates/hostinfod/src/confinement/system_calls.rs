@@ -195,7 +195,7 @@ pub(super) const IOCTLS: [u64; 8] =
     [0x5421, 0x541b, 0x5451, 0x5450, 0x5401, 0x802c_542a, 0x5413, 0x540b];
 
 /// prctl(2): the names of threads and of memory, the capabilities that a program has, that it ends with whoever
-/// started it, and that it gains no privileges, which Landlock wants.
+/// started it, that it gains no privileges, which Landlock wants, and whether its memory can be dumped.
 pub(super) const PRCTLS: [i32; 8] = [
     libc::PR_SET_NAME,
     libc::PR_GET_NAME,

@@ -20,7 +20,8 @@ pub(crate) struct Connection {
     pub(crate) conversation: Conversation,
     /// What it is doing.
     pub(crate) phase: Phase,
-    /// The file it is connected to; `None` for a pseudo-terminal, which is not in a directory.
+    /// The file it is connected to; `None` for a pseudo-terminal, which is not in a directory, and where the guest or
+    /// its VMM has connected.
     pub(crate) file: Option<FileId>,
     /// Whether it was made while libvirt, which creates the socket, had not handed it to QEMU yet.
     /// The guest's process still has to be identified then.

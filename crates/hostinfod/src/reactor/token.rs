@@ -19,7 +19,7 @@ pub(crate) enum Token {
     Rules,
     /// The watch on a socket directory.
     Sockets(Dialect),
-    /// The watch on the index of a `[[sockets]]`.
+    /// The watch on the directories of a `[[sockets]]`.
     Pattern(PatternId),
     /// The connection to hostinfo-open.
     Opener,
@@ -37,7 +37,7 @@ pub(crate) enum Token {
     Section(SectionId),
     /// Somebody connects by AF_VSOCK.
     Vsock,
-    /// Somebody who did so and is no guest says something.
+    /// Somebody who did so, and is not known to be a guest, has sent something or hung up.
     Unidentified(UnidentifiedId),
     /// The connection of a client of the control socket.
     Client(ClientId),

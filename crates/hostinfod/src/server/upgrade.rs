@@ -28,8 +28,8 @@ use crate::system::program::{Program, ProgramFile};
 use crate::system::signals;
 use crate::system::systemd;
 
-/// How long the new program has to read the document. For 10,000 guests, 9 MB, that takes 0.05 s of CPU time, and a program that
-/// was not optimised 0.3 s.
+/// How long the new program has to read the document. For 10,000 guests, 9 MB, that takes 0.05 s of CPU time, and a
+/// program that was not optimised 0.3 s.
 const CHECK_WITHIN: Duration = Duration::from_secs(2);
 
 /// How much is read of what the new program says about why it does not.
@@ -162,8 +162,8 @@ impl Server {
         Err(format!("cannot execute {}: {error}", self.upgrade.program.path.display()))
     }
 
-    /// Executes the file that was `checked`, if it is still that, and still the program's. A signal that ends the daemon waits for the new
-    /// program, but for one that has come already.
+    /// Executes the file that was `checked`, if it is still that, and still the program's. A signal that ends the daemon
+    /// waits for the new program, but for one that has come already.
     fn execute_unchanged(
         &self,
         checked: &ProgramFile,

@@ -1,5 +1,5 @@
 //! `[[listen]]` of the settings: where the daemon listens for guests whose VMM connects them to a socket of the
-//! host, as Firecracker and cloud-hypervisor do with vsock.
+//! host, as Firecracker and cloud-hypervisor do with vsock. Others call that hybrid vsock, so here it is `hybrid`.
 
 use hostinfo_open::pattern::is_driver;
 use hostinfo_open::{Enabled, SocketPattern};

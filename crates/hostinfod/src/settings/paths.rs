@@ -19,7 +19,7 @@ pub(crate) struct Paths {
     pub(crate) opener: PathBuf,
     /// The socket of hostinfo-run.
     pub(crate) runner: PathBuf,
-    /// The directory of state that outlives the daemon: the host's secret, notices, incidents.
+    /// The directory of state that outlives the daemon: the host's secret, the host's state, notices, incidents.
     pub(crate) state_dir: PathBuf,
     /// Used instead of `/proc`.
     pub(crate) proc_root: PathBuf,

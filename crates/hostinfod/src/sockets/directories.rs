@@ -19,8 +19,8 @@ pub(crate) struct Directories {
 }
 
 impl Directories {
-    /// Watches and locks both, with the locks that another program took, if any. With `await_it`, a main directory that cannot be opened is waited
-    /// for, because there is something to serve without it.
+    /// Watches and locks both, with the locks that another program took, if any. With `await_it`, a main directory that
+    /// cannot be opened is waited for, because there is something to serve without it.
     ///
     /// # Errors
     /// The main directory cannot be opened, or another daemon has it.

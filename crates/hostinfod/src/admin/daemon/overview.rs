@@ -1,4 +1,4 @@
-//! The daemon as a whole: its state, its metrics, and the rules in force.
+//! The daemon as a whole: its state, its metrics (`figures` has their values), and the rules in force.
 
 use std::collections::HashSet;
 
