@@ -1,4 +1,4 @@
-//! What can be wrong with whose a socket is, in words that tell the administrator what to do.
+//! What can be wrong with the ownership of a socket, in words that tell the administrator what to do.
 
 use crate::shell;
 

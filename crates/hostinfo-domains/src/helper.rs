@@ -40,7 +40,7 @@ pub fn is_there() -> bool {
 pub struct Helper {
     programs: Vec<PathBuf>,
     arguments: Vec<OsString>,
-    /// Contains `process` and `presence`, so that a loop need not care which of them exists.
+    /// Contains `process`, its standard error, and `presence`, so that a loop need not care which of them exists.
     poll: OwnedFd,
     process: Option<Running>,
     presence: Option<Presence>,

@@ -115,7 +115,7 @@ pub const TAG_TEXT_MAX: usize = 1024;
 
 /// The most elements on the way to tags: nova writes some 30 for an instance, and two tags of
 /// hostinfo's own take three. Each may have to be looked for among [`ATTRIBUTES_MAX`] namespaces of
-/// each of [`TAG_DEPTH`] elements around it: 4 million comparisons, 20 ms.
+/// each of [`TAG_DEPTH`] elements around it: 2 million comparisons, at most 20 ms.
 pub const TAG_ELEMENTS_MAX: usize = 4096;
 
 /// The most tags that `[tags]` in `hostinfod.toml` can add.

@@ -39,7 +39,7 @@ impl Marks {
         (is_whole || uuid.is_some()).then_some(Self { pid, program, id, uuid })
     }
 
-    /// What is wrong where this process listens at that socket, which libvirt's domains claim so.
+    /// What is wrong if this process listens at `socket`. `claim` says which domain, by libvirt, the socket belongs to.
     pub(crate) fn conflict(
         &self,
         socket: &str,

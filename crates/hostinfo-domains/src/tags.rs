@@ -34,7 +34,7 @@ pub enum Tags {
 }
 
 impl Tags {
-    /// With the UUID of their domain, which is one as well where hostinfo's own count.
+    /// With the UUID of their domain, which counts as a tag wherever hostinfo's own tags do.
     pub fn with_uuid(mut self, uuid: Uuid, sought: &TagSources) -> Self {
         if let Self::Known(tags) = &mut self
             && sought.own

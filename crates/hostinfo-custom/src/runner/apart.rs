@@ -25,7 +25,8 @@ pub fn is_offered() -> bool {
     layer().is_some()
 }
 
-/// But for [`PROCESSES`], files are as they are without it. `None` before Linux 5.19, where moving them could not be permitted.
+/// But for [`PROCESSES`], files are as they are without it. `None` before Linux 5.19, where moving them could not be
+/// permitted.
 fn layer() -> Option<RulesetCreated> {
     let layer = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)

@@ -202,8 +202,8 @@ impl Helper {
         running.asked = Some(Asked::new(number, now));
     }
 
-    /// Ends the helper, and drops everything it reported but whose socket is whose: a conflict that
-    /// was found is not over because nobody can be asked.
+    /// Ends the helper, and drops everything it reported, except which domain each socket belongs to: a
+    /// conflict that was found is not over because nobody can be asked.
     pub(super) fn end(&mut self, why: &str, now: Instant) {
         let since = self.process.as_ref().map_or(now, |running| running.since);
         if let Some(running) = &mut self.process {
