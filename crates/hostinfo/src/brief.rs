@@ -1,5 +1,5 @@
-//! What plain `hostinfo` shows: is it me or my host? At most eight lines, of which the host's long reasons take more
-//! than one row of 80 columns: no fact is cut.
+//! What plain `hostinfo` shows: is it me or my host? At most eight lines. One with a long reason of the host's takes
+//! several rows of 80 columns, because no fact is cut.
 
 mod answer;
 

@@ -241,7 +241,7 @@ fn wait_for_news(lines: &[Line], start: Instant) -> Option<Duration> {
     dated.wait(now).filter(|_| dated.is_from_before(start)).map(|wait| wait.max(RETRY_EVERY))
 }
 
-/// Statistics of a figure that was sampled repeatedly.
+/// The mean of a figure that was sampled repeatedly.
 #[derive(Default)]
 struct Mean {
     sum: f64,

@@ -5,7 +5,7 @@
 //! #hostinfo-recording 1
 //! #columns waited throttled ...
 //! g 1795852941 "web1" (9f0c3a52-...) .
-//! h 1795852941 df1a367e kvm .
+//! h 1795852941 df1a367e, kvm .
 //! v 1795852941 cpu contended your vCPUs waited 34% of the last 60 s for a host CPU .
 //! s 1795852941 coo- 340 0 ... .
 //! i 1795852951 cpu contended from 2026-11-28T10:02Z to now: 34% waited .

@@ -64,7 +64,8 @@ pub(crate) fn refer(text: &str) -> String {
     })
 }
 
-/// A page for each but the statistics, which have more than their table says in `docs/`.
+/// A page for each but the statistics, whose page `statistics` makes from the catalog: it says more than the table in
+/// `docs/`.
 ///
 /// # Errors
 /// One has something that no page can show.

@@ -163,7 +163,7 @@ fn told_incidents(recording: &Recording) -> String {
             .unwrap_or_default()
 }
 
-/// A text without signs that HTML gives a meaning to.
+/// A paragraph. `text` has no signs that HTML gives a meaning to.
 fn paragraph(text: String) -> String {
     format!("<p>{text}</p>\n")
 }

@@ -12,7 +12,7 @@ use crate::serve::limits::{FRESH_LEAST, RETRY};
 pub(crate) struct Schedule {
     /// The time that must pass between two queries of this guest.
     interval: Duration,
-    /// When the host was asked for its last values.
+    /// When the host's last values came.
     asked: Option<Duration>,
     /// Whether an answer is pending.
     is_asking: bool,
@@ -63,7 +63,7 @@ impl Schedule {
         self.is_asking = true;
     }
 
-    /// Notes that it answered a request made at `asked`, perhaps with the guest's interval.
+    /// Notes that its answer came at `asked`, perhaps with the guest's interval.
     pub(crate) fn answered(&mut self, asked: Duration, interval: Option<Duration>) {
         let interval = interval.unwrap_or(self.interval);
         *self = Self { interval, asked: Some(asked), ..Self::new() };

@@ -50,7 +50,7 @@ pub(super) fn screen(
     lines
 }
 
-/// `hostinfo  10:02:11 UTC  df1a367e kvm         every 2 s  q quits`
+/// `hostinfo  10:02:11 UTC  df1a367e, kvm        every 2 s  q quits`
 fn head(state: &State, width: usize, glyphs: Glyphs) -> Line<'static> {
     let time = state.newest().and_then(|sample| jiff::Timestamp::from_second(sample.time).ok());
     let time =
