@@ -174,7 +174,7 @@ impl Incidents {
         self.tidy();
     }
 
-    /// Keeps the newest [`INCIDENTS_MAX`].
+    /// Keeps [`INCIDENTS_MAX`]: the open ones, and the newest of the others.
     fn tidy(&mut self) {
         self.list.sort_by_key(|one| (one.end != End::Open, Reverse(one.from)));
         self.list.truncate(INCIDENTS_MAX);
