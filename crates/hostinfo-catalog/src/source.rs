@@ -71,7 +71,7 @@ impl Judged {
 /// What the daemon knows without reading a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Own {
-    /// A random word for each run of the daemon, from start to stop, and of the guest. An upgrade of the daemon keeps it.
+    /// A random word for each run of the daemon and of the guest. An upgrade of the daemon keeps it.
     Session,
     /// When the session began.
     SessionStart,

@@ -22,12 +22,12 @@ const UNTOLD: Absent = Absent::untold(
 /// and the two samples are not taken in the same instant.
 const TOLERANCE: Duration = Duration::from_secs(1);
 
-/// Ticks count as lost only if more than one in this many is missing. A sample may be taken up to 100 ms off its time, and
-/// two samples are at least 5 s apart: that alone can make 4 % of the ticks seem to be missing.
+/// Ticks count as lost only if more than one in this many is missing. A sample may be taken up to 100 ms off its
+/// time, and two samples are at least 5 s apart: that alone can make 4 % of the ticks seem to be missing.
 const COUNTED_ALL: u64 = 20;
 
-/// If fewer than one in this many ticks were counted, they say nothing about the rest of the time: the CPU may have been
-/// offline. An emulated host that was overloaded counted three quarters of them.
+/// If fewer than one in this many ticks were counted, they say nothing about the rest of the time: the CPU may have
+/// been offline. An emulated host that was overloaded counted three quarters of them.
 const COUNTED_LEAST: u64 = 4;
 
 /// CPUs of the host, by their numbers, in order.

@@ -195,8 +195,8 @@ pub(crate) fn parse_v2(text: &[u8]) -> BTreeMap<u32, u64> {
 /// hierarchical_unevictable=200 N0=200
 /// ```
 ///
-/// Bytes per node, from numbers of pages: anonymous and shared memory, and locked memory. The last two lines, which older
-/// kernels lack, also include nested cgroups.
+/// Bytes per node, from numbers of pages: anonymous and shared memory, and locked memory. The last two
+/// lines, which older kernels lack, also include nested cgroups.
 pub(crate) fn parse_v1(text: &[u8], units: Units) -> BTreeMap<u32, u64> {
     let sums = |keys: [&[u8]; 2]| {
         let mut sums = BTreeMap::new();
