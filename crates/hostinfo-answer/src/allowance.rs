@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Cost {
     /// Nothing was read.
     Nothing,
-    /// All of its values are on their way: the guest was told to ask again in a second.
+    /// It got no value, and at least one is on its way: the guest was told to ask again in a second.
     Soon,
     /// Something was read.
     Read,

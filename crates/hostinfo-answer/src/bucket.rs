@@ -53,7 +53,7 @@ impl Bucket {
     /// available when it is full.
     pub fn wait(&self, tokens: u32, bound: Bound, now: Instant) -> Duration {
         match self.full_at {
-            // The common case, for which a comparison is enough: a tenth of a query's instructions.
+            // The common case: a comparison is enough. The arithmetic below is a tenth of a query's instructions.
             None => Duration::ZERO,
             Some(at) if at <= now => Duration::ZERO,
             Some(at) => {

@@ -14,14 +14,14 @@ use crate::observed::Observed;
 use crate::pending::{Pending, When};
 use crate::requester::Requester;
 
-/// The input of one connection. An idle one owns no other memory.
+/// The input of one connection. Apart from the buffer of its last line, an idle one owns no other memory.
 #[derive(Debug)]
 pub struct Conversation {
     pub(crate) protocol: Protocol,
     /// Holds a line that has arrived in part.
     pub(crate) framer: Framer,
-    /// Complete lines that have to wait: at most one whose answer was begun, and [`READ_CHUNK`]
-    /// bytes.
+    /// Input that has to wait: at most one line whose answer was begun, and [`READ_CHUNK`] bytes, of
+    /// which the last line may be incomplete.
     pub(crate) held: Vec<u8>,
     /// What the first held line waits for, if its answer was begun.
     pub(crate) pending: Option<Box<Pending>>,

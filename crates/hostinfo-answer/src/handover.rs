@@ -1,4 +1,4 @@
-//! What outlives the program of a guest that asks and of its connections: another program goes on with it.
+//! What is kept of a guest that asks, and of its connections, when another program takes this one's place.
 //!
 //! What follows from rules, settings and secrets is not part of it.
 
@@ -60,7 +60,7 @@ impl Requester {
         }
     }
 
-    /// Goes on as the guest that was handed over, whose grant was the one that it has now.
+    /// Goes on as the guest that was handed over. Its grant must be the one it had then.
     pub fn take_over(&mut self, state: RequesterState) {
         let RequesterState { session, standing, peer, document, allowance } = state;
         self.peer = match peer {

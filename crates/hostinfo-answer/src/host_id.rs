@@ -16,7 +16,7 @@ pub struct HostId {
 }
 
 impl HostId {
-    /// Made from a MAC of the guest's socket name, keyed with the host's secret.
+    /// Made from a MAC of the guest's socket name, keyed with the host's secret and machine-id(5).
     pub fn of(mac: &[u8; 32]) -> Self {
         let number =
             mac.iter().skip(ID_LEN).take(4).fold(0, |sum, byte| sum << 8 | u32::from(*byte));

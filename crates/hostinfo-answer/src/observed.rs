@@ -9,8 +9,8 @@ use crate::history::History;
 use crate::key::GuestIncidents;
 use crate::peer::Peer;
 
-/// Nobody has connected to the guest yet, or libvirt still owned its socket: only when the guest
-/// speaks is it certain that its VMM listens. A metrics disk may be written earlier.
+/// hostinfod has not connected to the guest's socket yet, or libvirt still owned that: only when the
+/// guest speaks is it certain that its VMM listens there. A metrics disk may be written earlier.
 pub const VMM_UNKNOWN: Absent =
     Absent::plain("hostinfod knows this guest's VMM only when the guest has spoken on its port");
 

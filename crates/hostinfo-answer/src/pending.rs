@@ -43,6 +43,6 @@ pub struct Pending {
     /// The name of the last value to be started. Commands start in order, so once this one has
     /// come, only those that run beside it are left. So a line is tried again `RUNS_MAX` times,
     /// however many values it waits for (and once more for each command that hung before, which is
-    /// started after the others).
+    /// started after the others). Empty if it waits only for more threads of its VMM to be read.
     pub on: String,
 }

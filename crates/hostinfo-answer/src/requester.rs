@@ -228,7 +228,7 @@ impl Requester {
         self.undecided.as_deref().or(self.grant.rule())
     }
 
-    /// Whether its rule has it watched for good, or that is not known.
+    /// Whether its rule says `watch = 1`, or may say so: which rule applies may depend on tags that cannot be read.
     pub fn may_be_watched(&self) -> bool {
         self.grant.watch() || self.is_undecided()
     }

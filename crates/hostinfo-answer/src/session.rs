@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host_id::hex;
 
-/// Seconds to which a session's start is rounded. If two guests knew exactly when their host's
+/// Seconds to which a session's start is rounded down. If two guests knew exactly when their host's
 /// daemon or a neighbour's process started, that would prove that they share the host.
 const GRAIN: u64 = 10;
 
@@ -14,7 +14,7 @@ const GRAIN: u64 = 10;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Session {
     id: [u8; 8],
-    /// When the guest first asked, rounded to [`GRAIN`]. `None` if it has not asked yet.
+    /// When the guest first asked, rounded down to [`GRAIN`]. `None` if it has not asked yet.
     pub(crate) start: Option<SystemTime>,
 }
 

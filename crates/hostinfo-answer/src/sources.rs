@@ -188,7 +188,7 @@ impl<'a> Sources<'a, '_> {
         value.map_err(unavailable)
     }
 
-    /// vhostmd's number of the host for this guest.
+    /// The guest's number on this host, for vhostmd's document.
     pub(crate) fn number(&self) -> u32 {
         self.who.host_id.number
     }

@@ -1,8 +1,8 @@
 //! A guest's identity: what libvirt says about its socket, and whether the guest may ask at all.
 //!
 //! Determined when a guest connects and when libvirt's domains change, never at a query. While
-//! libvirt does not answer, the last result holds for the process it was determined for, and a conflict for whatever
-//! process has the socket.
+//! libvirt does not answer, the last result holds for the process it was determined for. A conflict, however, holds for
+//! whatever process has the socket.
 
 use hostinfo_domains::{Claim, Marks, Run, Snapshot, Uuid};
 use serde::{Deserialize, Serialize};

@@ -71,7 +71,7 @@ impl Judged {
 /// What the daemon knows without reading a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Own {
-    /// A random word for each run of the daemon and of the guest's VMM.
+    /// A random word for each run of the daemon and of the guest. An upgrade of the daemon keeps it.
     Session,
     /// When the session began.
     SessionStart,
@@ -83,7 +83,7 @@ pub enum Own {
     Window,
     /// The guest's rule.
     Interval,
-    /// HMAC of the host's secret and the guest's socket name.
+    /// HMAC of the guest's socket name, keyed with the host's secret and machine-id(5).
     HostId,
     /// The driver in the socket's name.
     Driver,

@@ -45,7 +45,7 @@ pub enum Unit {
     Bytes,
     /// Seconds; for a point in time, since 1970-01-01 00:00:00 UTC.
     Seconds,
-    /// 0 to 1.
+    /// 0 to 1, except for `vcpu.overcommit`, which has no upper end.
     Ratio,
     /// Cycles a second.
     Hertz,

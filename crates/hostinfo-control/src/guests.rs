@@ -181,7 +181,7 @@ pub struct Explanation {
 /// Whether a guest may see a statistic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
-    /// The statistic's name. `DEV`, `NUMBER` or `NAME` in it stands for any device, number or name.
+    /// The statistic's name. `DEV`, `N` or `NAME` in it stands for any device, number or name.
     pub name: String,
     /// Whether the guest may see it.
     pub permitted: bool,

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// which may take six bytes in JSON (`\u0001`), with a guest's name of 255 bytes.
 pub const REQUEST_MAX: usize = 16 * 1024;
 
-/// Names in one `Explain`: as many as a guest can ask for in one line.
+/// Names in one `Explain`: more than twice the 40 full names that fit into a guest's line.
 pub const NAMES_MAX: usize = 100;
 
 /// Guests in one reply to `List`: 256 of 700 bytes are 175 KiB, and take less than 1 ms to make.

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 /// Flags with which open(2) waits for nothing, and no terminal becomes the process's controlling terminal.
 pub const FLAGS: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
-/// The longest hostinfod.toml that is read: the documented one has 8 KiB, and 900 labels with the longest
+/// The longest hostinfod.toml that is read: the documented one has 6 KiB, and 900 labels with the longest
 /// texts take 1 MiB.
 pub const SETTINGS_MAX: u64 = 1024 * 1024;
 

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use serde::Serialize;
 
 /// The longest document, in bytes. A guest that asks takes 2 KiB and one that is watched 12 KiB, so 10,000 watched
-/// guests take 120 MiB. If there is more to hand over, the upgrade is refused.
+/// guests take 117 MiB. If there is more to hand over, the upgrade is refused.
 pub const DOCUMENT_MAX: u64 = 256 * 1024 * 1024;
 
 /// Bytes written at a time.
@@ -93,8 +93,8 @@ impl Document {
     }
 }
 
-/// One that cannot be executed, which kernels before 6.3 do not know. Once
-/// it has confined itself, the daemon can make no other where the kernel does.
+/// An empty memory file that cannot be executed; kernels before 6.3 have no flag for that, and make an
+/// ordinary one. Where the kernel has the flag, a daemon that has confined itself can make no other.
 fn memory_file() -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let create = |flags| memfd_create("hostinfo-handover", flags);

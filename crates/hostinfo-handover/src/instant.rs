@@ -8,8 +8,8 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The latest time that is believed, from now: the longest that anything is kept for is 30 days. So no sum of such a
-/// time and a setting is more than an [`Instant`] holds.
+/// How far ahead a time may be and still be believed. Nothing is kept for longer than 30 days, so no real one is near
+/// this; and the sum of such a time and a setting still fits an [`Instant`].
 const AHEAD_MAX: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 /// How often both clocks are read to find out what one is in the other.
@@ -53,7 +53,7 @@ pub fn serialize<S: Serializer>(time: &Instant, serializer: S) -> Result<S::Ok, 
 /// Reads a time.
 ///
 /// # Errors
-/// It is not a number, or is later than any that was written.
+/// It is not a number, is more than 400 days ahead, or is too long ago for an [`Instant`].
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Instant, D::Error> {
     let since_boot = Duration::from_nanos(u64::deserialize(deserializer)?);
     let Anchor { instant, monotonic } = &*ANCHOR;

@@ -1,9 +1,9 @@
 //! Bytes that are mostly text, such as a reply. For `#[serde(with = "hostinfo_handover::text")]`.
 //!
-//! They are a string in which each byte is the character of that number, up to U+00FF, so text of ASCII is itself, and what
-//! was cut in the middle of a character is kept as well. Nobody is served while many unread replies are written: they take
-//! half of what they would take in hexadecimal, and are written in pieces. What a guest sends is in hexadecimal
-//! ([`bytes`](crate::bytes)): a control character takes six bytes of JSON here.
+//! Each byte is written as the character with its number, U+0000 to U+00FF. So ASCII stays as it is, and text that was
+//! cut within a character is kept too. Nobody is served while a document is written, and many replies may be unread:
+//! here they take half as many bytes as in hexadecimal, and are written in pieces. What a guest sends is written in
+//! hexadecimal instead ([`bytes`](crate::bytes)), since a control character takes six bytes of JSON here.
 
 use std::fmt;
 

@@ -13,8 +13,8 @@ pub const NOTICES_MAX: usize = 1024;
 /// The longest pattern, in bytes: a socket name of 255 bytes with a `\` before each.
 pub const PATTERN_MAX: usize = 512;
 
-/// The longest file of notices: `NOTICES_MAX` entries of 2 KiB, for 875 bytes of pattern and text,
-/// each of them escaped, and what surrounds them.
+/// The longest file of notices: `NOTICES_MAX` entries of 2 KiB, for 882 bytes of pattern and text,
+/// each of them escaped (1,764), and some 240 bytes around them.
 pub const FILE_MAX: usize = NOTICES_MAX * 2048;
 
 /// The longest remark of an administrator on the host's state, in bytes: as long as a notice may

@@ -43,9 +43,9 @@ pub fn parse(file: &[u8]) -> Result<Parsed, Vec<Problem>> {
     check(file, |_| false)
 }
 
-/// The same, with warnings about rules that turn on a statistic which is off by default, for guests
-/// that are selected only by tags which whoever can change a domain's metadata can set. `anyone_can_set`
-/// says whether the tag with a key is one of those.
+/// The same, with warnings about rules that select guests only by tags that anybody who can change a
+/// domain's metadata can set, and that turn on a statistic which is off by default. `anyone_can_set`
+/// says whether the tag with that key is one of those.
 ///
 /// # Errors
 /// Those of [`parse`].

@@ -3,7 +3,7 @@
 use std::str::Chars;
 
 /// A pattern for guests' names: `$driver-$name`, with wildcards. `docs/rules.md` has its grammar.
-/// The empty pattern, which cannot be written, matches only the empty name.
+/// The empty pattern matches only the empty text. It can be written only as a tag's value, `KEY=""`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Pattern {
     parts: Vec<Part>,

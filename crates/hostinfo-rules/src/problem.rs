@@ -87,7 +87,7 @@ impl Problem {
     /// ```text
     /// hostinfo.conf:2:3: error: unknown key `intervall`
     ///     intervall = 60
-    ///     ^ expected a setting or a statistic, did you mean `interval`?
+    ///     ^ expected `enabled`, `interval`, ..., or a statistic or group, did you mean `interval`?
     /// ```
     pub fn show<'a>(&'a self, file: &'a Path) -> impl fmt::Display + 'a {
         Shown { problem: self, file }

@@ -58,7 +58,7 @@ impl Key {
         }
     }
 
-    /// Whether it names one instance of something: a disk, a label. The instance need not exist.
+    /// Whether it names one instance of something: a disk, a label. Whether that exists is not known here.
     pub(crate) fn names_an_instance(&self) -> bool {
         matches!(self, Self::Select(scopes) if scopes.iter().any(|s| s.instance().is_some()))
     }

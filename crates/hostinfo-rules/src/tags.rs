@@ -10,7 +10,7 @@ use crate::pattern::Pattern;
 /// header's pattern, whenever a guest appears or the file changes.
 pub(crate) const CONDITIONS_MAX: usize = 16;
 
-/// The longest key of a tag, in bytes: as long as the longest name of a statistic.
+/// The longest key of a tag, in bytes: `TAG_KEY_MAX` of hostinfo-domains, which reads the tags.
 pub(crate) const KEY_MAX: usize = 64;
 
 /// A guest's tags, as far as they are readable now.

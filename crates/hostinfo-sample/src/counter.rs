@@ -14,7 +14,7 @@
 //! | [`GuestCounter`] | one number of the host, such as a line of `/proc/vmstat` |
 //! | `cputime::CpuTimes` | the lines of `/proc/stat`, of all CPUs and of each |
 //! | `devices::Devices` | sums over disks or interfaces, which are recognized when they come back |
-//! | `tally::Tally` | sums over what comes and goes and is not recognized: threads, cgroups, CPUs |
+//! | `tally::Tally` | sums over what comes and goes under a name and starts anew when it is back: cgroups, CPUs |
 //! | `vmm::file_counters::FileCounters` | the numbers of one file of a guest, whose process or cgroup may change |
 //!
 //! The first three judge each number with a [`Counter`]. The last two believe every gain, see `tally::gain`.
@@ -124,9 +124,9 @@ pub(crate) struct GuestCounter {
 }
 
 impl GuestCounter {
-    /// What to report for `number`. A counter that starts over after `range` wrapped around if it
-    /// can have gained no more than half of the range; without a range, it fell. `None` if `number`
-    /// is the first one and is not a count.
+    /// What to report for `number`. `range`: where the counter starts over. If it is below its last
+    /// reading and would have gained at most half of the range by starting over, it did; otherwise it
+    /// fell. `None` if `number` is the first one and is not a count.
     pub(crate) fn report(
         &mut self,
         number: u64,

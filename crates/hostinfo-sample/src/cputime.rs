@@ -26,8 +26,8 @@ pub(crate) type Line = [Option<u64>; 10];
 /// The same without guests' time in user and nice, and with one figure for all guest time.
 pub(crate) type Times = [Option<u64>; 9];
 
-/// How far a figure may fall and still be used for a ratio, as a fraction of a second. Idle and
-/// iowait waver by a few ticks, since the kernel estimates them.
+/// A figure may fall by the ticks of one second divided by this, and is still used for a ratio. Idle
+/// and iowait waver by a few ticks, since the kernel estimates them.
 const WAVER: u64 = 10;
 
 /// How many figures of a line add up to all of a CPU's time: those before the guest figures.

@@ -81,7 +81,7 @@ impl Pool {
     fn keep(&self, reader: u64, most_each: usize, path: PathBuf, file: File) {
         let mut of = self.of.borrow_mut();
         let files = of.get_or_insert_mut(reader, HashMap::default);
-        // Threads come and go; the files of those that ended are found here.
+        // Files of threads that ended pile up here, since nobody reads them again and finds them gone.
         if files.len() >= most_each {
             self.count.set(self.count.get().saturating_sub(files.len()));
             files.clear();
@@ -100,7 +100,7 @@ impl Pool {
     }
 }
 
-/// `/sys/fs/cgroup/machine.slice/machine-qemu\x2d1\x2dweb.scope/memory.pressure` has 79 bytes.
+/// `/sys/fs/cgroup/machine.slice/machine-qemu\x2d1\x2dweb.scope/memory.pressure` has 75 bytes.
 const PATH: usize = 96;
 
 /// A guest's access to its files, or the host's to its own. A clone starts with none of them open.

@@ -21,7 +21,7 @@ pub(crate) struct HostSample {
 }
 
 /// The samples of a host that the ratios of one guest's replies are compared with. Each guest has its own, so that the
-/// window does not show when another guest asked. It refers to at most 12 samples, which guests that asked in the same
+/// window does not show when another guest asked. It refers to at most 11 samples, which guests that asked in the same
 /// slot share; for a guest that never asks for a ratio, there is none.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct HostWindow(Window<Arc<HostSample>>);

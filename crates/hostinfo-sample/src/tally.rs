@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-/// What a device counted before it was first seen, if other devices were seen earlier.
+/// How much counts of what a device has counted before it was first seen, if others were seen earlier.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Newcomers {
     /// Newly created cgroups: all of it was counted since they were created.
@@ -52,8 +52,7 @@ impl<const N: usize> Default for Tally<N> {
 
 impl<const N: usize> Tally<N> {
     /// Adds what the devices counted since the last call. `None` for a device means that it exists but its
-    /// figures could not be read. Whether a device `counts` is checked once, when it is new: a host with
-    /// thousands of guests has thousands of taps that do not count.
+    /// figures could not be read. Whether a device `counts` is checked once, when it is new.
     pub(crate) fn add<Name: AsRef<[u8]>>(
         &mut self,
         newcomers: Newcomers,

@@ -121,7 +121,7 @@ impl Vmm {
 
     /// The process `pid`, as the kernel of this program's PID namespace numbers it, which began at `start`:
     /// field 22 of `/proc/PID/stat`. `None` means the process that has the number at the first reading. Its
-    /// files stay open as one of `files`. Reads nothing.
+    /// open files are kept among `files`. Reads nothing.
     pub fn new(roots: Roots, files: OpenFiles, pid: i32, start: Option<u64>) -> Self {
         Self::of(Process::new(Reader::new(roots, files), Units::default(), pid, start))
     }
@@ -132,7 +132,7 @@ impl Vmm {
     }
 
     /// The same process, read below `roots` by another program than the one that wrote this down: what was counted
-    /// counts on. Its files stay open as one of `files`. Reads nothing.
+    /// counts on. Its open files are kept among `files`. Reads nothing.
     #[must_use]
     pub fn of_process(self, roots: Roots, files: OpenFiles, pid: i32, start: Option<u64>) -> Self {
         let process = Process::new(Reader::new(roots, files), Units::default(), pid, start);

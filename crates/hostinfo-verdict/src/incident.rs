@@ -46,8 +46,9 @@ impl Incident {
         self.figure.add(figure);
     }
 
-    /// The incident as the guest reads it. `is_lasting`: whether it still goes on, as far as is known. Times are moved back by the guest's `phase`, so that none is in the
-    /// future, and truncated to the minute. A figure is named only if the guest may see the statistics it comes from.
+    /// The incident as the guest reads it. `is_lasting`: whether it still goes on, as far as is known.
+    /// Times are moved back by the guest's `phase`, so that none is in the future, and truncated to the
+    /// minute. A figure is named only if the guest may see the statistics it comes from.
     ///
     /// ```text
     /// cpu contended from 2026-11-28T10:02Z to 2026-11-28T10:05Z: 34% waited

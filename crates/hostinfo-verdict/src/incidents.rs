@@ -33,8 +33,8 @@ pub(crate) const INCIDENTS_MAX: usize = 16;
 /// How long guests can read an incident after its end.
 const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// An open incident that no sample showed for longer is not said to last, since that is unknown then.
-/// As long as samples that are ok take to close it.
+/// An open incident that no sample has shown for longer than this is not said to last, since nobody
+/// knows whether it does. This is how long [`CLOSES`] samples take.
 const LASTS: SignedDuration = SignedDuration::from_mins(1);
 
 /// How far the stored end of an open incident may lag.
@@ -174,7 +174,7 @@ impl Incidents {
         self.tidy();
     }
 
-    /// Keeps the newest [`INCIDENTS_MAX`].
+    /// Keeps [`INCIDENTS_MAX`]: the open ones, and the newest of the others.
     fn tidy(&mut self) {
         self.list.sort_by_key(|one| (one.end != End::Open, Reverse(one.from)));
         self.list.truncate(INCIDENTS_MAX);

@@ -37,8 +37,8 @@ impl<'a> Interval<'a> {
         Self { again, ..self }
     }
 
-    /// The same where figures of the guest's disks or interfaces, whichever are judged, may still come if the
-    /// samples have none: libvirt is expected to answer, and did not.
+    /// The same, with whether figures of the guest's disks or interfaces (whichever are judged) may still come although
+    /// the samples have none: libvirt is asked for them, and has not answered.
     pub fn with_devices_coming(self, are_devices_coming: bool) -> Self {
         Self { are_devices_coming, ..self }
     }
@@ -55,8 +55,8 @@ impl<'a> Interval<'a> {
         Self { again, are_devices_coming, ..Self::new(samples) }
     }
 
-    /// The verdict for this interval [with](Self::with) what is needed, if that is too little: `never` where no sample
-    /// has it, but a sample may lack something for a moment, as when the guest has just started.
+    /// The verdict if too few samples have what is needed: see [`Self::with`]. `never` is the reason if none has it.
+    /// If one has it, others will: a sample may lack something for a moment, as when the guest has just started.
     pub(crate) fn too_few(&self, never: impl FnOnce() -> String) -> Verdict {
         match self.samples.is_empty() {
             true => Verdict::new(State::Unknown, never()),

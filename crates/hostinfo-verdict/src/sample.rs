@@ -36,7 +36,7 @@ pub(crate) struct Cpu {
     /// Time that only those threads were held back, by quotas of their own.
     pub(crate) threads_throttled: Option<Duration>,
     /// Time that each vCPU waited, by its number, in microseconds that wrap around at 2^32. A guest
-    /// with 8,192 vCPUs, the most that are accepted, has 14 samples of 32 KiB in a window.
+    /// with 8,192 vCPUs, the most that are accepted, has 13 samples of 32 KiB in a window.
     pub(crate) vcpu_delays: Option<Arc<[u32]>>,
     /// Time that the guest's own quota held it back.
     pub(crate) throttled: Option<Duration>,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub enum State {
     /// The guest itself at most: it got what it asked for.
     Ok,
-    /// The host: others used what the guest wanted.
+    /// The host: others used what the guest wanted, or a limit that the host set around the guest held it back.
     Contended,
     /// The guest's own limits.
     SelfLimited,

@@ -2,8 +2,8 @@
 //!
 //! A guest is watched from its first query for as long as it may ask again, or permanently if its
 //! rule says so. The schedule of samples begins with the watch: one at once, then one every
-//! [`STEP`] while the guest asks, and one every second step while it does not. A query itself takes
-//! no sample, so the guest cannot choose the window.
+//! [`STEP`] (5 s) while the guest asks, and one every other step while it does not. A query itself
+//! takes no sample, so the guest cannot choose the window.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Interval, Sample};
 
-/// How long after its first query a guest has a verdict, and the time between two samples of a
-/// guest that asks. So the end of a window is at most this old.
+/// The time between two samples of a guest that asks, and so how long after its first query it has a
+/// verdict. The end of its window is at most this old.
 const STEP: Duration = Duration::from_secs(5);
 
 /// The time between two samples of a guest that does not ask: its figures are read six times a

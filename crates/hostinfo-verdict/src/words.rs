@@ -87,7 +87,8 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// Why there are no figures of devices of that kind. Guests take the first words `this host` for lasting.
+    /// Why there are no figures of devices of that kind. The guest's tool takes a reason that begins with `this host`
+    /// for a lasting one.
     pub(crate) fn untold(&self, devices: &str, interval: &Interval<'_>) -> String {
         match interval.are_devices_coming {
             true => format!(

@@ -7,8 +7,8 @@ use crate::limits::LINE_MAX;
 /// line contains it.
 pub const CANCEL: u8 = 0xFF;
 
-/// Most lines end within so many bytes. A loop over them takes a fifth of the instructions of a call of memchr, which is
-/// made for the long rest.
+/// Most lines end within this many bytes. Up to there a plain loop takes a fifth of the instructions of memchr, which
+/// is made for longer input.
 const NEAR: usize = 16;
 
 /// What the framer found.

@@ -24,7 +24,7 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 pub enum Asked {
     /// Its end has not arrived yet.
     NotYet,
-    /// It is not an HTTP/1.1 request.
+    /// It is not an HTTP request, or it has over [`REQUEST_MAX`] bytes or `HEADERS_MAX` header lines.
     Malformed,
     /// Send the metrics.
     Metrics(Wanted),

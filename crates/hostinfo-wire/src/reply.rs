@@ -53,7 +53,8 @@ impl Code {
         }
     }
 
-    /// Whether a request line that got only such codes is nonsense: see the protocol's quiet rule.
+    /// Whether a request line that got only such codes is nonsense: see "Silence after nonsense" in
+    /// `docs/protocol.md`.
     pub fn is_nonsense(self) -> bool {
         matches!(self, Self::NotARequest | Self::NoSuchStatistic)
     }
@@ -103,7 +104,7 @@ impl fmt::Display for Refusal {
 pub const BLOCKED: &str = "this guest may not ask";
 
 /// The only reply line for a guest while its tags, which decide what it may see, cannot be read. It
-/// is also the reason for a name whose value takes until then.
+/// is also the reason for a name whose value will be there by then.
 pub const ASK_AGAIN: &str = "ask again in 1 s";
 
 /// The single line that replaces a reply over [`REPLY_MAX`](crate::limits::REPLY_MAX).

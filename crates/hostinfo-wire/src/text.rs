@@ -12,7 +12,7 @@ pub fn is_printable(c: char) -> bool {
 }
 
 /// Default_Ignorable_Code_Point of Unicode 17 (DerivedCoreProperties.txt), what ends lines, annotates or changes the
-/// direction, and two that look like a blank: U+2800 and U+3164.
+/// direction, and U+2800, which looks like a blank.
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'

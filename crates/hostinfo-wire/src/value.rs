@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::text::printable;
 
-/// A value in base units: bytes, seconds, ratio (0 to 1), hertz, joules.
+/// A value in base units: bytes, seconds, ratio, hertz, joules, CPUs.
 ///
 /// It contains no floating point: the wire has six decimals and no exponent, which is exactly
-/// [`Value::Micro`], so there is no NaN, no infinity and no rounding to worry about.
+/// [`Value::Micro`], so there is no NaN and no infinity, and writing a value rounds nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value<'a> {
     /// The rest of a line; see [`printable`].

@@ -15,8 +15,8 @@ use crate::requester::Requester;
 use crate::sources::Sources;
 
 impl<L: Libvirt> Engine<L> {
-    /// Reads some of what a preview needs of a guest's VMM: of the copy that it works on, no later turn could
-    /// go on.
+    /// Reads some of what a preview needs of a guest's VMM. Pass the original: a reading that takes several turns
+    /// cannot go on in the copies that previews work on.
     ///
     /// # Errors
     /// There is more, to be read after others have had their turns.

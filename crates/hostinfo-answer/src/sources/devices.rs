@@ -15,7 +15,7 @@ const NONE: Absent = Absent::plain("this guest has none");
 const UNLIMITED: Absent = Absent::plain("this interface has no limit");
 
 /// Indices into libvirt's values, by name and by number. Built once for a reply, since each device
-/// has about twenty statistics.
+/// has ten or twelve statistics.
 pub(crate) struct Devices {
     disks: HashMap<Box<str>, usize>,
     nets: HashMap<u64, usize>,

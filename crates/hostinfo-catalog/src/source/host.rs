@@ -169,7 +169,7 @@ figures! {
 }
 
 figures! {
-    /// Figures of `/proc/vmstat`. Up to Linux 4.9 there is one `allocstall`, then one for each zone; up
+    /// Figures of `/proc/vmstat`. Up to Linux 4.7 there is one `allocstall`, then one for each zone; up
     /// to 5.8 one `workingset_refault`, then one for files and one for anonymous memory.
     Paging:
     SwapIn = "pswpin",

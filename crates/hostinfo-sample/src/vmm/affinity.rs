@@ -109,7 +109,8 @@ impl Affinities {
     }
 }
 
-/// The CPUs that a thread may run on, from the kernel, which takes a fifth of the time of reading 60 lines for one.
+/// The CPUs that a thread may run on, from sched_getaffinity(2). That takes a fifth of the time of reading the 60 lines
+/// of its `status` for one of them.
 /// The set is the thread's only if a file of the thread can be read afterwards: its number may be that of another
 /// process's thread. `None` if the kernel does not know the thread by this number, has CPUs beyond 1,024, or may not
 /// be asked.

@@ -22,12 +22,12 @@ const UNTOLD: Absent = Absent::untold(
 /// and the two samples are not taken in the same instant.
 const TOLERANCE: Duration = Duration::from_secs(1);
 
-/// None counts as lost if the missing fraction of the time is smaller than one in this many: two samples are not taken in
-/// the same instant, but up to 100 ms apart from their times, of which they have at least 5 s in between.
+/// Ticks count as lost only if more than one in this many is missing. A sample may be taken up to 100 ms off its
+/// time, and two samples are at least 5 s apart: that alone can make 4 % of the ticks seem to be missing.
 const COUNTED_ALL: u64 = 20;
 
-/// Ticks of a fraction of the time smaller than one in this many say nothing about the rest: the CPU may have been
-/// offline. An emulated host that was overloaded counted three quarters of the time.
+/// If fewer than one in this many ticks were counted, they say nothing about the rest of the time: the CPU may have
+/// been offline. An emulated host that was overloaded counted three quarters of them.
 const COUNTED_LEAST: u64 = 4;
 
 /// CPUs of the host, by their numbers, in order.
@@ -208,9 +208,9 @@ impl Cpu {
 impl Counted {
     /// How much of the time that `passed` the CPU was busy. The kernel counts a tick for each timer interrupt that
     /// it handles, and where it handles them late, as in an emulated host, it counts several as one. It loses idle
-    /// time no more than busy time, since most kernels measure that without ticks. So the share of the ticks that
-    /// were busy ones is never more than the share of time, and the same if the CPU was never idle, as one is while
-    /// a thread waits for it.
+    /// time no more than busy time, since most kernels measure idle time without ticks. So the busy share of the
+    /// ticks is at most the busy share of the time. Both are the same for a CPU that was never idle, and none is
+    /// idle while a thread waits for it.
     fn busy_of(self, passed: u64) -> u64 {
         let counted = self.busy.saturating_add(self.idle);
         if counted >= passed - passed / COUNTED_ALL || counted < passed / COUNTED_LEAST {

@@ -7,7 +7,7 @@ use crate::open_files::Reader;
 use crate::text::{lines, number, words};
 use crate::vmm::branch::Branch;
 
-/// The most limits of a guest that are kept: 1.5 KiB in each of the 14 samples of a window. A host
+/// The most limits of a guest that are kept: 1.9 KiB in each of the 13 samples of a window. A host
 /// that limits a guest on more disks does so on all of them alike.
 const LIMITS_MAX: usize = 16;
 

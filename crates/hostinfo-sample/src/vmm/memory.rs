@@ -13,15 +13,15 @@ use crate::{Absent, Used};
 const NO_LIMIT: Absent = Absent::plain("this guest has no memory limit");
 const UNTOLD: Absent = Absent::untold_of_guest("a limit of the guest's cgroup is not a number");
 
-/// v1 expresses "no limit" with the highest number of pages it can count: in bytes, less than a
-/// page below 2^63.
+/// v1 expresses "no limit" with the highest number of whole pages below 2^63 bytes. Anything from half
+/// of that on is no limit either.
 const V1_UNLIMITED: u64 = 1 << 62;
 
 /// The lowest limit on the way up from the guest's own cgroup, in bytes.
 ///
 /// # Errors
 ///
-/// There is none, or it limits something that the guest shares with others.
+/// There is none, or the guest has no cgroup of its own.
 pub(crate) fn limit(branch: &Branch, roots: &Reader, buffer: &mut Vec<u8>) -> Result<u64, Absent> {
     let mut lowest = None;
     for cgroup in branch.all() {

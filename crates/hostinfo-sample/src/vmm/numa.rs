@@ -48,11 +48,11 @@ pub(crate) struct Placement {
     pub(crate) remote: u64,
 }
 
-/// How much the VMM's process holds according to `/proc/PID/status`, in bytes.
+/// How much memory the VMM's process holds according to `/proc/PID/status`, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Holds {
-    /// In other pages, without the pages of its programs; 0 if the kernel does not distinguish
-    /// them.
+    /// In ordinary pages, without those of programs and libraries; 0 if the kernel does not tell them
+    /// apart.
     pub(crate) small: u64,
     /// In huge pages.
     pub(crate) huge: u64,
@@ -195,8 +195,8 @@ pub(crate) fn parse_v2(text: &[u8]) -> BTreeMap<u32, u64> {
 /// hierarchical_unevictable=200 N0=200
 /// ```
 ///
-/// Pages per node: anonymous and shared memory, and locked memory. The last two lines, which older
-/// kernels lack, also include nested cgroups.
+/// Bytes per node, from numbers of pages: anonymous and shared memory, and locked memory. The last two
+/// lines, which older kernels lack, also include nested cgroups.
 pub(crate) fn parse_v1(text: &[u8], units: Units) -> BTreeMap<u32, u64> {
     let sums = |keys: [&[u8]; 2]| {
         let mut sums = BTreeMap::new();

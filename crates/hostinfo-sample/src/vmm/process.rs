@@ -137,7 +137,7 @@ impl Process {
         self.roots.proc(&format!("{pid}/{file}"), bound, buffer)
     }
 
-    /// The beginning of the `stat` of the second VMM that was last found: it is looked at again and again.
+    /// The `stat` of the second VMM that was last found. Its file stays open: it is looked at again and again.
     pub(crate) fn read_second<'b>(
         &self,
         pid: u64,

@@ -75,8 +75,8 @@ impl Vmm {
         self.status(at).ok()?.threads
     }
 
-    /// Whether the last sample of the threads was one of the CPUs that they may run on as well: then so will be the
-    /// next one.
+    /// Whether the CPUs that the vCPUs may run on were sampled along with the threads last time. Then they are wanted
+    /// this time as well.
     fn wants_cpus(&self) -> bool {
         self.cpus.slot().is_some_and(|slot| self.threads_read.slot() == Some(slot))
     }

@@ -150,8 +150,8 @@ impl Threads {
         !self.unread.is_empty()
     }
 
-    /// Reads at most this many more threads, and returns how many it read. Where `affinities` are wanted, so are those
-    /// of vCPUs, since a thread's file shows as well that the thread is still there.
+    /// Reads at most this many more threads, and returns how many it read. With `affinities`, it also notes which CPUs
+    /// each vCPU may run on: that its file can be read afterwards shows that the thread is still there.
     pub(crate) fn go_on(
         &mut self,
         most: usize,

@@ -24,7 +24,7 @@ pub(super) struct Waiting {
     pub(super) run: Duration,
     /// Time they waited for a CPU.
     pub(super) waited: Duration,
-    /// Upper bound of the number of threads.
+    /// The number of vCPUs; for the VMM's other threads, how many wanted to run on average, rounded up.
     pub(super) threads: u64,
 }
 

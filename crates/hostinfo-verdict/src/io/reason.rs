@@ -129,7 +129,8 @@ pub(super) fn untold(interval: &Interval<'_>, permits: Permits<'_>) -> String {
     match stall {
         Some(share) if share >= WAITED => {
             let share = words.share(share, &[OWN_IO_PRESSURE]);
-            // It begins with what is not known: the guest's tool takes `this host` there for lasting.
+            // What is not known comes first: the guest's tool takes a reason that begins with `this host` for a
+            // lasting one.
             format!("{untold}; your guest's process on the host waited for I/O {share}")
         }
         _ => untold,

@@ -6,7 +6,7 @@ use super::part::is_host_short;
 use crate::interval::Span;
 use crate::io::mean;
 
-/// Most that one major fault is counted with, however slow the disk: the 5 to 10 ms of a hard disk.
+/// Most that one major fault is counted with, however slow the disk: a hard disk takes at least 5 ms.
 /// A longer mean includes operations larger than a page.
 const FAULT: Duration = Duration::from_millis(5);
 
