@@ -24,7 +24,7 @@ fn a_recording_of_a_real_guest_outlives_a_kill_and_has_both_views() -> Result<()
 
         let text = guest.sh("hostinfo report --text /r")?;
         ensure!(text.contains("On the host ") && text.contains("cpu  "), "{text}");
-        ensure!(text.contains("One line of the recording was damaged"), "{text}");
+        ensure!(text.contains("1 line could not be read and was left out."), "{text}");
         let page = guest.sh("hostinfo report /r")?;
         ensure!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"), "{page}");
         // Both views of its CPU time are drawn.

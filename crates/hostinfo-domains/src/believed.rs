@@ -6,9 +6,10 @@ use hostinfo_wire::text::printable;
 
 use crate::cut::cut;
 use crate::domain::{Disk, Domain, Figures, Net, Vcpu};
-use crate::limits::{NAME_MAX, WORDS_MAX};
+use crate::limits::{NAME_MAX, NAMES_MAX, WORDS_MAX};
 use crate::message::Hypervisor;
 use crate::tags::Tags;
+use crate::xml::Unreadable;
 
 /// Words for the log, which can neither look like the end of a line nor be long.
 pub(crate) fn words(text: &str) -> String {
@@ -16,16 +17,23 @@ pub(crate) fn words(text: &str) -> String {
 }
 
 impl Domain {
-    /// With texts as the log can have them.
+    /// With texts as the log can have them. Whoever has more names than [`NAMES_MAX`] of a kind is unreadable: all of its
+    /// names may be copied for each of them.
     pub(crate) fn believed(mut self) -> Self {
         let Self { name, driver, names, unread, .. } = &mut self;
-        let listed = [
+        let mut listed = [
             &mut names.clauses,
             &mut names.vhostmd,
             &mut names.disks,
             &mut names.others,
             &mut names.hidden,
         ];
+        if listed.iter().any(|list| list.len() > NAMES_MAX) {
+            unread.get_or_insert_with(|| Unreadable::TooManyPorts.to_string());
+            for list in &mut listed {
+                list.truncate(NAMES_MAX);
+            }
+        }
         for name in [name, driver].into_iter().chain(listed.into_iter().flatten()) {
             name.truncate(cut(name, NAME_MAX).len());
         }
@@ -91,5 +99,16 @@ mod tests {
         let unread = domain.unread.unwrap();
         assert!(unread.starts_with("a bx") && unread.len() == WORDS_MAX, "{unread}");
         assert_eq!((domain.name.len(), domain.names.hidden[0].len()), (NAME_MAX, NAME_MAX));
+    }
+
+    #[test]
+    fn a_domain_with_more_names_than_the_helper_may_tell_is_unreadable() {
+        let mut domain = examples::domain(1, "web");
+        domain.names.others = vec!["qemu-web".to_owned(); NAMES_MAX];
+        assert_eq!(domain.clone().believed().unread, None);
+        domain.names.others = vec!["qemu-web".to_owned(); NAMES_MAX + 1];
+        let domain = domain.believed();
+        assert_eq!(domain.names.others.len(), NAMES_MAX);
+        assert_eq!(domain.unread.as_deref(), Some("it has over 16 ports for hostinfo"));
     }
 }

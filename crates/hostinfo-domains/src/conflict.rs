@@ -13,7 +13,7 @@ pub enum Conflict {
     Shared(Vec<String>),
     /// A domain has several paths.
     #[error(
-        "the domain \"{domain}\" has more than one hostinfo port ({}). Run hostinfoctl enable --repair {}, then shut it down and start it",
+        "the domain {domain:?} has more than one hostinfo port ({}). Run hostinfoctl enable --repair {}, then shut it down and start it",
         quoted(names),
         shell(domain)
     )]
@@ -25,7 +25,7 @@ pub enum Conflict {
     },
     /// The path has another driver or name, for instance after renaming or cloning.
     #[error(
-        "the domain \"{domain}\" uses the hostinfo socket of another guest: its own would be \"{expected}\". Run hostinfoctl enable --repair {}, then shut it down and start it",
+        "the domain {domain:?} uses the hostinfo socket of another guest: its own would be {expected:?}. Run hostinfoctl enable --repair {}, then shut it down and start it",
         shell(domain)
     )]
     Misnamed {
@@ -36,7 +36,7 @@ pub enum Conflict {
     },
     /// The metrics disk has another driver or name.
     #[error(
-        "the domain \"{domain}\" uses the metrics disk of another guest: its own is the file \"{expected}\". Correct it with virsh edit {}, then shut it down and start it",
+        "the domain {domain:?} uses the metrics disk of another guest: its own is the file {expected:?}. Correct it with virsh edit {}, then shut it down and start it",
         shell(domain)
     )]
     Disk {
@@ -48,7 +48,7 @@ pub enum Conflict {
     /// A device that is not a hostinfo port uses another guest's socket: whichever was started last
     /// has it.
     #[error(
-        "the domain \"{domain}\" has a device at the socket of another guest, \"{name}\": give it another path with virsh edit {}, then shut it down and start it, and then the other guest",
+        "the domain {domain:?} has a device at the socket of another guest, {name:?}: give it another path with virsh edit {}, then shut it down and start it, and then the other guest",
         shell(domain)
     )]
     Device {
@@ -59,7 +59,7 @@ pub enum Conflict {
     },
     /// A process that libvirt has not started has taken the socket's place.
     #[error(
-        "the process that listens at the socket of the domain \"{domain}\" is not its QEMU: {program:?}, process {pid}. End that process, then shut the domain down and start it"
+        "the process that listens at the socket of the domain {domain:?} is not its QEMU: {program:?}, process {pid}. End that process, then shut the domain down and start it"
     )]
     Stranger {
         /// The domain.
@@ -71,7 +71,7 @@ pub enum Conflict {
     },
     /// A port has the name of another guest's socket, and may be in the same place.
     #[error(
-        "the domain \"{domain}\" has a port \"{name}\" in a directory that hostinfod cannot read, which may lead to the socket directory: give it another name or directory with virsh edit {}, then shut it down and start it",
+        "the domain {domain:?} has a port {name:?} in a directory that hostinfod cannot read, which may lead to the socket directory: give it another name or directory with virsh edit {}, then shut it down and start it",
         shell(domain)
     )]
     Hidden {
@@ -88,7 +88,7 @@ pub enum Conflict {
     Unread(Vec<String>),
     /// A channel has no name, so that the guest cannot find it.
     #[error(
-        "the hostinfo channel of the domain \"{domain}\" has no name, so the guest cannot find it: correct it with hostinfoctl enable --repair {}, then shut it down and start it",
+        "the hostinfo channel of the domain {domain:?} has no name, so the guest cannot find it: correct it with hostinfoctl enable --repair {}, then shut it down and start it",
         shell(domain)
     )]
     NoName {
@@ -97,7 +97,7 @@ pub enum Conflict {
     },
     /// The daemon cannot connect to a port although its path is right.
     #[error(
-        "the hostinfo port of the domain \"{domain}\" is not of type 'unix' with mode 'bind': correct it with hostinfoctl enable --repair {}, then shut it down and start it",
+        "the hostinfo port of the domain {domain:?} is not of type 'unix' with mode 'bind': correct it with hostinfoctl enable --repair {}, then shut it down and start it",
         shell(domain)
     )]
     NoSocket {
@@ -122,13 +122,30 @@ impl Conflict {
     }
 }
 
+/// Names in a sentence. Domains may have any: what controls a terminal or ends a line is escaped, here and above.
 fn quoted(names: &[String]) -> String {
-    names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
+    names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_domains_name_neither_ends_a_line_nor_controls_a_terminal() {
+        let name = "a\nERROR forged\u{9b}\u{202e}\u{1b}]0;".to_owned();
+        let names = vec![name.clone()];
+        for conflict in [
+            Conflict::Shared(names.clone()),
+            Conflict::Unread(names.clone()),
+            Conflict::Several { domain: name.clone(), names },
+            Conflict::Misnamed { domain: name.clone(), expected: name.clone() },
+            Conflict::Device { domain: name.clone(), name },
+        ] {
+            let told = conflict.to_string();
+            assert!(told.chars().all(hostinfo_wire::text::is_printable), "{told:?}");
+        }
+    }
 
     #[test]
     fn a_domains_name_in_a_remedy_is_one_word_for_a_shell() {

@@ -11,8 +11,8 @@ use crate::conflict::Conflict;
 use crate::domain::Domain;
 use crate::names::Names;
 
-/// How many unreadable domains are named: enough to begin with.
-const UNREAD_TOLD: usize = 8;
+/// How many domains are named where many are unreadable or use one socket: enough to begin with.
+const TOLD_MAX: usize = 8;
 
 /// The owner of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Whose {
         let unread = live.iter().filter(|domain| domain.unread.is_some());
         let mut unread: Vec<String> = unread.map(|domain| domain.name.clone()).collect();
         unread.sort();
-        unread.truncate(UNREAD_TOLD);
+        unread.truncate(TOLD_MAX);
         Self { judged, others: (!unread.is_empty()).then_some(Conflict::Unread(unread)) }
     }
 
@@ -81,6 +81,7 @@ fn judge(name: &str, domains: &[&Domain]) -> Result<Uuid, Conflict> {
     let [domain] = domains else {
         let mut names: Vec<String> = domains.iter().map(|domain| domain.name.clone()).collect();
         names.sort();
+        names.truncate(TOLD_MAX);
         return Err(Conflict::Shared(names));
     };
     // With one port or none, the name can also come from what it has for vhostmd's clients.

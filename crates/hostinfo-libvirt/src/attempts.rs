@@ -1,11 +1,12 @@
 //! What an attacker would do who has taken over the daemon's helper, for tests: the environment of a debug build says
 //! what to try, and standard error what became of it. A release build has none of this.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{Error, Result};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
+use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, getppid, test_kill_process};
 
 /// Attempts, each a word and what it is about, with `;` between them.
@@ -28,7 +29,12 @@ fn attempt_to(what: &str, about: &str) -> Result<()> {
         ("read-memory", "daemon") => {
             File::open(format!("/proc/{}/mem", daemon()?.as_raw_nonzero())).map(drop)
         }
-        ("write", path) => File::create(path).map(drop),
+        ("write", path) => {
+            OpenOptions::new().write(true).create(true).truncate(false).open(path).map(drop)
+        }
+        ("empty", path) => {
+            Ok(rustix::fs::open(path, OFlags::RDONLY | OFlags::TRUNC, Mode::empty()).map(drop)?)
+        }
         ("remove", path) => fs::remove_file(path),
         ("open-to-all", path) => fs::set_permissions(path, Permissions::from_mode(0o777)),
         ("start", program) => {

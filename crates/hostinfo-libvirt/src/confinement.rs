@@ -3,14 +3,18 @@
 //! memory, and make guests' sockets. Landlock does not see who opens the daemon's files and directories to others by
 //! their modes: that is refused by seccomp(2).
 
+use std::collections::BTreeMap;
 use std::env::consts::ARCH;
 
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _,
     RulesetError, Scope,
 };
-use nix::libc::{self, c_long};
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
+use nix::libc::{self, c_int, c_long};
+use seccompiler::{
+    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
+    SeccompFilter, SeccompRule, apply_filter,
+};
 
 /// All ways to change files that Linux has up to 6.10, and to connect to or listen at TCP ports.
 const BOUNDED: ABI = ABI::V5;
@@ -31,8 +35,8 @@ pub(crate) fn enter_layer() -> Result<(), RulesetError> {
         .map(drop)
 }
 
-/// What changes modes and owners, and whatever else is done to paths without opening them, for a kernel without Landlock.
-/// The daemon's filter, which holds as well, permits some of them, and no calls of x32.
+/// What changes modes and owners, starts programs, and whatever else is done to paths without opening them, for a kernel
+/// without Landlock. The daemon's filter, which holds as well, permits some of them, and no calls of x32.
 const REFUSED: &[c_long] = &[
     libc::SYS_fchmod,
     libc::SYS_fchmodat,
@@ -46,6 +50,9 @@ const REFUSED: &[c_long] = &[
     libc::SYS_renameat2,
     libc::SYS_symlinkat,
     libc::SYS_unlinkat,
+    libc::SYS_openat2,
+    libc::SYS_execve,
+    libc::SYS_execveat,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_chmod,
     #[cfg(target_arch = "x86_64")]
@@ -66,14 +73,37 @@ const REFUSED: &[c_long] = &[
     libc::SYS_symlink,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_unlink,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_fork,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_vfork,
 ];
 
-/// Refuses this thread and those that it starts the calls of [`REFUSED`], with EPERM.
+/// Refused for a value of an argument: the call, the argument, and the bits that are looked at and what they are then.
+const REFUSED_WITH: &[(c_long, u8, c_int, c_int)] = &[
+    // A new process would outlive the helper. Threads may be started.
+    (libc::SYS_clone, 0, libc::CLONE_THREAD, 0),
+    // Emptying a file, which Landlock sees only since Linux 6.2.
+    (libc::SYS_openat, 2, libc::O_TRUNC, libc::O_TRUNC),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_open, 1, libc::O_TRUNC, libc::O_TRUNC),
+    // A lease on a file of the daemon's would keep the daemon from opening it.
+    (libc::SYS_fcntl, 1, !0, libc::F_SETLEASE),
+];
+
+/// Refuses this thread and those that it starts the calls of [`REFUSED`] and [`REFUSED_WITH`], with EPERM.
 ///
 /// # Errors
 /// If there is no filter for this architecture, or the kernel, the daemon's or the service's filter refuses it.
 pub(crate) fn filter_calls() -> Result<(), seccompiler::Error> {
-    let rules = REFUSED.iter().map(|call| (*call, Vec::new())).collect();
+    let with = REFUSED_WITH.iter().map(|(call, argument, looked_at, value)| {
+        let compare = SeccompCmpOp::MaskedEq(looked_at.cast_unsigned().into());
+        let value = value.cast_unsigned().into();
+        let condition = SeccompCondition::new(*argument, SeccompCmpArgLen::Dword, compare, value)?;
+        Ok((*call, vec![SeccompRule::new(vec![condition])?]))
+    });
+    let mut rules: BTreeMap<_, _> = with.collect::<Result<_, BackendError>>()?;
+    rules.extend(REFUSED.iter().map(|call| (*call, Vec::new())));
     let fails = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, fails, ARCH.try_into()?)?;
     let program: BpfProgram = filter.try_into()?;

@@ -93,6 +93,7 @@ impl Watch {
         }
         if self.samples.is_empty() {
             self.begun = self.begun.min(now);
+            self.often.start = self.often.start.min(now);
         }
         if now >= self.often.end {
             self.often.start = now;

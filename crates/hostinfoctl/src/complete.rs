@@ -51,7 +51,9 @@ pub(crate) fn run(mut words: impl Iterator<Item = OsString>) -> ExitCode {
         What::Notice => notices(&options),
     });
     let names = names.unwrap_or_default();
-    let lines = names.iter().filter(|name| name.chars().all(is_printable));
+    // A name that begins with `-` would be read as an option, and one of them can start programs: `--connect`.
+    let is_safe = |name: &&String| name.chars().all(is_printable) && !name.starts_with('-');
+    let lines = names.iter().filter(is_safe);
     exit::code(write(&lines.map(|name| format!("{name}\n")).collect::<String>()).map(|()| DONE))
 }
 

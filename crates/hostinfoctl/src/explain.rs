@@ -49,8 +49,8 @@ fn shown(explanation: &Explanation) -> String {
         format!("{}: {}\n", printable(&explanation.guest), daemon_state_words(explanation.state));
     let mut add = |words: &str| text.push_str(&format!("  {words}\n"));
     match (&explanation.problem, explanation.may_ask) {
-        (Some(why), false) => add(&format!("may not ask: {why}")),
-        (Some(problem), true) => add(problem),
+        (Some(why), false) => add(&format!("may not ask: {}", printable(why))),
+        (Some(problem), true) => add(&printable(problem)),
         (None, _) => {}
     }
     let path = &explanation.path;

@@ -103,7 +103,7 @@ impl Libvirt {
         }
         let helper = (settings.enabled && is_installed)
             .then(|| Helper::new(programs, tags::with_tags(&arguments, &sought)));
-        let is_own = settings.uri.ends_with("/system");
+        let is_own = settings.uri.ends_with(":///system");
         let (helper, required) = (helper.transpose()?, settings.required);
         let (is_wanted, uri) = (settings.enabled, settings.uri.clone());
         Ok(Self {

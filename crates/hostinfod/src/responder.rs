@@ -16,6 +16,10 @@ use crate::metrics::tally::Tally;
 use crate::port::connection::{Connection, Phase};
 use crate::stream::{Closed, Stream};
 
+/// How long a guest goes without a line at the most for connections that were accepted before it had one: they are
+/// accepted one at a time, each when the guest would have a line.
+const OWED_MAX: Duration = Duration::from_secs(60);
+
 /// What all guests share. It holds nothing of a guest beyond that guest's turn.
 pub(crate) struct Responder {
     engine: Engine<Libvirt>,
@@ -75,9 +79,9 @@ impl Responder {
     /// Charges a guest for a connection that was accepted already, also where it has no line left. Returns when it has
     /// one again, if it has none now.
     pub(crate) fn charge_accepted(&self, guest: &mut Guest, now: Instant) -> Option<Instant> {
-        let lines = &mut guest.meter.lines;
-        lines.take(1, self.flow.lines, now);
-        let wait = lines.wait(1, self.flow.lines, now);
+        // Whoever owes that much already is not charged, but waits.
+        let _ = self.charge_connection(guest, OWED_MAX, now);
+        let wait = guest.meter.lines.wait(1, self.flow.lines, now);
         (!wait.is_zero()).then(|| now + wait)
     }
 

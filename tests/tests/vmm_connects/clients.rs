@@ -1,5 +1,6 @@
 //! Several clients of one guest, each with a connection of its own.
 
+use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::{FakeGuest, Host};
 use hostinfo_wire::limits::{CONNECTION_IDLE, CONNECTIONS_MAX, REPLY_MAX};
 
-use crate::serve;
+use crate::{Vms, serve};
 
 fn eight(path: &Path) -> Result<Vec<FakeGuest>> {
     (0..CONNECTIONS_MAX).map(|_| FakeGuest::connect(path)).collect()
@@ -61,6 +62,29 @@ fn the_ninth_client_is_hung_up_on_until_another_leaves_and_the_log_says_so_once(
     wait_until("the place of the one that left", PATIENCE, || {
         Ok(FakeGuest::connect(&path)?.ask_one("ping b").is_ok())
     })
+}
+
+#[test]
+fn connections_count_as_lines_also_where_sockets_elsewhere_are_watched() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let vms = Vms::of(&host);
+    let elsewhere = host.path().join("elsewhere");
+    fs::create_dir(&elsewhere)?;
+    host.write_config(&format!(
+        "{}[[sockets]]\npath = '{}/{{name}}.serial1'\ndriver = 'qemu'\nguests = ['*']\n",
+        vms.settings(),
+        elsewhere.display()
+    ))?;
+    let _daemon = host.start_daemon()?;
+    let path = vms.start("web")?;
+    assert_eq!(FakeGuest::connect(&path)?.ask_one("ping a")?, "200 pong a");
+    let begun = Instant::now();
+    for _ in 0..120 {
+        drop(FakeGuest::connect(&path)?);
+    }
+    // A burst of 40, 20 in a second, and up to 17 that wait in the kernel.
+    assert!(begun.elapsed() > Duration::from_secs(2), "{:?}", begun.elapsed());
+    Ok(())
 }
 
 #[test]

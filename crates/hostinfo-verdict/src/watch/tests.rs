@@ -95,6 +95,8 @@ fn a_guest_that_asks_before_its_first_sample_is_due_has_it_taken_then() {
     watch.asked(start + 2 * SECOND, SECOND);
     assert_eq!(watch.next_sample(), Some(start + 2 * SECOND));
     assert_eq!(watch.interval(start + 2 * SECOND).unwrap_err(), 5 * SECOND);
+    run(&mut watch, start, 7 * SECOND);
+    assert_eq!(length(&watch, start + 7 * SECOND), 5 * SECOND - EARLY);
 }
 
 #[test]

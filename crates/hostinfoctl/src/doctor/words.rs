@@ -213,7 +213,7 @@ impl Finding {
             Self::GuestWrong { guest, name, why, repairs } => {
                 let repair = format!("hostinfoctl enable --repair -- {}", shell(name));
                 let commands: Vec<String> = std::iter::once(repair).chain(restart(name)).collect();
-                let words = format!("{}: {why}", printable(guest));
+                let words = format!("{}: {}", printable(guest), printable(why));
                 (Guests, Problem, words, if *repairs { commands } else { Vec::new() })
             }
             Self::GuestNotRestarted { guest, name, pluggable } => {

@@ -85,8 +85,9 @@ pub(super) fn wide(rows: &[Row], now: Timestamp) -> String {
 
 fn with_problems(heading: &[&str], rows: &[Row], cells: impl Fn(&Row) -> Vec<String>) -> String {
     let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
-    let problem =
-        |row: &Row| Some(format!("{}: {}\n", printable(&row.guest), row.problem.as_ref()?));
+    let problem = |row: &Row| {
+        Some(format!("{}: {}\n", printable(&row.guest), printable(row.problem.as_ref()?)))
+    };
     table(heading, &cells) + &rows.iter().filter_map(problem).collect::<String>()
 }
 
