@@ -71,9 +71,10 @@ fn permitted(vsock: bool) -> Result<BpfProgram, BackendError> {
 }
 
 /// Threads, and what posix_spawn(3) does: the new process shares memory with this one, which waits until it executes a
-/// program. So there are no copies of the daemon, and no new namespaces.
+/// program. So there are no copies of the daemon, no new namespaces, and no processes that are not its own children.
 fn starts() -> Result<Vec<SeccompRule>, BackendError> {
-    let namespaces = libc::CLONE_NEWNS
+    let refused = libc::CLONE_PARENT
+        | libc::CLONE_NEWNS
         | libc::CLONE_NEWCGROUP
         | libc::CLONE_NEWUTS
         | libc::CLONE_NEWIPC
@@ -83,7 +84,7 @@ fn starts() -> Result<Vec<SeccompRule>, BackendError> {
     [libc::CLONE_THREAD, libc::CLONE_VM | libc::CLONE_VFORK]
         .into_iter()
         .map(|wanted| {
-            let looked_at = SeccompCmpOp::MaskedEq(bits(namespaces | wanted));
+            let looked_at = SeccompCmpOp::MaskedEq(bits(refused | wanted));
             rule(0, looked_at, bits(wanted))
         })
         .collect()
