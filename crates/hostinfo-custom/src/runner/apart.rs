@@ -10,6 +10,7 @@ use landlock::{
     AccessFs, CompatLevel, Compatible as _, PathBeneath, PathFd, Ruleset, RulesetAttr as _,
     RulesetCreated, RulesetCreatedAttr as _, RulesetError, Scope,
 };
+use rustix::fs::fstat;
 
 use super::own_alone;
 
@@ -41,10 +42,13 @@ fn layer() -> Option<RulesetCreated> {
     let Ok(entries) = fs::read_dir(EVERYWHERE) else {
         return permit(layer, EVERYWHERE, AccessFs::WriteFile);
     };
-    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let others = paths.filter(|path| path != Path::new(PROCESSES));
-    // One that has just gone, or leads nowhere, needs no permission.
-    let fds = others.filter_map(|path| PathFd::new(path).ok());
+    let entries = entries.flatten();
+    // A link leads to what another entry permits, or to PROCESSES.
+    let own = entries.filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_symlink()));
+    let others = own.map(|entry| entry.path()).filter(|path| path != Path::new(PROCESSES));
+    // One that has just gone needs no permission. One that may not be looked at, by SELinux for instance, has none: it
+    // would be an error for all.
+    let fds = others.filter_map(|path| PathFd::new(path).ok()).filter(|fd| fstat(fd).is_ok());
     let rules = fds.map(|fd| Ok::<_, RulesetError>(PathBeneath::new(fd, AccessFs::WriteFile)));
     layer.add_rules(rules).ok()
 }
