@@ -30,17 +30,16 @@ pub(crate) struct Tally<const N: usize> {
 
 #[derive(Clone, Serialize, Deserialize)]
 struct Device<const N: usize> {
-    counts: bool,
     #[serde(with = "hostinfo_handover::array")]
     last: [u64; N],
     round: u64,
 }
 
-/// Sums over the devices that count.
+/// Sums over all devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sums<const N: usize> {
     pub(crate) sums: [u64; N],
-    /// The current number of devices that count.
+    /// The current number of devices.
     pub(crate) devices: u64,
 }
 
@@ -52,12 +51,11 @@ impl<const N: usize> Default for Tally<N> {
 
 impl<const N: usize> Tally<N> {
     /// Adds what the devices counted since the last call. `None` for a device means that it exists but its
-    /// figures could not be read. Whether a device `counts` is checked once, when it is new.
+    /// figures could not be read.
     pub(crate) fn add<Name: AsRef<[u8]>>(
         &mut self,
         newcomers: Newcomers,
         rows: impl Iterator<Item = (Name, Option<[u64; N]>)>,
-        mut counts: impl FnMut(&[u8]) -> bool,
     ) -> Sums<N> {
         let from_zero = self.round == 0 || newcomers == Newcomers::CountFromZero;
         self.round += 1;
@@ -68,29 +66,25 @@ impl<const N: usize> Tally<N> {
                 (Some(device), None) => device.round = self.round,
                 (Some(device), Some(now)) => {
                     device.round = self.round;
-                    if device.counts {
-                        for ((sum, last), now) in self.sums.iter_mut().zip(device.last).zip(now) {
-                            *sum = sum.saturating_add(gain(last, now));
-                        }
-                        device.last = now;
+                    for ((sum, last), now) in self.sums.iter_mut().zip(device.last).zip(now) {
+                        *sum = sum.saturating_add(gain(last, now));
                     }
+                    device.last = now;
                 }
                 (None, None) => {}
                 (None, Some(now)) => {
-                    let counts = counts(name);
-                    if counts && from_zero {
+                    if from_zero {
                         for (sum, now) in self.sums.iter_mut().zip(now) {
                             *sum = sum.saturating_add(now);
                         }
                     }
-                    let device = Device { counts, last: now, round: self.round };
+                    let device = Device { last: now, round: self.round };
                     self.devices.insert(name.to_owned(), device);
                 }
             }
         }
         self.devices.retain(|_, device| device.round == self.round);
-        let devices = self.devices.values().filter(|device| device.counts).count();
-        Sums { sums: self.sums, devices: u64::try_from(devices).unwrap_or(u64::MAX) }
+        Sums { sums: self.sums, devices: u64::try_from(self.devices.len()).unwrap_or(u64::MAX) }
     }
 }
 
@@ -120,14 +114,14 @@ mod tests {
 
     fn sum_with(newcomers: Newcomers, tally: &mut Tally<1>, rows: &[(&str, u64)]) -> u64 {
         let rows = rows.iter().map(|(name, figure)| (*name, Some([*figure])));
-        tally.add(newcomers, rows, |name| !name.starts_with(b"loop")).sums[0]
+        tally.add(newcomers, rows).sums[0]
     }
 
     #[test]
     fn the_first_sum_is_that_since_boot() {
         let mut tally = Tally::default();
-        assert_eq!(sum(&mut tally, &[("sda", 100), ("sdb", 10), ("loop0", 1)]), 110);
-        assert_eq!(sum(&mut tally, &[("sda", 105), ("sdb", 10), ("loop0", 9)]), 115);
+        assert_eq!(sum(&mut tally, &[("sda", 100), ("sdb", 10)]), 110);
+        assert_eq!(sum(&mut tally, &[("sda", 105), ("sdb", 10)]), 115);
     }
 
     #[test]
@@ -159,22 +153,10 @@ mod tests {
     #[test]
     fn a_device_whose_line_was_unreadable_once_is_not_counted_twice() {
         let mut tally = Tally::default();
-        let mut step = |figures| tally.add(CountFromZero, [("sda", figures)].into_iter(), |_| true);
+        let mut step = |figures| tally.add(CountFromZero, [("sda", figures)].into_iter());
         assert_eq!(step(Some([100])), Sums { sums: [100], devices: 1 });
         assert_eq!(step(None), Sums { sums: [100], devices: 1 });
         assert_eq!(step(Some([101])), Sums { sums: [101], devices: 1 });
-    }
-
-    #[test]
-    fn whether_a_device_counts_is_asked_once() {
-        let (mut tally, mut asked) = (Tally::default(), 0);
-        for _ in 0..3 {
-            let _ = tally.add(CountFromZero, [("tap0", Some([1]))].into_iter(), |_| {
-                asked += 1;
-                false
-            });
-        }
-        assert_eq!(asked, 1);
     }
 
     proptest! {
@@ -186,7 +168,7 @@ mod tests {
             let mut before = 0;
             for rows in steps {
                 let rows = rows.iter().map(|(name, figure)| ([*name], Some([*figure])));
-                let after = tally.add(CountFromZero, rows, |_| true).sums[0];
+                let after = tally.add(CountFromZero, rows).sums[0];
                 prop_assert!(after >= before);
                 before = after;
             }

@@ -29,7 +29,7 @@ pub(crate) fn read(
             }
         }
     });
-    let sums = tally.add(Newcomers::CountFromNow, rows, |_| true);
+    let sums = tally.add(Newcomers::CountFromNow, rows);
     let [count] = sums.sums;
     if sums.devices == 0 { Err(lack.unwrap_or(UNTOLD).of(cores.len())) } else { Ok(count) }
 }

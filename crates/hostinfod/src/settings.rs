@@ -111,7 +111,7 @@ pub(crate) enum Error {
     },
     /// hostinfod would connect to itself.
     #[error("{path}: [[sockets]] path {sockets:?} and [[listen]] path {listen:?} match one path: change one of them", path = .path.display())]
-    Meet {
+    Overlap {
         /// Which file.
         path: PathBuf,
         /// Where the VMM listens.
@@ -188,7 +188,7 @@ impl Settings {
         for hybrid in self.listen.iter() {
             let mut entries = self.sockets.entries().iter();
             if let Some(entry) = entries.find(|entry| entry.pattern.overlaps(&hybrid.path)) {
-                return Err(Error::Meet {
+                return Err(Error::Overlap {
                     path: path.into(),
                     sockets: entry.pattern.text().to_owned(),
                     listen: hybrid.path.text().to_owned(),

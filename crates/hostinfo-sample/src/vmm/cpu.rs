@@ -140,7 +140,7 @@ fn add(tally: &mut Tally<1>, newcomers: Newcomers, rows: &Rows<'_>) -> u64 {
     let rows = rows
         .iter()
         .map(|(path, nanos)| (path.as_os_str().as_encoded_bytes(), nanos.map(|nanos| [nanos])));
-    let [nanos] = tally.add(newcomers, rows, |_| true).sums;
+    let [nanos] = tally.add(newcomers, rows).sums;
     nanos
 }
 

@@ -97,7 +97,7 @@ pub(crate) fn hits(
     }
     (!rows.is_empty()).then_some(())?;
     // If the guest is moved to a cgroup, that may have reached its limit for others before.
-    let [hits] = tally.add(Newcomers::CountFromNow, rows.into_iter(), |_| true).sums;
+    let [hits] = tally.add(Newcomers::CountFromNow, rows.into_iter()).sums;
     Some(hits)
 }
 

@@ -13,7 +13,7 @@ pub(crate) struct Schedule {
     /// The time that must pass between two queries of this guest.
     interval: Duration,
     /// When the host's last values came.
-    asked: Option<Duration>,
+    came: Option<Duration>,
     /// Whether an answer is pending.
     is_asking: bool,
     /// The host said that it was too soon: until this time, the previous values are all there is.
@@ -26,7 +26,7 @@ impl Schedule {
     pub(crate) fn new() -> Self {
         Self {
             interval: INTERVAL_DEFAULT,
-            asked: None,
+            came: None,
             is_asking: false,
             too_soon: Duration::ZERO,
             retry: Duration::ZERO,
@@ -35,8 +35,8 @@ impl Schedule {
 
     /// Whether the last values may still be sent: asking now would be pointless, or too soon.
     pub(crate) fn is_fresh(&self, now: Duration) -> bool {
-        self.asked.is_some_and(|asked| {
-            now.saturating_sub(asked) < self.interval.max(FRESH_LEAST) || now < self.too_soon
+        self.came.is_some_and(|came| {
+            now.saturating_sub(came) < self.interval.max(FRESH_LEAST) || now < self.too_soon
         })
     }
 
@@ -63,10 +63,10 @@ impl Schedule {
         self.is_asking = true;
     }
 
-    /// Notes that its answer came at `asked`, perhaps with the guest's interval.
-    pub(crate) fn answered(&mut self, asked: Duration, interval: Option<Duration>) {
+    /// Notes when its answer came, perhaps with the guest's interval.
+    pub(crate) fn answered(&mut self, came: Duration, interval: Option<Duration>) {
         let interval = interval.unwrap_or(self.interval);
-        *self = Self { interval, asked: Some(asked), ..Self::new() };
+        *self = Self { interval, came: Some(came), ..Self::new() };
     }
 
     /// Notes that it said it was too soon.
@@ -79,7 +79,7 @@ impl Schedule {
     /// restored or has moved is on another host.
     pub(crate) fn failed(&mut self, now: Duration) {
         self.is_asking = false;
-        self.asked = None;
+        self.came = None;
         self.retry = now.saturating_add(RETRY);
     }
 }

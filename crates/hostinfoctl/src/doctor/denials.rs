@@ -1,6 +1,6 @@
 //! What SELinux and AppArmor denied hostinfo's programs, and QEMU at guests' sockets.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
@@ -114,14 +114,12 @@ pub(crate) fn look(directory: &Path) -> Vec<Finding> {
         return vec![Finding::DenialsUnseen(why)];
     };
     let since = Timestamp::now().checked_sub(RECENT).unwrap_or(Timestamp::MIN);
-    let mut found = BTreeMap::new();
-    for denial in text.lines().filter_map(|line| parse(line, directory, since)) {
-        *found.entry(denial).or_insert(0_u64) += 1;
-    }
+    let found: BTreeSet<_> =
+        text.lines().filter_map(|line| parse(line, directory, since)).collect();
     if found.is_empty() {
         return vec![Finding::NothingDenied];
     }
-    found.into_keys().take(NAMED_MAX).map(Finding::Denied).collect()
+    found.into_iter().take(NAMED_MAX).map(Finding::Denied).collect()
 }
 
 fn tail(log: &Path) -> Option<String> {
