@@ -25,7 +25,7 @@ fn in_a_guest_that_may_ask_once_a_minute_everybody_gets_answers_and_the_broker_s
         let scraped = guest.sh("for turn in 1 2 3; do
             wget -q -O - http://127.0.0.1:4679/metrics | grep '^hostinfo_loadavg_1 '; done")?;
         ensure!(scraped.lines().count() == 3, "{scraped}");
-        // None of them was told that it is too soon. A program that goes past the broker is told that it has the port.
+        // All three got values. A program that asks at the port itself learns that the broker has it.
         let past = guest.run(&format!("hostinfo --timeout 1 --device {} ping", port.device()))?;
         ensure!(
             past.status == 1 && past.stderr.contains("held by the broker, hostinfo serve (PID "),

@@ -21,20 +21,11 @@ impl Domain {
     /// names may be copied for each of them.
     pub(crate) fn believed(mut self) -> Self {
         let Self { name, driver, names, unread, .. } = &mut self;
-        let mut listed = [
-            &mut names.clauses,
-            &mut names.vhostmd,
-            &mut names.disks,
-            &mut names.others,
-            &mut names.hidden,
-        ];
-        if listed.iter().any(|list| list.len() > NAMES_MAX) {
+        if !names.fit() {
             unread.get_or_insert_with(|| Unreadable::TooManyPorts.to_string());
-            for list in &mut listed {
-                list.truncate(NAMES_MAX);
-            }
+            names.lists_mut().into_iter().for_each(|list| list.truncate(NAMES_MAX));
         }
-        for name in [name, driver].into_iter().chain(listed.into_iter().flatten()) {
+        for name in [name, driver].into_iter().chain(names.lists_mut().into_iter().flatten()) {
             name.truncate(cut(name, NAME_MAX).len());
         }
         *unread = unread.as_deref().map(words);
@@ -44,8 +35,8 @@ impl Domain {
     /// Bytes of memory that it takes, about.
     pub(crate) fn size(&self) -> usize {
         let Self { name, driver, names, channel, tags, unread, .. } = self;
-        let listed = [&names.clauses, &names.vhostmd, &names.disks, &names.others, &names.hidden];
-        let listed = listed.into_iter().flatten().map(|name| size_of::<String>() + name.len());
+        let listed =
+            names.lists().into_iter().flatten().map(|name| size_of::<String>() + name.len());
         let tags = match tags {
             Tags::Known(tags) => tags
                 .iter()

@@ -78,12 +78,25 @@ impl Names {
                 names.disks.push(name.to_owned());
             }
         }
-        let Self { clauses, vhostmd, disks, others, hidden } = &names;
-        let fit = [clauses, vhostmd, disks, others, hidden];
-        match fit.iter().all(|list| list.len() <= NAMES_MAX) {
+        match names.fit() {
             true => Ok(names),
             false => Err(Unreadable::TooManyPorts),
         }
+    }
+
+    /// Whether none of the lists is longer than [`NAMES_MAX`].
+    pub(crate) fn fit(&self) -> bool {
+        self.lists().iter().all(|list| list.len() <= NAMES_MAX)
+    }
+
+    pub(crate) fn lists(&self) -> [&Vec<String>; 5] {
+        let Self { clauses, vhostmd, disks, others, hidden } = self;
+        [clauses, vhostmd, disks, others, hidden]
+    }
+
+    pub(crate) fn lists_mut(&mut self) -> [&mut Vec<String>; 5] {
+        let Self { clauses, vhostmd, disks, others, hidden } = self;
+        [clauses, vhostmd, disks, others, hidden]
     }
 
     /// All names except those of its ports for hostinfo.

@@ -1,17 +1,11 @@
 //! Words in commands that messages recommend.
 
-use hostinfo_wire::text::is_printable;
+use hostinfo_wire::text::escaped;
 
 /// A word as a shell reads it, without what controls a terminal. Whoever names a domain must not choose what the
 /// administrator runs by copying a command that has that name.
 pub fn shell(word: &str) -> String {
-    let mut shown = String::new();
-    for c in word.chars() {
-        match is_printable(c) {
-            true => shown.push(c),
-            false => shown.extend(c.escape_unicode()),
-        }
-    }
+    let shown = escaped(word);
     shlex::try_quote(&shown).map(String::from).unwrap_or(shown)
 }
 

@@ -37,6 +37,18 @@ pub fn printable(text: Cow<'_, str>) -> Cow<'_, str> {
     Cow::Owned(clean.trim().to_owned())
 }
 
+/// The same text with `\u{...}` in place of each character that is not [printable](is_printable): nothing of it is lost.
+pub fn escaped(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_printable(c) {
+            true => shown.push(c),
+            false => shown.extend(c.escape_unicode()),
+        }
+    }
+    shown
+}
+
 /// JSON that means the same, with `\uXXXX` in place of each character that is not [printable](is_printable), or is
 /// invisible itself: a program reads what was there, and a terminal shows it. Outside of strings, JSON has none of these.
 pub fn escaped_json(json: &str) -> Cow<'_, str> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hostinfo_domains::{Access, Entry, Form};
+use hostinfo_wire::text::escaped;
 use serde::Serialize;
 use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -16,7 +17,7 @@ use crate::exit::{self, DONE, Failure, REFUSED, Status, complain};
 use crate::facts::Facts;
 use crate::guests::select;
 use crate::libvirt::Libvirt;
-use crate::output::{coloured, printable, unified, write, write_json};
+use crate::output::{coloured, unified, write, write_json};
 use crate::port_summary::PortSummary;
 use crate::step::Step;
 
@@ -111,7 +112,7 @@ pub(crate) fn run(
     let mut printed = Ok(());
     for entry in guests {
         if interrupted.load(Ordering::Relaxed) {
-            complain(format!("interrupted before {}", printable(&run.libvirt.guest(entry))));
+            complain(format!("interrupted before {}", escaped(&run.libvirt.guest(entry))));
             statuses.push(REFUSED);
             break;
         }
@@ -188,7 +189,7 @@ impl<C: Change> Run<'_, C> {
     /// What would change, as libvirt would write it. A device that is plugged into a running guest
     /// changes nothing else in it.
     fn diff(&mut self, before: &Facts, after: &Facts) -> String {
-        let name = printable(&before.guest());
+        let name = escaped(&before.guest());
         let of = |form| Some((&*before.of(form)?.xml, &*after.of(form)?.xml));
         let config = of(Form::Config).filter(|(before, after)| before != after);
         let config = config.map_or_else(String::new, |(before, after)| {
@@ -215,7 +216,7 @@ impl<C: Change> Run<'_, C> {
 /// # Errors
 /// stdout cannot be written to.
 pub(crate) fn print_report(report: &Report, done: &str) -> Result<(), Failure> {
-    let guest = printable(report.guest.as_ref().unwrap_or(&report.name));
+    let guest = escaped(report.guest.as_ref().unwrap_or(&report.name));
     if let Some(error) = &report.error {
         complain(format!("{guest}: {error}"));
         return Ok(());

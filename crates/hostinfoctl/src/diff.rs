@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use hostinfo_rules::{Changes, Decision, Grant, Rules, Tags};
+use hostinfo_wire::text::escaped;
 use serde_json::{Value, json};
 
 use crate::args::{Diff, Options};
 use crate::daemon;
 use crate::exit::{DONE, Failure, REFUSED, Status, complain, sum};
-use crate::output::{printable, write, write_json};
+use crate::output::{write, write_json};
 use crate::present::Present;
 use crate::rules::{self, RulesOf};
 use crate::uri::is_remote;
@@ -65,7 +66,7 @@ pub(crate) fn run(options: &Options, wanted: &Diff) -> Result<Status, Failure> {
 fn grouped(changed: &[Changed]) -> String {
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     for one in changed {
-        let (guest, change) = (printable(&one.guest), one.shown());
+        let (guest, change) = (escaped(&one.guest), one.shown());
         match groups.iter_mut().find(|(other, _)| *other == change) {
             Some((_, guests)) => guests.push(guest),
             None => groups.push((change, vec![guest])),
@@ -93,7 +94,7 @@ impl Changed {
             return Err(Failure::Refused(format!(
                 "{}: its tags cannot be read, so which rule applies is not known: see them with \
                  hostinfoctl tag",
-                printable(&guest)
+                escaped(&guest)
             )));
         };
         let changes = Changes::between(&before, &after);
@@ -105,7 +106,7 @@ impl Changed {
     /// The change in words, without the guest's name.
     fn shown(&self) -> String {
         let rule = |rule: &Option<(String, usize)>| match rule {
-            Some((pattern, line)) => format!("{} (line {line})", printable(pattern)),
+            Some((pattern, line)) => format!("{} (line {line})", escaped(pattern)),
             None => "the built-in default".to_owned(),
         };
         let [old, new] = &self.rules;

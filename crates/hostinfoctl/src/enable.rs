@@ -1,11 +1,12 @@
 //! `enable`: gives guests a port through which they can ask their host.
 
+use hostinfo_wire::text::escaped;
+
 use crate::args::{Enable, Options};
 use crate::change::{self, Change};
 use crate::directory;
 use crate::exit::{Failure, Status, complain};
 use crate::facts::Facts;
-use crate::output::printable;
 use crate::plan::{self, EnableOptions};
 use crate::step::Step;
 
@@ -44,7 +45,7 @@ impl Change for Enabling<'_> {
                 "note: {}: libvirt makes a guest's first serial port its console, so virsh \
                  console will no longer lead to the one that it has: --transport channel leaves \
                  that as it is",
-                printable(&facts.guest())
+                escaped(&facts.guest())
             ));
         }
         Ok(steps)

@@ -3,11 +3,12 @@
 
 use hostinfo_control::{Client, Decision, Error, Explanation, Refusal};
 use hostinfo_wire::nearest::{ALIKE, nearest};
+use hostinfo_wire::text::escaped;
 
 use crate::args::Options;
 use crate::daemon::{connect, whole_name};
 use crate::exit::{DONE, Failure, Status};
-use crate::output::{printable, write, write_json};
+use crate::output::{write, write_json};
 use crate::state::daemon_state_words;
 use crate::table::table;
 
@@ -46,17 +47,17 @@ pub(crate) fn nearest_statistic(daemon: &mut Client, guest: &str, name: &str) ->
 
 fn shown(explanation: &Explanation) -> String {
     let mut text =
-        format!("{}: {}\n", printable(&explanation.guest), daemon_state_words(explanation.state));
+        format!("{}: {}\n", escaped(&explanation.guest), daemon_state_words(explanation.state));
     let mut add = |words: &str| text.push_str(&format!("  {words}\n"));
     match (&explanation.problem, explanation.may_ask) {
-        (Some(why), false) => add(&format!("may not ask: {}", printable(why))),
-        (Some(problem), true) => add(&printable(problem)),
+        (Some(why), false) => add(&format!("may not ask: {}", escaped(why))),
+        (Some(problem), true) => add(&escaped(problem)),
         (None, _) => {}
     }
     let path = &explanation.path;
     match (&explanation.pattern, explanation.line) {
         (Some(pattern), Some(line)) => {
-            add(&format!("rule {} at {path}:{line}", printable(pattern)));
+            add(&format!("rule {} at {path}:{line}", escaped(pattern)));
         }
         _ => add(&format!("no rule of {path} matches: it has the built-in default")),
     }

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use hostinfo_control::{Guest, Port, PortKind};
 use hostinfo_domains::VHOSTMD_DIR;
+use hostinfo_wire::text::escaped;
 use serde::Serialize;
 
-use crate::output::printable;
 use crate::sock_diag::{self, File, Found};
 
 /// The process's name in `/proc/PID/comm`.
@@ -37,12 +37,12 @@ pub(crate) struct Holder {
 impl HeldPort {
     /// What is wrong, with the remedy.
     pub(crate) fn words(&self) -> String {
-        let guest = printable(&self.guest);
+        let guest = escaped(&self.guest);
         match &self.holder {
             Some(Holder { pid, program }) => format!(
                 "{guest}: {}, process {pid}, is connected to its port, and QEMU serves one client \
                  at a time: end it",
-                printable(program)
+                escaped(program)
             ),
             None => format!(
                 "{guest}: another program is connected to its port or waits for it, and QEMU \

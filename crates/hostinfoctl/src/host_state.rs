@@ -1,11 +1,12 @@
 //! `host-state`: the state of the host that guests read.
 
 use hostinfo_control::{HostState as State, HostStateReply};
+use hostinfo_wire::text::escaped;
 
 use crate::args::{HostState, Options, StateToSet};
 use crate::daemon::connect;
 use crate::exit::{DONE, Failure, Status};
-use crate::output::{printable, write, write_json};
+use crate::output::{write, write_json};
 use crate::time::local;
 
 /// Shows it or sets it.
@@ -38,8 +39,7 @@ fn as_sent(state: StateToSet) -> State {
 
 fn shown(reply: &HostStateReply) -> String {
     let since = reply.since.map(|since| format!(", since {}", local(since))).unwrap_or_default();
-    let text =
-        reply.text.as_deref().map(|text| format!(": {}", printable(text))).unwrap_or_default();
+    let text = reply.text.as_deref().map(|text| format!(": {}", escaped(text))).unwrap_or_default();
     format!("{}{since}{text}\n", reply.state)
 }
 

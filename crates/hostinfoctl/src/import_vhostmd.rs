@@ -7,12 +7,13 @@ use std::path::Path;
 
 use hostinfo_catalog::vhostmd::{Context, METRICS};
 use hostinfo_file::SETTINGS_MAX;
+use hostinfo_wire::text::escaped;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::args::Options;
 use crate::exit::{DONE, Failure, Status};
-use crate::output::{printable, write, write_json};
+use crate::output::{write, write_json};
 use config::{Config, Metric};
 
 /// What one of vhostmd's metrics becomes, for `--json`.
@@ -95,7 +96,7 @@ fn shown(becomes: &[Becomes], rules: &str, settings: &str, custom: &str) -> Stri
     text.push_str("\n# Metrics, and what they become:\n");
     for Becomes { metric, context, custom } in becomes {
         let custom = custom.as_deref().unwrap_or("itself, for vhostmd's clients");
-        text.push_str(&format!("#   {} ({context}): {custom}\n", printable(metric)));
+        text.push_str(&format!("#   {} ({context}): {custom}\n", escaped(metric)));
     }
     text
 }

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use hostinfo_verdict::{DAMAGED, FILE_MAX, FOLDER, Past};
+use hostinfo_wire::text::escaped;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::json;
@@ -12,7 +13,7 @@ use serde_json::json;
 use crate::args::{Incidents, Options};
 use crate::exit::{DONE, Failure, REFUSED, Status, complain};
 use crate::guests::means;
-use crate::output::{printable, write, write_json};
+use crate::output::{write, write_json};
 use crate::table::table;
 use crate::time::local;
 
@@ -130,12 +131,12 @@ fn shown(all: &[One]) -> String {
     let cells = |one: &One| {
         let open = if one.is_over { "" } else { " or later" };
         vec![
-            printable(&one.guest),
+            escaped(&one.guest),
             one.resource.to_owned(),
             one.state.replace('_', "-"),
             local(one.from),
             format!("{}{open}", local(one.to)),
-            one.figure.as_deref().map(printable).unwrap_or_default(),
+            one.figure.as_deref().map(escaped).unwrap_or_default(),
         ]
     };
     let rows: Vec<Vec<String>> = all.iter().map(cells).collect();

@@ -3,13 +3,14 @@
 mod tables;
 
 use hostinfo_rules::{Conditions, Held};
+use hostinfo_wire::text::escaped;
 use jiff::Timestamp;
 use serde_json::json;
 
 use crate::args::{List, Options};
 use crate::daemon::{self, Known};
 use crate::exit::{DONE, Failure, REFUSED, Status, complain, sum};
-use crate::output::{printable, write, write_json};
+use crate::output::{write, write_json};
 use crate::present::Present;
 use crate::row::{Has, Row};
 use crate::rules::RulesOf;
@@ -38,7 +39,7 @@ pub(crate) fn run(options: &Options, wanted: &List) -> Result<Status, Failure> {
         Held::Yes => true,
         Held::No => false,
         Held::Unknown => {
-            let guest = printable(&row.guest);
+            let guest = escaped(&row.guest);
             complain(format!("{guest}: left out, since its tags cannot be read"));
             statuses.push(REFUSED);
             false

@@ -2,6 +2,7 @@
 
 use hostinfo_control::{Client, NOTICES_PER_GUEST, Notice as SetNotice, NoticeKind};
 use hostinfo_rules::Pattern;
+use hostinfo_wire::text::escaped;
 use jiff::{Timestamp, Zoned};
 use serde_json::json;
 
@@ -9,7 +10,7 @@ use crate::args::{Kind, Notice, Options};
 use crate::daemon::{connect, whole_name};
 use crate::exit::{DONE, Failure, Status, complain};
 use crate::guests::is_pattern;
-use crate::output::{printable, write, write_json};
+use crate::output::{write, write_json};
 use crate::table::table;
 use crate::time::{local, parse};
 
@@ -39,7 +40,7 @@ pub(crate) fn run(options: &Options, wanted: &Notice) -> Result<Status, Failure>
                     0 if is_pattern(pattern) => {
                         "no guest that is there now: patterns are of $driver-$name".to_owned()
                     }
-                    0 => format!("{}, which is not there now", printable(pattern)),
+                    0 => format!("{}, which is not there now", escaped(pattern)),
                     1 => "1 guest that is there now".to_owned(),
                     many => format!("{many} guests that are there now"),
                 };
@@ -101,7 +102,7 @@ fn whole_name_pattern(
         return Ok(pattern.to_owned());
     }
     if !is_pattern(pattern) {
-        return Ok(escaped(&whole_name(options, daemon, pattern)?));
+        return Ok(as_pattern(&whole_name(options, daemon, pattern)?));
     }
     match guests.iter().find(|guest| parsed.matches(&guest.name)) {
         None => Ok(pattern.to_owned()),
@@ -113,7 +114,7 @@ fn whole_name_pattern(
 }
 
 /// A name as a pattern that matches it alone: `\` takes away the meaning of what follows it.
-fn escaped(name: &str) -> String {
+fn as_pattern(name: &str) -> String {
     let special = |c: char| "*?[]\\\"".contains(c).then_some('\\');
     name.chars().flat_map(|c| special(c).into_iter().chain([c])).collect()
 }
@@ -132,11 +133,11 @@ fn notice_table(notices: &[SetNotice]) -> String {
         .map(|notice| {
             vec![
                 notice.id.to_string(),
-                printable(&notice.pattern),
+                escaped(&notice.pattern),
                 notice.kind.to_string(),
                 local(notice.at),
                 notice.until.map(local).unwrap_or_default(),
-                printable(&notice.text),
+                escaped(&notice.text),
             ]
         })
         .collect();

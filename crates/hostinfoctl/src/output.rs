@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
-use hostinfo_wire::text::{escaped_json, is_printable};
+use hostinfo_wire::text::{escaped, escaped_json};
 use serde::Serialize;
 
 use crate::exit::Failure;
@@ -87,26 +87,15 @@ pub(crate) fn coloured(diff: &str) -> String {
         .collect()
 }
 
-/// A name without characters that control a terminal.
-pub(crate) fn printable(name: &str) -> String {
-    let mut shown = String::new();
-    for c in name.chars() {
-        match is_printable(c) {
-            true => shown.push(c),
-            false => shown.extend(c.escape_unicode()),
-        }
-    }
-    shown
-}
-
-/// The same of a text of several lines.
+/// A text of several lines without characters that control a terminal.
 pub(crate) fn printable_lines(text: &str) -> String {
-    text.lines().map(|line| printable(line) + "\n").collect()
+    text.lines().map(|line| escaped(line) + "\n").collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hostinfo_wire::text::is_printable;
     use proptest::prelude::*;
 
     #[test]
@@ -128,7 +117,7 @@ mod tests {
 
     #[test]
     fn characters_that_do_something_to_a_terminal_are_spelt_out() {
-        assert_eq!(printable("a\u{1b}[31m\u{202e}b é"), "a\\u{1b}[31m\\u{202e}b é");
+        assert_eq!(escaped("a\u{1b}[31m\u{202e}b é"), "a\\u{1b}[31m\\u{202e}b é");
         assert_eq!(printable_lines("200-a\n200 \u{1b}b\rc\n"), "200-a\n200 \\u{1b}b\\u{d}c\n");
         assert_eq!(printable_lines(""), "");
     }

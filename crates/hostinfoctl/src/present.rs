@@ -8,6 +8,7 @@ use std::path::Path;
 use hostinfo_control::GuestState;
 use hostinfo_domains::Access;
 use hostinfo_rules::Tags;
+use hostinfo_wire::text::escaped;
 
 use crate::args::Options;
 use crate::daemon::Known;
@@ -15,7 +16,6 @@ use crate::exit::{Failure, Status, complain};
 use crate::facts::Facts;
 use crate::guests::{is_pattern, means, select};
 use crate::libvirt::Libvirt;
-use crate::output::printable;
 use crate::row::Row;
 use crate::tags::{self, Lookup};
 use crate::uri::is_remote;
@@ -95,7 +95,7 @@ impl Present {
                 Failure::NoGuest { name, .. } => {
                     complain(format!(
                         "{}: only libvirt knows whether there is such a guest",
-                        printable(name)
+                        escaped(name)
                     ));
                 }
                 other => complain(other),
@@ -142,7 +142,7 @@ fn domains(
         match Facts::read(&mut libvirt, entry) {
             Ok(facts) => rows.extend(Row::of_domain(&facts, sought)),
             Err(failure @ Failure::Refused(_)) => {
-                let guest = printable(&libvirt.guest(entry));
+                let guest = escaped(&libvirt.guest(entry));
                 unknown.push(Failure::Refused(format!("{guest}: {failure}")));
             }
             Err(failure) => return Err(failure),

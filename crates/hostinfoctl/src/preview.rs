@@ -1,12 +1,13 @@
 //! `preview`: the reply that a guest would get now.
 
+use hostinfo_wire::text::escaped;
 use serde_json::json;
 
 use crate::args::Options;
 use crate::daemon::{connect, whole_name};
 use crate::exit::{DONE, Failure, Status, complain};
 use crate::explain::nearest_statistic;
-use crate::output::{printable, printable_lines, write, write_json};
+use crate::output::{printable_lines, write, write_json};
 
 /// Shows the exact reply to a `get` of those names, or of all.
 ///
@@ -23,7 +24,7 @@ pub(crate) fn run(options: &Options, guest: &str, names: &[String]) -> Result<St
     let reply = daemon.preview(&guest, &line)?;
     for name in reply.lines().filter_map(unknown) {
         if let Some(nearest) = nearest_statistic(&mut daemon, &guest, name) {
-            let (name, nearest) = (printable(name), printable(&nearest));
+            let (name, nearest) = (escaped(name), escaped(&nearest));
             complain(format!("note: there is no statistic {name}: do you mean {nearest}?"));
         }
     }

@@ -2,12 +2,13 @@
 
 use hostinfo_control::{Figure, Stats};
 use hostinfo_wire::prometheus::classic;
+use hostinfo_wire::text::escaped;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::args::{self, Format, Options};
 use crate::daemon::connect;
 use crate::exit::{DONE, Failure, Status};
-use crate::output::{json, printable, printable_lines, write};
+use crate::output::{json, printable_lines, write};
 use crate::table::table;
 use crate::time::local;
 
@@ -49,7 +50,7 @@ fn figure_cells(figure: &Figure) -> Vec<String> {
         false => format!("{{{}}}", labels.join(",")),
     };
     let cells = [format!("{}{labels}", figure.name), in_words(figure), figure.help.clone()];
-    cells.iter().map(|cell| printable(cell)).collect()
+    cells.iter().map(|cell| escaped(cell)).collect()
 }
 
 /// The value in a unit that suits its size: `3.4 MiB`, `0.25 ms`; a date if it is a point in time.

@@ -4,6 +4,7 @@ use hostinfo_control::{
     Error, Guest, GuestState, Libvirt, LibvirtState, Place, RulesState, Status as DaemonStatus,
     Watched,
 };
+use hostinfo_wire::text::escaped;
 use serde::Serialize;
 
 use crate::args::Options;
@@ -11,7 +12,7 @@ use crate::daemon::connect;
 use crate::doctor;
 use crate::exit::{DONE, Failure, REFUSED, Status, complain};
 use crate::held::{self, HeldPort};
-use crate::output::{printable, write, write_json};
+use crate::output::{write, write_json};
 use crate::rules::rule_count;
 use crate::time::local;
 use crate::uri::is_remote;
@@ -118,7 +119,7 @@ impl Overview {
         add("libvirt", &libvirt(&status.libvirt));
         for guest in self.errors.iter().take(NAMED_MAX) {
             let problem = guest.problem.as_deref().unwrap_or("it cannot ask");
-            add("error", &format!("{}: {problem}", printable(&guest.guest)));
+            add("error", &format!("{}: {problem}", escaped(&guest.guest)));
         }
         if let more @ 1.. = self.errors.len().saturating_sub(NAMED_MAX) {
             add("", &format!("and {more} more: see hostinfoctl list"));

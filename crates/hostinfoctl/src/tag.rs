@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use hostinfo_domains::{Access, Entry, Form, TagSources, Unanswered, own_tags_xml};
+use hostinfo_wire::text::escaped;
 use serde::Serialize;
 use serde_json::json;
 
@@ -14,7 +15,7 @@ use crate::change::on_interrupt;
 use crate::exit::{DONE, Failure, REFUSED, Status, complain, sum};
 use crate::guests::select;
 use crate::libvirt::Libvirt;
-use crate::output::{coloured, printable, unified, write, write_json};
+use crate::output::{coloured, unified, write, write_json};
 use crate::step::FORMS;
 use crate::table::table;
 use crate::tags;
@@ -40,7 +41,7 @@ pub(crate) fn run(options: &Options, wanted: &Tag) -> Result<Status, Failure> {
     let mut reports = Vec::new();
     for entry in guests {
         if interrupted.load(Ordering::Relaxed) {
-            complain(format!("interrupted before {}", printable(&libvirt.guest(entry))));
+            complain(format!("interrupted before {}", escaped(&libvirt.guest(entry))));
             statuses.push(REFUSED);
             break;
         }
@@ -101,7 +102,7 @@ impl Report {
     }
 
     fn print(&self) -> Result<(), Failure> {
-        let guest = printable(&self.guest);
+        let guest = escaped(&self.guest);
         if let Some(error) = &self.error {
             complain(format!("{guest}: {error}"));
             return Ok(());
@@ -120,14 +121,14 @@ fn listing(reports: &[Report]) -> String {
     let tags = |report: &Report| -> Vec<Vec<String>> {
         let tags = report.tags.iter().flatten();
         let value = |value: &Option<String>| {
-            value.as_ref().map_or("(cannot be read)".to_owned(), |value| printable(value))
+            value.as_ref().map_or("(cannot be read)".to_owned(), |value| escaped(value))
         };
-        tags.map(|(key, own)| vec![printable(&report.guest), key.clone(), value(own)]).collect()
+        tags.map(|(key, own)| vec![escaped(&report.guest), key.clone(), value(own)]).collect()
     };
     let rows: Vec<Vec<String>> = reports.iter().flat_map(tags).collect();
     let unread = reports.iter().filter(|report| report.error.is_none() && report.tags.is_none());
     let unread =
-        unread.map(|report| format!("{}: its tags cannot be read\n", printable(&report.guest)));
+        unread.map(|report| format!("{}: its tags cannot be read\n", escaped(&report.guest)));
     table(&["GUEST", "KEY", "VALUE"], &rows) + &unread.collect::<String>()
 }
 
@@ -162,7 +163,7 @@ fn change(
     let first = plans.first().map(|(_, _, after)| after.clone()).unwrap_or_default();
     plans.retain(|(_, before, after)| before != after);
     let whole = libvirt.guest(entry);
-    let guest = printable(&whole);
+    let guest = escaped(&whole);
     let mut diff = String::new();
     if dry_run {
         for (form, before, after) in plans.iter().rev() {
@@ -207,5 +208,5 @@ fn xml(tags: &Own) -> Option<String> {
 }
 
 fn lines(tags: &Own) -> String {
-    tags.iter().map(|(key, value)| format!("{key}={}\n", printable(value))).collect()
+    tags.iter().map(|(key, value)| format!("{key}={}\n", escaped(value))).collect()
 }

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use hostinfo_control::{Error, Refusal, Status as DaemonStatus, Upgraded};
+use hostinfo_wire::text::escaped;
 use serde::Serialize;
 
 use crate::args::Options;
 use crate::daemon::connect;
 use crate::exit::{DONE, Failure, Status};
-use crate::output::{printable, write, write_json};
+use crate::output::{write, write_json};
 use crate::runner::{DEADLINE, run_within};
 
 /// The daemon's service.
@@ -56,7 +57,7 @@ fn restart(options: &Options, before: &DaemonStatus) -> Result<Outcome, Failure>
         return Err(Failure::Refused(format!(
             "hostinfod {} cannot go on as another program, and process {pid} is not the service {SERVICE}: restart \
              it yourself",
-            printable(version)
+            escaped(version)
         )));
     }
     systemctl(RESTART_WITHIN, &["restart", SERVICE])?;
@@ -74,14 +75,14 @@ fn systemctl(deadline: Duration, arguments: &[&str]) -> Result<String, Failure> 
     let ran = run_within(deadline, "systemctl", arguments);
     let ran = ran.map_err(|error| failed(&error.to_string()))?;
     if ran.status != Some(0) {
-        return Err(failed(&printable(ran.stderr.trim())));
+        return Err(failed(&escaped(ran.stderr.trim())));
     }
     Ok(ran.stdout)
 }
 
 fn shown(Outcome { upgraded, restarted }: &Outcome) -> String {
     let Upgraded { before, version, guests } = upgraded;
-    let [before, version] = [before, version].map(|version| printable(version));
+    let [before, version] = [before, version].map(|version| escaped(version));
     match restarted {
         false => format!(
             "hostinfod {version} goes on in place of {before}, with {guests} guests connected\n"

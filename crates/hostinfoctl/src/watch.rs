@@ -1,12 +1,13 @@
 //! `watch`: guests' queries and replies, live.
 
 use hostinfo_control::Event;
+use hostinfo_wire::text::escaped;
 use jiff::tz::TimeZone;
 
 use crate::args::Options;
 use crate::daemon::{connect, whole_name};
 use crate::exit::{DONE, Failure, Status};
-use crate::output::{printable, write, write_json_line};
+use crate::output::{write, write_json_line};
 
 /// Shows them as they happen, until the daemon ends or the reader of stdout closes it.
 ///
@@ -28,7 +29,7 @@ pub(crate) fn run(options: &Options, guest: Option<&str>) -> Result<Status, Fail
 /// `22:30:00.250  qemu-web  physcpus -> 200 physcpus=2  (0.4 ms)`, and the number of further lines.
 fn line(event: &Event, zone: &TimeZone) -> String {
     let mut lines = event.reply.lines();
-    let first = lines.next().map(printable).unwrap_or_default();
+    let first = lines.next().map(escaped).unwrap_or_default();
     let more = match lines.count() {
         0 => String::new(),
         more => format!(" and {more} more"),
@@ -40,8 +41,8 @@ fn line(event: &Event, zone: &TimeZone) -> String {
     format!(
         "{left_out}{}  {}  {} -> {first}{more}  ({:.1} ms)\n",
         event.at.to_zoned(zone.clone()).strftime("%H:%M:%S.%3f"),
-        printable(&event.guest),
-        printable(&event.asked),
+        escaped(&event.guest),
+        escaped(&event.asked),
         event.seconds * 1000.0
     )
 }

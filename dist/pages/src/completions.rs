@@ -21,16 +21,37 @@ pub(crate) fn files() -> Vec<(PathBuf, Vec<u8>)> {
         ] {
             let mut content = Vec::new();
             generate(shell, &mut program.command, &name, &mut content);
-            let with_names = match &*name {
-                "hostinfo" => hostinfo::with_statistics,
-                "hostinfoctl" => hostinfoctl::with_names,
-                _ => |_, content: &str| content.to_owned(),
+            let beside = match &*name {
+                "hostinfo" => Some(&hostinfo::STATISTICS),
+                "hostinfoctl" => Some(&hostinfoctl::NAMES),
+                _ => None,
             };
-            content = with_names(shell, &String::from_utf8_lossy(&content)).into_bytes();
+            if let Some(beside) = beside {
+                content = beside.add_to(shell, &String::from_utf8_lossy(&content)).into_bytes();
+            }
             files.push((PathBuf::from("completions").join(path), content));
         }
     }
     files
+}
+
+/// What a program completes beside its command line.
+struct Beside {
+    bash: &'static str,
+    fish: &'static str,
+    /// Changes what clap generated.
+    zsh: fn(&str) -> String,
+}
+
+impl Beside {
+    fn add_to(&self, shell: Shell, content: &str) -> String {
+        match shell {
+            Shell::Bash => format!("{content}{}", self.bash),
+            Shell::Fish => format!("{content}{}", self.fish),
+            Shell::Zsh => (self.zsh)(content),
+            _ => content.to_owned(),
+        }
+    }
 }
 
 #[cfg(test)]

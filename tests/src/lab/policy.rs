@@ -142,7 +142,7 @@ impl Lab {
     }
 
     /// Takes the label of its [`METRICS_DISK`] from a guest that still has it open, as libvirt does when it ends the guest:
-    /// SELinux denies it the disk from then on, which is nobody's fault.
+    /// SELinux denies the guest its disk from then on, and no policy of ours is to blame.
     ///
     /// # Errors
     /// It still reads it.

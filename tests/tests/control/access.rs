@@ -1,4 +1,4 @@
-//! Who is let in at the control socket, and what each may do there.
+//! The control socket: which users may connect to it, and which calls each of them may make.
 
 use std::fs::{self, Permissions};
 use std::io::Write as _;

@@ -1,4 +1,4 @@
-//! How old the values are that a broker gives: whoever asks for some of them is told as well.
+//! The age of a broker's values. `get` asks for it together with the values, and shows it.
 
 use std::time::Duration;
 

@@ -10,7 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::finding::Finding;
 use super::labels::module_remedy;
-use crate::output::printable;
+use hostinfo_wire::text::escaped;
+
 use crate::runner::run;
 
 /// auditd's log, where it runs.
@@ -75,9 +76,9 @@ impl Denial {
         };
         format!(
             "{system} denied {}: {} of {}",
-            printable(&self.program),
-            printable(&self.what),
-            printable(&self.object)
+            escaped(&self.program),
+            escaped(&self.what),
+            escaped(&self.object)
         )
     }
 

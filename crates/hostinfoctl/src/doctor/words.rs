@@ -10,8 +10,9 @@ use super::finding::Subject::{
 };
 use super::finding::{Description, Finding, Level, Subject};
 use super::labels::module_remedy;
+use hostinfo_wire::text::escaped;
+
 use crate::exit::Failure;
-use crate::output::printable;
 
 impl Finding {
     /// The finding in words.
@@ -87,7 +88,7 @@ impl Finding {
                 let words = format!(
                     "hostinfod {}, process {pid}, answers, but this hostinfoctl is {OWN_VERSION}: the daemon was not \
                      upgraded, or two versions are installed",
-                    printable(version)
+                    escaped(version)
                 );
                 let look = "which -a hostinfoctl hostinfod".to_owned();
                 (Daemon, Problem, words, vec!["hostinfoctl upgrade".into(), look])
@@ -213,14 +214,14 @@ impl Finding {
             Self::GuestWrong { guest, name, why, repairs } => {
                 let repair = format!("hostinfoctl enable --repair -- {}", shell(name));
                 let commands: Vec<String> = std::iter::once(repair).chain(restart(name)).collect();
-                let words = format!("{}: {}", printable(guest), printable(why));
+                let words = format!("{}: {}", escaped(guest), escaped(why));
                 (Guests, Problem, words, if *repairs { commands } else { Vec::new() })
             }
             Self::GuestNotRestarted { guest, name, pluggable } => {
                 let words = format!(
                     "{}: it runs without the port in its saved configuration (rebooting inside the guest is not \
                      enough)",
-                    printable(guest)
+                    escaped(guest)
                 );
                 let commands = match pluggable {
                     true => vec![format!("hostinfoctl enable --now -- {}", shell(name))],
@@ -235,15 +236,15 @@ impl Finding {
             Self::GuestClosed { guest, rule } => {
                 let words = format!(
                     "{}: it may not ask, since its rule says enabled = 0 ({rule})",
-                    printable(guest)
+                    escaped(guest)
                 );
                 (Guests, Note, words, Vec::new())
             }
             Self::GuestFine { guest, state } => {
-                (Guests, Fine, format!("{}: {state}", printable(guest)), Vec::new())
+                (Guests, Fine, format!("{}: {state}", escaped(guest)), Vec::new())
             }
             Self::GuestWithoutPort { guest, name } => {
-                let words = format!("{}: it has no port", printable(guest));
+                let words = format!("{}: it has no port", escaped(guest));
                 (Guests, Problem, words, vec![format!("hostinfoctl enable -- {}", shell(name))])
             }
             Self::GuestUnknown(why) => (Guests, Problem, why.clone(), Vec::new()),
@@ -265,7 +266,7 @@ impl Finding {
                 let words = format!(
                     "SELinux is enforcing, and {} is of the type {}: libvirt may make no guest's socket there",
                     path.display(),
-                    printable(label)
+                    escaped(label)
                 );
                 (Directory, Problem, words, vec![module_remedy()])
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hostinfo_domains::{PROGRAM, TagSources, Uuid};
+use hostinfo_wire::text::escaped;
 
 use crate::args::Options;
 use crate::change::{Report, print_report};
@@ -15,7 +16,7 @@ use crate::follow::need::need;
 use crate::follow::queue::{Queue, Seen, Trouble};
 use crate::follow::reporter::{Reporter, Stop};
 use crate::follow::selection::Selection;
-use crate::output::{printable, write_json_line};
+use crate::output::write_json_line;
 
 /// The two connections, and what is known.
 pub(super) struct Follower<'a> {
@@ -198,7 +199,7 @@ impl<'a> Follower<'a> {
     /// Writes a line to stderr, unless there were too many. Names and libvirt's words are any text.
     fn complain(&mut self, now: Instant, line: &str) {
         if self.lines.may_write(now) {
-            complain(printable(line));
+            complain(escaped(line));
         }
     }
 }

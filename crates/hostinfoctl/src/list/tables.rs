@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
 use hostinfo_control::GuestState;
+use hostinfo_wire::text::escaped;
 use jiff::Timestamp;
 
-use crate::output::printable;
 use crate::row::{AppliedRule, Has, Queries, Row};
 use crate::state::State;
 use crate::table::{shortened, table};
@@ -29,7 +29,7 @@ pub(super) fn narrow(rows: &[Row], now: Timestamp) -> String {
         };
         let last = row.queries.as_ref().and_then(|queries| queries.last.as_ref());
         vec![
-            shortened(&printable(&row.guest), GUEST_WIDTH),
+            shortened(&escaped(&row.guest), GUEST_WIDTH),
             short(&row.saved),
             short(&row.running),
             connection(row),
@@ -62,18 +62,18 @@ pub(super) fn wide(rows: &[Row], now: Timestamp) -> String {
         };
         let (rule, interval) = row.rule.as_ref().map(rule_cells).unwrap_or_default();
         let mut cells = vec![
-            printable(&row.guest),
+            escaped(&row.guest),
             long(&row.saved),
             long(&row.running),
             connection(row),
-            row.socket.as_deref().map(printable).unwrap_or_default(),
+            row.socket.as_deref().map(escaped).unwrap_or_default(),
             row.vhostmd.clone().unwrap_or_default(),
             rule,
             interval,
         ];
         if let Some(Queries { answered, refused, last }) = &row.queries {
             let last = last.as_ref().map(|last| {
-                let asked: String = printable(&last.asked).chars().take(30).collect();
+                let asked: String = escaped(&last.asked).chars().take(30).collect();
                 format!("{}: {asked} ({})", ago(last.at, now), last.code)
             });
             cells.extend([answered.to_string(), refused.to_string(), last.unwrap_or_default()]);
@@ -85,9 +85,8 @@ pub(super) fn wide(rows: &[Row], now: Timestamp) -> String {
 
 fn with_problems(heading: &[&str], rows: &[Row], cells: impl Fn(&Row) -> Vec<String>) -> String {
     let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
-    let problem = |row: &Row| {
-        Some(format!("{}: {}\n", printable(&row.guest), printable(row.problem.as_ref()?)))
-    };
+    let problem =
+        |row: &Row| Some(format!("{}: {}\n", escaped(&row.guest), escaped(row.problem.as_ref()?)));
     table(heading, &cells) + &rows.iter().filter_map(problem).collect::<String>()
 }
 

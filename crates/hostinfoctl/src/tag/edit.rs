@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hostinfo_domains::limits::{OWN_TAGS_MAX, TAG_KEY_MAX, TAG_MAX};
 use hostinfo_domains::{TagSources, is_key, is_value, own_tags, shell};
+use hostinfo_wire::text::escaped;
 
 use crate::args::Tag;
 use crate::exit::Failure;
-use crate::output::printable;
 
 /// A guest's own tags: a value for each key.
 pub(super) type Own = BTreeMap<String, String>;
@@ -36,11 +36,11 @@ impl Edit {
                 return Err(Failure::Usage(format!(
                     "tag {}: a value has at most {TAG_MAX} bytes, no line breaks or other control \
                      characters, and no blanks around it",
-                    printable(key)
+                    escaped(key)
                 )));
             }
             if edit.set.insert(key.to_owned(), value.to_owned()).is_some() {
-                return Err(Failure::Usage(format!("tag {} is given twice", printable(key))));
+                return Err(Failure::Usage(format!("tag {} is given twice", escaped(key))));
             }
         }
         edit.remove.extend(wanted.remove.iter().cloned());

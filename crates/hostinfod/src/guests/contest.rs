@@ -125,8 +125,6 @@ impl Guests {
     pub(super) fn try_others(&mut self, guest: GuestId, ctx: &mut Ctx<'_>) {
         for (number, _) in self.ports_of(guest) {
             match self.roster.ports.get(number).map(|port| &port.endpoint) {
-                // One that listens may pause, which a look at it would end.
-                Some(Endpoint::Listener(listener)) if listener.socket.is_some() => {}
                 Some(Endpoint::Listener(_)) => self.check_listener(number, ctx),
                 _ => self.try_connect(number, ctx),
             }

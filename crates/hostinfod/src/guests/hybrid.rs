@@ -163,13 +163,11 @@ impl Guests {
         }
     }
 
-    /// Looks whether the daemon can listen at a guest's listener, and does so; and accepts connections again.
+    /// Looks whether the daemon can listen at a guest's listener, and does so. One that listens already may pause, and goes
+    /// on pausing.
     pub(super) fn check_listener(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
         let Some((port, guest)) = self.roster.at(number) else { return };
         let Endpoint::Listener(listener) = &mut port.endpoint else { return };
-        if let Some(socket) = &listener.socket {
-            accepting(number).wait_for(socket, Interest::Read, ctx.reactor);
-        }
         let Some(section) = self.sections.get_mut(listener.section) else { return };
         let listens = match section.open_guest_dir(&listener.entry) {
             Ok(GuestDir::Missing) => return self.remove_listener(number, ctx),
@@ -201,7 +199,9 @@ impl Guests {
         let refusal = listens.err().map(|why| format!("[[listen]] {path}: {why}"));
         let is_told = port.refusal == refusal;
         port.refusal.clone_from(&refusal);
-        ctx.reactor.set_alarm(Alarm::Port(number), again.then(|| ctx.now + TRY_AGAIN));
+        if listener.socket.is_none() {
+            ctx.reactor.set_alarm(Alarm::Port(number), again.then(|| ctx.now + TRY_AGAIN));
+        }
         if let Some(why) = refusal.filter(|_| !is_told) {
             self.log_refused(number, &why, ctx);
         }

@@ -279,7 +279,7 @@ impl Guests {
         }
     }
 
-    /// Why an address is nobody's that these guests' VMMs have on their command lines.
+    /// Why neither of two guests is answered at an address: the VMMs of both have it on their command lines.
     fn claimed_by(&self, claimants: [GuestId; 2]) -> String {
         let who = claimants.map(|guest| {
             let guest = self.roster.guests.get(guest).map(|guest| &guest.who);

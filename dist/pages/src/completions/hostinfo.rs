@@ -1,16 +1,9 @@
 //! What the guest's tool completes beside its command line: names of statistics, as its host lists them.
 
-use clap_complete::Shell;
+use super::Beside;
 
-/// The completions with the names of statistics wherever one may stand.
-pub(super) fn with_statistics(shell: Shell, content: &str) -> String {
-    match shell {
-        Shell::Bash => format!("{content}{BASH}"),
-        Shell::Fish => format!("{content}{FISH}"),
-        Shell::Zsh => zsh(content),
-        _ => content.to_owned(),
-    }
-}
+/// The names of statistics wherever one may stand.
+pub(super) const STATISTICS: Beside = Beside { bash: BASH, fish: FISH, zsh };
 
 /// What zsh completes for an argument stands behind its description. A name may stand where a command
 /// may; clap would have both, one behind the other.

@@ -1,17 +1,10 @@
 //! What the administrator's tool completes beside its command line: names of guests, statistics and notices. The program
 //! itself knows where one can be next, so the shells ask it wherever they know no better.
 
-use clap_complete::Shell;
+use super::Beside;
 
-/// The completions with those names.
-pub(super) fn with_names(shell: Shell, content: &str) -> String {
-    match shell {
-        Shell::Bash => format!("{content}{BASH}"),
-        Shell::Fish => format!("{content}{FISH}"),
-        Shell::Zsh => zsh(content),
-        _ => content.to_owned(),
-    }
-}
+/// Those names.
+pub(super) const NAMES: Beside = Beside { bash: BASH, fish: FISH, zsh };
 
 /// What zsh completes for an argument stands behind its description.
 fn zsh(content: &str) -> String {
