@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use hostinfo_open::{ANSWER_WITHIN, Request};
+use hostinfo_peer::PeerSocket;
 
 use super::Guests;
 use crate::port::{Endpoint, Port};
@@ -33,6 +34,9 @@ impl Guests {
 
     /// A port's socket was opened, or was not.
     fn opened(&mut self, number: PortId, opened: Result<OwnedFd, ConnectError>, ctx: &mut Ctx<'_>) {
+        let Some((_, guest)) = self.roster.at(number) else { return };
+        let unclosed = guest.unclosed.clone();
+        let opened = opened.map(|socket| PeerSocket::new(socket, unclosed));
         if self.roster.ports.get(number).is_some_and(Port::is_early) {
             // It is served already: what was missing is who has its socket by now.
             if let Ok(socket) = opened {

@@ -208,7 +208,8 @@ impl Guests {
             Ok((guest, domain)) => {
                 ctx.reactor.set_alarm(Alarm::Unidentified(id), None);
                 if let Some(fd) = self.vsock.unidentified.remove(id).and_then(|peer| peer.fd) {
-                    self.admit(guest, fd, Endpoint::Vsock(domain.map(Box::new)), ctx);
+                    // No descriptors come over AF_VSOCK.
+                    self.admit(guest, fd.into(), Endpoint::Vsock(domain.map(Box::new)), ctx);
                 }
             }
             // It is looked at again when its domain changes.

@@ -41,7 +41,12 @@ impl Scene {
                 settings::flow::Flow::default().bounds(),
             ),
             guest: guest("qemu-a"),
-            connection: Connection::new(OwnedFd::from(near_end), None, Dialect::Hostinfo, now),
+            connection: Connection::new(
+                OwnedFd::from(near_end).into(),
+                None,
+                Dialect::Hostinfo,
+                now,
+            ),
             far_end,
             now,
         }
