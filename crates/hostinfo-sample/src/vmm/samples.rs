@@ -206,9 +206,9 @@ impl Vmm {
         self.threads(at)?;
         let (cgroups, process, threads) = (&mut self.cgroups, &mut self.process, &self.threads);
         look(cgroups, process, at, |cgroups, process, buffer| {
-            let vcpus = numa::nodes_of(threads.of_vcpus()?, &nodes, process, at, buffer)?;
             let memory = cgroups.memory.as_ref().map_err(Absent::clone)?.own()?;
             let hugetlb = cgroups.hugetlb.as_ref().ok().and_then(|branch| branch.own().ok());
+            let vcpus = numa::nodes_of(threads.of_vcpus()?, &nodes, process, at, buffer)?;
             numa::read(&memory, hugetlb.as_ref(), holds, &vcpus, process, buffer)
         })
     }
