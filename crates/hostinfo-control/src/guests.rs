@@ -29,7 +29,7 @@ pub struct Guest {
     pub ports: Vec<Port>,
     /// libvirt's UUID of the guest, if libvirt confirms that the socket is the guest's.
     pub uuid: Option<String>,
-    /// The rule that applies to the guest: its pattern, as written. `None`: the built-in default.
+    /// The rule that applies to the guest: its pattern and conditions, as written. `None`: the built-in default.
     pub pattern: Option<String>,
     /// The rule's line in the rules file, from 1.
     pub line: Option<u64>,
@@ -163,7 +163,7 @@ pub struct Explanation {
     pub problem: Option<String>,
     /// Path of the rules file.
     pub path: String,
-    /// The rule that applies to the guest: its pattern, as written. `None`: the built-in default.
+    /// The rule that applies to the guest: its pattern and conditions, as written. `None`: the built-in default.
     pub pattern: Option<String>,
     /// The rule's line in the rules file, from 1.
     pub line: Option<u64>,
