@@ -2,7 +2,7 @@
 
 mod tables;
 
-use hostinfo_rules::{Conditions, Held};
+use hostinfo_rules::{Conditions, Met};
 use hostinfo_wire::text::escaped;
 use jiff::Timestamp;
 use serde_json::json;
@@ -35,10 +35,10 @@ pub(crate) fn run(options: &Options, wanted: &List) -> Result<Status, Failure> {
     }
     let states = &wanted.state;
     rows.retain(|row| states.is_empty() || states.iter().any(|state| is_in(row, *state)));
-    rows.retain(|row| match conditions.held(&row.tags) {
-        Held::Yes => true,
-        Held::No => false,
-        Held::Unknown => {
+    rows.retain(|row| match conditions.met_by(&row.tags) {
+        Met::Yes => true,
+        Met::No => false,
+        Met::Unknown => {
             let guest = escaped(&row.guest);
             complain(format!("{guest}: left out, since its tags cannot be read"));
             statuses.push(REFUSED);

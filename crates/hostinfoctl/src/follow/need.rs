@@ -1,7 +1,7 @@
 //! What a domain needs, as far as libvirt's report on all domains shows it. Pure.
 
 use hostinfo_domains::{Claim, Conflict, Domain, State, TagSources, Whose, shell};
-use hostinfo_rules::Held;
+use hostinfo_rules::Met;
 
 use crate::follow::selection::Selection;
 use crate::tags;
@@ -32,14 +32,14 @@ pub(crate) fn need(
     if let Some(why) = &domain.unread {
         return Some(Need::Blocked(format!("its XML cannot be read: {why}")));
     }
-    match selection.held(&tags::of_domain(domain, sought)) {
-        Held::No => None,
-        Held::Unknown => Some(Need::Blocked(format!(
+    match selection.met_by(&tags::of_domain(domain, sought)) {
+        Met::No => None,
+        Met::Unknown => Some(Need::Blocked(format!(
             "its tags cannot be read, so it is not known whether it is to be followed: see \
              hostinfoctl tag {}",
             shell(&domain.name)
         ))),
-        Held::Yes => Some(of_ports(domain, whose)),
+        Met::Yes => Some(of_ports(domain, whose)),
     }
 }
 
