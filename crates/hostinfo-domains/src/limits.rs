@@ -72,9 +72,6 @@ pub const NAMES_MAX: usize = 16;
 /// port that QEMU supports has some 100.
 pub const PATHS_MAX: usize = 1024;
 
-/// The longest socket path that libvirt can create: unix(7) allows 108 bytes, including the NUL.
-pub const CHANNEL_MAX: usize = 107;
-
 /// The longest name; a file name cannot be longer either (NAME_MAX).
 pub const NAME_MAX: usize = 255;
 
@@ -132,8 +129,8 @@ pub const SOURCE_TEXT_MAX: usize = 255;
 /// The number of serial ports that a PC has: QEMU's MAX_ISA_SERIAL_PORTS.
 pub const UARTS: u32 = 4;
 
-/// The longest path of a socket that QEMU can listen on: `sun_path` of unix(7) has 108 bytes, the
-/// last of which is a NUL.
+/// The longest path of a socket that QEMU can listen on or libvirt can create: `sun_path` of unix(7)
+/// has 108 bytes, the last of which is a NUL.
 pub const SOCKET_PATH_MAX: usize = 107;
 
 /// How long the administrator's tool waits for libvirt to report something. The first answer can
