@@ -8,8 +8,8 @@ use super::Sources;
 use crate::pending::{Pending, When};
 use crate::select::{Pick, permitted};
 
-/// What a statistic of a guest is in a preview for a guest that does not exist.
-const ABSENT: Absent = Absent::plain("it is there only for a guest that is");
+/// Why a statistic with a value of its own for each guest has none in a preview for a guest that does not exist.
+const ABSENT: Absent = Absent::plain("each guest has its own value, and this guest does not exist");
 
 impl Sources<'_, '_> {
     /// Requests all values that may need time, so that their commands run in parallel. Must come
