@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hostinfo_domains::{SOCKET_DIR, Unanswered, shell};
+use hostinfo_domains::{SOCKET_DIR, Unanswered, operand, shell};
 
 use super::OWN_VERSION;
 use super::finding::Subject::{
@@ -212,7 +212,7 @@ impl Finding {
                 (Libvirt, Problem, failure.to_string(), remedy)
             }
             Self::GuestWrong { guest, name, why, repairs } => {
-                let repair = format!("hostinfoctl enable --repair -- {}", shell(name));
+                let repair = format!("hostinfoctl enable --repair {}", operand(name));
                 let commands: Vec<String> = std::iter::once(repair).chain(restart(name)).collect();
                 let words = format!("{}: {}", escaped(guest), escaped(why));
                 (Guests, Problem, words, if *repairs { commands } else { Vec::new() })
@@ -224,7 +224,7 @@ impl Finding {
                     escaped(guest)
                 );
                 let commands = match pluggable {
-                    true => vec![format!("hostinfoctl enable --now -- {}", shell(name))],
+                    true => vec![format!("hostinfoctl enable --now {}", operand(name))],
                     false => restart(name).into(),
                 };
                 (Guests, Problem, words, commands)
@@ -245,7 +245,7 @@ impl Finding {
             }
             Self::GuestWithoutPort { guest, name } => {
                 let words = format!("{}: it has no port", escaped(guest));
-                (Guests, Problem, words, vec![format!("hostinfoctl enable -- {}", shell(name))])
+                (Guests, Problem, words, vec![format!("hostinfoctl enable {}", operand(name))])
             }
             Self::GuestUnknown(why) => (Guests, Problem, why.clone(), Vec::new()),
             Self::GuestsUnseen(why) => {
@@ -291,10 +291,10 @@ impl Finding {
 
 /// The commands that shut a guest down and start it, also if they are copied at once: `virsh shutdown` does not wait.
 fn restart(name: &str) -> [String; 3] {
-    let name = shell(name);
+    let (name, word) = (operand(name), shell(name));
     [
         format!("virsh shutdown {name}"),
-        format!("while virsh list --name | grep -qxF -e {name}; do sleep 1; done"),
+        format!("while virsh list --name | grep -qxF -e {word}; do sleep 1; done"),
         format!("virsh start {name}"),
     ]
 }
@@ -331,12 +331,19 @@ mod tests {
     #[test]
     fn a_guests_name_does_nothing_to_a_shell_or_a_terminal() {
         let name = "a; rm -rf $HOME \u{1b}[2J".to_owned();
-        let wrong =
-            Finding::GuestWrong { guest: name.clone(), name, why: "x".to_owned(), repairs: true };
-        let described = wrong.described();
-        assert!(!described.message.contains('\u{1b}'));
-        let words = shlex::split(&described.remedy[0]).unwrap();
-        assert_eq!(words[4..], [r"a; rm -rf $HOME \u{1b}[2J"], "one word");
+        let described = |name: String| {
+            let (guest, why) = (name.clone(), "x".to_owned());
+            Finding::GuestWrong { guest, name, why, repairs: true }.described()
+        };
+        let wrong = described(name);
+        assert!(!wrong.message.contains('\u{1b}'));
+        let words = shlex::split(&wrong.remedy[0]).unwrap();
+        assert_eq!(words[3..], [r"a; rm -rf $HOME \u{1b}[2J"], "one word");
+        let option = described("--all".to_owned()).remedy;
+        assert_eq!(
+            option[..2],
+            ["hostinfoctl enable --repair -- --all", "virsh shutdown -- --all"]
+        );
     }
 
     #[test]

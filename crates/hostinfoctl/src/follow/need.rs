@@ -1,6 +1,6 @@
 //! What a domain needs, as far as libvirt's report on all domains shows it. Pure.
 
-use hostinfo_domains::{Claim, Conflict, Domain, State, TagSources, Whose, shell};
+use hostinfo_domains::{Claim, Conflict, Domain, State, TagSources, Whose, operand};
 use hostinfo_rules::Met;
 
 use crate::follow::selection::Selection;
@@ -37,7 +37,7 @@ pub(crate) fn need(
         Met::Unknown => Some(Need::Blocked(format!(
             "its tags cannot be read, so it is not known whether it is to be followed: see \
              hostinfoctl tag {}",
-            shell(&domain.name)
+            operand(&domain.name)
         ))),
         Met::Yes => Some(of_ports(domain, whose)),
     }
@@ -63,7 +63,7 @@ fn of_ports(domain: &Domain, whose: &Whose) -> Need {
             "it has a device that is no hostinfo port at its socket {own:?}, or in a directory that \
              cannot be read and may be the socket's: give the device another path with virsh edit \
              {}, then shut it down and start it",
-            shell(&domain.name)
+            operand(&domain.name)
         ));
     }
     conflict(&own).unwrap_or(Need::Port)
