@@ -24,7 +24,7 @@ pub const RESTART_LONGEST: Duration = Duration::from_secs(10);
 pub const RESTARTS: u32 = 8;
 
 /// The longest line between daemon and helper. A domain's figures are at most 256 disks of 770
-/// bytes, 256 interfaces of 340 bytes and 4,096 vCPUs of 220 bytes (17, 10 and 7 numbers of 20
+/// bytes, 256 interfaces of 340 bytes and 4,096 vCPUs of 220 bytes (16, 11 and 7 numbers of up to 20
 /// digits with their names), 1.1 MiB in all. A domain itself is a path, 82 names of 255 bytes, 1 KiB
 /// of text and 20 KiB of tags, each up to six times as long in JSON: 250 KiB.
 pub const LINE_MAX: usize = 1280 * 1024;
@@ -129,7 +129,7 @@ pub const SOURCE_TEXT_MAX: usize = 255;
 /// The number of serial ports that a PC has: QEMU's MAX_ISA_SERIAL_PORTS.
 pub const UARTS: u32 = 4;
 
-/// The longest path of a socket that QEMU can listen on or libvirt can create: `sun_path` of unix(7)
+/// The longest path of a socket that libvirt can make and QEMU can listen on: `sun_path` of unix(7)
 /// has 108 bytes, the last of which is a NUL.
 pub const SOCKET_PATH_MAX: usize = 107;
 

@@ -8,8 +8,8 @@ use super::Sources;
 use crate::pending::{Pending, When};
 use crate::select::{Pick, permitted};
 
-/// Why a statistic with a value of its own for each guest has none in a preview for a guest that does not exist.
-const ABSENT: Absent = Absent::plain("each guest has its own value, and this guest does not exist");
+/// Why a preview for a guest that does not exist has no value of that guest alone.
+const ABSENT: Absent = Absent::plain("only a guest that exists has this value");
 
 impl Sources<'_, '_> {
     /// Requests all values that may need time, so that their commands run in parallel. Must come
