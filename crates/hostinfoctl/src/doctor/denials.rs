@@ -10,8 +10,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::finding::Finding;
 use super::labels::module_remedy;
-use hostinfo_wire::text::escaped;
-
 use crate::runner::run;
 
 /// auditd's log, where it runs.
@@ -74,12 +72,7 @@ impl Denial {
             System::Selinux => "SELinux",
             System::Apparmor => "AppArmor",
         };
-        format!(
-            "{system} denied {}: {} of {}",
-            escaped(&self.program),
-            escaped(&self.what),
-            escaped(&self.object)
-        )
+        format!("{system} denied {}: {} of {}", self.program, self.what, self.object)
     }
 
     /// The command that mends it.

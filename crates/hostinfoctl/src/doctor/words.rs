@@ -18,7 +18,8 @@ impl Finding {
     /// The finding in words.
     pub(crate) fn described(&self) -> Description {
         let (subject, level, message, remedy) = self.parts();
-        Description { subject, level, message, remedy }
+        let remedy = remedy.iter().map(|command| escaped(command)).collect();
+        Description { subject, level, message: escaped(&message), remedy }
     }
 
     fn parts(&self) -> (Subject, Level, String, Vec<String>) {
@@ -88,7 +89,7 @@ impl Finding {
                 let words = format!(
                     "hostinfod {}, process {pid}, answers, but this hostinfoctl is {OWN_VERSION}: the daemon was not \
                      upgraded, or two versions are installed",
-                    escaped(version)
+                    version
                 );
                 let look = "which -a hostinfoctl hostinfod".to_owned();
                 (Daemon, Problem, words, vec!["hostinfoctl upgrade".into(), look])
@@ -214,14 +215,14 @@ impl Finding {
             Self::GuestWrong { guest, name, why, repairs } => {
                 let repair = format!("hostinfoctl enable --repair -- {}", shell(name));
                 let commands: Vec<String> = std::iter::once(repair).chain(restart(name)).collect();
-                let words = format!("{}: {}", escaped(guest), escaped(why));
+                let words = format!("{}: {}", guest, why);
                 (Guests, Problem, words, if *repairs { commands } else { Vec::new() })
             }
             Self::GuestNotRestarted { guest, name, pluggable } => {
                 let words = format!(
                     "{}: it runs without the port in its saved configuration (rebooting inside the guest is not \
                      enough)",
-                    escaped(guest)
+                    guest
                 );
                 let commands = match pluggable {
                     true => vec![format!("hostinfoctl enable --now -- {}", shell(name))],
@@ -234,17 +235,15 @@ impl Finding {
                 (Guests, Problem, held.words(), remedy.into_iter().collect())
             }
             Self::GuestClosed { guest, rule } => {
-                let words = format!(
-                    "{}: it may not ask, since its rule says enabled = 0 ({rule})",
-                    escaped(guest)
-                );
+                let words =
+                    format!("{}: it may not ask, since its rule says enabled = 0 ({rule})", guest);
                 (Guests, Note, words, Vec::new())
             }
             Self::GuestFine { guest, state } => {
-                (Guests, Fine, format!("{}: {state}", escaped(guest)), Vec::new())
+                (Guests, Fine, format!("{}: {state}", guest), Vec::new())
             }
             Self::GuestWithoutPort { guest, name } => {
-                let words = format!("{}: it has no port", escaped(guest));
+                let words = format!("{}: it has no port", guest);
                 (Guests, Problem, words, vec![format!("hostinfoctl enable -- {}", shell(name))])
             }
             Self::GuestUnknown(why) => (Guests, Problem, why.clone(), Vec::new()),
@@ -266,7 +265,7 @@ impl Finding {
                 let words = format!(
                     "SELinux is enforcing, and {} is of the type {}: libvirt may make no guest's socket there",
                     path.display(),
-                    escaped(label)
+                    label
                 );
                 (Directory, Problem, words, vec![module_remedy()])
             }
