@@ -87,9 +87,8 @@ impl Finding {
             }
             Self::DaemonDiffers { version, pid } => {
                 let words = format!(
-                    "hostinfod {}, process {pid}, answers, but this hostinfoctl is {OWN_VERSION}: the daemon was not \
-                     upgraded, or two versions are installed",
-                    version
+                    "hostinfod {version}, process {pid}, answers, but this hostinfoctl is {OWN_VERSION}: the daemon was not \
+                     upgraded, or two versions are installed"
                 );
                 let look = "which -a hostinfoctl hostinfod".to_owned();
                 (Daemon, Problem, words, vec!["hostinfoctl upgrade".into(), look])
@@ -212,21 +211,20 @@ impl Finding {
                 let remedy = is_installed.then(|| start.into()).into_iter().collect();
                 (Libvirt, Problem, failure.to_string(), remedy)
             }
-            Self::GuestWrong { guest, name, why, repairs } => {
+            Self::GuestWrong { guest, name, uuid, why, repairs } => {
                 let repair = format!("hostinfoctl enable --repair -- {}", shell(name));
-                let commands: Vec<String> = std::iter::once(repair).chain(restart(name)).collect();
-                let words = format!("{}: {}", guest, why);
+                let commands: Vec<String> = std::iter::once(repair).chain(restart(uuid)).collect();
+                let words = format!("{guest}: {why}");
                 (Guests, Problem, words, if *repairs { commands } else { Vec::new() })
             }
-            Self::GuestNotRestarted { guest, name, pluggable } => {
+            Self::GuestNotRestarted { guest, name, uuid, pluggable } => {
                 let words = format!(
-                    "{}: it runs without the port in its saved configuration (rebooting inside the guest is not \
-                     enough)",
-                    guest
+                    "{guest}: it runs without the port in its saved configuration (rebooting inside the guest is not \
+                     enough)"
                 );
                 let commands = match pluggable {
                     true => vec![format!("hostinfoctl enable --now -- {}", shell(name))],
-                    false => restart(name).into(),
+                    false => restart(uuid),
                 };
                 (Guests, Problem, words, commands)
             }
@@ -236,14 +234,14 @@ impl Finding {
             }
             Self::GuestClosed { guest, rule } => {
                 let words =
-                    format!("{}: it may not ask, since its rule says enabled = 0 ({rule})", guest);
+                    format!("{guest}: it may not ask, since its rule says enabled = 0 ({rule})");
                 (Guests, Note, words, Vec::new())
             }
             Self::GuestFine { guest, state } => {
-                (Guests, Fine, format!("{}: {state}", guest), Vec::new())
+                (Guests, Fine, format!("{guest}: {state}"), Vec::new())
             }
             Self::GuestWithoutPort { guest, name } => {
-                let words = format!("{}: it has no port", guest);
+                let words = format!("{guest}: it has no port");
                 (Guests, Problem, words, vec![format!("hostinfoctl enable -- {}", shell(name))])
             }
             Self::GuestUnknown(why) => (Guests, Problem, why.clone(), Vec::new()),
@@ -260,7 +258,7 @@ impl Finding {
                 let words = format!("{number} more guests have problems");
                 (Guests, Problem, words, vec!["hostinfoctl list --state error".into()])
             }
-            Self::Denied(denial) => (Denials, Problem, denial.words(), vec![denial.remedy()]),
+            Self::Denied(denial) => (Denials, Problem, denial.words(), denial.remedy()),
             Self::LabelUnknown { path, label } => {
                 let words = format!(
                     "SELinux is enforcing, and {} is of the type {}: libvirt may make no guest's socket there",
@@ -288,13 +286,14 @@ impl Finding {
     }
 }
 
-/// The commands that shut a guest down and start it, also if they are copied at once: `virsh shutdown` does not wait.
-fn restart(name: &str) -> [String; 3] {
-    let name = shell(name);
-    [
-        format!("virsh shutdown {name}"),
-        format!("while virsh list --name | grep -qxF -e {name}; do sleep 1; done"),
-        format!("virsh start {name}"),
+/// The commands that shut a domain down and start it, also if they are copied at once: `virsh shutdown` does not wait. By its
+/// UUID, since whoever names a domain `7` would have virsh take the one that has this number.
+fn restart(uuid: &Option<String>) -> Vec<String> {
+    let Some(uuid) = uuid else { return Vec::new() };
+    vec![
+        format!("virsh shutdown {uuid}"),
+        format!("while virsh list --uuid | grep -qxF {uuid}; do sleep 1; done"),
+        format!("virsh start {uuid}"),
     ]
 }
 
@@ -330,12 +329,16 @@ mod tests {
     #[test]
     fn a_guests_name_does_nothing_to_a_shell_or_a_terminal() {
         let name = "a; rm -rf $HOME \u{1b}[2J".to_owned();
-        let wrong =
-            Finding::GuestWrong { guest: name.clone(), name, why: "x".to_owned(), repairs: true };
+        let (guest, uuid, why) = (name.clone(), Some("6695eb01".to_owned()), "x".to_owned());
+        let wrong = Finding::GuestWrong { guest, name, uuid, why, repairs: true };
         let described = wrong.described();
         assert!(!described.message.contains('\u{1b}'));
         let words = shlex::split(&described.remedy[0]).unwrap();
         assert_eq!(words[4..], [r"a; rm -rf $HOME \u{1b}[2J"], "one word");
+        assert_eq!(
+            described.remedy[1], "virsh shutdown 6695eb01",
+            "not what has the name as its number"
+        );
     }
 
     #[test]
