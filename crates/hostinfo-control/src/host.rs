@@ -82,7 +82,7 @@ pub struct Libvirt {
     pub uri: String,
     /// Name and version of the hypervisor, if libvirt answers.
     pub hypervisor: Option<String>,
-    /// Number of live domains, if libvirt answers.
+    /// Number of running domains, without paused ones; `None` if libvirt does not answer.
     pub domains: Option<u64>,
     /// Why libvirt does not answer, or which running domains' XML cannot be read, with the remedy. `None` if it is
     /// [`LibvirtState::Down`] only because the daemon has just started and awaits its first answer.

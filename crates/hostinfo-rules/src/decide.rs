@@ -30,7 +30,7 @@ pub struct Grant {
 /// A rule in its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// The pattern as written, including quotes and escapes.
+    /// The pattern and its conditions as written, including quotes and escapes.
     pub pattern: String,
     /// The line of the header, from 1.
     pub line: usize,

@@ -1,4 +1,4 @@
-//! `hostinfo`, the guest's tool: asks the host over a serial port and shows the answer.
+//! `hostinfo`, the guest's tool: asks the host and shows the answer.
 #![cfg_attr(not(unix), allow(dead_code, reason = "what only the broker and Linux's /proc need"))]
 
 mod args;
