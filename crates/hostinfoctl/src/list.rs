@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::args::{List, Options};
 use crate::daemon::{self, Known};
 use crate::exit::{DONE, Failure, REFUSED, Status, complain, sum};
-use crate::output::{write, write_json};
+use crate::output::{write, write_coloured, write_json};
 use crate::present::Present;
 use crate::row::{Has, Row};
 use crate::rules::RulesOf;
@@ -49,7 +49,7 @@ pub(crate) fn run(options: &Options, wanted: &List) -> Result<Status, Failure> {
         write_json(&json!({ "guests": rows }))?;
     } else if !rows.is_empty() {
         let now = Timestamp::now();
-        write(&if wanted.wide { wide(&rows, now) } else { narrow(&rows, now) })?;
+        write_coloured(&if wanted.wide { wide(&rows, now) } else { narrow(&rows, now) })?;
     } else if is_complete {
         let is_filtered = !states.is_empty() || !conditions.is_empty();
         write(if is_filtered { "No guest matches.\n" } else { "There are no guests.\n" })?;

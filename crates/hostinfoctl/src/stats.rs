@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::args::{self, Format, Options};
 use crate::daemon::connect;
 use crate::exit::{DONE, Failure, Status};
-use crate::output::{json, printable_lines, write};
+use crate::output::{json, write};
 use crate::table::table;
 use crate::time::local;
 
@@ -27,8 +27,7 @@ pub(crate) fn run(options: &Options, wanted: &args::Stats) -> Result<Status, Fai
         Format::Prometheus => classic(&daemon.metrics()?),
     };
     match &wanted.output {
-        None if matches!(format, Format::Json) => write(&text)?,
-        None => write(&printable_lines(&text))?,
+        None => write(&text)?,
         Some(file) => hostinfo_file::replace(file, text.as_bytes())
             .map_err(|why| Failure::File { path: file.clone(), why })?,
     }
