@@ -163,6 +163,8 @@ pub struct Stats {
 pub struct Figure {
     /// Its name in OpenMetrics.
     pub name: String,
+    /// What kind of figure it is.
+    pub kind: FigureKind,
     /// What distinguishes several metrics with one name.
     pub labels: BTreeMap<String, String>,
     /// The value, in `unit`.
@@ -171,6 +173,20 @@ pub struct Figure {
     pub unit: String,
     /// What it means.
     pub help: String,
+}
+
+/// The kinds of figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FigureKind {
+    /// Never falls, except at a restart.
+    Counter,
+    /// Rises and falls.
+    Gauge,
+    /// How many took how long.
+    Histogram,
+    /// A point in time, in seconds since 1970: a gauge in OpenMetrics.
+    Time,
 }
 
 /// The reply to `Metrics`.

@@ -20,7 +20,7 @@ use lru::LruCache;
 use rustix::fs::{FsWord, fstatfs};
 
 use crate::Roots;
-use crate::root::{ATTRIBUTE_BYTES, PAGE_BYTES, Unread, read_file, read_from_start, within};
+use crate::root::{ATTRIBUTE_BYTES, FIXED_BYTES, Unread, read_file, read_from_start, within};
 
 /// The open files of the host and all guests together. The files of whichever was read least recently are closed
 /// first.
@@ -168,7 +168,7 @@ impl Reader {
         file: impl AsRef<Path>,
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], Unread> {
-        self.read(self.below_sys("/fs/cgroup/", file.as_ref()), PAGE_BYTES, buffer)
+        self.read(self.below_sys("/fs/cgroup/", file.as_ref()), FIXED_BYTES, buffer)
     }
 
     /// See [`Roots::sys`].

@@ -131,13 +131,13 @@ fn again_and_again(args: &Args, host: &mut Host<'_>, every: Duration) -> Result<
                 shown.write(args.options.output.as_deref())?;
                 told.clear();
             }
-            Err(Failure::TooSoon(wait) | Failure::FirstAnswer(wait)) => {
-                host.let_go();
-                std::thread::sleep(wait);
-                continue;
-            }
             Err(failure @ Failure::Usage(_)) => return Err(failure),
             Err(failure) => {
+                if let Some(wait) = failure.too_soon() {
+                    host.let_go();
+                    std::thread::sleep(wait);
+                    continue;
+                }
                 // What to do about it stands in further lines: once is enough.
                 let now = failure.to_string();
                 let repeated = now.lines().next().filter(|_| now == told);
