@@ -19,7 +19,7 @@ use hostinfo_wire::limits::{FILES_LEFT, OPEN_FILES_EACH, OPEN_FILES_MAX, OPEN_FI
 use lru::LruCache;
 use rustix::fs::{FsWord, fstatfs};
 
-use crate::root::{ATTRIBUTE_BYTES, PAGE_BYTES, Unread, read_file, read_from_start, within};
+use crate::root::{ATTRIBUTE_BYTES, FIXED_BYTES, Unread, read_file, read_from_start, within};
 use crate::{Moment, Roots};
 
 /// The open files of the host and all guests together. The files of whichever was read least recently are closed
@@ -195,7 +195,7 @@ impl Reader {
         file: impl AsRef<Path>,
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], Unread> {
-        self.read(self.below_sys("/fs/cgroup/", file.as_ref()), PAGE_BYTES, buffer)
+        self.read(self.below_sys("/fs/cgroup/", file.as_ref()), FIXED_BYTES, buffer)
     }
 
     /// See [`Roots::sys`].
