@@ -42,8 +42,8 @@ fn whoever_reads_bytes_does_not_wait_for_a_descriptor_that_came_with_them() {
         let (mut sender, socket, unclosed) = pair();
         sender.write_all(b"ping\n").unwrap();
         let far_end = Slow::new().unwrap().send(&sender, flags).unwrap();
-        let mut reads = || (0..2).map(|_| socket.read(&mut [0; 64])).find_map(Result::err);
-        assert_eq!(at_once(&mut reads), Some(ReadError::Descriptors));
+        let reads = || (0..2).map(|_| socket.read(&mut [0; 64])).find_map(Result::err);
+        assert_eq!(at_once(reads), Some(ReadError::Descriptors));
         assert_eq!(unclosed.count(), 1);
         at_once(|| drop(socket));
         drop(far_end);
