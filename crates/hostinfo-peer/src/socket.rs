@@ -47,6 +47,13 @@ impl PeerSocket {
         Self { fd: Some(fd), is_unix, unclosed }
     }
 
+    /// The same, with its sender known by now, in whose `unclosed` is counted from here on.
+    #[must_use]
+    pub fn counted_in(mut self, unclosed: Unclosed) -> Self {
+        self.unclosed = unclosed;
+        self
+    }
+
     /// Reads what is there, as far as it fits. 0 is the end.
     ///
     /// # Errors
