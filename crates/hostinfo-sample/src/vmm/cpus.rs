@@ -71,10 +71,11 @@ struct Cpu {
 pub(crate) fn read(
     threads: &Threads,
     affinities: &Affinities,
+    at: Moment,
     process: &mut Process,
     buffer: &mut Vec<u8>,
 ) -> Result<Cpus, Absent> {
-    let online = process.roots.sys("devices/system/cpu/online", buffer).ok();
+    let online = process.roots.sys_for_all("devices/system/cpu/online", at, buffer).ok();
     let mut online = match online.and_then(cpulist::parse) {
         Some(online) => online,
         // A container may have no sysfs.
