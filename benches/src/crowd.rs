@@ -18,7 +18,7 @@ use crate::server::{Server, sockets};
 /// less, where time is up, does not show.
 const SHARING: Duration = Duration::from_secs(10);
 
-/// How long all ask at least before the other server has its turn: that one answer to each takes 50 ms.
+/// How long all ask at least before the other server has its turn. One answer to each takes 50 ms.
 const ASKING: Duration = Duration::from_millis(300);
 
 /// What the bench has open beside its guests' sockets. The usual hard limit of 20,000 open files leaves

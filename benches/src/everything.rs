@@ -27,8 +27,8 @@ const PAUSE: Duration = Duration::from_millis(150);
 /// name, which is then read as well.
 const WARM_UP: u32 = 10;
 
-/// The bounds of what is asked of a guest, and of everything; and of one query for everything on a host with 256
-/// CPUs, which has to read them all.
+/// The most CPU time, in microseconds, of a query for a guest's own figures and of one for everything, where all ask
+/// at once; and of one for everything by a guest that asks alone, for which all files of the host are read.
 const OF_GUEST: Target = Target::AtMost(120.0);
 const OF_ALL: Target = Target::AtMost(150.0);
 const ALONE: Target = Target::AtMost(2000.0);

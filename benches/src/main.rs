@@ -1,10 +1,11 @@
 //! The price of hostinfod: a thousand guests ask it, and then a bare echo server beside it.
 //!
-//! What a machine does in a microsecond says little on another, so every figure of speed with a
-//! target is a ratio to an echo server that does nothing but read a line and write a constant
-//! answer of the same length. Both are asked by the same guests, by turns, in the same run, and
-//! the round with the median ratio is quoted. The output is a Markdown table; the exit status is 1
-//! where a target is missed.
+//! What a machine does in a microsecond says little on another, so round trips and most rates of
+//! answers are compared with those of an echo server that does nothing but read a line and write a
+//! constant answer of the same length. Both are asked by the same guests, by turns, in the same
+//! run, and the round with the median ratio is quoted. Where there is no echo to compare with, such
+//! as for CPU times, targets are those of one machine: `docs/benchmarks.md`. The output is a
+//! Markdown table; the exit status is 1 where a target is missed.
 
 mod confinement;
 mod crowd;

@@ -13,7 +13,7 @@ pub(crate) struct Plan {
     pub(crate) guests: u16,
     /// How often each comparison is made.
     pub(crate) rounds: u16,
-    /// How long each round takes.
+    /// How long each server is asked in a round.
     pub(crate) time: Duration,
     /// The time for which idle guests are watched.
     pub(crate) idle: Duration,

@@ -9,7 +9,8 @@ use crate::plan::Plan;
 use crate::report::{Row, Target};
 use crate::server::Server;
 
-/// vhostmd 1.2 gives out 223,000 a second on this machine: the same text to all, which is seconds old.
+/// On the machine of `docs/benchmarks.md`, vhostmd 1.2 gives out 223,000 a second: the same text to all, which is
+/// seconds old.
 const ANSWERS: Target = Target::AtLeast(160_000.0);
 
 /// Every guest asks at once, and again when it has its document.

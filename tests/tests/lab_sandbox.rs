@@ -226,12 +226,18 @@ fn a_command_reaches_nothing_of_the_daemons_and_writes_nowhere() -> Result<()> {
             &format!("[ -r /proc/{daemon}/stat ] && ls /sys/class/net | grep -c lo"),
         );
         let scratch = custom("scratch", "", "echo 7 >/tmp/x && cat /tmp/x");
-        lab.write("/etc/hostinfo/custom.d/test.toml", &(see + &scratch))?;
+        let closed = custom("closed", "", "[ -x /run/hostinfo ] || echo closed");
+        lab.write("/etc/hostinfo/custom.d/test.toml", &(see + &scratch + &closed))?;
         lab.sh("systemctl reload hostinfo")?;
         wait_until("the new definitions", PATIENCE, || {
             Ok(guest.ask_one("custom.scratch")? == "200 custom.scratch=7")
         })?;
-        expect(&mut guest, "see", "1")
+        expect(&mut guest, "see", "1")?;
+        expect(&mut guest, "closed", "closed")?;
+        // The daemon's directory is another one then.
+        lab.sh("systemctl restart hostinfo")?;
+        let mut guest = lab.fake_guest("qemu-next")?;
+        expect(&mut guest, "closed", "closed")
     })
 }
 

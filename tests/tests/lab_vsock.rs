@@ -104,10 +104,12 @@ fn while_libvirt_does_not_answer_nobody_new_is_believed() -> Result<()> {
     })
 }
 
-/// Asks three queries at a time without end until /tmp/stop is there, and keeps what is not this guest's answer.
+/// Asks three queries at a time without end until /tmp/stop is there, and keeps what is not this guest's answer. On standard
+/// error the tool may say how old an answer is that the broker had from before.
 const ASK_ON: &str = "for n in 1 2 3; do (until [ -e /tmp/stop ]; do \
-     told=$(hostinfo get vm.uuid 2>&1); \
-     if [ \"$told\" = vm.uuid=UUID ]; then echo >>/tmp/answered; else echo \"$told\" >>/tmp/lost; fi; \
+     told=$(hostinfo get vm.uuid 2>/tmp/error$n); \
+     if [ \"$told\" = vm.uuid=UUID ]; then echo >>/tmp/answered; \
+     else echo \"$told\" | cat - /tmp/error$n >>/tmp/lost; fi; \
      done; echo >>/tmp/ended) >/dev/null 2>&1 & done";
 
 /// Who makes a new connection is looked up, which takes as long as libvirt's helper needs to start, seconds on an emulated

@@ -14,7 +14,7 @@ use crate::observed::Observed;
 use crate::pending::{Pending, When};
 use crate::requester::Requester;
 
-/// The input of one connection. Apart from the buffer of its last line, an idle one owns no other memory.
+/// The input of one connection. An idle one owns no memory besides the buffer of its last line.
 #[derive(Debug)]
 pub struct Conversation {
     pub(crate) protocol: Protocol,

@@ -8,7 +8,7 @@ use hostinfo_handover::bytes;
 use hostinfo_sample::{Absent, HostWindow, OpenFiles, Roots, Vmm};
 use hostinfo_verdict::Watch;
 use hostinfo_wire::limits::{LINE_MAX, READ_CHUNK};
-use hostinfo_wire::{Framer, Part};
+use hostinfo_wire::{Framer, PartialLine};
 use serde::{Deserialize, Serialize};
 
 use crate::allowance::Allowance;
@@ -132,7 +132,7 @@ impl Conversation {
     /// What is kept of it.
     pub fn hand_over(&self) -> ConversationState {
         let Self { protocol, framer, held, pending } = self;
-        let Part { line: part, first, too_long } = framer.part();
+        let PartialLine { line: part, first, too_long } = framer.part();
         ConversationState {
             dialect: protocol.dialect,
             nonsense: protocol.nonsense,
@@ -148,7 +148,7 @@ impl Conversation {
     pub fn taken_over(state: ConversationState) -> Option<Self> {
         let ConversationState { dialect, nonsense, part: line, first, too_long, held, pending } =
             state;
-        let framer = Framer::after(Part { line, first, too_long })?;
+        let framer = Framer::after(PartialLine { line, first, too_long })?;
         let fits = held.len() <= LINE_MAX + 1 + READ_CHUNK;
         fits.then_some(Self { protocol: Protocol { dialect, nonsense }, framer, held, pending })
     }

@@ -153,7 +153,7 @@ impl History {
     }
 }
 
-const IDLE: Absent = Absent::plain("no operation was completed since the host looked before");
+const IDLE: Absent = Absent::plain("no operation was completed between the host's last readings");
 
 impl Reading {
     fn of(&self, dev: &str) -> Option<&Completed> {

@@ -36,7 +36,7 @@ pub enum Source {
     HostState,
     /// A file or a command given by the administrator.
     Custom,
-    /// The energy of the host's packages, divided by CPU time.
+    /// The guest's share, by CPU time, of the energy of the host's packages.
     Energy,
 }
 

@@ -165,7 +165,7 @@ impl Client {
         self.connection.ask(&Call::Upgrade {}, UPGRADE_TIME)
     }
 
-    /// The queries of that guest, or of all guests, from now on.
+    /// The lines of that guest, or of all guests, and the replies to them, from now on.
     ///
     /// # Errors
     /// [`Error`].
@@ -181,7 +181,7 @@ impl Client {
     }
 }
 
-/// Guests' queries, as they happen.
+/// Guests' lines and the replies to them, as they happen.
 pub struct Watch {
     connection: Connection,
     is_over: bool,
@@ -190,7 +190,7 @@ pub struct Watch {
 impl Iterator for Watch {
     type Item = Result<Event, Error>;
 
-    /// Waits until a guest asks, without a deadline.
+    /// Waits until a guest gets a reply, without a deadline.
     fn next(&mut self) -> Option<Self::Item> {
         while !self.is_over {
             match self.connection.next_reply() {

@@ -29,7 +29,7 @@ pub struct Guest {
     pub ports: Vec<Port>,
     /// libvirt's UUID of the guest, if libvirt confirms that the socket is the guest's.
     pub uuid: Option<String>,
-    /// The rule that applies to the guest: its pattern, as written. `None`: the built-in default.
+    /// The rule that applies to the guest: its pattern and conditions, as written. `None`: the built-in default.
     pub pattern: Option<String>,
     /// The rule's line in the rules file, from 1.
     pub line: Option<u64>,
@@ -37,7 +37,7 @@ pub struct Guest {
     pub interval: f64,
     /// How many of its lines had which outcome.
     pub counts: Counts,
-    /// Its last query.
+    /// The last of its lines that got a reply.
     pub last: Option<LastQuery>,
 }
 
@@ -51,11 +51,12 @@ pub enum GuestState {
     Waiting,
     /// Its socket cannot be connected to.
     Failed,
-    /// libvirt says that the socket is another guest's, or libvirt is required but does not answer.
+    /// libvirt says that the socket is another guest's; libvirt is required, and does not answer or knows no domain with
+    /// that socket; or the tags that decide which rule applies cannot be read.
     Refused,
     /// Its rule says `enabled = 0`.
     Disabled,
-    /// It has no socket, but had one earlier or has a metrics disk.
+    /// It has no socket. Among the guests of `List`, it had one earlier or has a metrics disk.
     Absent,
 }
 
@@ -118,7 +119,7 @@ pub struct Counts {
     pub dropped: u64,
 }
 
-/// A guest's last query.
+/// The last line of a guest that got a reply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastQuery {
     /// When it came.
@@ -162,7 +163,7 @@ pub struct Explanation {
     pub problem: Option<String>,
     /// Path of the rules file.
     pub path: String,
-    /// The rule that applies to the guest: its pattern, as written. `None`: the built-in default.
+    /// The rule that applies to the guest: its pattern and conditions, as written. `None`: the built-in default.
     pub pattern: Option<String>,
     /// The rule's line in the rules file, from 1.
     pub line: Option<u64>,

@@ -82,7 +82,7 @@ pub struct Libvirt {
     pub uri: String,
     /// Name and version of the hypervisor, if libvirt answers.
     pub hypervisor: Option<String>,
-    /// Number of live domains, if libvirt answers.
+    /// Number of running domains, without paused ones; `None` if libvirt does not answer.
     pub domains: Option<u64>,
     /// Why libvirt does not answer, or which running domains' XML cannot be read, with the remedy. `None` if it is
     /// [`LibvirtState::Down`] only because the daemon has just started and awaits its first answer.
@@ -163,6 +163,8 @@ pub struct Stats {
 pub struct Figure {
     /// Its name in OpenMetrics.
     pub name: String,
+    /// What kind of figure it is.
+    pub kind: FigureKind,
     /// What distinguishes several metrics with one name.
     pub labels: BTreeMap<String, String>,
     /// The value, in `unit`.
@@ -171,6 +173,20 @@ pub struct Figure {
     pub unit: String,
     /// What it means.
     pub help: String,
+}
+
+/// The kinds of figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FigureKind {
+    /// Never falls, except at a restart.
+    Counter,
+    /// Rises and falls.
+    Gauge,
+    /// How many took how long.
+    Histogram,
+    /// A point in time, in seconds since 1970: a gauge in OpenMetrics.
+    Time,
 }
 
 /// The reply to `Metrics`.

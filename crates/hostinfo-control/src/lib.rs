@@ -27,8 +27,8 @@ pub use guests::{
     PortState, Preview,
 };
 pub use host::{
-    Figure, Libvirt, LibvirtState, Metrics, Missing, Place, Rules, RulesState, Stats, Status,
-    Watched, WhyWithout, Without,
+    Figure, FigureKind, Libvirt, LibvirtState, Metrics, Missing, Place, Rules, RulesState, Stats,
+    Status, Watched, WhyWithout, Without,
 };
 pub use host_state::HostStateReply;
 pub use hostinfo_notices::HostState;

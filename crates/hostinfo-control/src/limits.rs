@@ -52,7 +52,7 @@ pub const CLIENTS_RESERVED: usize = 8;
 /// Clients at once of one user in the group.
 pub const CLIENTS_PER_USER: usize = 8;
 
-/// Clients at once that watch: each query makes an event of about 3 us for each of them.
+/// Clients at once that watch: for each of them, each reply to a guest makes an event, which takes about 3 us.
 pub const WATCHERS_MAX: usize = 8;
 
 /// How many of these are reserved for root and a person who runs hostinfod by hand.

@@ -4,10 +4,12 @@ use crate::output::number_value;
 use hostinfo_wire::Value;
 use serde::{Deserialize, Serialize};
 
-/// What was reported for a counter, in millionths.
+/// A counter's values, in millionths.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Counter {
+    /// What was reported last.
     told: i128,
+    /// What the command or the file said last.
     last: i128,
 }
 
@@ -17,7 +19,7 @@ const HIGHEST: i128 = u64::MAX as i128 * 1_000_000;
 impl Counter {
     /// The value to report for `now`. A counter that fell below half was restarted, and counts on
     /// from zero. One that is slightly below its last value was merely read inexactly, and stands
-    /// still. The host's own counters follow the same rule.
+    /// still. The same rule as that of `hostinfo_sample::gain`.
     pub(crate) fn raise(&mut self, now: i128) -> Option<Value<'static>> {
         let gain = if now >= self.last {
             now.saturating_sub(self.last)

@@ -20,7 +20,7 @@ pub(crate) enum Failure {
     /// A directory, a pipe, a device.
     #[error("{0}: it is not a regular file")]
     NoFile(String),
-    /// The daemon could read it, but its user could not.
+    /// The user whose rights count, which need not be the daemon's, may not read it.
     #[error(
         "{path}: user {uid} may not read it, or not search a directory on its path: permit that, or \
          set `user` to one who may"

@@ -7,11 +7,13 @@ use std::thread;
 
 use hostinfo_file::Error;
 use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
+use rustix::process::geteuid;
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 
 use crate::account::Account;
 use crate::failure::Failure;
 use crate::limits::OUTPUT_MAX;
+use crate::way;
 
 /// A file's bytes, up to one more than [`OUTPUT_MAX`].
 ///
@@ -27,7 +29,7 @@ pub(crate) fn read(path: &str, account: Option<Account>) -> Result<Vec<u8>, Fail
         }
         (error, _) => Failure::Unread(path.to_owned(), error.into()),
     };
-    let opened = account.map_or_else(|| open(path), |account| open_as(path, account));
+    let opened = account.map_or_else(|| open_as_itself(path), |account| open_as(path, account));
     let mut bytes = Vec::new();
     // Its reported length is no use: for the kernel's files that is a page, whatever their
     // contents.
@@ -39,6 +41,13 @@ pub(crate) fn read(path: &str, account: Option<Account>) -> Result<Vec<u8>, Fail
 
 fn open(path: &str) -> Result<File, Error> {
     hostinfo_file::open(Path::new(path), OpenOptions::new().read(true))
+}
+
+/// A file that the daemon's own user may read.
+fn open_as_itself(path: &str) -> Result<File, Error> {
+    let file = open(path)?;
+    way::check(Path::new(path), &file, geteuid().as_raw())?;
+    Ok(file)
 }
 
 /// Lets the kernel decide what a user may open, including every directory, link and ACL on the way.
@@ -79,7 +88,7 @@ mod tests {
     use super::*;
     use rustix::fs::{CWD, Mode};
     use std::fs::{self, Permissions};
-    use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+    use std::os::unix::fs::{PermissionsExt as _, chown, lchown, symlink};
 
     #[test]
     fn only_regular_files_are_read_and_nothing_is_waited_for() {
@@ -147,6 +156,8 @@ mod tests {
             assert!(matches!(told, Err(Failure::Withheld { uid: 65533, .. })), "{name}: {told:?}");
         }
         assert_eq!(read(&path("closed/all"), None).unwrap(), b"7", "the daemon is as it was");
+        lchown(path("own/link"), Some(user.uid), None).unwrap();
+        assert!(matches!(read(&path("own/link"), None), Err(Failure::Unread(..))));
     }
 
     /// An ACL that lets that user read: acl(5), in the format of `linux/posix_acl_xattr.h`.

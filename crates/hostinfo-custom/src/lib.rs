@@ -7,7 +7,7 @@
 //! in its control group, as systemd does.
 //!
 //! The stages of a definition: `directory` (files) -> `parse` (tables), `draft` (their keys, with
-//! `account`) -> `custom` (queries) -> `file`, or `pool`, `run` and hostinfo-run -> `output` (bytes to a value)
+//! `account`) -> `custom` (queries) -> `file` (`way`), or `pool`, `run` and hostinfo-run -> `output` (bytes to a value)
 //! -> `stored` (values, until they are too old). Other crates decide who may see what.
 
 mod account;
@@ -33,6 +33,7 @@ mod queue;
 mod run;
 pub mod runner;
 mod stored;
+mod way;
 
 pub use account::{Account, Accounts, Power};
 pub use custom::{Answer, Custom, NewValues};

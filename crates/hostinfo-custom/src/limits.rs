@@ -66,8 +66,8 @@ pub const HUNG_RUNS_MAX: usize = 1;
 /// With its statistic's name and its guest's, one takes at most 420 bytes of names: 1.7 MB together.
 pub const QUEUE_MAX: usize = 4096;
 
-/// The most bytes of a file or of a command's output. Every pipe holds a page, so a command never
-/// waits for its reader.
+/// The most bytes of a file or of a command's output. Every pipe holds a page, so no command waits for its reader
+/// before it has printed too much.
 pub const OUTPUT_MAX: usize = 4096;
 
 /// The longest text of an info, in bytes: it becomes one line of a reply.

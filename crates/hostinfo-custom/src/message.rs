@@ -31,7 +31,7 @@ const REFUSAL_MAX: usize = 1000;
 /// The longest first line of an answer: the greeting, the longest word, and a number of 32 bits.
 const HEAD_MAX: usize = 40;
 
-/// The longest packet either way: an output and one byte more, by which it is too long.
+/// The longest packet either way that is received: a first line and an output, and one byte more, which no answer has.
 pub const PACKET_MAX: usize = HEAD_MAX + OUTPUT_MAX + 1;
 
 const _: () = assert!(GREETING.len() + FINGERPRINT + NAME_MAX + GUEST_MAX + 3 <= PACKET_MAX);

@@ -66,8 +66,8 @@ fn number(word: &str) -> Option<i128> {
     number_value(number).map(|_| number)
 }
 
-/// A number of millionths in its wire form. Beyond 9.2 million millions, neither decimals nor
-/// negative numbers are possible: `None`.
+/// A number of millionths in its wire form. Beyond 9.2 million millions, decimals are rounded away.
+/// `None` for a negative number beyond that, and for one over 2^64 - 1.
 pub(crate) fn number_value(millionths: i128) -> Option<Value<'static>> {
     let rounded = || u64::try_from((millionths + WHOLE / 2) / WHOLE).ok().map(Value::Whole);
     if millionths >= 0 && millionths % WHOLE == 0 {

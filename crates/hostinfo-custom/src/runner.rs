@@ -48,7 +48,7 @@ pub struct Options {
 /// Serves whoever connects to `listener`.
 ///
 /// # Errors
-/// If it is no socket that somebody listens at, the kernel is out of descriptors, or /proc cannot be read.
+/// `listener` is not a socket that listens, the kernel is out of descriptors, or /proc cannot be read.
 pub fn serve(listener: impl AsFd, options: &Options) -> io::Result<()> {
     let read = || {
         let accounts = Accounts::of_host();
@@ -82,7 +82,7 @@ pub(crate) struct Runner<R> {
     dying: Vec<(Box<str>, Child)>,
     /// Whether whatever has no other parent any more is a child of this process, and a command's.
     kills_strays: bool,
-    /// How often it looks for such processes before the next run ends.
+    /// How many looks for such processes are still to follow the end of the last run.
     looks: u32,
     strangers: Strangers,
 }
@@ -91,7 +91,7 @@ pub(crate) struct Runner<R> {
 struct Run {
     socket: OwnedFd,
     state: State,
-    /// In every state there is one.
+    /// Of its state: each state has one.
     deadline: Instant,
 }
 

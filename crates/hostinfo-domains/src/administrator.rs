@@ -37,7 +37,7 @@ pub enum Access {
 pub struct Administrator {
     child: Child,
     stream: BufReader<UnixStream>,
-    /// How long an answer may take, if it needs no change.
+    /// How long an answer may take, unless the order changes something.
     deadline: Duration,
 }
 

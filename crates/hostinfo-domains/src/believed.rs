@@ -1,4 +1,5 @@
-//! What the daemon takes over of what the helper says. The helper keeps to the same bounds; one that was taken over does not.
+//! What the daemon believes of what the helper says. The helper keeps to the same bounds; one that an attacker controls need
+//! not.
 
 use std::borrow::Cow;
 
@@ -17,7 +18,7 @@ pub(crate) fn words(text: &str) -> String {
 }
 
 impl Domain {
-    /// With texts as the log can have them. Whoever has more names than [`NAMES_MAX`] of a kind is unreadable: all of its
+    /// With texts that can be logged. A domain with more than [`NAMES_MAX`] names of a kind counts as unreadable: all of its
     /// names may be copied for each of them.
     pub(crate) fn believed(mut self) -> Self {
         let Self { name, driver, names, unread, .. } = &mut self;

@@ -30,7 +30,9 @@ pub enum Unfit {
     )]
     TooLong(usize),
     /// The directory's path is not UTF-8 or has a control character, so XML cannot contain it.
-    #[error("the path of the socket directory is not UTF-8: choose another")]
+    #[error(
+        "the path of the socket directory is not UTF-8 or has a control character: choose another"
+    )]
     Directory,
 }
 

@@ -1,6 +1,6 @@
 //! What can be wrong with the ownership of a socket, in words that tell the administrator what to do.
 
-use crate::shell;
+use crate::operand;
 
 /// What is wrong, with the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,7 +15,7 @@ pub enum Conflict {
     #[error(
         "the domain {domain:?} has more than one hostinfo port ({}). Run hostinfoctl enable --repair {}, then shut it down and start it",
         quoted(names),
-        shell(domain)
+        operand(domain)
     )]
     Several {
         /// The domain.
@@ -26,7 +26,7 @@ pub enum Conflict {
     /// The path has another driver or name, for instance after renaming or cloning.
     #[error(
         "the domain {domain:?} uses the hostinfo socket of another guest: its own would be {expected:?}. Run hostinfoctl enable --repair {}, then shut it down and start it",
-        shell(domain)
+        operand(domain)
     )]
     Misnamed {
         /// The domain.
@@ -37,7 +37,7 @@ pub enum Conflict {
     /// The metrics disk has another driver or name.
     #[error(
         "the domain {domain:?} uses the metrics disk of another guest: its own is the file {expected:?}. Correct it with virsh edit {}, then shut it down and start it",
-        shell(domain)
+        operand(domain)
     )]
     Disk {
         /// The domain.
@@ -49,7 +49,7 @@ pub enum Conflict {
     /// has it.
     #[error(
         "the domain {domain:?} has a device at the socket of another guest, {name:?}: give it another path with virsh edit {}, then shut it down and start it, and then the other guest",
-        shell(domain)
+        operand(domain)
     )]
     Device {
         /// The domain.
@@ -72,7 +72,7 @@ pub enum Conflict {
     /// A port has the name of another guest's socket, and may be in the same place.
     #[error(
         "the domain {domain:?} has a port {name:?} in a directory that hostinfod cannot read, which may lead to the socket directory: give it another name or directory with virsh edit {}, then shut it down and start it",
-        shell(domain)
+        operand(domain)
     )]
     Hidden {
         /// The domain.
@@ -89,7 +89,7 @@ pub enum Conflict {
     /// A channel has no name, so that the guest cannot find it.
     #[error(
         "the hostinfo channel of the domain {domain:?} has no name, so the guest cannot find it: correct it with hostinfoctl enable --repair {}, then shut it down and start it",
-        shell(domain)
+        operand(domain)
     )]
     NoName {
         /// The domain.
@@ -98,7 +98,7 @@ pub enum Conflict {
     /// The daemon cannot connect to a port although its path is right.
     #[error(
         "the hostinfo port of the domain {domain:?} is not of type 'unix' with mode 'bind': correct it with hostinfoctl enable --repair {}, then shut it down and start it",
-        shell(domain)
+        operand(domain)
     )]
     NoSocket {
         /// The domain.
@@ -167,5 +167,7 @@ mod tests {
                 "{told}"
             );
         }
+        let told = Conflict::NoName { domain: "--all".to_owned() }.to_string();
+        assert!(told.contains("enable --repair -- --all, then"), "{told}");
     }
 }

@@ -46,7 +46,7 @@ impl Errors {
 pub(crate) enum Found {
     Some,
     NothingYet,
-    /// There will be no more. That the helper has ended, its socket tells.
+    /// There will be no more. Whether the helper has ended shows at its socket.
     End,
 }
 

@@ -119,8 +119,8 @@ impl Helper {
         &self.snapshot
     }
 
-    /// Lines that the helper has written to standard error, each bounded and printable, since this was called last: as often
-    /// as a turn was given to it. How many of them are logged is up to the caller.
+    /// The lines that the helper has written to standard error since the last call, each bounded and printable. To be called
+    /// after each turn of the helper. How many of them are logged is up to the caller.
     pub fn take_errors(&mut self) -> Vec<String> {
         std::mem::take(&mut self.errors)
     }

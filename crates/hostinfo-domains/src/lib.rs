@@ -72,7 +72,7 @@ pub use order::{Act, Answer, Entry, Failure, FailureKind, Form, Order, order, or
 pub use place::{CHANNEL, Place};
 pub use ports::{Port, Ports, Slot};
 pub use process::{PROGRAM, programs};
-pub use shell::shell;
+pub use shell::{operand, shell};
 pub use snapshot::{Guest, Run, Snapshot};
 pub use tag_settings::TagSettings;
 pub use tags::{

@@ -24,7 +24,7 @@ pub const RESTART_LONGEST: Duration = Duration::from_secs(10);
 pub const RESTARTS: u32 = 8;
 
 /// The longest line between daemon and helper. A domain's figures are at most 256 disks of 770
-/// bytes, 256 interfaces of 340 bytes and 4,096 vCPUs of 220 bytes (17, 10 and 7 numbers of 20
+/// bytes, 256 interfaces of 340 bytes and 4,096 vCPUs of 220 bytes (16, 11 and 7 numbers of up to 20
 /// digits with their names), 1.1 MiB in all. A domain itself is a path, 82 names of 255 bytes, 1 KiB
 /// of text and 20 KiB of tags, each up to six times as long in JSON: 250 KiB.
 pub const LINE_MAX: usize = 1280 * 1024;
@@ -71,9 +71,6 @@ pub const NAMES_MAX: usize = 16;
 /// The most paths of a domain's devices: checking one on the host takes 10 us. A guest with every
 /// port that QEMU supports has some 100.
 pub const PATHS_MAX: usize = 1024;
-
-/// The longest socket path that libvirt can create: unix(7) allows 108 bytes, including the NUL.
-pub const CHANNEL_MAX: usize = 107;
 
 /// The longest name; a file name cannot be longer either (NAME_MAX).
 pub const NAME_MAX: usize = 255;
@@ -132,8 +129,8 @@ pub const SOURCE_TEXT_MAX: usize = 255;
 /// The number of serial ports that a PC has: QEMU's MAX_ISA_SERIAL_PORTS.
 pub const UARTS: u32 = 4;
 
-/// The longest path of a socket that QEMU can listen on: `sun_path` of unix(7) has 108 bytes, the
-/// last of which is a NUL.
+/// The longest path of a socket that libvirt can make and QEMU can listen on: `sun_path` of unix(7)
+/// has 108 bytes, the last of which is a NUL.
 pub const SOCKET_PATH_MAX: usize = 107;
 
 /// How long the administrator's tool waits for libvirt to report something. The first answer can

@@ -105,7 +105,7 @@ mod tests {
     use crate::domain::{Disk, Io, Net, State, Traffic, Vcpu};
     use crate::iotune::{Limit, Limits};
     use crate::limits::{
-        CHANNEL_MAX, DEV_MAX, DISKS_MAX, NAME_MAX, NAMES_MAX, NETS_MAX, TAG_KEY_MAX, TAG_MAX,
+        DEV_MAX, DISKS_MAX, NAME_MAX, NAMES_MAX, NETS_MAX, SOCKET_PATH_MAX, TAG_KEY_MAX, TAG_MAX,
         TAGS_MAX, VCPUS_MAX, WORDS_MAX,
     };
     use crate::names::Names;
@@ -174,7 +174,7 @@ mod tests {
                 others: names.clone(),
                 hidden: names,
             },
-            channel: Some(worst(CHANNEL_MAX)),
+            channel: Some(worst(SOCKET_PATH_MAX)),
             cid: Some(u32::MAX),
             tags: Tags::Known(
                 (0..TAGS_MAX)

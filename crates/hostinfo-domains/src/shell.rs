@@ -9,6 +9,12 @@ pub fn shell(word: &str) -> String {
     shlex::try_quote(&shown).map(String::from).unwrap_or(shown)
 }
 
+/// A name as the last word of a command: [`shell`], behind `--` if the command would take it for an option.
+pub fn operand(name: &str) -> String {
+    let word = shell(name);
+    if name.starts_with('-') { format!("-- {word}") } else { word }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -23,6 +29,8 @@ mod tests {
             let output = Command::new("sh").args(["-c", &script]).output().unwrap();
             assert_eq!(String::from_utf8_lossy(&output.stdout), word, "{script}");
         }
+        assert_eq!(operand("web$(id)"), "'web$(id)'");
+        assert_eq!([operand("-n"), operand("--help")], ["-- -n", "-- --help"]);
         assert_eq!(shell("a\u{1b}[31m\n\0"), r#""a\\u{1b}[31m\\u{a}\\u{0}""#);
     }
 }

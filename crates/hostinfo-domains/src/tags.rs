@@ -48,7 +48,7 @@ impl Tags {
 /// Which tags to look for: `[tags]` in `hostinfod.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TagSources {
-    /// Whether hostinfo's own tags count, and the domain's title.
+    /// Whether hostinfo's own tags count, the domain's title and its UUID.
     pub own: bool,
     /// Where other programs put theirs.
     pub sources: Vec<Source>,
@@ -68,8 +68,8 @@ pub struct Source {
     pub attribute: Option<String>,
 }
 
-/// Where OpenStack's nova puts what belongs to an instance, since its release of 2023 and before
-/// (`nova/virt/libvirt/config.py`, NOVA_NS).
+/// Where OpenStack's nova puts what belongs to an instance: the namespace of its newer releases, and
+/// that of older ones (`nova/virt/libvirt/config.py`, NOVA_NS).
 const NOVA: [&str; 2] =
     ["http://openstack.org/xmlns/libvirt/nova/1.1", "http://openstack.org/xmlns/libvirt/nova/1.0"];
 

@@ -62,6 +62,7 @@ fn carry_out(connect: &Connect, order: Order) -> Answer {
             };
             find(connect, uuid).and_then(|domain| domain.get_xml_desc(flags)).map(Answer::Xml)
         }
+        // Here and below: a C string cannot contain a NUL.
         Order::Rewrite { xml } if xml.contains('\0') => {
             return failed(FailureKind::Other, "a NUL in a domain's XML");
         }
@@ -69,7 +70,6 @@ fn carry_out(connect: &Connect, order: Order) -> Answer {
             Ok(host) => rewrite::rewritten(&xml, &host).map(Answer::Xml),
             Err(error) => return failed(FailureKind::Other, &error.to_string()),
         },
-        // A C string cannot contain it.
         Order::Change { device, .. } if device.contains('\0') => {
             return failed(FailureKind::Other, "a NUL in a device");
         }

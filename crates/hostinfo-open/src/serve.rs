@@ -30,7 +30,7 @@ const OWNER: Uid = Uid::ROOT;
 /// Serves whoever connects, until nobody has for a while.
 ///
 /// # Errors
-/// Where `listener` is no socket that somebody listens at.
+/// `listener` is not a socket that listens, or the system has no descriptors left.
 pub(crate) fn serve(listener: impl AsFd, args: &Args) -> anyhow::Result<()> {
     let idle = Timespec::try_from(IDLE)?;
     loop {
@@ -94,8 +94,10 @@ fn read(path: &Path) -> io::Result<Sockets> {
     let file = hostinfo_file::open(path, OpenOptions::new().read(true))?;
     let metadata = file.metadata()?;
     if metadata.uid() != OWNER.as_raw() || metadata.mode() & 0o022 != 0 {
-        let why = "others than root may write it: as root, chown root it and chmod go-w it";
-        return Err(io::Error::other(why));
+        let path = path.display();
+        return Err(io::Error::other(format!(
+            "others than root may write it: as root, chown root {path}; chmod go-w {path}"
+        )));
     }
     let bytes = hostinfo_file::read_from(&file, hostinfo_file::SETTINGS_MAX)?;
     let text = String::from_utf8(bytes).map_err(io::Error::other)?;

@@ -57,7 +57,7 @@ impl Preset {
 #[derive(Debug, thiserror::Error)]
 pub enum BadEntry {
     /// It has both a preset and what the preset stands for.
-    #[error("preset stands for path and driver: leave out either")]
+    #[error("preset stands for path and driver: write preset alone, or path and driver")]
     PresetAndPath,
     /// It has neither a preset nor both `path` and `driver`.
     #[error(
@@ -201,7 +201,7 @@ mod tests {
             ("\n[[sockets]]\npath = '/r/x'\ndriver = 'q'", "line 3", "has no {name}"),
             ("\n[[sockets]]\npath = '/r/{name}'", "line 2", "expected path and driver"),
             ("[[sockets]]\ndriver = 'q'", "line 1", "expected path and driver"),
-            ("[[sockets]]\npreset = 'proxmox'\ndriver = 'q'", "line 1", "leave out either"),
+            ("[[sockets]]\npreset = 'proxmox'\ndriver = 'q'", "line 1", "write preset alone"),
             ("[[sockets]]\npreset = 'kvmd'", "line 2", "proxmox"),
             ("[[sockets]]\npath = '/r/{name}'\ndriver = 'a-b'", "line 1", "one word without -"),
             ("[[sockets]]\npath = '/r/{name}'\ndriver = ''", "line 1", "one word without -"),

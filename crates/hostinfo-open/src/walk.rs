@@ -60,8 +60,8 @@ impl From<Refused> for Answer {
     }
 }
 
-/// Nothing is opened but looked at, and a link is not followed. One segment at a time, so this is all that openat2(2)
-/// could do; systemd forbids that where a unit says RestrictSUIDSGID=.
+/// Files are looked at without being opened, and links are not followed. As the walk goes one segment at a time, openat2(2)
+/// could do no more than this, and systemd forbids it in a unit with RestrictSUIDSGID=.
 const LOOK: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Connects to the socket of the guest of that name. `root` is where paths begin, and all directories

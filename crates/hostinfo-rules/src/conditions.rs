@@ -1,8 +1,8 @@
 //! Conditions on tags outside of a file, such as those on a command line.
 
-use crate::glob::BadPattern;
+use crate::glob::{BadPattern, parse_value_alone};
 use crate::problem::{Text, quote};
-use crate::tags::{CONDITIONS_MAX, Condition, Held, KEY_MAX, Tags, is_key};
+use crate::tags::{CONDITIONS_MAX, Condition, KEY_MAX, Met, Tags, is_key};
 
 /// Conditions on a guest's tags, all of which must be met, as behind the pattern of a header.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,7 +28,8 @@ pub enum BadCondition {
 
 impl Conditions {
     /// Adds that the guest must have the tag `key`, and that the pattern `value` must match the
-    /// whole of the tag's value. As for [`Pattern`](crate::Pattern)s, quotes are not needed.
+    /// whole of the tag's value. As for [`Pattern`](crate::Pattern)s, quotes are not needed, except
+    /// that the empty value is `""`, as in a header.
     ///
     /// # Errors
     /// [`BadCondition`].
@@ -36,8 +37,9 @@ impl Conditions {
         if let Some(Text { message, hint }) = bad_key(key, &self.all) {
             return Err(BadCondition::Key(format!("{message}; {hint}")));
         }
-        let value = value.parse().map_err(|why| BadCondition::Value { key: key.to_owned(), why });
-        self.all.push(Condition { key: key.into(), value: value? });
+        let value = parse_value_alone(value)
+            .map_err(|why| BadCondition::Value { key: key.to_owned(), why })?;
+        self.all.push(Condition { key: key.into(), value });
         Ok(())
     }
 
@@ -52,8 +54,8 @@ impl Conditions {
     }
 
     /// Whether a guest with these tags meets them all.
-    pub fn held(&self, tags: &Tags) -> Held {
-        Held::all(&self.all, tags)
+    pub fn met_by(&self, tags: &Tags) -> Met {
+        Met::all(&self.all, tags)
     }
 }
 
@@ -61,13 +63,13 @@ impl Conditions {
 pub(crate) fn bad_key(key: &str, others: &[Condition]) -> Option<Text> {
     if others.len() == CONDITIONS_MAX {
         let message = format!("more than {CONDITIONS_MAX} conditions on tags");
-        return Some(Text::new(message, "expected no more of them"));
+        return Some(Text::new(message, "expected fewer"));
     }
     if !is_key(key) {
         let expected = format!(
             "expected letters, digits, `_` and `-`, joined by dots, {KEY_MAX} characters at the most"
         );
-        return Some(Text::new(format!("{} is no key of a tag", quote(key)), expected));
+        return Some(Text::new(format!("invalid tag key {}", quote(key)), expected));
     }
     others
         .iter()
@@ -94,11 +96,14 @@ mod tests {
     fn conditions_of_a_command_line_mean_what_they_mean_in_a_header() {
         let both = conditions(&[("project", "acme"), ("title", "Web 1*")]).unwrap();
         assert_eq!(both.keys().collect::<Vec<_>>(), ["project", "title"]);
-        let held = |of: &[_]| both.held(&tags(of));
-        assert_eq!(held(&[("project", Some("acme")), ("title", Some("Web 12"))]), Held::Yes);
-        assert_eq!(held(&[("project", Some("acme"))]), Held::No);
-        assert_eq!(held(&[("project", Some("acme")), ("title", None)]), Held::Unknown);
-        assert_eq!(Conditions::default().held(&Tags::Unreadable), Held::Yes);
+        let met = |of: &[_]| both.met_by(&tags(of));
+        assert_eq!(met(&[("project", Some("acme")), ("title", Some("Web 12"))]), Met::Yes);
+        assert_eq!(met(&[("project", Some("acme"))]), Met::No);
+        assert_eq!(met(&[("project", Some("acme")), ("title", None)]), Met::Unknown);
+        assert_eq!(Conditions::default().met_by(&Tags::Unreadable), Met::Yes);
+        let empty = conditions(&[("role", "\"\"")]).unwrap();
+        assert_eq!(empty.met_by(&tags(&[("role", Some(""))])), Met::Yes);
+        assert_eq!(empty.met_by(&tags(&[("role", Some("db"))])), Met::No);
     }
 
     #[test]
@@ -106,10 +111,10 @@ mod tests {
         let many: Vec<String> = (0..=CONDITIONS_MAX).map(|number| format!("t{number}")).collect();
         let many: Vec<_> = many.iter().map(|key| (&**key, "x")).collect();
         for (all, words) in [
-            (&[("a b", "x")][..], "`a b` is no key of a tag"),
+            (&[("a b", "x")][..], "invalid tag key `a b`"),
             (&[("a", "x"), ("a", "y")], "tag `a` given twice"),
             (&[("a", "[x")], "the value of tag `a`: pattern `[x`: set without an end"),
-            (&[("a", "")], "empty pattern"),
+            (&[("a", "")], "missing value; expected a pattern of the tag's value"),
             (&many, "more than 16 conditions"),
         ] {
             let error = conditions(all).unwrap_err().to_string();

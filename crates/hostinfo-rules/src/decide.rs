@@ -24,13 +24,13 @@ pub struct Grant {
     /// From top to bottom: the last selection that covers a statistic decides.
     selections: Vec<Selection>,
     /// The result of the selections for each row of the catalog.
-    table: Box<[Verdict]>,
+    table: Box<[Shown]>,
 }
 
 /// A rule in its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// The pattern as written, including quotes and escapes.
+    /// The pattern and its conditions as written, including quotes and escapes.
     pub pattern: String,
     /// The line of the header, from 1.
     pub line: usize,
@@ -61,8 +61,9 @@ impl Selection {
     }
 }
 
+/// Whether a row of the catalog is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+enum Shown {
     No,
     Yes,
     /// A setting names an instance.
@@ -92,7 +93,7 @@ impl Grant {
             watch: false,
             vhostmd_disk: false,
             selections: Vec::new(),
-            table: StatId::all().map(|stat| Verdict::of(stat.stat().default)).collect(),
+            table: StatId::all().map(|stat| Shown::of(stat.stat().default)).collect(),
         };
         for (line, setting) in settings {
             match setting {
@@ -108,13 +109,13 @@ impl Grant {
 
     fn select(&mut self, line: usize, scopes: Vec<Scope>, permitted: bool) {
         for scope in &scopes {
-            let verdict = match scope.instance() {
-                None => Verdict::of(permitted),
-                Some(_) => Verdict::ByInstance,
+            let shown = match scope.instance() {
+                None => Shown::of(permitted),
+                Some(_) => Shown::ByInstance,
             };
             for row in scope.rows() {
                 if let Some(cell) = self.table.get_mut(row.index()) {
-                    *cell = verdict;
+                    *cell = shown;
                 }
             }
         }
@@ -150,21 +151,21 @@ impl Grant {
     /// Whether the guest may see a statistic; if it has instances, that instance of it.
     pub fn permits(&self, stat: StatId, instance: Option<&str>) -> bool {
         match self.table.get(stat.index()) {
-            Some(Verdict::No) => false,
-            Some(Verdict::Yes) => true,
-            Some(Verdict::ByInstance) | None => self.explain(stat, instance).permitted,
+            Some(Shown::No) => false,
+            Some(Shown::Yes) => true,
+            Some(Shown::ByInstance) | None => self.explain(stat, instance).permitted,
         }
     }
 
     /// Whether the guest may see any instance of the statistic.
     pub fn may_permit(&self, stat: StatId) -> bool {
-        !matches!(self.table.get(stat.index()), Some(Verdict::No))
+        !matches!(self.table.get(stat.index()), Some(Shown::No))
     }
 
     /// Whether a setting names an instance of the statistic, so that the decision may differ
     /// between instances.
     pub fn names_an_instance_of(&self, stat: StatId) -> bool {
-        matches!(self.table.get(stat.index()), Some(Verdict::ByInstance) | None)
+        matches!(self.table.get(stat.index()), Some(Shown::ByInstance) | None)
     }
 
     /// The result of [`Grant::permits`], and the line that decided.
@@ -206,7 +207,7 @@ impl Grant {
     }
 }
 
-impl Verdict {
+impl Shown {
     fn of(permitted: bool) -> Self {
         if permitted { Self::Yes } else { Self::No }
     }

@@ -16,17 +16,44 @@ pub(crate) struct Fault {
 }
 
 /// A pattern and its warnings, or everything that is wrong with it.
+pub(crate) type Parsed = Result<(Pattern, Vec<Fault>), Vec<Fault>>;
+
+/// Parses the pattern of a header.
 ///
 /// `quoted`: the text was between double quotes, where blanks, `#`, `:` and `=` are ordinary
 /// characters.
-pub(crate) fn parse(text: &str, quoted: bool) -> Result<(Pattern, Vec<Fault>), Vec<Fault>> {
+pub(crate) fn parse(text: &str, quoted: bool) -> Parsed {
+    if text.is_empty() {
+        let expected = "expected a pattern of guests' names, as in `qemu-*:`";
+        return Err(vec![error(0, "empty pattern", expected)]);
+    }
     let quoting = if quoted { Quoting::Around } else { Quoting::None };
     parse_as(text, quoting)
 }
 
-/// The same for the value of a condition: any part of it may be between double quotes.
-pub(crate) fn parse_value(text: &str) -> Result<(Pattern, Vec<Fault>), Vec<Fault>> {
+/// The same for the value of a condition: any part of it may be between double quotes. A tag may have an empty value.
+/// That is `""`, since nothing at all is more likely a mistake.
+pub(crate) fn parse_value(text: &str) -> Parsed {
+    needs_value(text)?;
     parse_as(text, Quoting::Within { open: false })
+}
+
+/// Parses a text that consists of a condition's value alone, such as part of a command's argument. Double quotes are
+/// allowed around the whole of it, but only needed for the empty value.
+///
+/// # Errors
+/// [`BadPattern`].
+pub(crate) fn parse_value_alone(text: &str) -> Result<Pattern, BadPattern> {
+    let parsed = needs_value(text).and_then(|()| parse_as(without_quotes(text), Quoting::Around));
+    alone(text, parsed)
+}
+
+fn needs_value(text: &str) -> Result<(), Vec<Fault>> {
+    if !text.is_empty() {
+        return Ok(());
+    }
+    let expected = "expected a pattern of the tag's value; the empty value is `\"\"`";
+    Err(vec![error(0, "missing value", expected)])
 }
 
 /// Where a pattern's double quotes are.
@@ -41,14 +68,10 @@ enum Quoting {
     },
 }
 
-fn parse_as(text: &str, quoting: Quoting) -> Result<(Pattern, Vec<Fault>), Vec<Fault>> {
+fn parse_as(text: &str, quoting: Quoting) -> Parsed {
     let mut faults = Vec::new();
     let letters = letters(text, quoting, &mut faults);
     let parts = parts(&letters, &mut faults);
-    if text.is_empty() {
-        let expected = "expected a pattern of guests' names, as in `qemu-*:`";
-        faults.push(error(0, "empty pattern", expected));
-    }
     if faults.iter().any(|fault| fault.severity == Severity::Error) {
         faults.sort_by_key(|fault| fault.at);
         return Err(faults);
@@ -71,17 +94,22 @@ impl FromStr for Pattern {
     /// Parses a text that consists of a pattern alone, such as a command's argument: quotes that a
     /// file would require are allowed, but not needed.
     fn from_str(text: &str) -> Result<Self, BadPattern> {
-        let inner = text.strip_prefix('"').and_then(|inner| inner.strip_suffix('"'));
-        match parse(inner.unwrap_or(text), true) {
-            Ok((pattern, _)) => Ok(pattern),
-            Err(faults) => {
-                let worst = faults.into_iter().find(|fault| fault.severity == Severity::Error);
-                let (message, expected) =
-                    worst.map(|fault| (fault.message, fault.expected)).unwrap_or_default();
-                Err(BadPattern { text: text.to_owned(), message, expected })
-            }
-        }
+        alone(text, parse(without_quotes(text), true))
     }
+}
+
+fn without_quotes(text: &str) -> &str {
+    text.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).unwrap_or(text)
+}
+
+/// The pattern of a text that is nothing else, or the first error in it.
+fn alone(text: &str, parsed: Parsed) -> Result<Pattern, BadPattern> {
+    parsed.map(|(pattern, _)| pattern).map_err(|faults| {
+        let first = faults.into_iter().find(|fault| fault.severity == Severity::Error);
+        let (message, expected) =
+            first.map(|fault| (fault.message, fault.expected)).unwrap_or_default();
+        BadPattern { text: text.to_owned(), message, expected }
+    })
 }
 
 impl Quoting {

@@ -31,4 +31,4 @@ pub use parse::{FILE_MAX, Parsed, check, parse};
 pub use pattern::Pattern;
 pub use problem::{PROBLEMS_MAX, Problem};
 pub use rules::{Decision, Rules};
-pub use tags::{Held, Tag, Tags};
+pub use tags::{Met, Tag, Tags};

@@ -9,7 +9,7 @@ use crate::binary::not_text;
 use crate::conditions::bad_key;
 use crate::decide::change::Changes;
 use crate::decide::{Grant, Origin};
-use crate::glob::{self, Fault};
+use crate::glob;
 use crate::lex::{self, Content, Header, Line, Quotes, Word, lex};
 use crate::nearest::nearest;
 use crate::pattern::Pattern;
@@ -167,12 +167,7 @@ impl<'a> Parser<'a> {
 
     /// Reports what is wrong with a pattern that starts at that byte; it then becomes the empty
     /// pattern.
-    fn pattern(
-        &mut self,
-        line: Line<'_>,
-        at: usize,
-        parsed: Result<(Pattern, Vec<Fault>), Vec<Fault>>,
-    ) -> Pattern {
+    fn pattern(&mut self, line: Line<'_>, at: usize, parsed: glob::Parsed) -> Pattern {
         let (pattern, faults) = parsed.unwrap_or_else(|errors| (Pattern::default(), errors));
         for fault in faults {
             let problems = match fault.severity {
@@ -220,8 +215,8 @@ impl<'a> Parser<'a> {
         }
         if known.names_an_instance() {
             self.warning(line, key.at, || {
-                let message = format!("nothing has the name {} now", quote(key.text));
-                Text::new(message, "holds as soon as something has it")
+                let message = format!("whether {} exists is not checked", quote(key.text));
+                Text::new(message, "holds whenever something has this name")
             });
         }
         match known.with(value.text) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::decide::Grant;
-use crate::tags::{Held, Tags};
+use crate::tags::{Met, Tags};
 use crate::unreachable::Reach;
 
 /// The rules of a file in their order. Cheap to clone; created once per change of the file.
@@ -68,10 +68,10 @@ impl Rules {
     /// changes.
     pub fn decide_tagged(&self, guest: &str, tags: &Tags) -> Decision {
         for rule in self.rules.iter().filter(|rule| rule.reach.pattern.matches(guest)) {
-            match Held::all(&rule.reach.conditions, tags) {
-                Held::Yes => return Decision::Granted(Arc::clone(&rule.grant)),
-                Held::No => {}
-                Held::Unknown => return Decision::Unreadable(Arc::clone(&rule.grant)),
+            match Met::all(&rule.reach.conditions, tags) {
+                Met::Yes => return Decision::Granted(Arc::clone(&rule.grant)),
+                Met::No => {}
+                Met::Unknown => return Decision::Unreadable(Arc::clone(&rule.grant)),
             }
         }
         Decision::Granted(Arc::clone(&self.builtin))

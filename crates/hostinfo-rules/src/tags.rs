@@ -90,7 +90,7 @@ pub(crate) struct Condition {
 
 /// Whether conditions are met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Held {
+pub enum Met {
     /// All are.
     Yes,
     /// At least one is not.
@@ -99,7 +99,7 @@ pub enum Held {
     Unknown,
 }
 
-impl Held {
+impl Met {
     /// Whether all conditions are met. If one certainly is not, that decides, whatever the
     /// unreadable ones would say.
     pub(crate) fn all(conditions: &[Condition], tags: &Tags) -> Self {
@@ -150,22 +150,22 @@ mod tests {
     #[test]
     fn all_conditions_have_to_hold_and_an_absent_tag_holds_none() {
         let both = [condition("project", "acme"), condition("role", "db*")];
-        let held = |of: &[_]| Held::all(&both, &tags(of));
-        assert_eq!(held(&[("project", Some("acme")), ("role", Some("db1"))]), Held::Yes);
-        assert_eq!(held(&[("project", Some("acme"))]), Held::No);
-        assert_eq!(held(&[("project", Some("ACME")), ("role", Some("db1"))]), Held::No);
-        assert_eq!(Held::all(&[condition("x", "*")], &Tags::NONE), Held::No);
-        assert_eq!(Held::all(&[], &Tags::Unreadable), Held::Yes);
+        let met = |of: &[_]| Met::all(&both, &tags(of));
+        assert_eq!(met(&[("project", Some("acme")), ("role", Some("db1"))]), Met::Yes);
+        assert_eq!(met(&[("project", Some("acme"))]), Met::No);
+        assert_eq!(met(&[("project", Some("ACME")), ("role", Some("db1"))]), Met::No);
+        assert_eq!(Met::all(&[condition("x", "*")], &Tags::NONE), Met::No);
+        assert_eq!(Met::all(&[], &Tags::Unreadable), Met::Yes);
     }
 
     #[test]
     fn a_tag_that_cannot_be_read_leaves_open_what_no_other_settles() {
         let both = [condition("project", "acme"), condition("role", "db*")];
-        let held = |of: &[_]| Held::all(&both, &tags(of));
-        assert_eq!(held(&[("project", None), ("role", Some("db1"))]), Held::Unknown);
-        assert_eq!(held(&[("project", None), ("role", Some("web"))]), Held::No);
-        assert_eq!(held(&[("project", None)]), Held::No);
-        assert_eq!(Held::all(&both, &Tags::Unreadable), Held::Unknown);
+        let met = |of: &[_]| Met::all(&both, &tags(of));
+        assert_eq!(met(&[("project", None), ("role", Some("db1"))]), Met::Unknown);
+        assert_eq!(met(&[("project", None), ("role", Some("web"))]), Met::No);
+        assert_eq!(met(&[("project", None)]), Met::No);
+        assert_eq!(Met::all(&both, &Tags::Unreadable), Met::Unknown);
     }
 
     #[test]

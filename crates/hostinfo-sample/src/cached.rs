@@ -7,7 +7,7 @@ use crate::{Absent, Moment};
 /// The last sample of a source, and the slot in which it was taken. A failed read is a sample too:
 /// a thousand queries in one slot cost one attempt.
 ///
-/// `K` is what the source keeps from one sample to the next: see `tally.rs`.
+/// `K` is what the source keeps from one sample to the next, such as the counters that `counter.rs` lists.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(bound(serialize = "K: Serialize", deserialize = "K: Deserialize<'de>"))]
 pub(crate) struct Cached<T, K = ()> {

@@ -7,10 +7,12 @@ use std::os::unix::fs::DirEntryExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::Roots;
+use crate::root::TABLE_BYTES;
 use crate::text::only_number;
 
-/// Names in a folder of sysfs: 10,000 guests with six taps each.
-const NAMES_MAX: usize = 65_536;
+/// Names in a folder of sysfs: as many devices as `net/dev` or `diskstats` can have within [`TABLE_BYTES`]. The
+/// shortest line is that of a disk that never did anything, before Linux 4.18: 39 bytes.
+const NAMES_MAX: usize = TABLE_BYTES / 39;
 
 /// A folder of sysfs with the devices of one kind, such as `class/net`.
 pub(crate) struct Folder<'a> {

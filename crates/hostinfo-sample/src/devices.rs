@@ -58,9 +58,9 @@ pub(crate) trait Class {
     fn is_still(&mut self, name: &[u8], identity: &Identity) -> bool;
 }
 
-/// How the figures of a row contribute to the sum.
+/// What a row adds to the sums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum Adds {
     /// The row is a device of its own.
     Device,
     /// Its figures are added; the device has another row.
@@ -69,7 +69,7 @@ pub(crate) enum Part {
     None,
 }
 
-impl Part {
+impl Adds {
     fn devices(self) -> u64 {
         u64::from(self == Self::Device)
     }
@@ -80,7 +80,7 @@ pub(crate) struct Row<'t, const N: usize> {
     pub(crate) name: &'t [u8],
     /// `None` if they could not be read.
     pub(crate) figures: Option<[u64; N]>,
-    pub(crate) part: Part,
+    pub(crate) adds: Adds,
 }
 
 /// What is known about the devices.
@@ -140,18 +140,18 @@ impl<const N: usize> Devices<N> {
                 (Some(device), _) if device.round == self.round => {}
                 (Some(device), figures) => {
                     device.round = self.round;
-                    devices += row.part.devices();
+                    devices += row.adds.devices();
                     let gained = figures.map(|now| device.step(now, at));
-                    add(&mut self.sums, gained.filter(|_| row.part != Part::None));
+                    add(&mut self.sums, gained.filter(|_| row.adds != Adds::None));
                 }
-                (None, Some(now)) => newcomers.push((found.clone(), now, row.part)),
+                (None, Some(now)) => newcomers.push((found.clone(), now, row.adds)),
                 (None, None) => {}
             }
         }
         // Only now is it known which devices are gone.
-        for (found, now, part) in newcomers {
-            if self.welcome(found, now, part, at) {
-                devices += part.devices();
+        for (found, now, adds) in newcomers {
+            if self.welcome(found, now, adds, at) {
+                devices += adds.devices();
             }
         }
         self.forget();
@@ -175,7 +175,7 @@ impl<const N: usize> Devices<N> {
     /// Adds a device that was not known by its number. A new device has counted since it appeared;
     /// a device that is back under another number continued counting. Returns false if its figures
     /// are not counts.
-    fn welcome(&mut self, found: Found, now: [u64; N], part: Part, at: Moment) -> bool {
+    fn welcome(&mut self, found: Found, now: [u64; N], adds: Adds, at: Moment) -> bool {
         let Found { identity, place } = found;
         let is_known_meanwhile = self.known.contains_key(&identity);
         if is_known_meanwhile || now.iter().any(|figure| countable(*figure).is_none()) {
@@ -205,7 +205,7 @@ impl<const N: usize> Devices<N> {
             }
         };
         device.round = self.round;
-        add(&mut self.sums, gained.filter(|_| part != Part::None));
+        add(&mut self.sums, gained.filter(|_| adds != Adds::None));
         self.known.insert(identity, device);
         true
     }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::Roots;
 use crate::device::Folder;
-use crate::devices::{Class, Found, Identity, Part};
+use crate::devices::{Adds, Class, Found, Identity};
 
 /// Name prefixes of disks that are elsewhere, behind the network or a program of this host (Ceph,
 /// RTRS, NBD, ublk). A number follows.
@@ -77,13 +77,13 @@ impl<'t> Heads<'t> {
         heads
     }
 
-    /// How the row of that name contributes to the sum.
-    pub(crate) fn part(&self, name: &[u8]) -> Part {
+    /// What the row of that name adds to the sums.
+    pub(crate) fn adds(&self, name: &[u8]) -> Adds {
         match head(name) {
-            None => Part::Device,
-            Some(head) if self.counting.contains(head.as_slice()) => Part::None,
-            Some(head) if self.there.contains(head.as_slice()) => Part::Figures,
-            Some(_) => Part::Device,
+            None => Adds::Device,
+            Some(head) if self.counting.contains(head.as_slice()) => Adds::None,
+            Some(head) if self.there.contains(head.as_slice()) => Adds::Figures,
+            Some(_) => Adds::Device,
         }
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn read(
     let text =
         roots.kept(format_args!("diskstats"), TABLE_BYTES, buffer).map_err(|e| e.or(UNSEEN))?;
     let heads = Heads::of(parse(text));
-    let rows = parse(text).map(|(name, figures)| Row { name, figures, part: heads.part(name) });
+    let rows = parse(text).map(|(name, figures)| Row { name, figures, adds: heads.adds(name) });
     let sums = devices.add(at, rows, &mut disk::Disks::new(roots));
     match sums.devices {
         0 if roots.sys.join("block").is_dir() => Err(LACK),

@@ -1,7 +1,7 @@
 //! `/sys/class/powercap/intel-rapl:*`: how much energy the host's CPUs used, and a guest's share of
 //! it.
 //!
-//! RAPL only measures whole packages. What they used while it was measured is divided by CPU time:
+//! RAPL only measures whole packages. What they used while it was measured is shared out by CPU time:
 //! a guest whose vCPUs had a tenth of the host's busy CPU time gets a tenth.
 
 use std::collections::BTreeMap;

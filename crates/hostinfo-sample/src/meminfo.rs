@@ -5,7 +5,7 @@ use hostinfo_wire::Value;
 
 use crate::Absent;
 use crate::open_files::Reader;
-use crate::root::PAGE_BYTES;
+use crate::root::FIXED_BYTES;
 use crate::text::{Figure, amounts, figure_of};
 
 const NO_SWAP: Absent = Absent::chosen("this host has no swap");
@@ -29,7 +29,7 @@ pub(crate) struct Meminfo {
 
 pub(crate) fn read(roots: &Reader, buffer: &mut Vec<u8>) -> Result<Meminfo, Absent> {
     let text = roots
-        .kept(format_args!("meminfo"), PAGE_BYTES, buffer)
+        .kept(format_args!("meminfo"), FIXED_BYTES, buffer)
         .map_err(|e| e.or(Absent::NO_PROC))?;
     Ok(parse(text))
 }

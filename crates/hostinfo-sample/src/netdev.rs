@@ -3,7 +3,7 @@
 use hostinfo_catalog::source::{Direction, Traffic};
 use hostinfo_wire::Value;
 
-use crate::devices::{Devices, Part, Row};
+use crate::devices::{Adds, Devices, Row};
 use crate::interface;
 use crate::open_files::Reader;
 use crate::root::TABLE_BYTES;
@@ -30,7 +30,7 @@ pub(crate) fn read(
     devices: &mut Devices<8>,
 ) -> Result<Interfaces, Absent> {
     let text = roots.kept(format_args!("net/dev"), TABLE_BYTES, buffer).map_err(|e| e.or(LACK))?;
-    let rows = parse(text).map(|(name, figures)| Row { name, figures, part: Part::Device });
+    let rows = parse(text).map(|(name, figures)| Row { name, figures, adds: Adds::Device });
     let sums = devices.add(at, rows, &mut interface::Interfaces::new(roots));
     if sums.devices == 0 { Err(LACK) } else { Ok(Interfaces(sums)) }
 }

@@ -19,8 +19,13 @@ pub(crate) const LINE_BYTES: usize = 4096;
 /// KiB; a list of CPUs may be longer than a page, and 8,192 CPUs have at most 8,192 x 7 / 2 bytes.
 pub(crate) const ATTRIBUTE_BYTES: usize = 64 * 1024;
 
-/// The most read from a file with a fixed set of lines: `vmstat` has 200 of 40 bytes.
-pub(crate) const PAGE_BYTES: usize = 64 * 1024;
+/// The most read from a file whose lines do not become more with the machine or its guests: `vmstat` has 200 of 40
+/// bytes.
+pub(crate) const FIXED_BYTES: usize = 64 * 1024;
+
+/// The most read from `status` of a process or a thread: 60 lines of 40 bytes, the list of 8,192 CPUs in at most
+/// 8,192 x 7 / 2 bytes, and 65,536 groups (NGROUPS_MAX) of 11 bytes.
+pub(crate) const STATUS_BYTES: usize = 1024 * 1024;
 
 /// The most read from a file with a line for each CPU, disk or interface. 8,192 CPUs have 8,192 x
 /// 110 bytes in `stat`, and an `intr` line of some 500,000 zeros; 10,000 guests have 10,000 x 130
@@ -248,7 +253,7 @@ mod tests {
         for length in [0, 1, SURELY_MORE, LINE_BYTES, 3 * LINE_BYTES + 5] {
             let text = vec![b'x'; length];
             std::fs::write(folder.path().join("f"), &text).unwrap();
-            assert_eq!(roots.proc("f", PAGE_BYTES, &mut Vec::new()).unwrap(), text);
+            assert_eq!(roots.proc("f", FIXED_BYTES, &mut Vec::new()).unwrap(), text);
         }
     }
 

@@ -1,8 +1,8 @@
 //! Sums of counters that never fall.
 //!
-//! A counter that a guest sees never falls while the daemon lives, whatever the kernel does. A sum over devices
-//! ([`Tally`]) would fall when a device goes away. Holding its highest value would make it stand still until
-//! the other devices make up for the loss. So the gain of each device is added up instead, and what a device
+//! A counter that a guest sees never falls while the daemon lives, whatever the kernel does. A plain sum over
+//! devices would fall when a device goes away. Holding its highest value would make it stand still until the
+//! other devices make up for the loss. So [`Tally`] adds up the gain of each device instead, and what a device
 //! has counted stays in the sum. `counter.rs` lists the other types that count.
 
 use std::collections::HashMap;

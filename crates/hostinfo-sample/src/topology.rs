@@ -40,7 +40,7 @@ impl Topology {
         roots: &Reader,
         buffer: &mut Vec<u8>,
     ) -> Result<&[u32], Absent> {
-        self.online.at(at, |()| read_online(roots, buffer)).map(Vec::as_slice)
+        self.online.at(at, |()| read_online(roots, at, buffer)).map(Vec::as_slice)
     }
 
     /// Reading it takes several files per core, so it is read again only when other CPUs are
@@ -51,7 +51,7 @@ impl Topology {
         roots: &Reader,
         buffer: &mut Vec<u8>,
     ) -> Result<&Shape, Absent> {
-        let online = self.online.at(at, |()| read_online(roots, buffer))?;
+        let online = self.online.at(at, |()| read_online(roots, at, buffer))?;
         if self.shape_of != *online {
             self.shape_of.clone_from(online);
             self.shape = Cached::default();
@@ -68,9 +68,9 @@ impl Topology {
         buffer: &mut Vec<u8>,
     ) -> Result<u64, Absent> {
         let online = &mut self.online;
-        let nodes = self.nodes.at(at, |()| match numa::nodes(roots, buffer)? {
+        let nodes = self.nodes.at(at, |()| match numa::nodes(roots, at, buffer)? {
             Some(nodes) => Ok(count(&nodes)),
-            None => online.at(at, |()| read_online(roots, buffer)).map(|_| 1),
+            None => online.at(at, |()| read_online(roots, at, buffer)).map(|_| 1),
         });
         nodes.copied()
     }
@@ -86,8 +86,9 @@ pub(crate) fn cpu_file(cpu: u32, file: &str) -> String {
     format!("devices/system/cpu/cpu{cpu}/{file}")
 }
 
-fn read_online(roots: &Reader, buffer: &mut Vec<u8>) -> Result<Vec<u32>, Absent> {
-    let text = roots.sys("devices/system/cpu/online", buffer).map_err(|e| e.or(LACK))?;
+fn read_online(roots: &Reader, at: Moment, buffer: &mut Vec<u8>) -> Result<Vec<u32>, Absent> {
+    let text =
+        roots.sys_for_all("devices/system/cpu/online", at, buffer).map_err(|e| e.or(LACK))?;
     cpulist::parse(text).ok_or(LACK)
 }
 

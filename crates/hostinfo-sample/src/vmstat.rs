@@ -5,7 +5,7 @@ use hostinfo_wire::Value;
 
 use crate::counter::{GuestCounter, Pace};
 use crate::open_files::Reader;
-use crate::root::PAGE_BYTES;
+use crate::root::FIXED_BYTES;
 use crate::text::{Figure, figure_of, numbers};
 use crate::{Absent, Moment, Units};
 
@@ -25,7 +25,7 @@ pub(crate) fn read(
     counters: &mut Counters,
 ) -> Result<Vmstat, Absent> {
     let text = roots
-        .kept(format_args!("vmstat"), PAGE_BYTES, buffer)
+        .kept(format_args!("vmstat"), FIXED_BYTES, buffer)
         .map_err(|e| e.or(Absent::NO_PROC))?;
     let mut numbers = parse(text);
     for ((number, counter), (_, what)) in numbers.iter_mut().zip(counters).zip(Paging::KEYS) {

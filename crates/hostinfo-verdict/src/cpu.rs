@@ -33,7 +33,7 @@ use crate::{Interval, Permits, WAITED};
 
 /// Judges the run-queue delay of the guest's threads, separately in each part of the window:
 /// neighbours that were busy before the guest became busy are not a reason.
-pub fn cpu(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
+pub(crate) fn cpu(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     let interval = interval.with(|s| {
         let of_all = s.cpu.vcpus.is_some() && s.cpu.run.is_some() && s.cpu.delay.is_some();
         of_all && s.cpu.vcpu_delays.is_some()

@@ -28,7 +28,7 @@ use crate::words::Words;
 use crate::{Interval, Permits, WAITED};
 
 /// Judges the disk that the guest waited for most, against its limits and the host's disks.
-pub fn io(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
+pub(crate) fn io(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     // libvirt does not always answer in time for a sample.
     let told = interval.with(|s| s.io.has_figures());
     let (whole, disks) = (told.whole(), uses(&told.whole()));

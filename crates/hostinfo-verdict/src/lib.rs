@@ -28,12 +28,8 @@ mod words;
 
 use hostinfo_catalog::source::Judged;
 
-pub use cpu::cpu;
 pub use incidents::{DAMAGED, Damaged, FILE_MAX, FOLDER, Incidents, Past};
 pub use interval::Interval;
-pub use io::io;
-pub use memory::memory;
-pub use net::net;
 pub use sample::{Devices, Sample};
 pub use verdict::{State, Verdict};
 pub use watch::Watch;
@@ -41,10 +37,10 @@ pub use watch::Watch;
 /// The verdict on one resource.
 pub fn judge(what: Judged, interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     match what {
-        Judged::Cpu => cpu(interval, permits),
-        Judged::Memory => memory(interval, permits),
-        Judged::Io => io(interval, permits),
-        Judged::Net => net(interval, permits),
+        Judged::Cpu => cpu::cpu(interval, permits),
+        Judged::Memory => memory::memory(interval, permits),
+        Judged::Io => io::io(interval, permits),
+        Judged::Net => net::net(interval, permits),
     }
 }
 

@@ -26,7 +26,7 @@ use crate::{Interval, Permits};
 
 /// Judges stalls and major faults against limits and the host's reclaim, separately in each part of
 /// the window.
-pub fn memory(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
+pub(crate) fn memory(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     let interval = interval.with(|s| {
         s.memory.stall.is_some() || s.memory.faults.is_some() || s.memory.all_faults.is_some()
     });

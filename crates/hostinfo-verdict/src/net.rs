@@ -26,7 +26,7 @@ use crate::{Interval, Permits};
 const HOST_LOSSY: Share = Share::percent(1);
 
 /// Judges drops at the guest's interfaces against their limits and the host's drops.
-pub fn net(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
+pub(crate) fn net(interval: &Interval<'_>, permits: Permits<'_>) -> Verdict {
     // libvirt does not always answer in time for a sample.
     let told = interval.with(|s| s.net.has_figures());
     let words = Words::new(permits, told.length);

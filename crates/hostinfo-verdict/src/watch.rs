@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Interval, Sample};
 
 /// The time between two samples of a guest that asks, and so how long after its first query it has a
-/// verdict. The end of its window is at most this old.
+/// verdict. The end of its window is at most this old, or [`PERIOD`] if it had not asked for [`OFTEN`].
 const STEP: Duration = Duration::from_secs(5);
 
 /// The time between two samples of a guest that does not ask: its figures are read six times a

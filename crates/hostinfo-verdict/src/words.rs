@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use hostinfo_catalog::StatId;
+use hostinfo_domains::limits::DEV_MAX;
 use hostinfo_wire::name::is_segment;
 
 use crate::share::Share;
 use crate::verdict::{State, Verdict};
 use crate::{Interval, Permits};
-
-/// The longest name of a device in a sentence. libvirt's target names have a few letters.
-const NAME_MAX: usize = 32;
 
 /// What the sentences about one window may reveal to this guest.
 #[derive(Clone, Copy)]
@@ -114,12 +112,17 @@ impl<'a> Words<'a> {
 
     /// `your disk vda` if the guest may see that statistic of it, or else `one of your disks`.
     pub(crate) fn device(&self, what: &str, name: &str, stat: StatId) -> String {
-        if self.may_name_of(stat, name) && is_segment(name) && name.len() <= NAME_MAX {
+        if self.may_name_of(stat, name) && is_device(name) {
             format!("your {what} {name}")
         } else {
             format!("one of your {what}s")
         }
     }
+}
+
+/// Whether a guest's device can be named in a sentence.
+pub(crate) fn is_device(name: &str) -> bool {
+    is_segment(name) && name.len() <= DEV_MAX
 }
 
 fn seconds(time: Duration) -> String {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostinfo_catalog::StatId;
+use hostinfo_catalog::source::Judged;
 use hostinfo_domains::{Limit, Limits};
 use hostinfo_sample::{Bounds, CpuUse, IoLimit, IoWay, Used};
-use hostinfo_verdict::{Devices, Interval, Sample, State, Verdict, cpu, io, memory, net};
+use hostinfo_verdict::{Devices, Interval, Sample, State, judge};
 use hostinfo_wire::Value;
 use proptest::prelude::*;
 
@@ -118,9 +119,6 @@ fn any_samples() -> impl Strategy<Value = Vec<(Duration, Sample)>> {
         .prop_flat_map(|disk| proptest::collection::vec((any_time(), any_sample(disk)), 0..5))
 }
 
-const JUDGES: [fn(&Interval<'_>, hostinfo_verdict::Permits<'_>) -> Verdict; 4] =
-    [cpu, memory, io, net];
-
 proptest! {
     #[test]
     fn any_figures_have_a_verdict_of_one_short_line(mut samples in any_samples(), permitted: u64) {
@@ -129,13 +127,13 @@ proptest! {
             permitted.rotate_left(u32::try_from(stat.index() % 64).unwrap()) & 1 == 1
         };
         let interval = Interval::new(samples.iter().map(|(at, sample)| (*at, sample)).collect());
-        for judge in JUDGES {
-            let verdict = judge(&interval, &permits).to_string();
+        for what in Judged::ALL {
+            let verdict = judge(what, &interval, &permits).to_string();
             prop_assert!(verdict.len() <= 400, "{}", verdict);
             prop_assert!(!verdict.contains(char::is_control), "{}", verdict);
             prop_assert_eq!(verdict.trim(), &verdict);
             // Except the length of the window, and when there will be another sample.
-            let told_nothing = judge(&interval, &|_, _| false).reason;
+            let told_nothing = judge(what, &interval, &|_, _| false).reason;
             let told_nothing = told_nothing.replace("ask again in 1 s", "");
             let (before, after) = told_nothing.split_once(" of the last ").or_else(|| told_nothing.split_once(" the last ")).unwrap_or((&told_nothing, ""));
             let after = after.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -196,7 +194,7 @@ fn any_window() -> impl Strategy<Value = (Vec<Part>, u8, bool)> {
 }
 
 /// The verdicts on CPU, memory, I/O and network.
-fn judge((parts, cpus, knows_cpus): &(Vec<Part>, u8, bool)) -> [State; 4] {
+fn states((parts, cpus, knows_cpus): &(Vec<Part>, u8, bool)) -> [State; 4] {
     let mut sum = Part::default();
     let mut samples = vec![(Duration::ZERO, take(&sum, *cpus, *knows_cpus))];
     for part in parts {
@@ -224,7 +222,7 @@ fn judge((parts, cpus, knows_cpus): &(Vec<Part>, u8, bool)) -> [State; 4] {
         samples.push((Duration::from_millis(sum.length), take(&sum, *cpus, *knows_cpus)));
     }
     let interval = Interval::new(samples.iter().map(|(at, sample)| (*at, sample)).collect());
-    JUDGES.map(|judge| judge(&interval, &|_, _| true).state)
+    Judged::ALL.map(|what| judge(what, &interval, &|_, _| true).state)
 }
 
 fn take(sum: &Part, cpus: u8, knows_cpus: bool) -> Sample {
@@ -290,7 +288,7 @@ proptest! {
     #[test]
     fn no_verdict_is_ok_where_5_percent_of_the_time_was_waited(window in any_window()) {
         let parts = &window.0;
-        let [of_cpu, of_memory, of_io, _] = judge(&window);
+        let [of_cpu, of_memory, of_io, _] = states(&window);
         let length = sum(parts, |part| part.length);
         let waited = sum(parts, |part| part.delay.max(part.throttled));
         let wanted = length.max(sum(parts, |part| part.run) + waited);
@@ -311,7 +309,7 @@ proptest! {
             (part.others, part.around, part.swap, part.drops) = (0, 0, 0, 0);
             part.host_stall = part.stall;
         }
-        for state in judge(&(parts.clone(), cpus, knows_cpus)) {
+        for state in states(&(parts.clone(), cpus, knows_cpus)) {
             prop_assert_ne!(state, State::Contended);
         }
         for part in &mut parts {
@@ -319,7 +317,7 @@ proptest! {
             part.others = 2 * part.length;
         }
         // Two vCPUs on at least as many CPUs, without a limit and without other threads.
-        let [of_cpu, ..] = judge(&(parts, 3, true));
+        let [of_cpu, ..] = states(&(parts, 3, true));
         prop_assert_ne!(of_cpu, State::SelfLimited);
     }
 }

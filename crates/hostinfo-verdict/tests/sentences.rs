@@ -6,10 +6,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hostinfo_catalog::source::Judged;
 use hostinfo_catalog::{Kind, StatId};
 use hostinfo_domains::{Limit, Limits};
 use hostinfo_sample::{Bounds, CpuUse, IoLimit, IoWay, Used};
-use hostinfo_verdict::{Devices, Interval, Sample, cpu, io, memory, net};
+use hostinfo_verdict::{Devices, Interval, Sample, judge};
 use hostinfo_wire::Value;
 
 const TABLE: &str = include_str!("../fixtures/sentences.txt");
@@ -121,13 +122,13 @@ fn each_cause_has_its_sentence() {
         let interval = Interval::new(vec![(Duration::ZERO, &samples[0]), (MINUTE, &samples[1])])
             .with_devices_coming(figures.0.contains_key("COMING"));
         let has = |group: &str| figures.0.keys().any(|name| name.starts_with(group));
-        let judge = match () {
-            () if has("vm.cpu.") => cpu,
-            () if has("vm.memory.") => memory,
-            () if has("vm.net.") => net,
-            () => io,
+        let what = match () {
+            () if has("vm.cpu.") => Judged::Cpu,
+            () if has("vm.memory.") => Judged::Memory,
+            () if has("vm.net.") => Judged::Net,
+            () => Judged::Io,
         };
-        assert_eq!(judge(&interval, &|_, _| true).to_string(), *sentence, "{cause}");
+        assert_eq!(judge(what, &interval, &|_, _| true).to_string(), *sentence, "{cause}");
         causes += 1;
     }
     assert_eq!(causes, 53);

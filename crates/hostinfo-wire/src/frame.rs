@@ -40,7 +40,7 @@ pub struct Framer {
 
 /// The part of a line that has arrived: what another [`Framer`] needs to go on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Part {
+pub struct PartialLine {
     /// Its bytes, at most [`LINE_MAX`]; none if it is too long.
     pub line: Vec<u8>,
     /// Its first byte that is not a blank.
@@ -51,15 +51,17 @@ pub struct Part {
 
 impl Framer {
     /// The part of a line that has arrived.
-    pub fn part(&self) -> Part {
+    pub fn part(&self) -> PartialLine {
         match self.is_returned {
-            true => Part::default(),
-            false => Part { line: self.line.clone(), first: self.first, too_long: self.too_long },
+            true => PartialLine::default(),
+            false => {
+                PartialLine { line: self.line.clone(), first: self.first, too_long: self.too_long }
+            }
         }
     }
 
     /// A framer that goes on with the rest of that line. `None` if no line can have that part.
-    pub fn after(Part { line, first, too_long }: Part) -> Option<Self> {
+    pub fn after(PartialLine { line, first, too_long }: PartialLine) -> Option<Self> {
         let is_one = line.len() <= LINE_MAX && (!too_long || line.is_empty());
         is_one.then_some(Self { line, first, too_long, is_returned: false })
     }

@@ -24,7 +24,8 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 pub enum Asked {
     /// Its end has not arrived yet.
     NotYet,
-    /// It is not an HTTP request, or it has over [`REQUEST_MAX`] bytes or `HEADERS_MAX` header lines.
+    /// It is not an HTTP request, or [`REQUEST_MAX`] bytes have arrived without its end, or it has over `HEADERS_MAX`
+    /// header lines.
     Malformed,
     /// Send the metrics.
     Metrics(Wanted),

@@ -16,7 +16,7 @@ pub mod request;
 pub mod text;
 pub mod value;
 
-pub use frame::{Frame, Framer, Part};
+pub use frame::{Frame, Framer, PartialLine};
 pub use reply::{Code, Refusal, Reply};
 pub use request::{Malformed, Request};
 pub use value::Value;

@@ -34,7 +34,7 @@ pub const READ_CHUNK: usize = 4096;
 
 /// Units of work after which a guest's turn is over and others get theirs. A unit is what it takes to process
 /// one line, one name in it or one value: 0.3 to 0.5 us. Work that was begun is finished: a line of
-/// [`LINE_MAX`] bytes has at most 512 names, so a turn of nonsense takes at worst 0.2 ms. If its lines are
+/// [`LINE_MAX`] bytes has at most 512 names, so a turn of nonsense takes at worst 0.3 ms. If its lines are
 /// short, a turn takes 10 us, half of it overhead: a guest that asks when 500 others have just sent nonsense
 /// gets its answer after 5 ms.
 pub const TURN_WORK: u32 = 16;

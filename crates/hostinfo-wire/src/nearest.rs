@@ -4,12 +4,16 @@
 /// `mem` is similar to `memory`; `foo` is similar to nothing.
 pub const ALIKE: f64 = 0.8;
 
-/// The one of `words` that is most similar to `word`, with a similarity of at least `alike`; of
+/// Unless it is the beginning of the other, a word has at most one mistake in this many letters: Jaro-Winkler favours
+/// words that begin alike, such as `nothing.x` and `notice.1`.
+const LETTERS_A_MISTAKE: usize = 3;
+
+/// The one of `words` that is most similar to `word`, with a similarity of at least `alike` and few mistakes; of
 /// several, the first in alphabetical order. Case matters.
 pub fn nearest<W: AsRef<str>>(word: &str, words: impl Iterator<Item = W>, alike: f64) -> Option<W> {
     words
         .map(|other| (likeness(other.as_ref(), word), other))
-        .filter(|(likeness, _)| *likeness >= alike)
+        .filter(|(likeness, other)| *likeness >= alike && has_few_mistakes(word, other.as_ref()))
         .max_by(|(a, one), (b, other)| {
             a.total_cmp(b).then_with(|| other.as_ref().cmp(one.as_ref()))
         })
@@ -26,6 +30,12 @@ fn likeness(a: &str, b: &str) -> f64 {
     if is_swapped { likeness.max(ALIKE) } else { likeness }
 }
 
+fn has_few_mistakes(word: &str, meant: &str) -> bool {
+    let letters = word.chars().count().max(meant.chars().count());
+    meant.starts_with(word)
+        || strsim::osa_distance(word, meant) <= letters.div_ceil(LETTERS_A_MISTAKE)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,5 +48,19 @@ mod tests {
         assert_eq!(near("xyzzy"), None);
         assert_eq!(near(""), None);
         assert_eq!(nearest("wbe", ["db", "web"].into_iter(), ALIKE), Some("web"));
+    }
+
+    #[test]
+    fn a_word_that_only_begins_alike_is_not_near() {
+        for (word, other) in
+            [("nothing.x", "notice.1"), ("nothing.x", "notice.N"), ("diskette", "diagnose")]
+        {
+            assert_eq!(nearest(word, [other].into_iter(), ALIKE), None, "{word}");
+        }
+        for (word, meant) in
+            [("mem", "memory.total"), ("mem.free", "memory.free"), ("loadvag.1", "loadavg.1")]
+        {
+            assert_eq!(nearest(word, [meant].into_iter(), ALIKE), Some(meant), "{word}");
+        }
     }
 }

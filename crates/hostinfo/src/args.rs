@@ -51,7 +51,7 @@ Exit status:
   4  too soon: ask again later, or use --wait
   5  no host answers
   10 the host, 11 this guest's own limit or work, 12 unknown: only of diagnose;
-     plain hostinfo gives 12 if the host has no verdict at all, or else 0
+     plain hostinfo gives 12 too, but only if the host has no verdict at all
 
 On Windows:
   There is no serve, and diagnose, top and record have the host's view alone,

@@ -48,7 +48,8 @@ const OBSERVING: &str = "observing the host and this guest";
 /// How long to wait for a verdict that is still missing at the end, without `--wait`.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How often to wait until a broker asks the host again: meanwhile the host may refuse, and be asked later.
+/// How often to wait until a broker asks the host again. Once is not always enough: the host may tell the broker to
+/// come back later.
 const NEWS_WAITS_MAX: u32 = 4;
 
 /// How soon to ask again at the end where no host is there, until the timeout is over: a daemon that is restarted is

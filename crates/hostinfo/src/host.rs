@@ -23,12 +23,15 @@ use connection::{Connection, find};
 /// take turns, so the first wait may not be the last.
 const WAITS_MAX: u32 = 32;
 
-/// How often to wait for a verdict: the host counts seconds, and may start over in between.
+/// How often to wait for a verdict. Once is not always enough: the host says whole seconds, and starts over with a new
+/// session.
 const VERDICT_WAITS_MAX: u32 = 4;
 
-/// For how long a patient user waits for verdicts: two of the host's own waits, as it has them after one unless it
-/// started over, and at least twice the time that a verdict needs.
+/// How many of the host's longest wait a patient user waits in all: it has verdicts after one, and after another if
+/// it started over.
 const HOST_WAITS: u32 = 2;
+
+/// How long a patient user waits at least: twice the time that a host needs for a verdict.
 const PATIENCE_LEAST: Duration = Duration::from_secs(10);
 
 /// The pause before a way is opened again on which the host hung up; it doubles up to the longest. A

@@ -1,4 +1,4 @@
-//! `hostinfo`, the guest's tool: asks the host over a serial port and shows the answer.
+//! `hostinfo`, the guest's tool: asks the host and shows the answer.
 #![cfg_attr(not(unix), allow(dead_code, reason = "what only the broker and Linux's /proc need"))]
 
 mod args;
@@ -131,13 +131,13 @@ fn again_and_again(args: &Args, host: &mut Host<'_>, every: Duration) -> Result<
                 shown.write(args.options.output.as_deref())?;
                 told.clear();
             }
-            Err(Failure::TooSoon(wait) | Failure::FirstAnswer(wait)) => {
-                host.let_go();
-                std::thread::sleep(wait);
-                continue;
-            }
             Err(failure @ Failure::Usage(_)) => return Err(failure),
             Err(failure) => {
+                if let Some(wait) = failure.too_soon() {
+                    host.let_go();
+                    std::thread::sleep(wait);
+                    continue;
+                }
                 // What to do about it stands in further lines: once is enough.
                 let now = failure.to_string();
                 let repeated = now.lines().next().filter(|_| now == told);

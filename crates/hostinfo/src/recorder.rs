@@ -160,31 +160,17 @@ impl Recorder {
                     }
                 }
             }
-            Some(Answer {
-                lines: Err(Failure::TooSoon(wait) | Failure::FirstAnswer(wait)),
-                came,
-                ..
-            }) => {
-                self.last = Last::Answered;
-                self.not_before = Some(came + wait);
-            }
-            Some(Answer { lines: Err(failure), asked, came }) => {
-                let before = std::mem::replace(&mut self.last, Last::of(&failure));
-                let is_away = (before, self.last) == (Last::Absent, Last::Absent);
-                let pause = AWAY_TIMES * came.duration_since(asked);
-                self.not_before = is_away.then_some(came + pause.min(AWAY_MAX));
-                sample.heard = Heard::Silence;
-                let told = line(failure.to_string().lines().next().unwrap_or_default());
-                if told != self.silence {
-                    // Whoever reads a recording cannot follow advice to whoever made it.
-                    let why = match self.is_live {
-                        true => told.clone(),
-                        false => line(&failure.cause(self.newest.is_some())),
-                    };
-                    self.silence = told;
-                    entries.push(Entry::Silence { time, why });
+            Some(Answer { lines: Err(failure), asked, came }) => match failure.too_soon() {
+                Some(wait) => {
+                    self.last = Last::Answered;
+                    self.not_before = Some(came + wait);
                 }
-            }
+                None => {
+                    sample.heard = Heard::Silence;
+                    let why = self.begin_silence(&failure, asked, came);
+                    entries.extend(why.map(|why| Entry::Silence { time, why }));
+                }
+            },
         }
         let moment = Moment::take(&self.roots, now);
         if let Some(before) = self.moment.replace(moment.clone()) {
@@ -195,6 +181,30 @@ impl Recorder {
             entries.push(Entry::Sample(sample));
         }
         entries
+    }
+
+    /// The host does not answer. Returns why, unless that is known from its last silence.
+    fn begin_silence(
+        &mut self,
+        failure: &Failure,
+        asked: Instant,
+        came: Instant,
+    ) -> Option<String> {
+        let before = std::mem::replace(&mut self.last, Last::of(failure));
+        let is_away = (before, self.last) == (Last::Absent, Last::Absent);
+        let pause = AWAY_TIMES * came.duration_since(asked);
+        self.not_before = is_away.then_some(came + pause.min(AWAY_MAX));
+        let told = line(failure.to_string().lines().next().unwrap_or_default());
+        if told == self.silence {
+            return None;
+        }
+        // Whoever reads a recording cannot follow advice to whoever made it.
+        let why = match self.is_live {
+            true => told.clone(),
+            false => line(&failure.cause(self.newest.is_some())),
+        };
+        self.silence = told;
+        Some(why)
     }
 
     /// What the host reports that it did not report before, besides verdicts.

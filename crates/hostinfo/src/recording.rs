@@ -28,7 +28,7 @@ const HEAD_PREFIX: &str = "#hostinfo-recording ";
 /// The prefix of the line with the columns' names.
 const COLUMNS: &str = "#columns ";
 
-/// The most bytes of a text that are recorded. Reasons of verdicts have up to some 150.
+/// The most bytes of a text that are recorded. Reasons of verdicts have up to some 290.
 const TEXT_MAX: usize = 300;
 
 /// The longest line: one with a text, or a sample, whose numbers have at most ten digits.

@@ -93,6 +93,7 @@ impl<'a> Row<'a> {
         Self {
             name,
             value: match name.split('.').next() {
+                Some("verdict") if name.starts_with("verdict.incident.") => units::incident(value),
                 Some("notice" | "verdict") => units::with_times(value),
                 _ => units::human(value, about.kind, about.unit),
             },
@@ -264,7 +265,7 @@ newer.thing     7
         assert_eq!(
             anstream::adapter::strip_str(&page).to_string(),
             "verdict.cpu         contended: x\n\
-             verdict.incident.1  cpu contended from 2026-11-28 10:02 UTC to now\n"
+             verdict.incident.1  cpu contended from about 2026-11-28 10:02 UTC to now\n"
         );
     }
 

@@ -1,6 +1,5 @@
 //! Converts base units to a readable form.
 
-use std::borrow::Cow;
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -84,7 +83,6 @@ pub(crate) fn at(time: jiff::Timestamp) -> String {
 /// The text with its points in time as all texts show them, `2026-11-28 10:02 UTC`, instead of as
 /// hosts send them, `2026-11-28T10:02Z`.
 pub(crate) fn with_times(text: &str) -> String {
-    let text = within_a_minute(text).map_or(Cow::Borrowed(text), Cow::Owned);
     let word = |word: &str| {
         let time = word.trim_end_matches([':', ',', '.']);
         let rest = word.get(time.len()..).unwrap_or_default();
@@ -96,15 +94,25 @@ pub(crate) fn with_times(text: &str) -> String {
     text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// An incident that began and ended in the same minute, as hosts tell it to the minute:
-/// `cpu contended from 2026-11-28T10:02Z to 2026-11-28T10:02Z: 34% waited`
+/// An incident, such as `cpu contended from 2026-11-28T10:02Z to now: 34% waited`, with its times as all texts show
+/// them. Hosts tell them to the minute, and move them back by up to one.
+pub(crate) fn incident(text: &str) -> String {
+    let about = within_a_minute(text).or_else(|| {
+        let (what, times) = text.split_once(" from ")?;
+        date_and_clock(times.split([' ', ',']).next()?)?;
+        Some(format!("{what} from about {times}"))
+    });
+    with_times(about.as_deref().unwrap_or(text))
+}
+
+/// The words for one that began and ended in the same minute.
 fn within_a_minute(incident: &str) -> Option<String> {
     let (what, times) = incident.split_once(" from ")?;
     let (from, to) = times.split_once(" to ")?;
     let figure =
         to.strip_prefix(from).filter(|figure| figure.is_empty() || figure.starts_with(':'))?;
     date_and_clock(from)?;
-    Some(format!("{what} at {from}, for less than a minute{figure}"))
+    Some(format!("{what} at about {from}, for less than a minute{figure}"))
 }
 
 fn date_and_clock(time: &str) -> Option<(&str, &str)> {
@@ -210,19 +218,29 @@ mod tests {
     #[test]
     fn points_in_time_have_one_form_in_all_texts() {
         for (sent, shown) in [
-            (
-                "cpu contended from 2026-11-28T10:02Z to 2026-11-28T10:05Z: 34% waited",
-                "cpu contended from 2026-11-28 10:02 UTC to 2026-11-28 10:05 UTC: 34% waited",
-            ),
-            (
-                "cpu contended from 2026-11-28T10:02Z to 2026-11-28T10:02Z: 34% waited",
-                "cpu contended at 2026-11-28 10:02 UTC, for less than a minute: 34% waited",
-            ),
-            ("moved from a to a: b", "moved from a to a: b"),
+            ("from 2026-11-28T10:02Z, on", "from 2026-11-28 10:02 UTC, on"),
             ("at 2026-12-01T22:00:00Z: x", "at 2026-12-01 22:00:00 UTC: x"),
             ("T Z 2026-12-01T22Z 2026-12-0éT22:00Z", "T Z 2026-12-01T22Z 2026-12-0éT22:00Z"),
         ] {
             assert_eq!(with_times(sent), shown);
+        }
+    }
+
+    #[test]
+    fn the_times_of_an_incident_are_approximate_and_the_text_says_so() {
+        for (sent, shown) in [
+            (
+                "cpu contended from 2026-11-28T10:02Z to 2026-11-28T10:05Z: 34% waited",
+                "cpu contended from about 2026-11-28 10:02 UTC to 2026-11-28 10:05 UTC: 34% waited",
+            ),
+            (
+                "cpu contended from 2026-11-28T10:02Z to 2026-11-28T10:02Z: 34% waited",
+                "cpu contended at about 2026-11-28 10:02 UTC, for less than a minute: 34% waited",
+            ),
+            ("io ok from 2026-11-28T10:02Z, on", "io ok from about 2026-11-28 10:02 UTC, on"),
+            ("moved from a to a: b", "moved from a to a: b"),
+        ] {
+            assert_eq!(incident(sent), shown);
         }
     }
 
@@ -239,7 +257,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_value_has_words(value in "\\PC{0,20}|-?[0-9]{1,20}(\\.[0-9]{1,6})?", unit in 0..Unit::ALL.len()) {
-            let _ = (human(&value, "gauge", Unit::ALL[unit].word()), with_times(&value));
+            let _ = (human(&value, "gauge", Unit::ALL[unit].word()), with_times(&value), incident(&value));
         }
 
         #[test]

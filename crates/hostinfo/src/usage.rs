@@ -18,6 +18,10 @@ pub(crate) fn refuse(mut error: clap::Error) -> ExitCode {
     suggest_option(&mut error, &words);
     let told = error.render().to_string();
     let told = told.strip_prefix("error: ").unwrap_or(&told).trim_end();
+    if matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation) {
+        complain(bad_value(told));
+        return ExitCode::from(USAGE);
+    }
     let example = (error.kind() == ErrorKind::MissingRequiredArgument)
         .then(|| words.iter().find_map(|word| example(word)))
         .flatten();
@@ -26,6 +30,17 @@ pub(crate) fn refuse(mut error: clap::Error) -> ExitCode {
     let (what, usage) = told.split_at(told.find('\n').unwrap_or(told.len()));
     complain(format_args!("{what}{meant}{usage}{example}"));
     ExitCode::from(USAGE)
+}
+
+/// What clap says about a value, in one line: it names the option and what the option takes, so its help has no more.
+fn bad_value(told: &str) -> String {
+    let lines = told.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines = lines.filter(|line| !line.starts_with("For more information"));
+    let plain = lines.map(|line| match line.strip_prefix("[possible") {
+        Some(values) => format!("possible{}", values.trim_end_matches(']')),
+        None => line.strip_prefix("tip: ").unwrap_or(line).to_owned(),
+    });
+    plain.collect::<Vec<_>>().join("; ")
 }
 
 /// Replaces the option that clap suggests by one with the same letters: clap takes `--fro` for `--format` rather than

@@ -17,7 +17,7 @@ use crate::exit::{self, DONE, Failure, REFUSED, Status, complain};
 use crate::facts::Facts;
 use crate::guests::select;
 use crate::libvirt::Libvirt;
-use crate::output::{coloured, unified, write, write_json};
+use crate::output::{coloured, unified, write, write_coloured, write_json};
 use crate::port_summary::PortSummary;
 use crate::step::Step;
 
@@ -223,7 +223,7 @@ pub(crate) fn print_report(report: &Report, done: &str) -> Result<(), Failure> {
     }
     let words = report.summary.as_ref().map_or("", |summary| &summary.words);
     let words = if words.is_empty() { String::new() } else { format!(": {words}") };
-    write(&coloured(&report.diff))?;
+    write_coloured(&coloured(&report.diff))?;
     let how = match report.result {
         "changed" => done.to_owned(),
         "would_change" => format!("would be {done}"),

@@ -24,7 +24,7 @@ use crate::args::Options;
 use crate::daemon;
 use crate::exit::{DONE, Failure, REFUSED, Status};
 use crate::libvirt::Libvirt;
-use crate::output::{write, write_json};
+use crate::output::{write_coloured, write_json};
 use crate::settings;
 use crate::uri::is_remote;
 use finding::{Description, Finding, Level};
@@ -66,7 +66,10 @@ pub(crate) fn run(options: &Options, words: &[String]) -> Result<Status, Failure
             1 => "1 problem.".to_owned(),
             many => format!("{many} problems."),
         };
-        write(&format!("{}{sum}\n", described.iter().map(Description::shown).collect::<String>()))?;
+        write_coloured(&format!(
+            "{}{sum}\n",
+            described.iter().map(Description::shown).collect::<String>()
+        ))?;
     }
     Ok(status(&described))
 }

@@ -2,7 +2,7 @@
 
 mod tables;
 
-use hostinfo_rules::{Conditions, Held};
+use hostinfo_rules::{Conditions, Met};
 use hostinfo_wire::text::escaped;
 use jiff::Timestamp;
 use serde_json::json;
@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::args::{List, Options};
 use crate::daemon::{self, Known};
 use crate::exit::{DONE, Failure, REFUSED, Status, complain, sum};
-use crate::output::{write, write_json};
+use crate::output::{write, write_coloured, write_json};
 use crate::present::Present;
 use crate::row::{Has, Row};
 use crate::rules::RulesOf;
@@ -35,10 +35,10 @@ pub(crate) fn run(options: &Options, wanted: &List) -> Result<Status, Failure> {
     }
     let states = &wanted.state;
     rows.retain(|row| states.is_empty() || states.iter().any(|state| is_in(row, *state)));
-    rows.retain(|row| match conditions.held(&row.tags) {
-        Held::Yes => true,
-        Held::No => false,
-        Held::Unknown => {
+    rows.retain(|row| match conditions.met_by(&row.tags) {
+        Met::Yes => true,
+        Met::No => false,
+        Met::Unknown => {
             let guest = escaped(&row.guest);
             complain(format!("{guest}: left out, since its tags cannot be read"));
             statuses.push(REFUSED);
@@ -49,7 +49,7 @@ pub(crate) fn run(options: &Options, wanted: &List) -> Result<Status, Failure> {
         write_json(&json!({ "guests": rows }))?;
     } else if !rows.is_empty() {
         let now = Timestamp::now();
-        write(&if wanted.wide { wide(&rows, now) } else { narrow(&rows, now) })?;
+        write_coloured(&if wanted.wide { wide(&rows, now) } else { narrow(&rows, now) })?;
     } else if is_complete {
         let is_filtered = !states.is_empty() || !conditions.is_empty();
         write(if is_filtered { "No guest matches.\n" } else { "There are no guests.\n" })?;

@@ -1,4 +1,5 @@
-//! Prints results to stdout, in colour only on a terminal.
+//! Prints results to stdout, in colour only on a terminal. What controls a terminal is spelt out, whoever chose it: names
+//! and XML are libvirt's users', and a daemon may say what it likes.
 
 use std::io::Write as _;
 
@@ -29,11 +30,20 @@ impl<'v, V> Versioned<'v, V> {
     }
 }
 
-/// Writes text to stdout. Removes colours unless stdout is a terminal and NO_COLOR is not set.
+/// Writes text to stdout.
 ///
 /// # Errors
 /// stdout cannot be written to.
 pub(crate) fn write(text: &str) -> Result<(), Failure> {
+    write_coloured(&printable(text))
+}
+
+/// Writes text that has colours, and of which everything else is printable already. Removes the colours unless stdout is a
+/// terminal and NO_COLOR is not set.
+///
+/// # Errors
+/// stdout cannot be written to.
+pub(crate) fn write_coloured(text: &str) -> Result<(), Failure> {
     let mut stdout = anstream::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     Ok(stdout.flush()?)
@@ -77,6 +87,7 @@ pub(crate) fn unified(name: &str, before: &str, after: &str) -> String {
 pub(crate) fn coloured(diff: &str) -> String {
     diff.lines()
         .map(|line| {
+            let line = printable(line);
             let style = match line.chars().next() {
                 Some('+') => ADDED,
                 Some('-') => REMOVED,
@@ -87,9 +98,14 @@ pub(crate) fn coloured(diff: &str) -> String {
         .collect()
 }
 
-/// A text of several lines without characters that control a terminal.
-pub(crate) fn printable_lines(text: &str) -> String {
-    text.lines().map(|line| escaped(line) + "\n").collect()
+/// The same text without characters that control a terminal, but for line ends and tabs.
+pub(crate) fn printable(text: &str) -> String {
+    let kept = ['\n', '\t'];
+    let shown = |piece: &str| {
+        let words = piece.trim_end_matches(kept);
+        escaped(words) + piece.get(words.len()..).unwrap_or_default()
+    };
+    text.split_inclusive(kept).map(shown).collect()
 }
 
 #[cfg(test)]
@@ -118,7 +134,10 @@ mod tests {
     #[test]
     fn characters_that_do_something_to_a_terminal_are_spelt_out() {
         assert_eq!(escaped("a\u{1b}[31m\u{202e}b é"), "a\\u{1b}[31m\\u{202e}b é");
-        assert_eq!(printable_lines("200-a\n200 \u{1b}b\rc\n"), "200-a\n200 \\u{1b}b\\u{d}c\n");
-        assert_eq!(printable_lines(""), "");
+        assert_eq!(printable("200-a\n\t200 \u{1b}b\rc\n"), "200-a\n\t200 \\u{1b}b\\u{d}c\n");
+        assert_eq!(printable(""), "");
+        let diff = coloured("- <alias name='\u{9b}8m'/>\n");
+        let plain = anstream::adapter::strip_str(&diff).to_string();
+        assert_eq!(plain, "- <alias name='\\u{9b}8m'/>\n");
     }
 }

@@ -7,7 +7,7 @@ use crate::args::Options;
 use crate::daemon::{connect, whole_name};
 use crate::exit::{DONE, Failure, Status, complain};
 use crate::explain::nearest_statistic;
-use crate::output::{printable_lines, write, write_json};
+use crate::output::{write, write_json};
 
 /// Shows the exact reply to a `get` of those names, or of all.
 ///
@@ -31,7 +31,7 @@ pub(crate) fn run(options: &Options, guest: &str, names: &[String]) -> Result<St
     if options.json {
         write_json(&json!({ "guest": guest, "line": line, "reply": reply }))?;
     } else {
-        write(&printable_lines(&reply))?;
+        write(&reply)?;
     }
     Ok(DONE)
 }

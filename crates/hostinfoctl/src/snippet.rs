@@ -1,6 +1,6 @@
 //! `snippet`: the XML of a port, for people who add it to the domain themselves.
 
-use hostinfo_domains::{Access, Clause, Place, Ports, VHOSTMD_DIR};
+use hostinfo_domains::{Access, Clause, Place, Ports, VHOSTMD_DIR, operand};
 use serde_json::json;
 
 use crate::args::{Options, Snippet, Transport};
@@ -65,8 +65,8 @@ fn choose(ports: Option<&Ports>, wanted: &Snippet) -> Result<Place, Failure> {
 fn print(options: &Options, guest: &str, name: &str, clause: &Clause) -> Result<(), Failure> {
     let (option, value) = clause.option();
     let quoted = |word: &str| shlex::try_quote(word).map(String::from).unwrap_or_default();
-    let (install, name) = (format!("{option} {}", quoted(&value)), quoted(name));
-    let add = format!("virt-xml {name} --add-device {install}");
+    let install = format!("{option} {}", quoted(&value));
+    let add = format!("virt-xml {} --add-device {install}", quoted(name));
     let location = PortLocation::of(clause.place());
     // Of a guest that is given any serial port, virt-install adds none for its console.
     let console = match clause.place() {
@@ -84,10 +84,11 @@ fn print(options: &Options, guest: &str, name: &str, clause: &Clause) -> Result<
         }));
     }
     write(&format!(
-        "In the domain's XML (virsh edit {name}), within <devices>:\n\n{}\n\n\
+        "In the domain's XML (virsh edit {}), within <devices>:\n\n{}\n\n\
          With virt-install, when the guest is made{console}:\n\n  {install}\n\n\
          With virt-xml, for a guest that is there:\n\n  {add}\n\n\
          The guest finds it at {}, under Windows at {}.\n",
+        operand(name),
         indented(&clause.xml()),
         location.device,
         location.device_windows

@@ -1,6 +1,6 @@
 //! `stats`: the daemon's own metrics.
 
-use hostinfo_control::{Figure, Stats};
+use hostinfo_control::{Figure, FigureKind, Stats};
 use hostinfo_wire::prometheus::classic;
 use hostinfo_wire::text::escaped;
 use jiff::{SignedDuration, Timestamp};
@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::args::{self, Format, Options};
 use crate::daemon::connect;
 use crate::exit::{DONE, Failure, Status};
-use crate::output::{json, printable_lines, write};
+use crate::output::{json, write};
 use crate::table::table;
 use crate::time::local;
 
@@ -27,8 +27,7 @@ pub(crate) fn run(options: &Options, wanted: &args::Stats) -> Result<Status, Fai
         Format::Prometheus => classic(&daemon.metrics()?),
     };
     match &wanted.output {
-        None if matches!(format, Format::Json) => write(&text)?,
-        None => write(&printable_lines(&text))?,
+        None => write(&text)?,
         Some(file) => hostinfo_file::replace(file, text.as_bytes())
             .map_err(|why| Failure::File { path: file.clone(), why })?,
     }
@@ -57,7 +56,7 @@ fn figure_cells(figure: &Figure) -> Vec<String> {
 fn in_words(figure: &Figure) -> String {
     let value = figure.value;
     let date = || Timestamp::from_duration(SignedDuration::try_from_secs_f64(value).ok()?).ok();
-    if figure.help.contains("since 1970")
+    if figure.kind == FigureKind::Time
         && let Some(date) = date()
     {
         return local(date);
@@ -79,21 +78,21 @@ mod tests {
 
     #[test]
     fn a_value_is_told_in_a_unit_that_suits_its_size() {
-        let shown = |value, unit: &str, help: &str| {
+        let shown = |value, unit: &str, kind| {
             in_words(&Figure {
                 name: "x".to_owned(),
+                kind,
                 labels: Default::default(),
                 value,
                 unit: unit.to_owned(),
-                help: help.to_owned(),
+                help: String::new(),
             })
         };
-        assert_eq!(shown(3_565_158.4, "bytes", ""), "3.400 MiB");
-        assert_eq!(shown(12.0, "bytes", ""), "12 bytes");
-        assert_eq!(shown(0.000_25, "seconds", ""), "250.000 us");
-        assert_eq!(shown(7.0, "", ""), "7");
-        assert!(
-            shown(1_795_000_000.0, "seconds", "Since when, since 1970.").starts_with("2026-11")
-        );
+        let gauge = FigureKind::Gauge;
+        assert_eq!(shown(3_565_158.4, "bytes", gauge), "3.400 MiB");
+        assert_eq!(shown(12.0, "bytes", gauge), "12 bytes");
+        assert_eq!(shown(0.000_25, "seconds", gauge), "250.000 us");
+        assert_eq!(shown(7.0, "", gauge), "7");
+        assert!(shown(1_795_000_000.0, "seconds", FigureKind::Time).starts_with("2026-11"));
     }
 }

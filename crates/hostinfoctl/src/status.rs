@@ -12,7 +12,7 @@ use crate::daemon::connect;
 use crate::doctor;
 use crate::exit::{DONE, Failure, REFUSED, Status, complain};
 use crate::held::{self, HeldPort};
-use crate::output::{write, write_json};
+use crate::output::{write, write_coloured, write_json};
 use crate::rules::rule_count;
 use crate::time::local;
 use crate::uri::is_remote;
@@ -26,7 +26,7 @@ pub(crate) fn run(options: &Options) -> Result<Status, Failure> {
     let mut daemon = match connect(options) {
         Err(failure @ Failure::Daemon(Error::NoDaemon { .. })) if !is_remote(&options.connect) => {
             if !options.json {
-                write(&doctor::problems(options))?;
+                write_coloured(&doctor::problems(options))?;
             }
             return Err(failure);
         }

@@ -15,7 +15,7 @@ use crate::change::on_interrupt;
 use crate::exit::{DONE, Failure, REFUSED, Status, complain, sum};
 use crate::guests::select;
 use crate::libvirt::Libvirt;
-use crate::output::{coloured, unified, write, write_json};
+use crate::output::{coloured, unified, write, write_coloured, write_json};
 use crate::step::FORMS;
 use crate::table::table;
 use crate::tags;
@@ -107,7 +107,7 @@ impl Report {
             complain(format!("{guest}: {error}"));
             return Ok(());
         }
-        write(&coloured(&self.diff))?;
+        write_coloured(&coloured(&self.diff))?;
         match self.result {
             "changed" => write(&format!("{guest}: tagged\n")),
             "would_change" => write(&format!("{guest}: would be tagged\n")),

@@ -70,14 +70,13 @@ impl Confinement {
             );
         }
         if !layers.landlock {
-            layers.landlock = self.is_in_force("landlock", self.security.landlock, |this| {
+            layers.landlock = self.confine_by("landlock", self.security.landlock, |this| {
                 landlock::restrict(&this.writable, &this.executable)
             });
         }
         if !layers.seccomp {
-            layers.seccomp = self.is_in_force("seccomp", self.security.seccomp, |this| {
-                seccomp::restrict(this.vsock)
-            });
+            layers.seccomp = self
+                .confine_by("seccomp", self.security.seccomp, |this| seccomp::restrict(this.vsock));
         }
         #[cfg(debug_assertions)]
         attempts::make();
@@ -85,7 +84,7 @@ impl Confinement {
     }
 
     /// Has a part confine this process, unless its setting says otherwise. Returns whether it does.
-    fn is_in_force<E: Display>(
+    fn confine_by<E: Display>(
         &self,
         part: &str,
         is_wanted: bool,

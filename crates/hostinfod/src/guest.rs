@@ -36,7 +36,7 @@ pub(crate) struct Guest {
     pub(crate) who: Requester,
     /// Its tags, as last read of the process that it is.
     pub(crate) tags: Tags,
-    /// Until when its socket may have been another's: what libvirt told before does not count.
+    /// When its socket appeared: what libvirt said before that may be about another guest, and does not count.
     pub(crate) since: Option<Instant>,
     /// What is observed of it.
     pub(crate) observed: Observed,

@@ -28,7 +28,7 @@ struct Sample {
 impl Metrics {
     /// Adds a number.
     pub(crate) fn number(&mut self, metric: &'static Metric, value: u64) {
-        self.add(metric, metric.kind.suffix(), None, float(value));
+        self.add(metric, metric.suffix(), None, float(value));
     }
 
     /// Adds a number for each value of a label.
@@ -40,14 +40,14 @@ impl Metrics {
     ) {
         for (word, value) in values {
             let label = Some((label, word.to_owned()));
-            self.add(metric, metric.kind.suffix(), label, float(value));
+            self.add(metric, metric.suffix(), label, float(value));
         }
     }
 
     /// Adds a time.
     pub(crate) fn time(&mut self, metric: &'static Metric, time: SystemTime) {
         let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        self.add(metric, metric.kind.suffix(), None, since.as_secs_f64());
+        self.add(metric, metric.suffix(), None, since.as_secs_f64());
     }
 
     /// Adds the counts of guests' lines.
@@ -102,6 +102,7 @@ impl Metrics {
     pub(crate) fn figures(&self) -> Vec<Figure> {
         let figure = |Sample { metric, suffix, label, value }: &Sample| Figure {
             name: format!("{}{suffix}", metric.name),
+            kind: metric.kind,
             labels: label.iter().map(|(name, word)| ((*name).to_owned(), word.clone())).collect(),
             value: *value,
             unit: if *suffix == "_bucket" || *suffix == "_count" { "" } else { metric.unit }
@@ -118,9 +119,9 @@ impl fmt::Display for Metrics {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut last = None;
         for Sample { metric, suffix, label, value } in &self.0 {
-            let Metric { name, kind, unit, help } = metric;
+            let Metric { name, kind: _, unit, help } = metric;
             if last != Some(name) {
-                writeln!(out, "# TYPE {name} {}", kind.word())?;
+                writeln!(out, "# TYPE {name} {}", metric.kind_word())?;
                 if !unit.is_empty() {
                     writeln!(out, "# UNIT {name} {unit}")?;
                 }

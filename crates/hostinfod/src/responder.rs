@@ -16,8 +16,8 @@ use crate::metrics::tally::Tally;
 use crate::port::connection::{Connection, Phase};
 use crate::stream::{Closed, Stream};
 
-/// How long a guest goes without a line at the most for connections that were accepted before it had one: they are
-/// accepted one at a time, each when the guest would have a line.
+/// The most that a guest owes for connections that were accepted before it had a line: the lines that it gets in this
+/// time. They are accepted one at a time, each when the guest would have a line.
 const OWED_MAX: Duration = Duration::from_secs(60);
 
 /// What all guests share. It holds nothing of a guest beyond that guest's turn.

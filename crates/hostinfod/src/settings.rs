@@ -58,7 +58,7 @@ pub(crate) struct Settings {
     pub(crate) vsock: Vsock,
     /// Which tags rules can have conditions on.
     pub(crate) tags: TagSettings,
-    /// Which guests are watched while they do not ask.
+    /// How many guests are watched while they do not ask.
     pub(crate) watch: Watch,
     /// Labels of this host, for guests.
     pub(crate) labels: Labels,
@@ -101,7 +101,7 @@ pub(crate) enum Error {
     /// The file is not UTF-8.
     #[error("{path}: is not UTF-8 text: save it as UTF-8", path = .0.display())]
     NotText(PathBuf),
-    /// The file is not TOML, or has an unknown setting.
+    /// The file is not TOML, or has a setting that is unknown or has an invalid value.
     #[error("{path}: {error}", path = .path.display())]
     Malformed {
         /// The file.

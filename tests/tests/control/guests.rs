@@ -205,7 +205,7 @@ fn a_preview_for_an_absent_guest_runs_and_reads_nothing_of_the_administrators() 
     let mut client = host.client()?;
     for name in ["custom.file", "custom.slow"] {
         let reply = client.preview("qemu-none", name)?;
-        assert_eq!(reply, format!("503 {name}: it is there only for a guest that is\n"));
+        assert_eq!(reply, format!("503 {name}: only a guest that exists has this value\n"));
     }
     Ok(())
 }

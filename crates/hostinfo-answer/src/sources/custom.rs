@@ -8,8 +8,8 @@ use super::Sources;
 use crate::pending::{Pending, When};
 use crate::select::{Pick, permitted};
 
-/// What a statistic of a guest is in a preview for a guest that does not exist.
-const ABSENT: Absent = Absent::plain("it is there only for a guest that is");
+/// Why a preview for a guest that does not exist has no value of that guest alone.
+const ABSENT: Absent = Absent::plain("only a guest that exists has this value");
 
 impl Sources<'_, '_> {
     /// Requests all values that may need time, so that their commands run in parallel. Must come

@@ -8,8 +8,8 @@ use super::Sources;
 /// The reason behind 503. Not 404, because looking for incidents now and then is reasonable.
 const NONE: &str = "there was no incident while this guest was watched";
 const NO_MORE: &str = "there were fewer incidents while this guest was watched";
-const NOT_WATCHED: &str = "this guest is not watched: whoever asks for a verdict is, for a while; its host's administrator can \
-     have it watched for good";
+const NOT_WATCHED: &str = "this guest is not watched: asking for a verdict has it watched for a while, and its host's \
+     administrator can have it watched for good";
 
 impl Sources<'_, '_> {
     /// One of the guest's incidents, numbered from 1.

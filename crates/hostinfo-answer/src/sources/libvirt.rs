@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use hostinfo_catalog::StatId;
 use hostinfo_catalog::source::{Host as HostSource, Kvm, Libvirt as Source, Topology};
 use hostinfo_domains::limits::VCPUS_MAX;
-use hostinfo_domains::{Figures, Guest as Domain, Vcpu};
+use hostinfo_domains::{Figures, Guest, Vcpu};
 use hostinfo_sample::Absent;
 use hostinfo_wire::limits::SAMPLE_GRID;
 use hostinfo_wire::{Refusal, Value};
@@ -130,7 +130,7 @@ impl Sources<'_, '_> {
     }
 
     /// What libvirt knows of the guest.
-    pub(super) fn domain(&self) -> Result<&Arc<Domain>, Absent> {
+    pub(super) fn domain(&self) -> Result<&Arc<Guest>, Absent> {
         let known = self.libvirt.snapshot()?;
         match &self.who.standing {
             Standing::Domain(uuid, _) => known.guest(*uuid).ok_or(NO_DOMAIN),

@@ -8,7 +8,7 @@ use hostinfo_wire::{Refusal, Value};
 use super::Sources;
 
 /// The reason behind 503 if no ratio or verdict in a reply covers a time.
-const NO_WINDOW: &str = "nothing in this reply speaks of a time";
+const NO_WINDOW: &str = "no value in this reply covers a time";
 
 impl<'a> Sources<'a, '_> {
     /// The value of a statistic that needs no source.

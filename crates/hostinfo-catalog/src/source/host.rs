@@ -169,8 +169,8 @@ figures! {
 }
 
 figures! {
-    /// Figures of `/proc/vmstat`. Up to Linux 4.7 there is one `allocstall`, then one for each zone; up
-    /// to 5.8 one `workingset_refault`, then one for files and one for anonymous memory.
+    /// Figures of `/proc/vmstat`. Up to Linux 4.7 there is one `allocstall`, then one for each zone (commit
+    /// 7cc30fcfd2a8); up to 5.8 one `workingset_refault`, then one for files and one for anonymous memory.
     Paging:
     SwapIn = "pswpin",
     SwapOut = "pswpout",

@@ -124,7 +124,7 @@ impl Libvirt {
                 "libvirt, the domain's io-error events, as far as hostinfod has seen them"
             }
             Self::DiskLimit(_) => "libvirt, the disk's iotune",
-            Self::DiskLatency => "libvirt, block.*.times / block.*.reqs, since the look before",
+            Self::DiskLatency => "libvirt, block.*.times / block.*.reqs, between two readings",
             Self::Net(Direction::Rx, _) => "libvirt, net.*.rx",
             Self::Net(Direction::Tx, _) => "libvirt, net.*.tx",
             Self::NetLimit(Direction::Rx) => "libvirt, the interface's bandwidth, inbound average",

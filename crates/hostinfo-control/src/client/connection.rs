@@ -94,12 +94,20 @@ impl Connection {
         Ok(Some((serde_json::from_value(parameters).map_err(nonsense)?, continues)))
     }
 
-    /// Reads once, for at most as long as [`Self::wait_at_most`] says.
+    /// Reads once, for at most as long as [`Self::wait_at_most`] says. Nothing may have come by then.
     pub(super) fn receive(&mut self) -> Result<(), Error> {
         let count = match self.stream.read(&mut self.buffer) {
             Ok(0) => return Err(Error::Closed(self.path.clone())),
             Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            // The caller looks at the time that is left: what it waits for may take longer than the deadline of others.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock
+                ) =>
+            {
+                0
+            }
             Err(error) => return Err(self.failed(error)),
         };
         self.unfinished += count;
@@ -142,5 +150,24 @@ fn failed(path: &Path, deadline: Duration, error: io::Error) -> Error {
         }
         io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Error::Closed(path),
         _ => Error::Failed { path, error },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+
+    use crate::Metrics;
+
+    #[test]
+    fn an_answer_that_may_take_longer_than_others_is_late_only_after_that_and_the_error_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let _listener = UnixListener::bind(&path).unwrap();
+        let [deadline, more] = [50, 100].map(Duration::from_millis);
+        let mut connection = Connection::open(&path, deadline).unwrap();
+        let answer = connection.ask::<Metrics>(&Call::Metrics {}, more);
+        assert!(matches!(answer, Err(Error::Silent { within, .. }) if within == deadline + more));
     }
 }

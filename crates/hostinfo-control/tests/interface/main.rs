@@ -7,10 +7,10 @@ mod idl;
 use std::fmt::Debug;
 
 use hostinfo_control::{
-    Call, Cleared, Counts, DESCRIPTION, Decision, Event, Explanation, Figure, Guest, GuestState,
-    HostState, HostStateReply, INTERFACE, LastQuery, Libvirt, LibvirtState, Metrics, Missing,
-    Notice, NoticeKind, Notices, Page, Place, Port, PortKind, PortState, Preview, Refusal, Rules,
-    RulesState, SetNotice, Stats, Status, Upgraded, Watched, WhyWithout, Without,
+    Call, Cleared, Counts, DESCRIPTION, Decision, Event, Explanation, Figure, FigureKind, Guest,
+    GuestState, HostState, HostStateReply, INTERFACE, LastQuery, Libvirt, LibvirtState, Metrics,
+    Missing, Notice, NoticeKind, Notices, Page, Place, Port, PortKind, PortState, Preview, Refusal,
+    Rules, RulesState, SetNotice, Stats, Status, Upgraded, Watched, WhyWithout, Without,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -126,6 +126,7 @@ fn every_reply_has_the_fields_of_its_method() {
     agree(&interface, reply("Watch"), event);
     let figure = Figure {
         name: text("hostinfod_guests"),
+        kind: FigureKind::Gauge,
         labels: [(text("state"), text("connected"))].into(),
         value: 1.0,
         unit: text(""),
@@ -264,6 +265,10 @@ fn every_word_of_a_choice_is_known_to_both() {
         &[LibvirtState::Off, LibvirtState::Missing, LibvirtState::Up, LibvirtState::Down],
     );
     agree(types["Without"].field("why"), &[WhyWithout::Unsupported, WhyWithout::Chosen]);
+    agree(
+        types["Figure"].field("kind"),
+        &[FigureKind::Counter, FigureKind::Gauge, FigureKind::Histogram, FigureKind::Time],
+    );
     agree(
         &types["NoticeKind"],
         &[NoticeKind::Maintenance, NoticeKind::Migration, NoticeKind::Info],

@@ -20,8 +20,8 @@ const ENVIRONMENT: [(&str, &str); 2] =
 
 /// A command that was started and has not been waited for.
 ///
-/// Its output stays in the pipe until it ends: a page fits into every pipe, and printing more than
-/// that is an error anyway. The same goes for standard error, of which the beginning is shown.
+/// Its output and its standard error stay in their pipes until it ends. All output that is accepted fits into every
+/// pipe. Whoever writes more than a pipe holds (usually 64 KiB) to either waits, and is killed at the deadline.
 pub(super) struct Child {
     child: process::Child,
     pid: Pid,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::element::Element;
-use crate::limits::CHANNEL_MAX;
+use crate::limits::SOCKET_PATH_MAX;
 use crate::place::VHOSTMD_CHANNEL;
 
 /// The directory of sockets for vhostmd's clients, inside the socket directory.
@@ -32,7 +32,7 @@ pub(super) fn channel(device: &Element<'_>, id: &str) -> Option<String> {
     };
     let is_its_own = name.split_once('-').is_some_and(|(number, _)| !id.is_empty() && number == id);
     let is_socket =
-        file.is_absolute() && file.file_name()? == VHOSTMD_CHANNEL && path.len() <= CHANNEL_MAX;
+        file.is_absolute() && file.file_name()? == VHOSTMD_CHANNEL && path.len() <= SOCKET_PATH_MAX;
     (is_its_own && is_socket).then(|| path.to_owned())
 }
 

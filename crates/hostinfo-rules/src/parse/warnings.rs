@@ -41,7 +41,7 @@ pub(super) fn never_matches(never: &Never, rules: &[Draft<'_>]) -> Text {
             let comes = if earlier.len() == 1 { "comes" } else { "come" };
             Text::new(
                 format!("this rule can never match: {} {comes} first", first.join(" and ")),
-                "expected before: the first rule that matches a guest decides",
+                "move it up: the first rule that matches a guest decides",
             )
         }
     }

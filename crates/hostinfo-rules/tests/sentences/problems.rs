@@ -144,7 +144,7 @@ fn a_rule_that_earlier_ones_cover_is_a_warning_with_their_lines() {
     assert_eq!(
         shown,
         ["F:3:1: warning: this rule can never match: `*` in line 1 comes first\n  qemu-a:\n  ^ \
-          expected before: the first rule that matches a guest decides"]
+          move it up: the first rule that matches a guest decides"]
     );
     let together = warnings("qemu-[a-m]*:\nxen-*:\nqemu-[n-z]*:\nqemu-[a-z]?:\n");
     assert!(

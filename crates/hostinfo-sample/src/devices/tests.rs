@@ -55,7 +55,7 @@ impl Scene {
     /// Reads devices with name, inode, number and figure; returns the sum.
     fn read(&mut self, there: &[(&'static str, u64, Option<u64>, u64)]) -> u64 {
         let rows: Vec<_> =
-            there.iter().map(|(name, .., figure)| (*name, Some([*figure]), Part::Device)).collect();
+            there.iter().map(|(name, .., figure)| (*name, Some([*figure]), Adds::Device)).collect();
         self.class.there =
             there.iter().map(|(name, inode, number, _)| (*name, *inode, *number)).collect();
         self.rows(&rows).sums[0]
@@ -67,13 +67,13 @@ impl Scene {
         self.read(&there)
     }
 
-    fn rows(&mut self, rows: &[(&'static str, Option<[u64; 1]>, Part)]) -> Sums<1> {
+    fn rows(&mut self, rows: &[(&'static str, Option<[u64; 1]>, Adds)]) -> Sums<1> {
         self.seconds += 1;
         let at = Moment::new(Duration::from_secs(self.seconds));
-        let rows = rows.iter().map(|(name, figures, part)| Row {
+        let rows = rows.iter().map(|(name, figures, adds)| Row {
             name: name.as_bytes(),
             figures: *figures,
-            part: *part,
+            adds: *adds,
         });
         self.devices.add(at, rows, &mut self.class)
     }
@@ -174,7 +174,7 @@ fn counters_of_32_bits_go_round_their_end() {
 #[test]
 fn a_device_whose_line_was_unreadable_once_is_not_counted_twice() {
     let mut scene = Scene::default();
-    let mut step = |figures| scene.rows(&[("sda", figures, Part::Device)]);
+    let mut step = |figures| scene.rows(&[("sda", figures, Adds::Device)]);
     assert_eq!(step(None), Sums { sums: [0], devices: 0 });
     assert_eq!(step(Some([100])), Sums { sums: [100], devices: 1 });
     assert_eq!(step(None), Sums { sums: [100], devices: 1 });
@@ -184,17 +184,17 @@ fn a_device_whose_line_was_unreadable_once_is_not_counted_twice() {
 #[test]
 fn figures_that_another_row_has_are_not_added_whenever_that_begins() {
     let mut scene = Scene::default();
-    let mut step = |head, path, part| {
-        let rows = [("head", Some([head]), Part::Device), ("path", Some([path]), part)];
+    let mut step = |head, path, adds| {
+        let rows = [("head", Some([head]), Adds::Device), ("path", Some([path]), adds)];
         let Sums { sums: [sum], devices } = scene.rows(&rows);
         assert_eq!(devices, 1);
         sum
     };
-    assert_eq!(step(0, 1_000, Part::Figures), 1_000);
-    assert_eq!(step(0, 1_010, Part::Figures), 1_010);
-    assert_eq!(step(5, 1_020, Part::None), 1_015);
-    assert_eq!(step(9, 1_030, Part::None), 1_019);
-    assert_eq!(step(9, 1_031, Part::Figures), 1_020);
+    assert_eq!(step(0, 1_000, Adds::Figures), 1_000);
+    assert_eq!(step(0, 1_010, Adds::Figures), 1_010);
+    assert_eq!(step(5, 1_020, Adds::None), 1_015);
+    assert_eq!(step(9, 1_030, Adds::None), 1_019);
+    assert_eq!(step(9, 1_031, Adds::Figures), 1_020);
 }
 
 #[test]

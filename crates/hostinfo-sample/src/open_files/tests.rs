@@ -35,7 +35,7 @@ fn reader(files: &OpenFiles) -> Reader {
 }
 
 fn read(reader: &Reader, file: &str) -> Result<Vec<u8>, Unread> {
-    reader.kept(format_args!("{file}"), PAGE_BYTES, &mut Vec::new()).map(<[u8]>::to_vec)
+    reader.kept(format_args!("{file}"), FIXED_BYTES, &mut Vec::new()).map(<[u8]>::to_vec)
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_file_that_is_read_once_does_not_stay_open_and_counts_as_opened() {
     let (files, sleeper) = (OpenFiles::default(), Sleeper::start());
     let reader = reader(&files);
     let file = sleeper.file("comm");
-    assert!(reader.once(format_args!("{file}"), PAGE_BYTES, &mut Vec::new()).is_ok());
+    assert!(reader.once(format_args!("{file}"), FIXED_BYTES, &mut Vec::new()).is_ok());
     assert_eq!((reader.opened(), files.0.count.get()), (1, 0));
 }
 
@@ -136,6 +136,30 @@ fn the_hosts_own_files_stay_open_too() {
         .unwrap();
         assert_eq!((files.0.count.get(), files.0.next.get()), (1, 1));
     }
+}
+
+#[test]
+fn a_list_that_all_guests_need_is_read_once_in_a_slot() {
+    let (files, host) = (OpenFiles::default(), tempfile::tempdir().unwrap());
+    let guest = || {
+        let sys = host.path().to_owned();
+        Reader::new(Roots { sys, ..Roots::default() }, files.clone())
+    };
+    let (first, second) = (guest(), guest());
+    let list = host.path().join("online");
+    let read = |guest: &Reader, millis| {
+        let at = Moment::new(Duration::from_millis(millis));
+        guest.sys_for_all("online", at, &mut Vec::new()).map(<[u8]>::to_vec)
+    };
+    assert!(read(&first, 0).unwrap_err().is_not_there());
+    std::fs::write(&list, "0-3\n").unwrap();
+    assert_eq!(read(&first, 0).unwrap(), b"0-3\n", "a failure is not kept");
+    std::fs::write(&list, "0-2\n").unwrap();
+    assert_eq!(read(&second, 99).unwrap(), b"0-3\n");
+    assert_eq!(read(&second, 100).unwrap(), b"0-2\n");
+    std::fs::remove_file(&list).unwrap();
+    assert_eq!(read(&first, 199).unwrap(), b"0-2\n");
+    assert!(read(&second, 200).unwrap_err().is_not_there());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity};
 
-use crate::root::PAGE_BYTES;
+use crate::root::STATUS_BYTES;
 use crate::text::lines;
 use crate::vmm::process::Process;
 use crate::vmm::threads::Task;
@@ -129,7 +129,7 @@ fn ask(tid: u32, process: &Process, buffer: &mut Vec<u8>) -> Option<CpuSet> {
 
 /// The same from its file.
 fn read(tid: u32, process: &Process, buffer: &mut Vec<u8>) -> Result<Vec<u32>, Absent> {
-    match process.read(&format!("task/{tid}/status"), PAGE_BYTES, buffer) {
+    match process.read(&format!("task/{tid}/status"), STATUS_BYTES, buffer) {
         Ok(text) => cpulist::parse(allowed(text).ok_or(UNTOLD)?).ok_or(NO_LIST),
         Err(unread) => Err(unread.or(UNTOLD)),
     }

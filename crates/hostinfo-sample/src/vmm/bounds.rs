@@ -11,7 +11,7 @@ use crate::Moment;
 use crate::tally::Tally;
 use crate::vmm::cgroup::Cgroups;
 use crate::vmm::company::Company;
-use crate::vmm::cpu::Held;
+use crate::vmm::cpu::HeldBack;
 use crate::vmm::file_counters::FileCounters;
 use crate::vmm::io::{self, IoLimit};
 use crate::vmm::process::Process;
@@ -108,7 +108,7 @@ pub struct Used {
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct State {
     throttled_around: Tally<1>,
-    threads_held: Held,
+    threads_held: HeldBack,
     stat: FileCounters<2>,
     memory_hits: Tally<1>,
     memory_hits_around: Tally<1>,

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use crate::Absent;
-use crate::root::PAGE_BYTES;
+use crate::root::FIXED_BYTES;
 use crate::text::lines;
 use crate::vmm::branch::{Branch, ELSEWHERE, Finder, Version};
 use crate::vmm::company::Worker;
@@ -46,7 +46,7 @@ struct Place<'a> {
 }
 
 pub(crate) fn read(process: &mut Process, buffer: &mut Vec<u8>) -> Result<Box<Cgroups>, Absent> {
-    let text = process.read("cgroup", PAGE_BYTES, buffer);
+    let text = process.read("cgroup", FIXED_BYTES, buffer);
     let text = text.map_err(|e| e.or(UNSEEN))?.to_owned();
     let places = parse(&text);
     if !places.is_any {
@@ -126,7 +126,7 @@ impl Cgroups {
     /// about it.
     pub(crate) fn check(&self, process: &mut Process, buffer: &mut Vec<u8>) -> Result<(), Absent> {
         let is_same =
-            process.read("cgroup", PAGE_BYTES, buffer).is_ok_and(|text| text == self.text);
+            process.read("cgroup", FIXED_BYTES, buffer).is_ok_and(|text| text == self.text);
         process.check((), buffer)?;
         if is_same { Ok(()) } else { Err(Absent::AGAIN) }
     }

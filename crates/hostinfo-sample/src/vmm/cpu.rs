@@ -39,7 +39,7 @@ pub(crate) struct Cpu {
 
 /// How long cgroups were held back, added up.
 #[derive(Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Held {
+pub(crate) struct HeldBack {
     tally: Tally<1>,
     /// The guest's own cgroup that this belongs to.
     of: Option<PathBuf>,
@@ -58,7 +58,12 @@ pub(crate) struct Around {
     pub(crate) quota: Option<u64>,
 }
 
-pub(crate) fn read(branch: &Branch, roots: &Reader, buffer: &mut Vec<u8>, held: &mut Held) -> Cpu {
+pub(crate) fn read(
+    branch: &Branch,
+    roots: &Reader,
+    buffer: &mut Vec<u8>,
+    held: &mut HeldBack,
+) -> Cpu {
     let mut files = Files { version: branch.version, roots, buffer };
     let own = branch.own();
     let vcpus = own.as_ref().map(|own| numbered_cgroups(own, "vcpu", roots)).unwrap_or_default();
@@ -82,7 +87,7 @@ pub(crate) fn of_threads(
     branch: &Branch,
     roots: &Reader,
     buffer: &mut Vec<u8>,
-    held: &mut Held,
+    held: &mut HeldBack,
 ) -> Result<u64, Absent> {
     let Some(own) = branch.own().ok().filter(|own| is_libvirts(own.whole)) else {
         return Ok(held.nanos);
@@ -121,7 +126,7 @@ pub(crate) fn around(
     Ok(Around { throttled, limited: limited.into_iter().map(|(path, _)| path).collect(), quota })
 }
 
-impl Held {
+impl HeldBack {
     fn add(&mut self, whole: &Path, rows: &Rows<'_>) -> u64 {
         // vCPUs that were plugged in were not held back before. But a cgroup that the guest is
         // moved to may have belonged to another guest.

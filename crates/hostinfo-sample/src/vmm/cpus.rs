@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::root::{LINE_BYTES, PAGE_BYTES};
+use crate::root::{LINE_BYTES, STATUS_BYTES};
 use crate::vmm::affinity::{Affinities, allowed};
 use crate::vmm::company::Worker;
 use crate::vmm::process::Process;
@@ -71,10 +71,11 @@ struct Cpu {
 pub(crate) fn read(
     threads: &Threads,
     affinities: &Affinities,
+    at: Moment,
     process: &mut Process,
     buffer: &mut Vec<u8>,
 ) -> Result<Cpus, Absent> {
-    let online = process.roots.sys("devices/system/cpu/online", buffer).ok();
+    let online = process.roots.sys_for_all("devices/system/cpu/online", at, buffer).ok();
     let mut online = match online.and_then(cpulist::parse) {
         Some(online) => online,
         // A container may have no sysfs.
@@ -227,7 +228,7 @@ fn of_worker(
     buffer: &mut Vec<u8>,
 ) -> Option<(Times, Vec<u32>)> {
     let times = threads::parse(process.read_other(pid, "schedstat", LINE_BYTES, buffer).ok()?)?;
-    let text = process.read_other(pid, "status", PAGE_BYTES, buffer).ok()?;
+    let text = process.read_other(pid, "status", STATUS_BYTES, buffer).ok()?;
     let allowed = allowed(text).and_then(cpulist::parse)?;
     let stat = process_stat::parse(process.read_other(pid, "stat", LINE_BYTES, buffer).ok()?)?;
     (stat.is_kernels() && stat.start == start).then_some((times, allowed))

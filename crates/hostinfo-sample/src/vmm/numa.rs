@@ -12,7 +12,7 @@ use crate::vmm::branch::{Own, Version};
 use crate::vmm::process::Process;
 use crate::vmm::process_stat;
 use crate::vmm::threads::Task;
-use crate::{Absent, Units, machine, topology};
+use crate::{Absent, Moment, Units, machine, topology};
 
 const UNTOLD: Absent =
     Absent::untold_of_guest("memory.numa_stat of the guest's cgroup lacks its figures");
@@ -64,8 +64,12 @@ pub(crate) struct Holds {
 /// # Errors
 ///
 /// The list exists and cannot be read, or is not a list: the number of nodes is not known.
-pub(crate) fn nodes(roots: &Reader, buffer: &mut Vec<u8>) -> Result<Option<Vec<u32>>, Absent> {
-    match roots.sys("devices/system/node/online", buffer) {
+pub(crate) fn nodes(
+    roots: &Reader,
+    at: Moment,
+    buffer: &mut Vec<u8>,
+) -> Result<Option<Vec<u32>>, Absent> {
+    match roots.sys_for_all("devices/system/node/online", at, buffer) {
         Ok(text) => cpulist::parse(text).map(Some).ok_or(NO_LIST),
         Err(unread) if unread.is_not_there() && roots.has_sys() => Ok(None),
         Err(unread) => Err(unread.or(topology::LACK)),
@@ -77,6 +81,7 @@ pub(crate) fn nodes_of(
     threads: impl Iterator<Item = Task>,
     nodes: &[u32],
     process: &Process,
+    at: Moment,
     buffer: &mut Vec<u8>,
 ) -> Result<BTreeSet<u32>, Absent> {
     let mut cpus = BTreeSet::new();
@@ -87,7 +92,7 @@ pub(crate) fn nodes_of(
     let mut found = BTreeSet::new();
     for node in nodes {
         let file = format!("devices/system/node/node{node}/cpulist");
-        let list = process.roots.sys(file, buffer).ok().and_then(cpulist::parse);
+        let list = process.roots.sys_for_all(file, at, buffer).ok().and_then(cpulist::parse);
         if list.unwrap_or_default().iter().any(|cpu| cpus.contains(cpu)) {
             found.insert(*node);
         }

@@ -4,7 +4,7 @@ use hostinfo_catalog::source::{self, Resource};
 use serde::{Deserialize, Serialize};
 
 use super::cgroup::Cgroups;
-use super::cpu::{self, Cpu, Held};
+use super::cpu::{self, Cpu, HeldBack};
 use super::file_counters::FileCounters;
 use super::process::Process;
 use super::{memory, psi};
@@ -15,7 +15,7 @@ use crate::{Absent, Moment};
 /// The samples: half of a [`Vmm`](super::Vmm), for the guests whose cgroups were asked for.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(super) struct OfCgroups {
-    pub(super) cpu: Cached<Cpu, Held>,
+    pub(super) cpu: Cached<Cpu, HeldBack>,
     pressure_cpu: Cached<Pressure, FileCounters<2>>,
     pressure_memory: Cached<Pressure, FileCounters<2>>,
     pressure_io: Cached<Pressure, FileCounters<2>>,

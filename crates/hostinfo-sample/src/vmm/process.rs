@@ -11,7 +11,7 @@ use std::time::Duration;
 use memchr::memmem;
 
 use crate::open_files::Reader;
-use crate::root::{LINE_BYTES, PAGE_BYTES, Unread};
+use crate::root::{FIXED_BYTES, LINE_BYTES, Unread};
 use crate::text::{millionths, words};
 use crate::vmm::process_stat::{Stat, parse};
 use crate::{Absent, Units};
@@ -160,7 +160,7 @@ impl Process {
     pub(crate) fn is_libvirts(&self, buffer: &mut Vec<u8>) -> bool {
         const MONITOR: &[u8] = b"chardev=charmonitor";
         *self.is_libvirts.get_or_init(|| {
-            let head = self.roots.proc_head(&format!("{}/cmdline", self.pid), PAGE_BYTES, buffer);
+            let head = self.roots.proc_head(&format!("{}/cmdline", self.pid), FIXED_BYTES, buffer);
             head.is_ok_and(|line| memmem::find(line, MONITOR).is_some())
         })
     }

@@ -154,7 +154,7 @@ impl Vmm {
         cpus.at(at, |()| {
             let buffer = &mut Vec::new();
             affinities.renew(threads.of_vcpus().into_iter().flatten(), at, process, buffer);
-            cpus::read(threads, affinities, process, buffer)
+            cpus::read(threads, affinities, at, process, buffer)
         })
     }
 
@@ -196,7 +196,7 @@ impl Vmm {
     }
 
     fn place(&mut self, at: Moment) -> Result<Placement, Absent> {
-        let nodes = numa::nodes(&self.process.roots, &mut Vec::new())?;
+        let nodes = numa::nodes(&self.process.roots, at, &mut Vec::new())?;
         let status = self.status(at)?;
         // With a single node, all memory is local.
         let Some(nodes) = nodes.filter(|nodes| nodes.len() > 1) else {
@@ -206,9 +206,9 @@ impl Vmm {
         self.threads(at)?;
         let (cgroups, process, threads) = (&mut self.cgroups, &mut self.process, &self.threads);
         look(cgroups, process, at, |cgroups, process, buffer| {
-            let vcpus = numa::nodes_of(threads.of_vcpus()?, &nodes, process, buffer)?;
             let memory = cgroups.memory.as_ref().map_err(Absent::clone)?.own()?;
             let hugetlb = cgroups.hugetlb.as_ref().ok().and_then(|branch| branch.own().ok());
+            let vcpus = numa::nodes_of(threads.of_vcpus()?, &nodes, process, at, buffer)?;
             numa::read(&memory, hugetlb.as_ref(), holds, &vcpus, process, buffer)
         })
     }

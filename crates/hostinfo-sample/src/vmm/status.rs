@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::Absent;
-use crate::root::TABLE_BYTES;
+use crate::root::STATUS_BYTES;
 use crate::text::amounts;
 use crate::vmm::file_counters::FileCounters;
 use crate::vmm::name::is_vmm;
@@ -41,7 +41,7 @@ pub(crate) fn read(
     buffer: &mut Vec<u8>,
     counters: &mut FileCounters<1>,
 ) -> Result<Status, Absent> {
-    let memory = process.read("status", TABLE_BYTES, buffer).map(parse);
+    let memory = process.read("status", STATUS_BYTES, buffer).map(parse);
     // This also shows whether the text was this process's.
     let stat = process.stat(buffer)?;
     let memory = memory.map_err(|e| e.or(UNSEEN))?;

@@ -56,7 +56,7 @@ pub(super) struct Part<'a> {
 }
 
 /// Time that quotas held threads back.
-struct Held {
+struct HeldBack {
     /// Whether the time of the guest's own quota is known.
     is_known: bool,
     own: Duration,
@@ -89,7 +89,7 @@ impl<'a> Part<'a> {
         }
         let waiting = Waiting { run: self.run, waited, threads: self.vcpus };
         let is_known = throttled.is_some();
-        let held = Held { is_known, own: held, around: self.throttled_around() };
+        let held = HeldBack { is_known, own: held, around: self.throttled_around() };
         self.blame(&mut lost, waiting, held, self.cpus(waiting));
         lost
     }
@@ -126,14 +126,14 @@ impl<'a> Part<'a> {
         let threads = u64::try_from(threads).unwrap_or(u64::MAX).max(1);
         let waiting = Waiting { run, waited, threads };
         let is_known = throttled.is_some() && alone.is_some();
-        let held = Held { is_known, own, around };
+        let held = HeldBack { is_known, own, around };
         self.blame(&mut lost, waiting, held, self.cpus_of_threads(waiting));
         Some(lost)
     }
 
     /// Divides the waiting among its causes. Time held back by quotas is certain, and whoever ran
     /// on the CPUs instead does not explain it.
-    fn blame(&self, lost: &mut Lost<Cause>, waiting: Waiting, held: Held, cpus: Option<Cpus>) {
+    fn blame(&self, lost: &mut Lost<Cause>, waiting: Waiting, held: HeldBack, cpus: Option<Cpus>) {
         let own = held.own.min(waiting.waited);
         let left = waiting.waited.saturating_sub(own);
         // The throttling of a limit on several guests counts all of them. So it explains only the

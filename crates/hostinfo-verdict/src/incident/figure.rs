@@ -3,18 +3,14 @@
 use std::time::Duration;
 
 use hostinfo_catalog::source::Judged;
-use hostinfo_wire::name::is_segment;
 use serde::{Deserialize, Serialize};
 
 use crate::lost::wanted;
 use crate::sample::Disk;
 use crate::sample::stats::{DELAY, DISK_LATENCY, OWN_PRESSURE, THROTTLED};
 use crate::share::Share;
-use crate::words::millis;
+use crate::words::{is_device, millis};
 use crate::{Interval, Permits, WAITED};
-
-/// The longest disk name that is named to guests. libvirt's target names have a few letters.
-const NAME_MAX: usize = 32;
 
 /// Sums are halved once they reach this, which preserves the mean: 35 years in microseconds.
 const SUM_MAX: u64 = 1 << 50;
@@ -64,7 +60,7 @@ impl Figure {
 
     /// Whether a figure read from a file is valid, as far as that can be checked.
     pub(crate) fn is_sound(&self) -> bool {
-        self.disk.as_deref().is_none_or(is_name)
+        self.disk.as_deref().is_none_or(is_device)
     }
 
     /// The figure in words, if the guest may see the statistics it comes from.
@@ -107,7 +103,7 @@ fn io(interval: &Interval<'_>) -> Option<Figure> {
         Some((disk.time()?, disk.ops()?))
     }
     let before = &interval.before.io.disks;
-    let named = interval.after.io.disks.iter().filter(|disk| is_name(&disk.name));
+    let named = interval.after.io.disks.iter().filter(|disk| is_device(&disk.name));
     let uses = named.filter_map(|now| {
         let (before, ops_before) = done(before.iter().find(|disk| disk.name == now.name)?)?;
         let (after, ops) = done(now)?;
@@ -116,10 +112,6 @@ fn io(interval: &Interval<'_>) -> Option<Figure> {
         (ops > 0).then(|| Figure { part: micros(time), whole: ops, disk })
     });
     uses.max_by_key(|disk| disk.part)
-}
-
-fn is_name(disk: &str) -> bool {
-    is_segment(disk) && disk.len() <= NAME_MAX
 }
 
 fn micros(time: Duration) -> u64 {

@@ -24,9 +24,8 @@ impl Answer {
         let asked = Instant::now();
         let question = Question::get(&["verdict", "*"]);
         let mut lines = host.ask(&question);
-        if let Err(Failure::TooSoon(wait) | Failure::FirstAnswer(wait)) = lines
-            && wait <= SOON
-        {
+        let wait = lines.as_ref().err().and_then(Failure::too_soon);
+        if let Some(wait) = wait.filter(|wait| *wait <= SOON) {
             host.sit_out(wait, "too soon to ask, asking again");
             lines = host.ask(&question);
         }

@@ -3,7 +3,7 @@
 use crate::report::read::Recording;
 use crate::report::summary::{Summary, Times};
 use crate::report::words::{because, span};
-use crate::units::{counted, with_times};
+use crate::units::{self, counted};
 use crate::wrap::ITEM;
 
 /// The most incidents listed, choosing the newest.
@@ -116,7 +116,7 @@ pub(crate) fn incidents(recording: &Recording) -> Vec<String> {
     let all = recording.incidents.as_slice();
     let newest = all.get(all.len().saturating_sub(INCIDENTS_MAX)..).unwrap_or_default();
     let told =
-        |incident: &String| with_times(incident).replace(" to now", ", its end not recorded");
+        |incident: &String| units::incident(incident).replace(" to now", ", its end not recorded");
     newest.iter().map(told).collect()
 }
 
@@ -163,7 +163,7 @@ mod tests {
              When it was not ok (from, in UTC, and for how long):\n\
              2026-11-28 08:02:20  20 s  cpu  contended: your vCPUs waited 34%\n\n\
              Incidents that the host recorded:\n\
-             - cpu contended from 2026-11-28 08:02 UTC, its end not recorded: 34% waited\n\n"
+             - cpu contended from about 2026-11-28 08:02 UTC, its end not recorded: 34% waited\n\n"
                 .to_owned()
                 + NOTES
                 + "1 line could not be read and was left out.\n"

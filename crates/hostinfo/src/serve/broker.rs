@@ -123,15 +123,15 @@ impl Broker {
                 self.cause.clear();
                 self.log(format!("the host answers on {way}"));
             }
-            Err(Failure::TooSoon(wait) | Failure::FirstAnswer(wait)) => {
-                self.schedule.too_soon(wait, now);
-            }
-            Err(failure) => {
-                self.schedule.failed(now);
-                self.snapshot = None;
-                self.cause = failure.cause(self.answered.is_some());
-                self.log(failure.to_string());
-            }
+            Err(failure) => match failure.too_soon() {
+                Some(wait) => self.schedule.too_soon(wait, now),
+                None => {
+                    self.schedule.failed(now);
+                    self.snapshot = None;
+                    self.cause = failure.cause(self.answered.is_some());
+                    self.log(failure.to_string());
+                }
+            },
         }
     }
 

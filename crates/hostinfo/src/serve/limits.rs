@@ -1,9 +1,11 @@
 //! Every limit on what clients of the broker can make it hold, do or wait for.
 //!
 //! The most that clients can cost: [`CLIENTS_MAX`] x (`LINE_MAX` of a partial line + `LINE_MAX` of a waiting
-//! one + `READ_CHUNK` held) + [`SCRAPERS_MAX`] x [`REQUEST_MAX`](hostinfo_wire::http::REQUEST_MAX) +
-//! [`UNREAD_MAX`] + one reply of `REPLY_MAX` = 32 x 6 KiB + 8 x 4 KiB + 1 MiB + 256 KiB = 1.5 MiB. The host's
-//! values and descriptions are at most twice `REPLY_MAX`, and their index takes as much again: 1 MiB.
+//! one + `READ_CHUNK` held + a reply of `REPLY_MAX`) + [`SCRAPERS_MAX`] x
+//! ([`REQUEST_MAX`](hostinfo_wire::http::REQUEST_MAX) + `READ_CHUNK` behind it + an answer of `REPLY_MAX`) =
+//! 32 x 262 KiB + 8 x 264 KiB = 10.3 MiB, if the host has that much to tell and all of them ask at the same time
+//! and then do not read. [`UNREAD_MAX`] keeps those that ask one after the other below 1.3 MiB. The host's values
+//! and descriptions are at most twice `REPLY_MAX`, and their index takes as much again: 1 MiB.
 
 use std::time::Duration;
 
@@ -16,15 +18,15 @@ pub(crate) const CLIENTS_MAX: usize = 32;
 /// The most scrapers at once, as in the daemon.
 pub(crate) const SCRAPERS_MAX: usize = 8;
 
-/// The most bytes of unread replies over all clients. Above that, no client's input is read until some of them
-/// have read their replies.
+/// How many bytes of unread replies, over all clients of the socket, end the reading of their input until some of
+/// them have read their replies. Lines that were read before get theirs all the same.
 pub(crate) const UNREAD_MAX: usize = 1024 * 1024;
 
 /// How long a connection may be idle before it gives way.
 pub(crate) const IDLE: Duration = Duration::from_secs(60);
 
-/// How long a query waits for the host's answer: longer than a host needs, and shorter than `hostinfo` (5 s, from before it
-/// has found the port) and Prometheus wait.
+/// How long a query waits for the host's answer: longer than a host needs, and shorter than `hostinfo` (5 s, from
+/// before it has found the port) and Prometheus wait.
 pub(crate) const HOLD: Duration = Duration::from_secs(4);
 
 /// How long a scraper has for its request, and for reading the answer.

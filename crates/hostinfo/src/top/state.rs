@@ -7,10 +7,10 @@ use crate::recording::{Entry, Heard, Sample, is_same_incident};
 use crate::verdict::{self, RESOURCES};
 use crate::views::dated::PRESENT;
 
-/// The most samples kept: as many as the widest line shows.
+/// The most samples kept, and so the most that a line shows.
 const SAMPLES_MAX: usize = 512;
 
-/// The most incidents kept: as many as there is ever room for.
+/// The most incidents kept, and so the most that are shown.
 const INCIDENTS_MAX: usize = 8;
 
 /// Everything there is to show.

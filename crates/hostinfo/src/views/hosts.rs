@@ -148,7 +148,7 @@ impl HostView {
 /// The host's measurements of this guest. What it does not report is `None`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Figures {
-    /// The time between the two replies, which those that are counted are of.
+    /// The time between the two replies. What is the growth of a counter is of that time.
     pub(crate) over: Option<Duration>,
     /// The seconds in which vCPUs wanted to run: they ran, or waited.
     pub(crate) wanted: Option<f64>,
@@ -159,7 +159,7 @@ pub(crate) struct Figures {
     pub(crate) contention: Option<f64>,
     /// The CPU time that its vCPUs got, in CPUs.
     pub(crate) got: Option<f64>,
-    /// The same as a share of the time of all vCPUs, of which the host counts each.
+    /// The same as a share of the time of all its vCPUs. `None` also if the host does not count each of them.
     pub(crate) ran: Option<f64>,
     /// The most that they may get, in CPUs: the lowest limit on the guest and around it.
     pub(crate) quota: Option<f64>,

@@ -156,15 +156,9 @@ fn begin(incident: &str) -> Option<f64> {
     Some(as_f64(from.parse::<jiff::Timestamp>().ok()?.as_second()))
 }
 
-/// An incident for people, as the host told it so long ago if that is `old`. Its times are to the minute, and moved
-/// back by up to one.
+/// An incident for people, as the host told it so long ago if that is `old`.
 pub(crate) fn as_told(incident: &str, old: Option<Duration>) -> String {
-    let told = old.map_or_else(|| incident.to_owned(), |age| gone_on(incident, age));
-    let told = units::with_times(&told);
-    match begin(incident) {
-        Some(_) => told.replacen(" from ", " from about ", 1),
-        None => told,
-    }
+    units::incident(&old.map_or_else(|| incident.to_owned(), |age| gone_on(incident, age)))
 }
 
 /// An incident that went on when the host said so, that long ago.

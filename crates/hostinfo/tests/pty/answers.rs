@@ -123,6 +123,24 @@ fn a_misspelt_name_or_command_gets_the_nearest_one() {
 }
 
 #[test]
+fn a_bad_value_is_named_in_one_line_with_what_the_option_takes() {
+    for (arguments, told) in [
+        (
+            "--timeout x",
+            "hostinfo: invalid value 'x' for '--timeout <TIME>': a time from 1ms to 1h, such as 5, 0.5s or 500ms\n",
+        ),
+        (
+            "get physcpus --format jsn",
+            "hostinfo: invalid value 'jsn' for '--format <FORMAT>'; possible values: text, json, openmetrics, \
+             prometheus; a similar value exists: 'json'\n",
+        ),
+    ] {
+        let answer = (2, String::new(), told.to_owned());
+        assert_eq!(said(tool(arguments).output().unwrap()), answer, "{arguments}");
+    }
+}
+
+#[test]
 fn a_misspelt_option_gets_the_one_with_its_letters() {
     for (arguments, meant) in [("diagnose --fro 5s", "--for"), ("diagnose --jsno", "--json")] {
         let (status, text, errors) = said(tool(arguments).output().unwrap());

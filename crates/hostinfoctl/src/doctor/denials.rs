@@ -10,8 +10,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::finding::Finding;
 use super::labels::module_remedy;
-use hostinfo_wire::text::escaped;
-
 use crate::runner::run;
 
 /// auditd's log, where it runs.
@@ -74,30 +72,27 @@ impl Denial {
             System::Selinux => "SELinux",
             System::Apparmor => "AppArmor",
         };
-        format!(
-            "{system} denied {}: {} of {}",
-            escaped(&self.program),
-            escaped(&self.what),
-            escaped(&self.object)
-        )
+        format!("{system} denied {}: {} of {}", self.program, self.what, self.object)
     }
 
-    /// The command that mends it.
-    pub(crate) fn remedy(&self) -> String {
+    /// The commands that mend it.
+    pub(crate) fn remedy(&self) -> Vec<String> {
         match (self.system, &self.policy) {
-            (System::Selinux, Policy::Module) => format!(
-                "ausearch -m avc -c {} | audit2allow -M hostinfo_local && semodule -i hostinfo_local.pp",
-                shell(&self.program)
-            ),
+            // By hostinfo's own types: any process can have a program's name, and what it was denied would be permitted.
+            // Some of these may be right to be denied, so they are shown first.
+            (System::Selinux, Policy::Module) => vec![
+                "ausearch -m avc -se :hostinfo | audit2allow -M hostinfo_local && cat hostinfo_local.te".to_owned(),
+                "semodule -i hostinfo_local.pp".to_owned(),
+            ],
             // By hostinfo's module, the programs and files have types of their own.
-            (System::Selinux, Policy::Other | Policy::Profile { .. }) => module_remedy(),
+            (System::Selinux, Policy::Other | Policy::Profile { .. }) => vec![module_remedy()],
             (System::Apparmor, Policy::Profile { file, mask }) if is_plain(&self.object) => {
-                format!(
+                vec![format!(
                     "echo {} >>/etc/apparmor.d/local/{file} && apparmor_parser -r /etc/apparmor.d/{file}",
                     shell(&format!("  {} {mask},", self.object))
-                )
+                )]
             }
-            (System::Apparmor, _) => "aa-logprof".to_owned(),
+            (System::Apparmor, _) => vec!["aa-logprof".to_owned()],
         }
     }
 }
@@ -228,7 +223,7 @@ mod tests {
 
     fn remedy(line: &str) -> String {
         let since = Timestamp::from_second(1000).unwrap();
-        parse(line, Path::new("/var/lib/hostinfo"), since).unwrap().remedy()
+        parse(line, Path::new("/var/lib/hostinfo"), since).unwrap().remedy().join("\n")
     }
 
     #[test]
@@ -253,7 +248,9 @@ mod tests {
                  scontext=system_u:system_r:{context}:s0 tcontext=a tclass=file"
             ))
         };
-        assert!(selinux("hostinfod_t").contains("audit2allow"));
+        let module = selinux("hostinfod_t");
+        assert!(module.contains("audit2allow") && module.contains("cat hostinfo_local.te\n"));
+        assert!(!module.contains("hostinfod"), "whose name any process can have: {module}");
         assert_eq!(selinux("initrc_t"), module_remedy());
     }
 

@@ -24,7 +24,7 @@ pub(crate) fn look(options: &Options, status: Option<&Status>) -> Vec<Finding> {
     let places = [&status.settings, &status.socket_dir, &status.custom_dir];
     for place in places.into_iter().chain(&status.sockets) {
         if let Some(problem) = &place.problem {
-            findings.push(Finding::DaemonReports(problem.clone()));
+            findings.push(Finding::DaemonReports(one_line(problem)));
         }
     }
     findings
@@ -90,7 +90,7 @@ fn checked(options: &Options) -> Option<Ran> {
     run(program.to_str()?, &arguments).ok()
 }
 
-/// TOML's errors draw the place on lines of their own.
+/// TOML's errors and those of rules draw the place on lines of their own.
 fn one_line(text: &str) -> String {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }

@@ -170,12 +170,15 @@ pub(crate) enum Finding {
     GuestWrong {
         guest: String,
         name: String,
+        /// `None` if it is no domain.
+        uuid: Option<String>,
         why: String,
         repairs: bool,
     },
     GuestNotRestarted {
         guest: String,
         name: String,
+        uuid: Option<String>,
         pluggable: bool,
     },
     GuestHeld(HeldPort),

@@ -89,19 +89,19 @@ fn of_guest(guest: &Guest, is_named: bool) -> Option<Finding> {
     let (guest, state) = (guest.guest.clone(), guest.state);
     if matches!(state, GuestState::Failed | GuestState::Refused) {
         let why = problem.unwrap_or_else(|| "it cannot ask".to_owned());
-        return Some(Finding::GuestWrong { guest, name, why, repairs: false });
+        return Some(Finding::GuestWrong { guest, name, uuid: None, why, repairs: false });
     }
     is_named.then(|| Finding::GuestFine { guest, state: daemon_state_words(state) })
 }
 
 fn of_row(row: &Row) -> Option<Finding> {
-    let (guest, name) = (row.guest.clone(), row.name.clone());
+    let (guest, name, uuid) = (row.guest.clone(), row.name.clone(), row.uuid.clone());
     if let Some(why) = row.problem.clone() {
-        return Some(Finding::GuestWrong { guest, name, why, repairs: row.is_repairable });
+        return Some(Finding::GuestWrong { guest, name, uuid, why, repairs: row.is_repairable });
     }
     if let (Some(Has::Yes(location)), Some(Has::No)) = (&row.saved, &row.running) {
         let pluggable = location.is_pluggable();
-        return Some(Finding::GuestNotRestarted { guest, name, pluggable });
+        return Some(Finding::GuestNotRestarted { guest, name, uuid, pluggable });
     }
     let rule = row.rule.as_ref().filter(|rule| !rule.enabled)?;
     let rule = format!("{}:{}", rule.file, rule.line.unwrap_or_default());

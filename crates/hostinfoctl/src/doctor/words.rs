@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hostinfo_domains::{SOCKET_DIR, Unanswered, shell};
+use hostinfo_domains::{SOCKET_DIR, Unanswered, operand, shell};
 
 use super::OWN_VERSION;
 use super::finding::Subject::{
@@ -18,7 +18,8 @@ impl Finding {
     /// The finding in words.
     pub(crate) fn described(&self) -> Description {
         let (subject, level, message, remedy) = self.parts();
-        Description { subject, level, message, remedy }
+        let remedy = remedy.iter().map(|command| escaped(command)).collect();
+        Description { subject, level, message: escaped(&message), remedy }
     }
 
     fn parts(&self) -> (Subject, Level, String, Vec<String>) {
@@ -86,9 +87,8 @@ impl Finding {
             }
             Self::DaemonDiffers { version, pid } => {
                 let words = format!(
-                    "hostinfod {}, process {pid}, answers, but this hostinfoctl is {OWN_VERSION}: the daemon was not \
-                     upgraded, or two versions are installed",
-                    escaped(version)
+                    "hostinfod {version}, process {pid}, answers, but this hostinfoctl is {OWN_VERSION}: the daemon was not \
+                     upgraded, or two versions are installed"
                 );
                 let look = "which -a hostinfoctl hostinfod".to_owned();
                 (Daemon, Problem, words, vec!["hostinfoctl upgrade".into(), look])
@@ -211,21 +211,20 @@ impl Finding {
                 let remedy = is_installed.then(|| start.into()).into_iter().collect();
                 (Libvirt, Problem, failure.to_string(), remedy)
             }
-            Self::GuestWrong { guest, name, why, repairs } => {
-                let repair = format!("hostinfoctl enable --repair -- {}", shell(name));
-                let commands: Vec<String> = std::iter::once(repair).chain(restart(name)).collect();
-                let words = format!("{}: {}", escaped(guest), escaped(why));
+            Self::GuestWrong { guest, name, uuid, why, repairs } => {
+                let repair = format!("hostinfoctl enable --repair {}", operand(name));
+                let commands: Vec<String> = std::iter::once(repair).chain(restart(uuid)).collect();
+                let words = format!("{guest}: {why}");
                 (Guests, Problem, words, if *repairs { commands } else { Vec::new() })
             }
-            Self::GuestNotRestarted { guest, name, pluggable } => {
+            Self::GuestNotRestarted { guest, name, uuid, pluggable } => {
                 let words = format!(
-                    "{}: it runs without the port in its saved configuration (rebooting inside the guest is not \
-                     enough)",
-                    escaped(guest)
+                    "{guest}: it runs without the port in its saved configuration (rebooting inside the guest is not \
+                     enough)"
                 );
                 let commands = match pluggable {
-                    true => vec![format!("hostinfoctl enable --now -- {}", shell(name))],
-                    false => restart(name).into(),
+                    true => vec![format!("hostinfoctl enable --now {}", operand(name))],
+                    false => restart(uuid),
                 };
                 (Guests, Problem, words, commands)
             }
@@ -234,18 +233,16 @@ impl Finding {
                 (Guests, Problem, held.words(), remedy.into_iter().collect())
             }
             Self::GuestClosed { guest, rule } => {
-                let words = format!(
-                    "{}: it may not ask, since its rule says enabled = 0 ({rule})",
-                    escaped(guest)
-                );
+                let words =
+                    format!("{guest}: it may not ask, since its rule says enabled = 0 ({rule})");
                 (Guests, Note, words, Vec::new())
             }
             Self::GuestFine { guest, state } => {
-                (Guests, Fine, format!("{}: {state}", escaped(guest)), Vec::new())
+                (Guests, Fine, format!("{guest}: {state}"), Vec::new())
             }
             Self::GuestWithoutPort { guest, name } => {
-                let words = format!("{}: it has no port", escaped(guest));
-                (Guests, Problem, words, vec![format!("hostinfoctl enable -- {}", shell(name))])
+                let words = format!("{guest}: it has no port");
+                (Guests, Problem, words, vec![format!("hostinfoctl enable {}", operand(name))])
             }
             Self::GuestUnknown(why) => (Guests, Problem, why.clone(), Vec::new()),
             Self::GuestsUnseen(why) => {
@@ -261,12 +258,12 @@ impl Finding {
                 let words = format!("{number} more guests have problems");
                 (Guests, Problem, words, vec!["hostinfoctl list --state error".into()])
             }
-            Self::Denied(denial) => (Denials, Problem, denial.words(), vec![denial.remedy()]),
+            Self::Denied(denial) => (Denials, Problem, denial.words(), denial.remedy()),
             Self::LabelUnknown { path, label } => {
                 let words = format!(
                     "SELinux is enforcing, and {} is of the type {}: libvirt may make no guest's socket there",
                     path.display(),
-                    escaped(label)
+                    label
                 );
                 (Directory, Problem, words, vec![module_remedy()])
             }
@@ -289,13 +286,14 @@ impl Finding {
     }
 }
 
-/// The commands that shut a guest down and start it, also if they are copied at once: `virsh shutdown` does not wait.
-fn restart(name: &str) -> [String; 3] {
-    let name = shell(name);
-    [
-        format!("virsh shutdown {name}"),
-        format!("while virsh list --name | grep -qxF -e {name}; do sleep 1; done"),
-        format!("virsh start {name}"),
+/// The commands that shut a domain down and start it, also if they are copied at once: `virsh shutdown` does not wait. By its
+/// UUID, since whoever names a domain `7` would have virsh take the one that has this number.
+fn restart(uuid: &Option<String>) -> Vec<String> {
+    let Some(uuid) = uuid else { return Vec::new() };
+    vec![
+        format!("virsh shutdown {uuid}"),
+        format!("while virsh list --uuid | grep -qxF {uuid}; do sleep 1; done"),
+        format!("virsh start {uuid}"),
     ]
 }
 
@@ -331,12 +329,20 @@ mod tests {
     #[test]
     fn a_guests_name_does_nothing_to_a_shell_or_a_terminal() {
         let name = "a; rm -rf $HOME \u{1b}[2J".to_owned();
-        let wrong =
-            Finding::GuestWrong { guest: name.clone(), name, why: "x".to_owned(), repairs: true };
-        let described = wrong.described();
-        assert!(!described.message.contains('\u{1b}'));
-        let words = shlex::split(&described.remedy[0]).unwrap();
-        assert_eq!(words[4..], [r"a; rm -rf $HOME \u{1b}[2J"], "one word");
+        let described = |name: String| {
+            let (guest, uuid, why) = (name.clone(), Some("6695eb01".to_owned()), "x".to_owned());
+            Finding::GuestWrong { guest, name, uuid, why, repairs: true }.described()
+        };
+        let wrong = described(name);
+        assert!(!wrong.message.contains('\u{1b}'));
+        let words = shlex::split(&wrong.remedy[0]).unwrap();
+        assert_eq!(words[3..], [r"a; rm -rf $HOME \u{1b}[2J"], "one word");
+        assert_eq!(
+            wrong.remedy[1], "virsh shutdown 6695eb01",
+            "not what has the name as its number"
+        );
+        let like_an_option = described("--all".to_owned());
+        assert_eq!(like_an_option.remedy[0], "hostinfoctl enable --repair -- --all");
     }
 
     #[test]

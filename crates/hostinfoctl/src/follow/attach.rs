@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hostinfo_domains::{Act, Clause, Domain, Entry, Form, Place, shell};
+use hostinfo_domains::{Act, Clause, Domain, Entry, Form, Place, operand};
 
 use crate::carry_out::carry_out;
 use crate::exit::Failure;
@@ -31,7 +31,7 @@ pub(super) fn plan(facts: &Facts, directory: &Path) -> Result<Option<Step>, Fail
     if !ports.hostinfo.is_empty() {
         return Ok(None);
     }
-    let name = shell(&facts.entry.name);
+    let name = operand(&facts.entry.name);
     if !ports.has_virtio_serial() {
         return Err(Failure::Refused(format!(
             "it runs without a virtio-serial controller, which cannot be plugged in: add \

@@ -1,7 +1,7 @@
 //! What a domain needs, as far as libvirt's report on all domains shows it. Pure.
 
-use hostinfo_domains::{Claim, Conflict, Domain, State, TagSources, Whose, shell};
-use hostinfo_rules::Held;
+use hostinfo_domains::{Claim, Conflict, Domain, State, TagSources, Whose, operand};
+use hostinfo_rules::Met;
 
 use crate::follow::selection::Selection;
 use crate::tags;
@@ -32,14 +32,14 @@ pub(crate) fn need(
     if let Some(why) = &domain.unread {
         return Some(Need::Blocked(format!("its XML cannot be read: {why}")));
     }
-    match selection.held(&tags::of_domain(domain, sought)) {
-        Held::No => None,
-        Held::Unknown => Some(Need::Blocked(format!(
+    match selection.met_by(&tags::of_domain(domain, sought)) {
+        Met::No => None,
+        Met::Unknown => Some(Need::Blocked(format!(
             "its tags cannot be read, so it is not known whether it is to be followed: see \
              hostinfoctl tag {}",
-            shell(&domain.name)
+            operand(&domain.name)
         ))),
-        Held::Yes => Some(of_ports(domain, whose)),
+        Met::Yes => Some(of_ports(domain, whose)),
     }
 }
 
@@ -63,7 +63,7 @@ fn of_ports(domain: &Domain, whose: &Whose) -> Need {
             "it has a device that is no hostinfo port at its socket {own:?}, or in a directory that \
              cannot be read and may be the socket's: give the device another path with virsh edit \
              {}, then shut it down and start it",
-            shell(&domain.name)
+            operand(&domain.name)
         ));
     }
     conflict(&own).unwrap_or(Need::Port)

@@ -1,7 +1,7 @@
 //! Which guests are followed: patterns of names, and conditions on tags.
 
 use hostinfo_domains::is_key;
-use hostinfo_rules::{Conditions, Held, Pattern, Tags};
+use hostinfo_rules::{Conditions, Met, Pattern, Tags};
 
 use crate::exit::Failure;
 
@@ -58,8 +58,8 @@ impl Selection {
     }
 
     /// Whether a guest with these tags meets the conditions.
-    pub(crate) fn held(&self, tags: &Tags) -> Held {
-        self.conditions.held(tags)
+    pub(crate) fn met_by(&self, tags: &Tags) -> Met {
+        self.conditions.met_by(tags)
     }
 
     /// The first pattern that looks as if it was meant for whole names, as those in `hostinfo.conf`
@@ -97,8 +97,8 @@ mod tests {
             let tags = [("project", "acme"), ("tier", tier)];
             tags.map(|(key, value)| (key.to_owned(), Some(value.to_owned()))).into_iter().collect()
         };
-        assert_eq!(selection.held(&tags("gold")), Held::Yes);
-        assert_eq!(selection.held(&tags("silver")), Held::No);
+        assert_eq!(selection.met_by(&tags("gold")), Met::Yes);
+        assert_eq!(selection.met_by(&tags("silver")), Met::No);
     }
 
     #[test]

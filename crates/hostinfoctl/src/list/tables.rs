@@ -15,6 +15,9 @@ use crate::time::ago;
 /// The widest guest name in the narrow table: 80 columns less 55 for what is beside it.
 const GUEST_WIDTH: usize = 25;
 
+/// The column with the connection, in both tables.
+const CONNECTION: usize = 3;
+
 /// At most 80 columns.
 pub(super) fn narrow(rows: &[Row], now: Timestamp) -> String {
     let heading = ["GUEST", "SAVED", "RUNNING", "CONNECTION", "RULE", "LAST"];
@@ -32,7 +35,6 @@ pub(super) fn narrow(rows: &[Row], now: Timestamp) -> String {
             shortened(&escaped(&row.guest), GUEST_WIDTH),
             short(&row.saved),
             short(&row.running),
-            connection(row),
             row.rule.as_ref().map(line).unwrap_or_default(),
             last.map(|last| ago(last.at, now)).unwrap_or_default(),
         ]
@@ -62,18 +64,17 @@ pub(super) fn wide(rows: &[Row], now: Timestamp) -> String {
         };
         let (rule, interval) = row.rule.as_ref().map(rule_cells).unwrap_or_default();
         let mut cells = vec![
-            escaped(&row.guest),
+            row.guest.clone(),
             long(&row.saved),
             long(&row.running),
-            connection(row),
-            row.socket.as_deref().map(escaped).unwrap_or_default(),
+            row.socket.clone().unwrap_or_default(),
             row.vhostmd.clone().unwrap_or_default(),
             rule,
             interval,
         ];
         if let Some(Queries { answered, refused, last }) = &row.queries {
             let last = last.as_ref().map(|last| {
-                let asked: String = escaped(&last.asked).chars().take(30).collect();
+                let asked: String = last.asked.chars().take(30).collect();
                 format!("{}: {asked} ({})", ago(last.at, now), last.code)
             });
             cells.extend([answered.to_string(), refused.to_string(), last.unwrap_or_default()]);
@@ -84,6 +85,11 @@ pub(super) fn wide(rows: &[Row], now: Timestamp) -> String {
 }
 
 fn with_problems(heading: &[&str], rows: &[Row], cells: impl Fn(&Row) -> Vec<String>) -> String {
+    let cells = |row: &Row| {
+        let mut cells: Vec<String> = cells(row).iter().map(|cell| escaped(cell)).collect();
+        cells.insert(CONNECTION, connection(row));
+        cells
+    };
     let cells: Vec<Vec<String>> = rows.iter().map(cells).collect();
     let problem =
         |row: &Row| Some(format!("{}: {}\n", escaped(&row.guest), escaped(row.problem.as_ref()?)));

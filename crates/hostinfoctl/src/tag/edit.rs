@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hostinfo_domains::limits::{OWN_TAGS_MAX, TAG_KEY_MAX, TAG_MAX};
-use hostinfo_domains::{TagSources, is_key, is_value, own_tags, shell};
+use hostinfo_domains::{TagSources, is_key, is_value, operand, own_tags};
 use hostinfo_wire::text::escaped;
 
 use crate::args::Tag;
@@ -76,9 +76,9 @@ impl Edit {
     pub(super) fn applied(&self, guest: &str, xml: &str) -> Result<(Own, Own), Failure> {
         let unclear = |what: &str| {
             Failure::Refused(format!(
-                "{what}: correct it with virsh metadata {} --uri urn:hostinfo:1 --key hostinfo \
-                 --edit, or remove all tags with --remove instead of --edit",
-                shell(guest)
+                "{what}: correct it with virsh metadata --uri urn:hostinfo:1 --key hostinfo --edit {}, \
+                 or remove all tags with --remove instead of --edit",
+                operand(guest)
             ))
         };
         let read = own_tags(xml)

@@ -95,7 +95,9 @@ impl Control {
                 let listener = Listener::new(SOCKET, socket, token, Alarm::Control, reactor)?;
                 self.listener = Some(listener);
             }
-            Err(error) => tracing::error!("{error}; guests are served without a control socket"),
+            Err(error) => tracing::error!(
+                "{error}; guests are served without a control socket, and SIGHUP makes hostinfod try again"
+            ),
         }
         Ok(())
     }

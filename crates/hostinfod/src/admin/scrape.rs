@@ -35,6 +35,9 @@ const SCRAPERS_MAX: usize = 8;
 /// Longest time of a connection. Prometheus needs 10 ms, and gives up after 10 s.
 const DEADLINE: Duration = Duration::from_secs(5);
 
+/// What follows from an error: SIGHUP does not make the daemon try again.
+const NOT_SERVED: &str = "the metrics are not served there until hostinfod is restarted";
+
 /// The clients' name in the log.
 const SCRAPERS: &str = "clients that read the metrics";
 
@@ -74,16 +77,14 @@ impl Scrape {
                 Ok(listener) => Some(Place::Tcp(listener)),
                 Err(error) => {
                     let why = in_words(&error);
-                    tracing::error!(
-                        "[metrics] listen: {address}: {why}; the metrics are not served there"
-                    );
+                    tracing::error!("[metrics] listen: {address}: {why}; {NOT_SERVED}");
                     None
                 }
             },
             Listen::Unix(path) => match UnixSocket::open(&of_group(path, group), before) {
                 Ok(socket) => Some(Place::Unix(socket)),
                 Err(error) => {
-                    tracing::error!("[metrics] listen: {error}; the metrics are not served there");
+                    tracing::error!("[metrics] listen: {error}; {NOT_SERVED}");
                     None
                 }
             },

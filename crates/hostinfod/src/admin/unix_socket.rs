@@ -37,7 +37,7 @@ const BACKLOG: i32 = 16;
 pub(super) enum Error {
     /// The directory is missing.
     #[error(
-        "{path}: no such directory: make it with `install -d {path}`, as the service does, and send SIGHUP",
+        "{path}: no such directory: make it with `install -d {path}`, as the service does",
         path = .0.display()
     )]
     NoDirectory(PathBuf),

@@ -90,7 +90,7 @@ impl Identity {
     }
 }
 
-/// Times are reported to the minute, so a shift is less than a minute.
+/// In milliseconds. Times are reported to the minute, so a shift is less than a minute.
 const TIME_SHIFT_MAX: u64 = 60_000;
 
 /// The secret in a file; `None` if there is no file.

@@ -12,8 +12,8 @@ use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
 use crate::reactor::id::{GuestId, PortId};
 
-/// How far ahead a guest may connect over AF_VSOCK: the lines that it owes for that keep it waiting for so long. Lines that
-/// wait never owe any, so a program that floods the host with lines does not keep another one from connecting.
+/// How far ahead of its lines a guest may connect over AF_VSOCK: for connections, it may owe as many lines as it gets in this
+/// time. Lines that wait are not owed, so a program that floods the host with lines does not keep another one from connecting.
 const AHEAD: Duration = Duration::from_secs(1);
 
 /// Why a connection is closed at once.

@@ -12,12 +12,12 @@ use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::{GuestId, PatternId, PortId};
 
-/// Where a port is: whoever puts sockets there could give them any name.
+/// Where a port is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Location {
     /// The daemon's own directory, libvirt's channels, and where the daemon listens.
     Own,
-    /// Where a `[[sockets]]` says.
+    /// Where a `[[sockets]]` says: whoever puts sockets there could give them any name.
     Pattern(PatternId),
 }
 
@@ -33,7 +33,7 @@ fn location(port: &Port) -> Location {
     }
 }
 
-/// The time between two checks whether both processes still run that claim to be one guest: of each, that reads one file.
+/// The time between two checks whether both processes that claim to be one guest still run. A check reads a file of each.
 pub(super) const CONTEST_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A domain's own port says who it is; a name elsewhere does not.
@@ -131,8 +131,8 @@ impl Guests {
         }
     }
 
-    /// libvirt says something else of a guest now: while it is a domain, and only a socket elsewhere has its name,
-    /// that is not it.
+    /// What libvirt says of a guest has changed. While the guest is a domain and only a socket elsewhere has its name, that
+    /// socket is not the guest's.
     pub(super) fn reconsider(&mut self, guest: GuestId, ctx: &mut Ctx<'_>) {
         if !self.is_domain(guest) {
             return self.try_others(guest, ctx);

@@ -21,7 +21,8 @@ use crate::sockets::pace::PlaceChange;
 use crate::system::credentials::Credentials;
 use crate::system::file_error::TRY_AGAIN;
 
-/// Whoever connects where a VMM does and may not, at all `[[listen]]` together: guests that may have one pace each.
+/// Users who connect where a VMM does and may not: one pace and one quota of log lines for all `[[listen]]` together. Those who
+/// may connect are charged to the guest.
 pub(super) struct Strangers {
     pace: AcceptPace,
     refusals: RefusalLog,

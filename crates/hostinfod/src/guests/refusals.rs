@@ -1,4 +1,4 @@
-//! The log lines about connections that are hung up on because they are no guest's that may ask.
+//! The log lines about connections that are hung up on because they belong to no guest that may ask.
 
 use crate::audit::Event;
 use crate::audit::quota::Quota;

@@ -26,8 +26,8 @@ impl Guests {
         self.rules.rules().decide_tagged(name, &tags)
     }
 
-    /// Applies the rules to a guest that is another process than before, and whose socket is there
-    /// `since` then.
+    /// Applies the rules to a guest that is another process than before, and whose socket appeared at
+    /// `since`.
     pub(super) fn decide_anew(
         &mut self,
         number: GuestId,

@@ -34,7 +34,7 @@ use unidentified::{Refused, Stage, UnidentifiedPeers};
 const ACCEPTING: Accepting =
     Accepting { who: "guests over vsock", token: Token::Vsock, alarm: Alarm::Vsock };
 
-/// How long whoever may not ask has time to ask, and to be told so.
+/// How long a refused peer has to send a line and to read that it may not ask.
 const REFUSED_FOR: Duration = Duration::from_secs(2);
 
 /// What there is of AF_VSOCK.

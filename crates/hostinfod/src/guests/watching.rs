@@ -20,8 +20,8 @@ const SPREAD_MILLIS: u64 = 10_000;
 /// [`SPREAD_MILLIS`], which leaves no large gap for any number of guests.
 const STEP_MILLIS: u64 = 6_180;
 
-/// If a socket was still libvirt's when it was connected to, it is looked at again after this time:
-/// QEMU has it some tenths of a second later, or after another such time.
+/// If a socket was still libvirt's when it was connected to, it is looked at again after this time,
+/// and again until it is QEMU's, which takes some tenths of a second as a rule.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 impl Guests {

@@ -1,6 +1,6 @@
 //! Messages for when libvirt is not asked or does not answer, with the remedy.
 
-use hostinfo_domains::{PROGRAM, shell};
+use hostinfo_domains::{PROGRAM, operand};
 use hostinfo_sample::Absent;
 
 /// For the guest. The remedy is in the log, at the time when the outage began.
@@ -36,6 +36,6 @@ pub(super) fn unread(name: &str, why: &str) -> String {
         "the XML of the running domain {name:?} cannot be read: {why}; until it can, sockets that \
          no other domain names are not served: shorten it with virsh edit {}, then shut the \
          domain down and start it",
-        shell(name)
+        operand(name)
     )
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use hostinfo_catalog::StatId;
 use hostinfo_catalog::metric::Metric;
+use hostinfo_control::FigureKind;
 
-use super::table::{ALL, Kind};
+use super::table::ALL;
 
 const SHIPPED: [(&str, &str); 4] = [
     ("hostinfo.json", include_str!("../../../../dist/grafana/hostinfo.json")),
@@ -18,8 +19,8 @@ const SHIPPED: [(&str, &str); 4] = [
 fn names() -> BTreeSet<String> {
     let own = ALL.iter().flat_map(|metric| {
         let suffixes = match metric.kind {
-            Kind::Histogram => vec!["_bucket", "_count", "_sum"],
-            kind => vec![kind.suffix()],
+            FigureKind::Histogram => vec!["_bucket", "_count", "_sum"],
+            _ => vec![metric.suffix()],
         };
         suffixes.into_iter().map(|suffix| format!("{}{suffix}", metric.name))
     });

@@ -1,44 +1,35 @@
 //! The table of the daemon's own metrics: the name, kind, unit and help of each.
 
+use hostinfo_control::FigureKind;
+
 /// One of the daemon's own metrics.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Metric {
     /// Its OpenMetrics name, without the suffix of its kind.
     pub(crate) name: &'static str,
     /// What kind of figure it is.
-    pub(crate) kind: Kind,
+    pub(crate) kind: FigureKind,
     /// `seconds` or `bytes`, which ends its name; empty for a plain number.
     pub(crate) unit: &'static str,
     /// What it means, in one line.
     pub(crate) help: &'static str,
 }
 
-/// The kinds of OpenMetrics metrics that are used here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Never falls, except at a restart.
-    Counter,
-    /// Rises and falls.
-    Gauge,
-    /// How many took how long.
-    Histogram,
-}
-
-impl Kind {
-    /// OpenMetrics' word for the kind.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Counter => "counter",
-            Self::Gauge => "gauge",
-            Self::Histogram => "histogram",
+impl Metric {
+    /// OpenMetrics' word for its kind.
+    pub(crate) fn kind_word(&self) -> &'static str {
+        match self.kind {
+            FigureKind::Counter => "counter",
+            FigureKind::Gauge | FigureKind::Time => "gauge",
+            FigureKind::Histogram => "histogram",
         }
     }
 
     /// Suffix of the name on lines with values.
-    pub(crate) fn suffix(self) -> &'static str {
-        match self {
-            Self::Counter => "_total",
-            Self::Gauge | Self::Histogram => "",
+    pub(crate) fn suffix(&self) -> &'static str {
+        match self.kind {
+            FigureKind::Counter => "_total",
+            FigureKind::Gauge | FigureKind::Histogram | FigureKind::Time => "",
         }
     }
 }
@@ -46,7 +37,7 @@ impl Kind {
 macro_rules! table {
     ($($id:ident: $kind:ident $unit:literal $name:literal $help:literal;)*) => {
         $(pub(crate) const $id: Metric =
-            Metric { name: $name, kind: Kind::$kind, unit: $unit, help: $help };)*
+            Metric { name: $name, kind: FigureKind::$kind, unit: $unit, help: $help };)*
         /// All metrics.
         #[cfg(test)]
         pub(crate) const ALL: &[Metric] = &[$($id),*];
@@ -56,7 +47,7 @@ macro_rules! table {
 table! {
     // Not OpenMetrics' type info, which the classic format of Prometheus lacks.
     BUILD: Gauge "" "hostinfod_build_info" "Always 1; its label is the daemon's version.";
-    START: Gauge "seconds" "hostinfod_start_time_seconds" "When the daemon started, since 1970.";
+    START: Time "seconds" "hostinfod_start_time_seconds" "When the daemon started, since 1970.";
     GUESTS: Gauge "" "hostinfod_guests" "Guests, by whether they can ask.";
     WATCHED: Gauge "" "hostinfod_watched_guests"
         "Guests whose rule says watch = 1, by whether there is room for them.";
@@ -70,7 +61,7 @@ table! {
     MISSING: Gauge "" "hostinfod_sources_missing"
         "Sources that this host lacks and could have: see hostinfoctl status.";
     RULES: Gauge "" "hostinfod_rules" "Rules in force; 0 is the built-in default.";
-    RULES_SINCE: Gauge "seconds" "hostinfod_rules_since_seconds"
+    RULES_SINCE: Time "seconds" "hostinfod_rules_since_seconds"
         "When the rules came into force, since 1970.";
     RULES_BAD: Gauge "" "hostinfod_rules_bad"
         "1: the rules file has an error, and the previous rules are in force.";
@@ -109,7 +100,7 @@ mod tests {
     fn every_metric_is_documented() {
         let page = include_str!("../../../../docs/control.md");
         for metric in ALL {
-            let row = format!("| `{}{}` | {} |", metric.name, metric.kind.suffix(), metric.help);
+            let row = format!("| `{}{}` | {} |", metric.name, metric.suffix(), metric.help);
             assert!(page.contains(&row), "docs/control.md lacks this row:\n{row}");
         }
     }

@@ -13,7 +13,7 @@ use crate::admin_values::tests::admin_values;
 use crate::guest::tests::guest;
 use crate::settings;
 
-/// A guest at the other end of a socket, and a desk that serves it.
+/// A guest at the other end of a socket, and a responder that serves it.
 struct Scene {
     responder: Responder,
     guest: Guest,

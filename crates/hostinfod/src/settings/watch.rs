@@ -2,11 +2,10 @@
 
 use serde::Deserialize;
 
-/// How many guests are watched while they do not ask. Each is read six times a minute, so a
-/// thousand cause a hundred reads a second.
+/// The default. Each guest is read six times a minute, so a thousand cause a hundred reads a second.
 const GUESTS: usize = 1000;
 
-/// Which guests are watched while they do not ask.
+/// How many guests are watched while they do not ask.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Watch {

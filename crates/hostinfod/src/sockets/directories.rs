@@ -64,8 +64,8 @@ impl Directories {
         }
     }
 
-    /// Why guests are not served from one of them, with the remedy. The second one may be missing, where
-    /// the daemon may not make it; what stands in its place may not.
+    /// Why guests are not served from one of them, with the remedy. If the second one is missing, where the
+    /// daemon may not make it, that is no problem; something else in its place is one.
     pub(crate) fn problem(&self) -> Option<&str> {
         let of_second =
             self.vhostmd.problem().filter(|_| self.vhostmd.path().symlink_metadata().is_ok());

@@ -96,9 +96,7 @@ impl DirLock {
             Err(error) => Err(Error::Unreachable(FileError::of(directory)(error))),
         }
     }
-}
 
-impl DirLock {
     /// Goes on with a lock that another program took; `None` if that is of another directory by now.
     pub(crate) fn taken_over(fd: OwnedFd, path: &Path) -> Option<Self> {
         let lock = Self { directory: fd.into() };

@@ -23,9 +23,7 @@ impl FileError {
         let path = path.to_owned();
         move |error| Self { path: path.clone(), error: error.into() }
     }
-}
 
-impl FileError {
     /// Whether the error [is passing](hostinfo_file::is_passing): then the file is to be tried again after [`TRY_AGAIN`].
     pub(crate) fn is_passing(&self) -> bool {
         hostinfo_file::is_passing(&self.error)

@@ -150,8 +150,8 @@ fn a_guest_that_is_not_watched_is_told_how_to_be() {
     let mut scene = Scene::with_vmm(RULES);
     assert_eq!(
         scene.ask("verdict.incident.1"),
-        "503 verdict.incident.1: this guest is not watched: whoever asks for a verdict is, for a \
-         while; its host's administrator can have it watched for good\n"
+        "503 verdict.incident.1: this guest is not watched: asking for a verdict has it watched \
+         for a while, and its host's administrator can have it watched for good\n"
     );
 }
 

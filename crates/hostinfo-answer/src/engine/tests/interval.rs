@@ -116,7 +116,7 @@ fn a_ratio_speaks_of_the_time_since_a_sample_that_is_at_least_a_second_old() {
     fs::write(scene.host.path().join("stat"), stat(100, 100)).unwrap();
     assert_eq!(
         scene.ask("cpu.busy window"),
-        "503-cpu.busy: ask again in 1 s\n503 window: nothing in this reply speaks of a time\n"
+        "503-cpu.busy: ask again in 1 s\n503 window: no value in this reply covers a time\n"
     );
     fs::write(scene.host.path().join("stat"), stat(130, 170)).unwrap();
     scene.wait(2000);

@@ -9,7 +9,7 @@ use hostinfo_wire::reply::{ASK_AGAIN, BLOCKED};
 
 use crate::reactor::id::{Table, UnidentifiedId};
 
-/// Of all addresses together. Each costs a descriptor and some hundred bytes, so they take 256 descriptors and 32 KiB. A
+/// Of all addresses together. Each costs a descriptor and at most 128 bytes, so they take 256 descriptors and 32 KiB. A
 /// guest's second one waits up to [`LOOK_UP_INTERVAL`], so guests that connect again and again hold [`EACH_MAX`] places each
 /// all the time; and guests whose timers are alike connect at the same moment. What is asked of libvirt for all of them is
 /// bounded by [`LOOK_UPS_MAX`].
