@@ -9,13 +9,12 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 
 use hostinfo_answer::{Name, Requester, Standing};
-use hostinfo_wire::Code;
-use hostinfo_wire::reply::BLOCKED;
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::Guests;
 use super::refusals::RefusalLog;
 use crate::handover::UnidentifiedState;
+use crate::libvirt::Libvirt;
 use crate::port::Endpoint;
 use crate::port::vsock_domain::VsockDomain;
 use crate::reactor::Ctx;
@@ -29,7 +28,7 @@ use crate::sockets::vsock::{VsockListener, guest_at_other_end, is_vsock, remedy}
 use crate::system::descriptors::{Number, Outgoing};
 
 use owner::{NoOwner, Owner, owner};
-use unidentified::{Stage, UnidentifiedPeers};
+use unidentified::{Refused, Stage, UnidentifiedPeers};
 
 /// What the listener is in the reactor.
 const ACCEPTING: Accepting =
@@ -176,12 +175,12 @@ impl Guests {
         if !self.responder.libvirt().is_asked_since(since)
             && let Err(at) = self.vsock.unidentified.begin_look_up(cid, ctx.now)
             && at > ctx.now
-            && self.responder.libvirt().patience(since) > ctx.now
+            && Libvirt::peer_patience(since) > ctx.now
         {
-            let at = at.min(self.responder.libvirt().patience(since));
+            let at = at.min(Libvirt::peer_patience(since));
             return ctx.reactor.set_alarm(Alarm::Unidentified(id), Some(at));
         }
-        match self.responder.libvirt().awaited(None, since, ctx.now) {
+        match self.responder.libvirt().awaited_by_peer(since, ctx.now) {
             Some(until) => ctx.reactor.set_alarm(Alarm::Unidentified(id), Some(until)),
             None => self.identify(id, ctx),
         }
@@ -202,7 +201,7 @@ impl Guests {
         let Some(peer) = self.vsock.unidentified.get(id) else { return };
         let (cid, since) = (peer.cid, peer.since);
         if peer.fd.as_ref().is_none_or(is_over) {
-            return self.refuse_unidentified(id, ctx);
+            return self.refuse_unidentified(id, Refused::MayNotAsk, ctx);
         }
         match self.guest_at(cid, since, ctx) {
             Ok((guest, domain)) => {
@@ -213,14 +212,18 @@ impl Guests {
             }
             // It is looked at again when its domain changes.
             Err(NotIdentified::Owner(NoOwner::NotYet))
-                if self.responder.libvirt().patience(since) > ctx.now =>
+                if Libvirt::peer_patience(since) > ctx.now =>
             {
-                let until = self.responder.libvirt().patience(since);
+                let until = Libvirt::peer_patience(since);
                 ctx.reactor.set_alarm(Alarm::Unidentified(id), Some(until));
             }
             Err(why) => {
                 self.vsock.log(cid, &why.to_string(), ctx);
-                self.refuse_unidentified(id, ctx);
+                let refused = match why {
+                    NotIdentified::Silent => Refused::Unknown,
+                    NotIdentified::Owner(_) | NotIdentified::Refused(_) => Refused::MayNotAsk,
+                };
+                self.refuse_unidentified(id, refused, ctx);
             }
         }
     }
@@ -235,7 +238,7 @@ impl Guests {
         let libvirt = self.responder.libvirt();
         let known = match libvirt.is_asked_since(since) {
             true => libvirt.known().cloned(),
-            false if libvirt.may_be_there() => return Err("libvirt does not answer".into()),
+            false if libvirt.may_be_there() => return Err(NotIdentified::Silent),
             false => None,
         };
         let vmms = self.roster.guests.iter().filter(|(number, guest)| {
@@ -295,9 +298,9 @@ impl Guests {
     }
 
     /// Refuses an unidentified peer: once it asks, it gets the refusal.
-    fn refuse_unidentified(&mut self, id: UnidentifiedId, ctx: &mut Ctx<'_>) {
+    fn refuse_unidentified(&mut self, id: UnidentifiedId, why: Refused, ctx: &mut Ctx<'_>) {
         let Some(peer) = self.vsock.unidentified.get(id) else { return };
-        peer.stage = Stage::Refused;
+        peer.stage = Stage::Refused(why);
         if let Some(fd) = &peer.fd {
             // If it cannot be waited for, it goes without being told.
             let _ = ctx.reactor.add(fd, Token::Unidentified(id), Interest::Read);
@@ -318,10 +321,9 @@ impl Guests {
         if hung_up {
             peer.fd = None;
         }
-        let Some(fd) = &peer.fd else { return };
+        let (Some(fd), Stage::Refused(why)) = (&peer.fd, peer.stage) else { return };
         // Nothing is read, so that nothing can be sent without end, and nothing more is told.
-        let refusal = format!("{} {BLOCKED}\n", Code::NotPermitted);
-        let _ = rustix::io::write(fd, refusal.as_bytes());
+        let _ = rustix::io::write(fd, why.line().as_bytes());
         peer.stage = Stage::Told;
         let _ = ctx.reactor.modify(fd, Token::Unidentified(id), Interest::None);
     }
@@ -341,6 +343,8 @@ impl Guests {
 enum NotIdentified {
     #[error(transparent)]
     Owner(#[from] NoOwner),
+    #[error("libvirt does not answer")]
+    Silent,
     #[error("{0}")]
     Refused(Cow<'static, str>),
 }
@@ -364,49 +368,4 @@ fn is_over(fd: &OwnedFd) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Read as _;
-    use std::os::unix::net::UnixStream;
-
-    use hostinfo_answer::Peer;
-
-    use crate::guest::begin_session;
-    use crate::guests::tests::guests;
-    use crate::reactor::Reactor;
-
-    #[test]
-    fn an_address_that_two_vmms_claim_is_logged_with_both() {
-        let folder = tempfile::tempdir().unwrap();
-        let (mut guests, now) = (guests(folder.path()), Instant::now());
-        let both = [("qemu-a", 11), ("qemu-b", 12)].map(|(name, pid)| {
-            let number = guests.guest(&Name::parse(name).unwrap(), now).unwrap();
-            let who = &mut guests.roster.guests.get_mut(number).unwrap().who;
-            who.connected(Some(Peer { pid, start: None }), begin_session).unwrap();
-            number
-        });
-        let why = guests.claimed_by(both);
-        assert!(why.starts_with("qemu-a (process 11) and qemu-b (process 12) both "), "{why}");
-    }
-
-    #[test]
-    fn a_peer_that_was_told_it_may_not_ask_is_not_told_again_after_an_upgrade() {
-        let folder = tempfile::tempdir().unwrap();
-        let (mut guests, mut reactor) = (guests(folder.path()), Reactor::new().unwrap());
-        let ctx = &mut reactor.now();
-        let mut connect = |cid| {
-            let (far_end, fd) = UnixStream::pair().unwrap();
-            let id = guests.vsock.unidentified.add(fd.into(), cid, ctx.now).unwrap();
-            guests.refuse_unidentified(id, ctx);
-            (far_end, id)
-        };
-        let ((mut told, id), (_not_told, _)) = (connect(3), connect(4));
-        guests.on_unidentified_ready(id, false, ctx);
-        let (_, handed_over) = guests.vsock.hand_over(&mut Outgoing::default());
-        assert_eq!(handed_over.iter().map(|peer| peer.cid).collect::<Vec<_>>(), [4]);
-        drop(guests);
-        let mut heard = String::new();
-        told.read_to_string(&mut heard).unwrap();
-        assert_eq!(heard, "403 this guest may not ask\n");
-    }
-}
+mod tests;
