@@ -119,7 +119,7 @@ fn whoever_takes_over_the_helper_reaches_neither_the_daemon_nor_what_is_its() ->
             (format!("write {}/attempt", host.state().display()), other),
             (format!("start {}", program.display()), path),
             (format!("empty {}", kept.display()), path),
-            (format!("open-to-all {}", kept.display()), path),
+            (format!("lease {}", kept.display()), path),
             (format!("open-to-all {}", host.state().display()), path),
             (format!("remove {}", kept.display()), path),
         ]

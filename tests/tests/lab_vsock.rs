@@ -112,10 +112,10 @@ const ASK_ON: &str = "for n in 1 2 3; do (until [ -e /tmp/stop ]; do \
      else echo \"$told\" | cat - /tmp/error$n >>/tmp/lost; fi; \
      done; echo >>/tmp/ended) >/dev/null 2>&1 & done";
 
-/// New connections are another matter: who makes them is looked up again, which takes as long as libvirt's helper needs to
-/// start, seconds on an emulated host.
+/// Who makes a new connection is looked up, which takes as long as libvirt's helper needs to start, seconds on an emulated
+/// host.
 #[test]
-fn upgrades_end_no_connection_over_vsock_and_lose_no_query_on_it() -> Result<()> {
+fn upgrades_end_no_connection_over_vsock_lose_no_query_on_it_and_refuse_no_new_one() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
         lab.serve_over_vsock(SETTINGS)?;
         let guest = lab.domain("listed").without_port().devices(ANY_CID).boot()?;
@@ -133,6 +133,8 @@ fn upgrades_end_no_connection_over_vsock_and_lose_no_query_on_it() -> Result<()>
         guest.sh(&ASK_ON.replace("UUID", uuid.trim()))?;
         for _ in 0..20 {
             lab.sh("hostinfoctl upgrade")?;
+            let new = guest.sh("hostinfo --device vsock --timeout 10s get vm.uuid")?;
+            ensure!(new == format!("vm.uuid={}\n", uuid.trim()), "{new}");
         }
         guest.sh("touch /tmp/stop /tmp/lost /tmp/answered /tmp/ended")?;
         let has_ended = || Ok(guest.sh("wc -l </tmp/ended")?.trim() == "3");

@@ -1,11 +1,14 @@
 //! What an attacker would do who has taken over the daemon's helper, for tests: the environment of a debug build says
 //! what to try, and standard error what became of it. A release build has none of this.
+#![expect(unsafe_code, reason = "no crate offers leases")]
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{Error, Result};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
+use nix::libc;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, getppid, test_kill_process};
 
@@ -37,12 +40,22 @@ fn attempt_to(what: &str, about: &str) -> Result<()> {
         }
         ("remove", path) => fs::remove_file(path),
         ("open-to-all", path) => fs::set_permissions(path, Permissions::from_mode(0o777)),
+        ("lease", path) => lease(&File::open(path)?),
         ("start", program) => {
             // Standard output is the daemon's socket.
             let mut command = Command::new(program);
             command.arg("--version").stdout(std::io::stderr()).status().map(drop)
         }
         _ => Err(Error::other("no such attempt")),
+    }
+}
+
+/// Whoever opens the file to write has to wait until it is given up: fcntl(2).
+fn lease(file: &File) -> Result<()> {
+    // SAFETY: the descriptor is open, and the command's argument is a number.
+    match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, libc::F_RDLCK) } {
+        0 => Ok(()),
+        _ => Err(Error::last_os_error()),
     }
 }
 

@@ -87,8 +87,6 @@ const REFUSED_WITH: &[(c_long, u8, c_int, c_int)] = &[
     (libc::SYS_openat, 2, libc::O_TRUNC, libc::O_TRUNC),
     #[cfg(target_arch = "x86_64")]
     (libc::SYS_open, 1, libc::O_TRUNC, libc::O_TRUNC),
-    // A lease on a file of the daemon's would keep the daemon from opening it.
-    (libc::SYS_fcntl, 1, !0, libc::F_SETLEASE),
 ];
 
 /// Refuses this thread and those that it starts the calls of [`REFUSED`] and [`REFUSED_WITH`], with EPERM.

@@ -14,6 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hostinfo_domains::limits::DEADLINE;
 use hostinfo_domains::{Helper, Snapshot, TagSources, Uuid};
 use hostinfo_sample::Absent;
 
@@ -29,6 +30,10 @@ use remedy::{NOT_ASKED, NOT_RUNNING, SILENT, SWITCHED_OFF, not_installed};
 /// How long a new socket waits for libvirt to say whose it is. That takes some milliseconds, and
 /// 0.1 s the first time. A libvirt that is only starting, or hangs, is not waited for any longer.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a connection over AF_VSOCK waits for that: its guest cannot be answered before. A new helper, as after an
+/// upgrade, may need seconds on a busy host. One that hangs is noticed within [`DEADLINE`], and the next one has as long.
+const PEER_PATIENCE: Duration = DEADLINE.saturating_mul(2);
 
 /// What libvirt knows, and the helper that asks it.
 pub(crate) struct Libvirt {
@@ -162,9 +167,9 @@ impl Libvirt {
         self.known().is_some() && as_of.is_some_and(|as_of| as_of >= since)
     }
 
-    /// Until when something that appeared at `since` waits for libvirt.
-    pub(crate) fn patience(&self, since: Instant) -> Instant {
-        since + PATIENCE
+    /// Until when a connection over AF_VSOCK that was accepted at `since` waits at the most.
+    pub(crate) fn peer_patience(since: Instant) -> Instant {
+        since + PEER_PATIENCE
     }
 
     /// Whether this host may have libvirt, also while it does not answer.
@@ -193,26 +198,32 @@ impl Libvirt {
         }
     }
 
-    /// Until when a port, or something else, that appeared at `since` has to wait for libvirt to say whose it is; the
-    /// current snapshot may be older. `None` if it need not wait, as for a libvirt that does not answer.
+    /// Until when a port that appeared at `since` has to wait for libvirt to say whose it is; the current snapshot may be
+    /// older. `None` if it need not wait, as for a libvirt that does not answer.
     pub(crate) fn awaited(
         &mut self,
-        port: Option<PortId>,
+        port: PortId,
         since: Instant,
         now: Instant,
     ) -> Option<Instant> {
+        let until = self.look_until(since, since + PATIENCE, now)?;
+        self.waiting.push(port);
+        Some(until)
+    }
+
+    /// The same for a connection over AF_VSOCK.
+    pub(crate) fn awaited_by_peer(&mut self, since: Instant, now: Instant) -> Option<Instant> {
+        self.look_until(since, Self::peer_patience(since), now)
+    }
+
+    fn look_until(&mut self, since: Instant, until: Instant, now: Instant) -> Option<Instant> {
         let is_up = self.known().is_some() || self.is_first;
         let helper = self.worth_asking()?;
         if helper.as_of().is_some_and(|as_of| as_of >= since) {
             return None;
         }
         helper.look(now);
-        let until = since + PATIENCE;
-        let waits = is_up && until > now;
-        if waits {
-            self.waiting.extend(port);
-        }
-        waits.then_some(until)
+        (is_up && until > now).then_some(until)
     }
 
     /// Requests the figures of these domains, in one request.
@@ -282,6 +293,20 @@ impl Libvirt {
     /// For a libvirt that has not answered.
     pub(crate) fn silent() -> Self {
         Self { is_wanted: true, ..Self::none() }
+    }
+
+    /// For a libvirt that this helper asks.
+    pub(crate) fn asked_by(helper: Helper) -> Self {
+        Self { helper: Some(helper), is_wanted: true, is_own: false, ..Self::none() }
+    }
+
+    /// A helper that reports that, and nothing more when it is asked.
+    pub(crate) fn helper_that_says(said: &[hostinfo_domains::Message]) -> Helper {
+        let lines = said.iter().flat_map(|said| hostinfo_domains::to_line(said).unwrap()).collect();
+        let script = r#"printf '%s' "$0"; n=0
+            while read -r _; do n=$((n+1)); printf '{"done":%s}\n' $n; done"#;
+        let arguments = ["-c", script, &String::from_utf8(lines).unwrap()].map(Into::into);
+        Helper::new(vec!["/bin/sh".into()], arguments.into()).unwrap()
     }
 
     /// For a host without libvirt.

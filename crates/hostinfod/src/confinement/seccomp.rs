@@ -12,7 +12,7 @@ use seccompiler::{
     SeccompFilter, SeccompRule, TargetArch, apply_filter_all_threads,
 };
 
-use super::system_calls::{IOCTLS, PERMITTED, PRCTLS, SEND, SET_MODE, SET_OWNER};
+use super::system_calls::{FCNTLS, IOCTLS, PERMITTED, PRCTLS, SEND, SET_MODE, SET_OWNER};
 
 /// The bits of a mode that make a file run as its owner or its group, and a directory hand on its group: inode(7).
 const SPECIAL_BITS: u64 = 0o7000;
@@ -57,6 +57,7 @@ fn permitted(vsock: bool) -> Result<BpfProgram, BackendError> {
     rules.insert(libc::SYS_socket, one_of(0, families)?);
     rules.insert(libc::SYS_socketpair, one_of(0, [bits(libc::AF_UNIX)])?);
     rules.insert(libc::SYS_ioctl, one_of(1, IOCTLS)?);
+    rules.insert(libc::SYS_fcntl, one_of(1, FCNTLS.map(bits))?);
     rules.insert(libc::SYS_prctl, one_of(0, PRCTLS.map(bits))?);
     rules.insert(libc::SYS_clone, starts()?);
     // Its own limits alone, by the PID 0: by another's it could end that, which no rule on signals sees.
@@ -281,6 +282,27 @@ mod tests {
             for refused in [MemfdFlags::empty(), MemfdFlags::ALLOW_SEALING, MemfdFlags::EXEC] {
                 assert_eq!(create(refused), Err(Errno::PERM), "{refused:?}");
             }
+        });
+    }
+
+    #[test]
+    fn a_descriptor_is_copied_and_its_flags_are_set_and_nothing_else_is_done_to_what_is_open() {
+        use nix::errno::Errno;
+        use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+        let (reader, _writer) = std::io::pipe().unwrap();
+        let permitted = [
+            FcntlArg::F_GETFD,
+            FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC),
+            FcntlArg::F_GETFL,
+            FcntlArg::F_SETFL(OFlag::O_NONBLOCK),
+        ];
+        confined(false, || {
+            reader.try_clone().unwrap();
+            for command in permitted {
+                fcntl(&reader, command).unwrap();
+            }
+            // Which stands for all that no list can name here: this crate offers neither leases nor owners.
+            assert_eq!(fcntl(&reader, FcntlArg::F_GETPIPE_SZ), Err(Errno::EPERM));
         });
     }
 

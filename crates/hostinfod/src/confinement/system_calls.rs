@@ -97,7 +97,6 @@ pub(super) const PERMITTED: &[c_long] = &[
     libc::SYS_dup3,
     libc::SYS_faccessat,
     libc::SYS_faccessat2,
-    libc::SYS_fcntl,
     libc::SYS_flock,
     libc::SYS_fstat,
     libc::SYS_fstatfs,
@@ -193,6 +192,19 @@ pub(super) const PERMITTED: &[c_long] = &[
 /// whether it is a terminal (TCGETS, TCGETS2, TIOCGWINSZ), and throwing away what a terminal holds (TCFLSH).
 pub(super) const IOCTLS: [u64; 8] =
     [0x5421, 0x541b, 0x5451, 0x5450, 0x5401, 0x802c_542a, 0x5413, 0x540b];
+
+/// fcntl(2): copies of descriptors, their flags and those of what is open, and the seals of memory files. So there are no
+/// leases, with which a file's owner keeps others from opening it, and nobody is sent a signal when something happens.
+pub(super) const FCNTLS: [i32; 8] = [
+    libc::F_DUPFD,
+    libc::F_DUPFD_CLOEXEC,
+    libc::F_GETFD,
+    libc::F_SETFD,
+    libc::F_GETFL,
+    libc::F_SETFL,
+    libc::F_ADD_SEALS,
+    libc::F_GET_SEALS,
+];
 
 /// prctl(2): the names of threads and of memory, the capabilities that a program has, that it ends with whoever
 /// started it, that it gains no privileges, which Landlock wants, and whether its memory can be dumped.

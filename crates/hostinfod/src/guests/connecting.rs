@@ -45,7 +45,7 @@ impl Guests {
         }
         let Some(port) = self.roster.ports.get(number) else { return };
         if matches!(port.endpoint, Endpoint::Socket | Endpoint::Pattern(_))
-            && let Some(until) = self.responder.libvirt().awaited(Some(number), port.since, ctx.now)
+            && let Some(until) = self.responder.libvirt().awaited(number, port.since, ctx.now)
         {
             return ctx.reactor.set_alarm(Alarm::Port(number), Some(until));
         }

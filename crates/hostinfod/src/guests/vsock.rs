@@ -1,35 +1,28 @@
-//! Guests that connect by AF_VSOCK: `[vsock]` of the settings. An address is a guest's only if libvirt says so after
-//! the connection was accepted, so that one is not believed that was another guest's a moment ago.
+//! Guests that connect by AF_VSOCK: `[vsock]` of the settings. Listens, accepts, and refuses; `identifying` finds out
+//! which guest has connected.
 
+mod identifying;
 mod owner;
 mod unidentified;
 
-use std::borrow::Cow;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::time::{Duration, Instant};
-
-use hostinfo_answer::{Name, Requester, Standing};
-use hostinfo_wire::Code;
-use hostinfo_wire::reply::BLOCKED;
-use rustix::event::{PollFd, PollFlags, Timespec};
+use std::time::Duration;
 
 use super::Guests;
 use super::refusals::RefusalLog;
 use crate::handover::UnidentifiedState;
 use crate::port::Endpoint;
-use crate::port::vsock_domain::VsockDomain;
 use crate::reactor::Ctx;
 use crate::reactor::accepting::{AcceptPace, Accepting};
 use crate::reactor::alarms::Alarm;
-use crate::reactor::id::{GuestId, PortId, UnidentifiedId};
+use crate::reactor::id::{PortId, UnidentifiedId};
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::settings::vsock::Vsock;
 use crate::sockets::vsock::{VsockListener, guest_at_other_end, is_vsock, remedy};
 use crate::system::descriptors::{Number, Outgoing};
 
-use owner::{NoOwner, Owner, owner};
-use unidentified::{Stage, UnidentifiedPeers};
+use unidentified::{Refused, Stage, UnidentifiedPeers};
 
 /// What the listener is in the reactor.
 const ACCEPTING: Accepting =
@@ -158,147 +151,10 @@ impl Guests {
         }
     }
 
-    /// An unidentified peer's alarm is due: it is looked up, or waited for no longer, or closed.
-    pub(crate) fn on_unidentified_alarm(&mut self, id: UnidentifiedId, ctx: &mut Ctx<'_>) {
-        match self.vsock.unidentified.get(id) {
-            None => {}
-            Some(peer) if peer.is_refused() => drop(self.vsock.unidentified.remove(id)),
-            Some(_) => self.look_up(id, ctx),
-        }
-    }
-
-    /// Asks libvirt which domain has an unidentified peer's address.
-    fn look_up(&mut self, id: UnidentifiedId, ctx: &mut Ctx<'_>) {
-        let unidentified = &mut self.vsock.unidentified;
-        let Some((cid, since)) = unidentified.get(id).map(|one| (one.cid, one.since)) else {
-            return;
-        };
-        if !self.responder.libvirt().is_asked_since(since)
-            && let Err(at) = self.vsock.unidentified.begin_look_up(cid, ctx.now)
-            && at > ctx.now
-            && self.responder.libvirt().patience(since) > ctx.now
-        {
-            let at = at.min(self.responder.libvirt().patience(since));
-            return ctx.reactor.set_alarm(Alarm::Unidentified(id), Some(at));
-        }
-        match self.responder.libvirt().awaited(None, since, ctx.now) {
-            Some(until) => ctx.reactor.set_alarm(Alarm::Unidentified(id), Some(until)),
-            None => self.identify(id, ctx),
-        }
-    }
-
-    /// libvirt has answered: unidentified peers may be known now.
-    pub(super) fn identify_vsock_peers(&mut self, ctx: &mut Ctx<'_>) {
-        for id in self.vsock.unidentified.awaiting() {
-            let since = self.vsock.unidentified.get(id).map(|peer| peer.since);
-            if since.is_some_and(|since| self.responder.libvirt().is_asked_since(since)) {
-                self.identify(id, ctx);
-            }
-        }
-    }
-
-    /// Finds the guest of an unidentified peer, by what is known now.
-    fn identify(&mut self, id: UnidentifiedId, ctx: &mut Ctx<'_>) {
-        let Some(peer) = self.vsock.unidentified.get(id) else { return };
-        let (cid, since) = (peer.cid, peer.since);
-        if peer.fd.as_ref().is_none_or(is_over) {
-            return self.refuse_unidentified(id, ctx);
-        }
-        match self.guest_at(cid, since, ctx) {
-            Ok((guest, domain)) => {
-                ctx.reactor.set_alarm(Alarm::Unidentified(id), None);
-                if let Some(fd) = self.vsock.unidentified.remove(id).and_then(|peer| peer.fd) {
-                    // No descriptors come over AF_VSOCK.
-                    self.admit(guest, fd.into(), Endpoint::Vsock(domain.map(Box::new)), ctx);
-                }
-            }
-            // It is looked at again when its domain changes.
-            Err(NotIdentified::Owner(NoOwner::NotYet))
-                if self.responder.libvirt().patience(since) > ctx.now =>
-            {
-                let until = self.responder.libvirt().patience(since);
-                ctx.reactor.set_alarm(Alarm::Unidentified(id), Some(until));
-            }
-            Err(why) => {
-                self.vsock.log(cid, &why.to_string(), ctx);
-                self.refuse_unidentified(id, ctx);
-            }
-        }
-    }
-
-    /// The guest that has an address, if it may ask.
-    fn guest_at(
-        &mut self,
-        cid: u32,
-        since: Instant,
-        ctx: &mut Ctx<'_>,
-    ) -> Result<(GuestId, Option<VsockDomain>), NotIdentified> {
-        let libvirt = self.responder.libvirt();
-        let known = match libvirt.is_asked_since(since) {
-            true => libvirt.known().cloned(),
-            false if libvirt.may_be_there() => return Err("libvirt does not answer".into()),
-            false => None,
-        };
-        let vmms = self.roster.guests.iter().filter(|(number, guest)| {
-            let is_no_domain = matches!(guest.who.standing(), Standing::Unnamed);
-            guest.cid == Some(cid) && is_no_domain && self.roster.is_connected(*number)
-        });
-        let domains = known.iter().flat_map(|known| known.guests()).map(|guest| &guest.domain);
-        let found = owner(cid, domains, vmms.map(|(number, _)| number));
-        if let Err(NoOwner::Vmms(claimants)) = found {
-            return Err(self.claimed_by(claimants).into());
-        }
-        match found? {
-            // Its own socket is served, so the administrator has enabled it.
-            Owner::Guest(number) => Ok((number, None)),
-            Owner::Domain(uuid) => {
-                let domain = known.as_ref().and_then(|known| Some(&known.guest(uuid)?.domain));
-                let domain = domain.ok_or("it has just stopped")?;
-                let name =
-                    Name::parse(&domain.socket_name()).ok_or("its name cannot be a guest's")?;
-                let of = VsockDomain::of(domain);
-                let standing = self.responder.libvirt().standing(name.whole(), None, None);
-                let has_port = matches!(standing, Some(Standing::Domain(of, _)) if of == uuid);
-                if !has_port && !self.vsock.settings.guests.has(name.whole()) {
-                    return Err(format!("{}: {NOT_ENABLED}", name.whole()).into());
-                }
-                let number = self.guest(&name, ctx.now).map_err(|error| error.to_string())?;
-                if let Some(guest) = self.roster.guests.get_mut(number) {
-                    let is_another = guest.by_cid.replace(uuid) != Some(uuid);
-                    let (marks, since) = (guest.marks.as_deref(), guest.since);
-                    let standing =
-                        self.responder.libvirt().standing(name.whole(), marks, Some(uuid));
-                    if standing.is_some_and(|standing| guest.set_standing(standing, ctx.now)) {
-                        self.reconsider(number, ctx);
-                    }
-                    if is_another {
-                        self.decide_anew(number, since, ctx);
-                    }
-                }
-                Ok((number, Some(of)))
-            }
-        }
-    }
-
-    /// Why neither of two guests is answered at an address: the VMMs of both have it on their command lines.
-    fn claimed_by(&self, claimants: [GuestId; 2]) -> String {
-        let who = claimants.map(|guest| {
-            let guest = self.roster.guests.get(guest).map(|guest| &guest.who);
-            let pid = guest.and_then(Requester::pid).map(|pid| format!(" (process {pid})"));
-            let name = guest.map_or("a guest", |who| who.name().whole());
-            format!("{name}{}", pid.unwrap_or_default())
-        });
-        let [one, other] = who;
-        format!(
-            "{one} and {other} both have it on their command lines: give each another guest-cid, and if they have \
-             different ones, one of the processes was taken over"
-        )
-    }
-
     /// Refuses an unidentified peer: once it asks, it gets the refusal.
-    fn refuse_unidentified(&mut self, id: UnidentifiedId, ctx: &mut Ctx<'_>) {
+    fn refuse_unidentified(&mut self, id: UnidentifiedId, why: Refused, ctx: &mut Ctx<'_>) {
         let Some(peer) = self.vsock.unidentified.get(id) else { return };
-        peer.stage = Stage::Refused;
+        peer.stage = Stage::Refused(why);
         if let Some(fd) = &peer.fd {
             // If it cannot be waited for, it goes without being told.
             let _ = ctx.reactor.add(fd, Token::Unidentified(id), Interest::Read);
@@ -319,10 +175,9 @@ impl Guests {
         if hung_up {
             peer.fd = None;
         }
-        let Some(fd) = &peer.fd else { return };
+        let (Some(fd), Stage::Refused(why)) = (&peer.fd, peer.stage) else { return };
         // Nothing is read, so that nothing can be sent without end, and nothing more is told.
-        let refusal = format!("{} {BLOCKED}\n", Code::NotPermitted);
-        let _ = rustix::io::write(fd, refusal.as_bytes());
+        let _ = rustix::io::write(fd, why.line().as_bytes());
         peer.stage = Stage::Told;
         let _ = ctx.reactor.modify(fd, Token::Unidentified(id), Interest::None);
     }
@@ -337,77 +192,5 @@ impl Guests {
     }
 }
 
-/// Why a connection is no guest's that may ask.
-#[derive(Debug, thiserror::Error)]
-enum NotIdentified {
-    #[error(transparent)]
-    Owner(#[from] NoOwner),
-    #[error("{0}")]
-    Refused(Cow<'static, str>),
-}
-
-impl<T: Into<Cow<'static, str>>> From<T> for NotIdentified {
-    fn from(why: T) -> Self {
-        Self::Refused(why.into())
-    }
-}
-
-/// Why a guest of this host may not ask.
-const NOT_ENABLED: &str =
-    "not enabled: hostinfod.toml does not name it in [vsock] guests, and it has no hostinfo port";
-
-/// Whether the other end is gone, as it is when the domain has stopped whose it was: the kernel resets its connections
-/// before anybody else can have its address. One that will send no more is still there.
-fn is_over(fd: &OwnedFd) -> bool {
-    let mut polled = [PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::empty())];
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    rustix::event::poll(&mut polled, Some(&now)).is_ok_and(|count| count > 0)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Read as _;
-    use std::os::unix::net::UnixStream;
-
-    use hostinfo_answer::Peer;
-
-    use crate::guest::begin_session;
-    use crate::guests::tests::guests;
-    use crate::reactor::Reactor;
-
-    #[test]
-    fn an_address_that_two_vmms_claim_is_logged_with_both() {
-        let folder = tempfile::tempdir().unwrap();
-        let (mut guests, now) = (guests(folder.path()), Instant::now());
-        let both = [("qemu-a", 11), ("qemu-b", 12)].map(|(name, pid)| {
-            let number = guests.guest(&Name::parse(name).unwrap(), now).unwrap();
-            let who = &mut guests.roster.guests.get_mut(number).unwrap().who;
-            who.connected(Some(Peer { pid, start: None }), begin_session).unwrap();
-            number
-        });
-        let why = guests.claimed_by(both);
-        assert!(why.starts_with("qemu-a (process 11) and qemu-b (process 12) both "), "{why}");
-    }
-
-    #[test]
-    fn a_peer_that_was_told_it_may_not_ask_is_not_told_again_after_an_upgrade() {
-        let folder = tempfile::tempdir().unwrap();
-        let (mut guests, mut reactor) = (guests(folder.path()), Reactor::new().unwrap());
-        let ctx = &mut reactor.now();
-        let mut connect = |cid| {
-            let (far_end, fd) = UnixStream::pair().unwrap();
-            let id = guests.vsock.unidentified.add(fd.into(), cid, ctx.now).unwrap();
-            guests.refuse_unidentified(id, ctx);
-            (far_end, id)
-        };
-        let ((mut told, id), (_not_told, _)) = (connect(3), connect(4));
-        guests.on_unidentified_ready(id, false, ctx);
-        let (_, handed_over) = guests.vsock.hand_over(&mut Outgoing::default());
-        assert_eq!(handed_over.iter().map(|peer| peer.cid).collect::<Vec<_>>(), [4]);
-        drop(guests);
-        let mut heard = String::new();
-        told.read_to_string(&mut heard).unwrap();
-        assert_eq!(heard, "403 this guest may not ask\n");
-    }
-}
+mod tests;

@@ -47,7 +47,7 @@ fn all_unread(snapshot: &Snapshot) -> Option<String> {
 mod tests {
     use super::*;
     use hostinfo_domains::examples::domain;
-    use hostinfo_domains::{Domain, Message, VERSION, to_line};
+    use hostinfo_domains::{Domain, Message, VERSION};
     use rustix::event::{PollFd, PollFlags, Timespec};
     use std::time::Instant;
 
@@ -56,10 +56,7 @@ mod tests {
         let mut said = vec![Message::Hello { version: VERSION }];
         said.extend(domains.iter().map(|domain| Message::Domain(domain.clone())));
         said.push(Message::Done(0));
-        let lines: Vec<u8> = said.iter().flat_map(|said| to_line(said).unwrap()).collect();
-        let script = "printf '%s' \"$0\"; exec cat >/dev/null";
-        let arguments = ["-c", script, std::str::from_utf8(&lines).unwrap()].map(Into::into);
-        let mut helper = Helper::new(vec!["/bin/sh".into()], arguments.into()).unwrap();
+        let mut helper = Libvirt::helper_that_says(&said);
         let now = Instant::now();
         helper.want(now);
         assert!(!helper.on_time(now));
@@ -69,14 +66,13 @@ mod tests {
             assert_eq!(rustix::event::poll(&mut polled, Some(&patience)), Ok(1), "nothing comes");
             let _ = helper.on_ready(now);
         }
-        let helper = Some(helper);
-        Libvirt { helper, is_wanted: true, is_own: false, ..Libvirt::none() }.state()
+        Libvirt::asked_by(helper).state()
     }
 
     #[test]
     fn until_the_first_answer_or_failure_nothing_is_wrong() {
-        let helper = Some(Helper::new(vec!["/bin/sh".into()], Vec::new()).unwrap());
-        let mut libvirt = Libvirt { helper, is_wanted: true, is_own: false, ..Libvirt::none() };
+        let helper = Helper::new(vec!["/bin/sh".into()], Vec::new()).unwrap();
+        let mut libvirt = Libvirt::asked_by(helper);
         for (is_first, has_problem) in [(true, false), (false, true)] {
             libvirt.is_first = is_first;
             let state = libvirt.state();

@@ -4,6 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use hostinfo_wire::Code;
+use hostinfo_wire::reply::{ASK_AGAIN, BLOCKED};
+
 use crate::reactor::id::{Table, UnidentifiedId};
 
 /// Of all addresses together. Each costs a descriptor and at most 128 bytes, so they take 256 descriptors and 32 KiB. A
@@ -38,14 +41,34 @@ pub(super) struct Unidentified {
 pub(super) enum Stage {
     /// It is not known whose it is.
     Awaiting,
-    /// It belongs to nobody who may ask.
-    Refused,
+    /// Nobody answers it, for this reason.
+    Refused(Refused),
     /// It has asked, and was told so.
     Told,
 }
 
+/// Why nobody answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// It belongs to nobody who may ask.
+    MayNotAsk,
+    /// libvirt has not said whose it is: the next connection may be answered.
+    Unknown,
+}
+
+impl Refused {
+    /// The one line that it gets.
+    pub(super) fn line(self) -> String {
+        let (code, text) = match self {
+            Self::MayNotAsk => (Code::NotPermitted, BLOCKED),
+            Self::Unknown => (Code::Unavailable, ASK_AGAIN),
+        };
+        format!("{code} {text}\n")
+    }
+}
+
 impl Unidentified {
-    /// Whether it belongs to nobody who may ask.
+    /// Whether nobody answers it.
     pub(super) fn is_refused(&self) -> bool {
         self.stage != Stage::Awaiting
     }
@@ -139,7 +162,7 @@ mod tests {
         let others = (4..).map(|cid| unidentified.add(fd(), cid, now)).take(ALL_MAX - 2);
         assert_eq!(others.flatten().count(), ALL_MAX - 2);
         assert!(unidentified.add(fd(), 4, now).is_none(), "a second one");
-        unidentified.get(first).unwrap().stage = Stage::Refused;
+        unidentified.get(first).unwrap().stage = Stage::Refused(Refused::MayNotAsk);
         assert_eq!(unidentified.awaiting().len(), ALL_MAX - 1);
         unidentified.remove(first);
         assert!(unidentified.add(fd(), 3, now).is_some());
@@ -150,7 +173,7 @@ mod tests {
         let (mut unidentified, now) = (UnidentifiedPeers::default(), Instant::now());
         let all: Vec<_> = (3..).map_while(|cid| unidentified.add(fd(), cid, now)).collect();
         assert!(unidentified.add(fd(), 99, now).is_none());
-        unidentified.get(all[5]).unwrap().stage = Stage::Refused;
+        unidentified.get(all[5]).unwrap().stage = Stage::Refused(Refused::Unknown);
         unidentified.add(fd(), 99, now).unwrap();
         assert_eq!(unidentified.awaiting().len(), ALL_MAX);
         assert!(unidentified.add(fd(), 98, now).is_none());

@@ -1,15 +1,15 @@
 //! Guests that move between two hosts, each with a libvirtd and a daemon of its own.
 
-use std::path::Path;
+mod asking;
+mod site;
+mod upgrades;
 
 use anyhow::{Result, ensure};
 use hostinfo_tests::deadline::{PATIENCE, wait_for, wait_until};
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::process::{Process, tied};
-use hostinfo_tests::{Daemon, Domain, DomainGuest, Host, Libvirtd, Port, serial};
+use hostinfo_tests::{DomainGuest, Port};
 
-/// Where guests' sockets are on every host: each has a `/run` of its own.
-const SOCKETS: &str = "/run/hostinfo";
+use site::{SLOW, SOCKETS, Site, arrive};
 
 /// What is no longer the same on another host.
 const PLACE: &str = "session host.id host.name";
@@ -21,58 +21,6 @@ const NAME: &str = "vm.uuid vm.name";
 /// that has just come.
 const COUNTERS: &str =
     "vm.cpu.seconds vm.disk.vda.write.bytes vm.disk.vda.write.ops vm.paused.seconds";
-
-/// MiB a second at which a guest is moved while a test looks on: of its memory are some 40 in use.
-const SLOW: [&str; 2] = ["--bandwidth", "1"];
-
-/// A host as a guest's domain sees it.
-struct Site {
-    libvirtd: Libvirtd,
-    host: Host,
-}
-
-impl Site {
-    fn new() -> Result<Self> {
-        let host = Host::new(EVERYTHING)?.with_sockets_in(Path::new(SOCKETS));
-        Ok(Self { libvirtd: Libvirtd::start()?, host })
-    }
-
-    /// Makes the socket directory, and starts the daemon.
-    fn serve(&self) -> Result<Daemon> {
-        self.libvirtd.shell(&format!("mkdir {SOCKETS}"))?;
-        self.host.start_daemon_beside(&self.libvirtd)
-    }
-
-    fn boot(&self, port: Port) -> Result<DomainGuest> {
-        let socket = self.host.socket("a");
-        let devices = match port {
-            Port::Serial | Port::Console => serial(&socket)?,
-            Port::Channel => format!(
-                "<channel type='unix'><source mode='bind' path='{}'/>
-                 <target type='virtio' name='org.hostinfo.0'/></channel>",
-                socket.display()
-            ),
-        };
-        Domain::define(&self.libvirtd, "a", &devices)?.boot(&self.libvirtd)
-    }
-
-    /// Begins to move the guest to another host.
-    fn migrate(&self, to: &Site, options: &[&str]) -> Result<Process> {
-        let by = format!("unix://{}", to.libvirtd.folder().join("migration").display());
-        let mut virsh = tied("virsh");
-        // Both see the same disk, which libvirt does not believe of a local file.
-        virsh.args(["-c", &self.libvirtd.uri(), "migrate", "a", "--live", "--unsafe"]);
-        virsh.args(["--desturi", &to.libvirtd.uri(), "--migrateuri", &by]);
-        Process::start(virsh.args(options), to.host.path().join("virsh.log"))
-    }
-}
-
-/// Waits until the guest is on its new host, and goes on with it there.
-fn arrive(mut virsh: Process, guest: &mut DomainGuest) -> Result<()> {
-    let end = virsh.wait(PATIENCE)?;
-    ensure!(end.success(), "{}", virsh.log());
-    guest.go_on()
-}
 
 /// The values in a reply, as soon as one comes that has all of them. None comes as long as no daemon
 /// is connected.
@@ -118,7 +66,7 @@ fn a_guest_with_a_channel_that_is_moved_is_told_so_and_asks_on_too() -> Result<(
 }
 
 fn moves(port: Port) -> Result<()> {
-    let (here, there) = (Site::new()?, Site::new()?);
+    let (here, there) = (Site::new(EVERYTHING)?, Site::new(EVERYTHING)?);
     let (_here, _there) = (here.serve()?, there.serve()?);
     let mut guest = here.boot(port)?;
     guest.run("dd if=/dev/zero of=/dev/vda bs=64k count=64 oflag=direct")?;
@@ -171,7 +119,7 @@ fn moves(port: Port) -> Result<()> {
 
 #[test]
 fn a_guest_that_cannot_be_moved_or_need_not_stays_in_its_session() -> Result<()> {
-    let (here, there) = (Site::new()?, Site::new()?);
+    let (here, there) = (Site::new(EVERYTHING)?, Site::new(EVERYTHING)?);
     let _here = here.serve()?;
     let mut guest = here.boot(Port::Serial)?;
     guest.ask_until("vm.uuid", "200 ")?;

@@ -1,0 +1,109 @@
+use super::*;
+use std::io::Read as _;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Instant;
+
+use hostinfo_answer::{Name, Peer};
+use hostinfo_domains::examples::domain;
+use hostinfo_domains::limits::DEADLINE;
+use hostinfo_domains::{Domain, Helper, Message, VERSION};
+use rustix::event::{PollFd, PollFlags, Timespec};
+
+use crate::guest::begin_session;
+use crate::guests::tests::guests;
+use crate::libvirt::Libvirt;
+use crate::reactor::Reactor;
+
+#[test]
+fn an_address_that_two_vmms_claim_is_logged_with_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut guests, now) = (guests(folder.path()), Instant::now());
+    let both = [("qemu-a", 11), ("qemu-b", 12)].map(|(name, pid)| {
+        let number = guests.guest(&Name::parse(name).unwrap(), now).unwrap();
+        let who = &mut guests.roster.guests.get_mut(number).unwrap().who;
+        who.connected(Some(Peer { pid, start: None }), begin_session).unwrap();
+        number
+    });
+    let why = guests.claimed_by(both);
+    assert!(why.starts_with("qemu-a (process 11) and qemu-b (process 12) both "), "{why}");
+}
+
+#[test]
+fn a_peer_that_was_told_it_may_not_ask_is_not_told_again_after_an_upgrade() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut guests, mut reactor) = (guests(folder.path()), Reactor::new().unwrap());
+    let ctx = &mut reactor.now();
+    let mut connect = |cid| {
+        let (far_end, fd) = UnixStream::pair().unwrap();
+        let id = guests.vsock.unidentified.add(fd.into(), cid, ctx.now).unwrap();
+        guests.refuse_unidentified(id, Refused::MayNotAsk, ctx);
+        (far_end, id)
+    };
+    let ((mut told, id), (_not_told, _)) = (connect(3), connect(4));
+    guests.on_unidentified_ready(id, false, ctx);
+    let (_, handed_over) = guests.vsock.hand_over(&mut Outgoing::default());
+    assert_eq!(handed_over.iter().map(|peer| peer.cid).collect::<Vec<_>>(), [4]);
+    drop(guests);
+    let mut heard = String::new();
+    told.read_to_string(&mut heard).unwrap();
+    assert_eq!(heard, "403 this guest may not ask\n");
+}
+
+/// Guests of a libvirt whose helper has just been started, and a connection of whoever has the CID 3.
+fn connected(
+    below: &Path,
+    helper: Helper,
+    ctx: &mut Ctx<'_>,
+) -> (Guests, UnidentifiedId, UnixStream) {
+    let mut guests = guests(below);
+    guests.vsock.settings = toml::from_str("guests = ['qemu-a']").unwrap();
+    *guests.responder.libvirt() = Libvirt::asked_by(helper);
+    guests.responder.libvirt().begin(ctx.now);
+    guests.libvirt_is_due(ctx);
+    let (far_end, fd) = UnixStream::pair().unwrap();
+    let id = guests.vsock.unidentified.add(fd.into(), 3, ctx.now).unwrap();
+    guests.look_up(id, ctx);
+    (guests, id, far_end)
+}
+
+#[test]
+fn a_connection_is_held_until_a_helper_that_has_just_been_started_says_whose_it_is() {
+    let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
+    let ctx = &mut reactor.now();
+    let domain = Domain { cid: Some(3), ..domain(7, "a") };
+    let said = [Message::Hello { version: VERSION }, Message::Domain(domain), Message::Done(0)];
+    let helper = Libvirt::helper_that_says(&said);
+    let (mut guests, id, _far_end) = connected(folder.path(), helper, ctx);
+    // On a host that emulates another one, it has taken as long.
+    ctx.now += Duration::from_secs(4);
+    guests.on_unidentified_alarm(id, ctx);
+    assert_eq!(guests.vsock.unidentified.awaiting(), [id], "it is refused");
+    while !guests.vsock.unidentified.awaiting().is_empty() {
+        let patience = Timespec { tv_sec: 10, tv_nsec: 0 };
+        let helper = guests.responder.libvirt().helper().unwrap();
+        let mut polled = [PollFd::new(helper, PollFlags::IN)];
+        assert_eq!(rustix::event::poll(&mut polled, Some(&patience)), Ok(1), "nothing comes");
+        guests.libvirt_is_ready(ctx);
+    }
+    assert!(guests.roster.is_connected(guests.roster.named("qemu-a").unwrap()));
+}
+
+#[test]
+fn a_guest_that_libvirt_has_not_named_in_time_is_to_ask_again_and_is_not_forbidden_to() {
+    let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
+    let ctx = &mut reactor.now();
+    let hangs = ["-c", "exec sleep 1000"].map(Into::into).to_vec();
+    let helper = Helper::new(vec!["/bin/sh".into()], hangs).unwrap();
+    let (mut guests, id, mut far_end) = connected(folder.path(), helper, ctx);
+    ctx.now += DEADLINE;
+    guests.libvirt_is_due(ctx);
+    assert_eq!(guests.vsock.unidentified.awaiting(), [id], "the next helper may know");
+    ctx.now += DEADLINE;
+    guests.on_unidentified_alarm(id, ctx);
+    guests.on_unidentified_ready(id, false, ctx);
+    drop(guests);
+    let mut heard = String::new();
+    far_end.read_to_string(&mut heard).unwrap();
+    assert_eq!(heard, "503 ask again in 1 s\n");
+}
