@@ -30,13 +30,13 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// From `comm`, `cgroup` and `cmdline` of `/proc/PID`, proc(5). `None` where the command line is
-    /// empty, as that of a process that has ended, or cut before it says which domain it is of.
+    /// From `comm`, `cgroup` and `cmdline` of `/proc/PID`, proc(5). `None` where the cgroup says nothing and the command
+    /// line is empty, as that of a process that has ended, or cut before it says which domain it is of.
     pub fn new(pid: i32, comm: &[u8], cgroup: &[u8], cmdline: &[u8]) -> Option<Self> {
         let (id, uuid) = (id(cgroup), uuid(cmdline));
         let is_whole = !cmdline.is_empty() && cmdline.len() < CMDLINE_MAX;
         let program = String::from_utf8_lossy(comm.trim_ascii_end()).into_owned();
-        (is_whole || uuid.is_some()).then_some(Self { pid, program, id, uuid })
+        (id.is_some() || is_whole || uuid.is_some()).then_some(Self { pid, program, id, uuid })
     }
 
     /// What is wrong if this process listens at `socket`. `claim` says which domain, by libvirt, the socket belongs to.
@@ -95,9 +95,12 @@ const QEMU: &str = "qemu";
 /// 0::/machine.slice/machine-qemu\x2d3\x2dweb.scope/libvirt/emulator
 /// 4:cpu,cpuacct:/machine/qemu-3-web.libvirt-qemu/emulator
 /// ```
+///
+/// Below `user.slice`, users give cgroups any name.
 fn id(cgroup: &[u8]) -> Option<u32> {
     let text = String::from_utf8_lossy(cgroup);
-    text.split(['/', '\n']).find_map(|part| {
+    let roots = text.lines().filter(|line| !line.contains(":/user.slice/"));
+    roots.flat_map(|line| line.split('/')).find_map(|part| {
         let of = |rest: Option<&str>, end: &str| rest?.split_once(end)?.0.parse().ok();
         of(part.strip_prefix(r"machine-qemu\x2d").filter(|_| part.ends_with(".scope")), r"\x2d")
             .or_else(|| {
@@ -168,6 +171,23 @@ mod tests {
             }
             assert_eq!(conflict(&marks, "qemu-b"), None);
         }
+    }
+
+    #[test]
+    fn a_process_that_hides_its_command_line_is_known_by_its_cgroup_all_the_same() {
+        let cgroup = b"0::/machine.slice/machine-qemu\\x2d2\\x2db.scope/libvirt/emulator\n";
+        for cmdline in [&b""[..], &vec![b'x'; CMDLINE_MAX]] {
+            let marks = Marks::new(7, b"qemu\n", cgroup, cmdline).unwrap();
+            assert!(matches!(conflict(&marks, "qemu-a"), Some(Conflict::Device { .. })));
+        }
+    }
+
+    #[test]
+    fn a_user_who_names_a_cgroup_like_libvirts_is_no_domain() {
+        let own = r"0::/user.slice/user-1000.slice/user@1000.service/machine-qemu\x2d1\x2da.scope";
+        assert_eq!(id(own.as_bytes()), None);
+        let by_hand = Marks::new(7, b"qemu\n", own.as_bytes(), b"qemu\0").unwrap();
+        assert!(matches!(conflict(&by_hand, "qemu-a"), Some(Conflict::Stranger { .. })));
     }
 
     #[test]
