@@ -65,46 +65,47 @@ fn main() -> ExitCode {
     }
 }
 
+/// Asks the host and makes of it what one command shows.
+type Once<'a> = Box<dyn Fn(&mut Host<'_>) -> Result<Shown, Failure> + 'a>;
+
 fn run(args: &Args) -> Result<Outcome, Failure> {
-    match &args.command {
-        Some(Command::Serve(serve)) => return system::serve(&args.options, serve),
-        Some(Command::Record(record)) => return record::run(&args.options, record),
-        Some(Command::Report(report)) => return report::run(&args.options, report),
-        Some(Command::Top) => return top::run(&args.options),
-        _ => {}
+    let options = &args.options;
+    let format = options.format();
+    if args.all && args.command.is_some() {
+        return Err(Failure::Usage(
+            "--all cannot be combined with a command: see hostinfo --help".to_owned(),
+        ));
     }
-    let mut host = Host::new(&args.options);
-    match args.options.every {
-        None => once(args, &mut host)?.write(args.options.output.as_deref()),
-        Some(every) => again_and_again(args, &mut host, every),
+    let once: Once<'_> = match &args.command {
+        Some(Command::Serve(serve)) => return system::serve(options, serve),
+        Some(Command::Record(record)) => return record::run(options, record),
+        Some(Command::Report(report)) => return report::run(options, report),
+        Some(Command::Top) => return top::run(options),
+        Some(Command::Get { names }) => Box::new(move |host| get::run(host, format, names, &[])),
+        Some(Command::List { names }) => Box::new(move |host| list::run(host, format, names)),
+        Some(Command::Diagnose(what)) => Box::new(move |host| diagnose::run(host, format, what)),
+        Some(Command::Ping) => Box::new(move |host| ping::run(host, format)),
+        None => Box::new(|host| without_command(args, host)),
+    };
+    let mut host = Host::new(options);
+    match options.every {
+        None => once(&mut host)?.write(options.output.as_deref()),
+        Some(every) => again_and_again(args, &once, &mut host, every),
     }
 }
 
-/// Carries out one command.
-fn once(args: &Args, host: &mut Host<'_>) -> Result<Shown, Failure> {
+/// What is shown of the host where no command was given.
+fn without_command(args: &Args, host: &mut Host<'_>) -> Result<Shown, Failure> {
     let format = args.options.format();
-    match &args.command {
-        Some(_) if args.all => Err(Failure::Usage(
-            "--all cannot be combined with a command: see hostinfo --help".to_owned(),
-        )),
-        Some(Command::Get { names }) => get::run(host, format, names, &[]),
-        Some(Command::List { names }) => list::run(host, format, names),
-        Some(Command::Diagnose(options)) => diagnose::run(host, format, options),
-        Some(Command::Ping) => ping::run(host, format),
-        Some(Command::Serve(_) | Command::Record(_) | Command::Report(_) | Command::Top) => {
-            Err(Failure::Usage("this command does not ask a host".to_owned()))
-        }
-        None if args.all && !args.names.is_empty() => Err(Failure::Usage(format!(
+    match args.names.first() {
+        Some(_) if args.all => Err(Failure::Usage(format!(
             "--all shows everything: leave it out for a part: hostinfo {}",
             args.names.join(" ")
         ))),
-        None if !args.names.is_empty() => {
-            let first = args.names.first().map_or("", String::as_str);
-            match nearest::misspelt(first, &args::commands()) {
-                Some(told) => Err(Failure::Usage(told)),
-                None => get::run(host, format, &args.names, &args::commands()),
-            }
-        }
+        Some(first) => match nearest::misspelt(first, &args::commands()) {
+            Some(told) => Err(Failure::Usage(told)),
+            None => get::run(host, format, &args.names, &args::commands()),
+        },
         None if format != Format::Text => get::run(host, format, &["*".to_owned()], &[]),
         None if args.all => table::run(host),
         None => brief::run(host),
@@ -118,12 +119,17 @@ fn is_page(args: &Args) -> bool {
 
 /// Asks repeatedly, and reports when there is no answer. It ends when nobody reads the output any
 /// more.
-fn again_and_again(args: &Args, host: &mut Host<'_>, every: Duration) -> Result<Outcome, Failure> {
+fn again_and_again(
+    args: &Args,
+    once: &Once<'_>,
+    host: &mut Host<'_>,
+    every: Duration,
+) -> Result<Outcome, Failure> {
     let mut interval = None;
     let mut told = String::new();
     loop {
         let start = Instant::now();
-        match once(args, host) {
+        match once(host) {
             Ok(mut shown) => {
                 if is_page(args) {
                     shown.text = format!("{}\n{}", units::at(jiff::Timestamp::now()), shown.text);

@@ -9,6 +9,7 @@ mod denials;
 mod files;
 mod finding;
 mod guests;
+mod install;
 mod labels;
 mod units;
 mod user;

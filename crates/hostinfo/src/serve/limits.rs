@@ -4,8 +4,10 @@
 //! one + `READ_CHUNK` held + a reply of `REPLY_MAX`) + [`SCRAPERS_MAX`] x
 //! ([`REQUEST_MAX`](hostinfo_wire::http::REQUEST_MAX) + `READ_CHUNK` behind it + an answer of `REPLY_MAX`) =
 //! 32 x 262 KiB + 8 x 264 KiB = 10.3 MiB, if the host has that much to tell and all of them ask at the same time
-//! and then do not read. [`UNREAD_MAX`] keeps those that ask one after the other below 1.3 MiB. The host's values
-//! and descriptions are at most twice `REPLY_MAX`, and their index takes as much again: 1 MiB.
+//! and then do not read. They do not keep it: a client that has not read its reply after
+//! [`WRITE_DEADLINE`](hostinfo_wire::limits::WRITE_DEADLINE), 60 s, and a scraper after [`SCRAPE_MAX`], is let go.
+//! [`UNREAD_MAX`] keeps those that ask one after the other below 1.3 MiB. The host's values and descriptions are at
+//! most twice `REPLY_MAX`, and their index takes as much again: 1 MiB.
 
 use std::time::Duration;
 
@@ -17,6 +19,13 @@ pub(crate) const CLIENTS_MAX: usize = 32;
 
 /// The most scrapers at once, as in the daemon.
 pub(crate) const SCRAPERS_MAX: usize = 8;
+
+/// How often clients may leave something to be closed that takes long, before no other is let in until some of it is
+/// closed. Before Linux 6.16, a client can send descriptors, of which the kernel lets 253 come at once.
+pub(crate) const UNCLOSED_MAX: usize = 16;
+
+/// The time between two checks whether that was closed.
+pub(crate) const CLOSING_CHECK: Duration = Duration::from_secs(1);
 
 /// How many bytes of unread replies, over all clients of the socket, end the reading of their input until some of
 /// them have read their replies. Lines that were read before get theirs all the same.

@@ -264,9 +264,8 @@ fn the_option_goes_before_the_environment() {
 #[test]
 fn a_wrong_command_line_is_status_2_and_reaches_no_host() {
     let host = FakeHost::raw(b"", |line| -> &str { panic!("the tool sent {line}") });
-    for arguments in
-        ["--frob", "get", "get a..b", "a..b", "--timeout 0", "--json --format text", "--all ping"]
-    {
+    let wrong = ["--frob", "get", "get a..b", "a..b", "--timeout 0", "--json --format text"];
+    for arguments in wrong.into_iter().chain(["--all ping", "--all top", "--all report no.rec"]) {
         assert_eq!(run(&host, arguments).0, 2, "{arguments}");
     }
     for (arguments, told) in [

@@ -9,7 +9,7 @@ use hostinfo_domains::shell;
 use jiff::{SignedDuration, Timestamp};
 
 use super::finding::Finding;
-use super::labels::module_remedy;
+use super::install;
 use crate::runner::run;
 
 /// auditd's log, where it runs.
@@ -85,7 +85,7 @@ impl Denial {
                 "semodule -i hostinfo_local.pp".to_owned(),
             ],
             // By hostinfo's module, the programs and files have types of their own.
-            (System::Selinux, Policy::Other | Policy::Profile { .. }) => vec![module_remedy()],
+            (System::Selinux, Policy::Other | Policy::Profile { .. }) => vec![install::module(Path::new("/"))],
             (System::Apparmor, Policy::Profile { file, mask }) if is_plain(&self.object) => {
                 vec![format!(
                     "echo {} >>/etc/apparmor.d/local/{file} && apparmor_parser -r /etc/apparmor.d/{file}",
@@ -251,7 +251,7 @@ mod tests {
         let module = selinux("hostinfod_t");
         assert!(module.contains("audit2allow") && module.contains("cat hostinfo_local.te\n"));
         assert!(!module.contains("hostinfod"), "whose name any process can have: {module}");
-        assert_eq!(selinux("initrc_t"), module_remedy());
+        assert_eq!(selinux("initrc_t"), install::module(Path::new("/")));
     }
 
     #[test]

@@ -16,10 +16,6 @@ const OURS: &str = "hostinfo_socket_t";
 /// Where libvirt may make sockets by its own policy, as an administrator without the module may have labelled it.
 const LIBVIRTS: [&str; 2] = ["virt_image_t", "svirt_image_t"];
 
-/// Installed with hostinfo, by the package hostinfo-selinux or by `make install`.
-const INSTALL: [&str; 2] =
-    ["/usr/share/hostinfo/selinux/install", "/usr/local/share/hostinfo/selinux/install"];
-
 /// Looks at the directory of guests' sockets, and at the daemon with that number.
 pub(super) fn look(directory: &Path, daemon: Option<u32>) -> Vec<Finding> {
     let enforcing = fs::read_to_string("/sys/fs/selinux/enforce").unwrap_or_default();
@@ -42,15 +38,6 @@ fn unknown(enforcing: &str, context: &str) -> Option<String> {
     let label = context.trim_end_matches('\0').split(':').nth(2)?;
     let known = label == OURS || LIBVIRTS.contains(&label);
     (enforcing == "1" && !known).then(|| label.to_owned())
-}
-
-/// The command that gives SELinux hostinfo's module.
-pub(super) fn module_remedy() -> String {
-    if let Some(install) = INSTALL.into_iter().find(|path| Path::new(path).exists()) {
-        return format!("sh {install}");
-    }
-    let tool = if Path::new("/usr/bin/dnf").exists() { "dnf" } else { "apt" };
-    format!("{tool} install hostinfo-selinux")
 }
 
 #[cfg(test)]

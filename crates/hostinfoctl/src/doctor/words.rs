@@ -9,7 +9,7 @@ use super::finding::Subject::{
     Daemon, Denials, Directory, Guests, Libvirt, Rules, Settings, Units,
 };
 use super::finding::{Description, Finding, Level, Subject};
-use super::labels::module_remedy;
+use super::install;
 use hostinfo_wire::text::escaped;
 
 use crate::exit::Failure;
@@ -45,7 +45,7 @@ impl Finding {
             ),
             Self::UnitMissing { unit, daemon_runs: false } => {
                 let words = format!("{unit} is not installed: install hostinfo");
-                (Units, Problem, words, vec!["make install".into()])
+                (Units, Problem, words, vec![install::again(Path::new("/"))])
             }
             Self::UnitMasked { unit, until_boot } => {
                 let (when, option) = match until_boot {
@@ -265,7 +265,7 @@ impl Finding {
                     path.display(),
                     label
                 );
-                (Directory, Problem, words, vec![module_remedy()])
+                (Directory, Problem, words, vec![install::module(Path::new("/"))])
             }
             Self::ProfileUnused => {
                 let words = "AppArmor does not confine hostinfod, though there is a profile for it";
