@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use hostinfo_peer::examples::Slow;
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::{Daemon, FakeGuest, Guest, Host, Port};
+use hostinfo_tests::{Daemon, FakeGuest, FakeQemu, Guest, Host, Port};
+use rustix::net::SendFlags;
 
 /// The longest that a neighbour may wait. A turn answers one line, so a hundred others that all
 /// have one ready take a hundred answers of 0.3 ms; the rest is for two cores that are busy with
@@ -192,6 +194,27 @@ fn a_request_may_come_byte_by_byte_and_many_may_come_at_once() -> Result<()> {
     guest.send(all)?;
     for number in 0..30 {
         assert_eq!(guest.line()?, format!("200 pong {number}"));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_vmm_that_sends_descriptors_which_take_long_to_close_keeps_nobody_waiting() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let daemon = host.start_daemon()?;
+    let mut neighbour = FakeGuest::join(&host.socket("neighbour"))?;
+    let vmm = FakeQemu::listen(&host.socket("a"))?;
+    let guest = vmm.accept()?;
+    // While these are answered, nothing more is read: the sender has closed its own copy before.
+    guest.send("ping\n".repeat(100))?;
+    std::thread::sleep(Duration::from_millis(200));
+    // From Linux 6.16 on, none can be sent.
+    let sent = Slow::new()?.send(guest.stream(), SendFlags::empty());
+    is_answered_as_in_peace(&mut neighbour, Duration::from_secs(5))?;
+    if let Ok(far_end) = sent {
+        daemon.wait_for_log("has sent descriptors")?;
+        assert!(vmm.stays_alone(Duration::from_secs(2))?, "its next connection waits");
+        drop(far_end);
     }
     Ok(())
 }

@@ -163,6 +163,16 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_that_others_may_not_search_stays_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("disk");
+        DirBuilder::new().mode(0o710).create(&directory).unwrap();
+        let mut disks = Disks::beside(folder.path());
+        disks.write(&Name::parse("qemu-a").unwrap(), EMPTY).unwrap();
+        assert_eq!(std::fs::metadata(&directory).unwrap().permissions().mode() & 0o777, 0o710);
+    }
+
+    #[test]
     fn a_disk_of_before_shows_nothing_and_is_not_busy() {
         let folder = tempfile::tempdir().unwrap();
         let [path, goes_on] = ["disk/qemu-a", "disk/qemu-b"].map(|path| folder.path().join(path));

@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use hostinfo_answer::{Change, Meter, Observed, Pending, Requester, Standing};
 use hostinfo_domains::{Marks, Uuid};
+use hostinfo_peer::Unclosed;
 use hostinfo_rules::{Rules, Tags};
 
 use crate::audit::quota::{OncePerMinute, Quotas};
@@ -61,6 +62,8 @@ pub(crate) struct Guest {
     pub(crate) cid: Option<u32>,
     /// The domain whose address on vsock it has connected from.
     pub(crate) by_cid: Option<Uuid>,
+    /// What its connections have left to be closed. While there is something, it gets no other.
+    pub(crate) unclosed: Unclosed,
     /// Connections that were closed at once, in the log.
     pub(crate) not_admitted: OncePerMinute,
     /// The round in which it had its last turn.
@@ -96,6 +99,7 @@ impl Guest {
             disk_pending: None,
             cid: None,
             by_cid: None,
+            unclosed: Unclosed::default(),
             not_admitted: OncePerMinute::default(),
             last_turn: Round::default(),
         }

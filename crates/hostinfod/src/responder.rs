@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use hostinfo_answer::{AdminValues, Conversation, Engine, Flow, Outcome, Pending, Turn, When};
 use hostinfo_control::Event;
-use hostinfo_wire::limits::{READ_CHUNK, WRITE_DEADLINE};
+use hostinfo_wire::limits::{READ_CHUNK, READ_COST, WRITE_DEADLINE};
 use hostinfo_wire::{Code, Reply};
 
 use crate::guest::Guest;
@@ -166,9 +166,9 @@ impl Responder {
         let result = stream.read(&mut buffer).and_then(|input| {
             if !input.is_empty() {
                 *heard = now;
+                let length = u32::try_from(input.len()).unwrap_or(CHUNK);
+                guest.meter.bytes.take(length + READ_COST, self.flow.bytes, now);
             }
-            let length = u32::try_from(input.len()).unwrap_or(CHUNK);
-            guest.meter.bytes.take(length, self.flow.bytes, now);
             self.tally.received += input.len() as u64;
             self.answer(input, stream, conversation, guest, now)
         });

@@ -1,15 +1,16 @@
 //! One end of a connection: moves bytes without looking at them.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
+use hostinfo_peer::{PeerSocket, ReadError};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 /// A descriptor, and the bytes that were not sent yet. An idle one owns no other memory.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    fd: OwnedFd,
+    socket: PeerSocket,
     unsent: Option<Box<Unsent>>,
 }
 
@@ -30,19 +31,36 @@ impl Unsent {
     }
 }
 
-/// The other end is gone.
+/// Why a connection is over.
 #[derive(Debug)]
-pub(crate) struct Closed;
+pub(crate) enum Closed {
+    /// The other end is gone, or has said what nobody says who means well.
+    Gone,
+    /// It has sent descriptors.
+    Descriptors,
+}
+
+impl Closed {
+    /// The same for the log.
+    pub(crate) fn why(&self) -> &'static str {
+        match self {
+            Self::Gone => "its connection has ended",
+            Self::Descriptors => {
+                "its VMM has sent descriptors, as only one does that was taken over: it was hung up on"
+            }
+        }
+    }
+}
 
 impl Stream {
     /// Takes over a non-blocking descriptor.
-    pub(crate) fn new(fd: OwnedFd) -> Self {
-        Self { fd, unsent: None }
+    pub(crate) fn new(socket: PeerSocket) -> Self {
+        Self { socket, unsent: None }
     }
 
     /// Takes over a non-blocking descriptor, with what was kept of what was to be sent over it.
-    pub(crate) fn taken_over(fd: OwnedFd, unsent: Option<Unsent>) -> Self {
-        Self { fd, unsent: unsent.map(Box::new) }
+    pub(crate) fn taken_over(socket: PeerSocket, unsent: Option<Unsent>) -> Self {
+        Self { socket, unsent: unsent.map(Box::new) }
     }
 
     /// What was kept.
@@ -55,11 +73,12 @@ impl Stream {
     /// # Errors
     /// [`Closed`].
     pub(crate) fn read<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b [u8], Closed> {
-        match rustix::io::read(&self.fd, &mut *buffer) {
-            Ok(0) => Err(Closed),
+        match self.socket.read(buffer) {
+            Ok(0) => Err(Closed::Gone),
             Ok(count) => Ok(buffer.get(..count).unwrap_or_default()),
-            Err(Errno::AGAIN | Errno::INTR) => Ok(&[]),
-            Err(_) => Err(Closed),
+            Err(ReadError::System(Errno::AGAIN | Errno::INTR)) => Ok(&[]),
+            Err(ReadError::System(_)) => Err(Closed::Gone),
+            Err(ReadError::Descriptors) => Err(Closed::Descriptors),
         }
     }
 
@@ -73,7 +92,7 @@ impl Stream {
             unsent.bytes.extend_from_slice(answer);
             return self.flush();
         }
-        let rest = write_some(self.fd.as_fd(), answer)?;
+        let rest = write_some(self.as_fd(), answer)?;
         if rest.is_empty() {
             return Ok(None);
         }
@@ -87,7 +106,7 @@ impl Stream {
     /// [`Closed`].
     pub(crate) fn flush(&mut self) -> Result<Option<Instant>, Closed> {
         let Some(unsent) = &mut self.unsent else { return Ok(None) };
-        let left = write_some(self.fd.as_fd(), &unsent.bytes)?.len();
+        let left = write_some(self.socket.as_fd(), &unsent.bytes)?.len();
         if left == 0 {
             self.unsent = None;
             return Ok(None);
@@ -109,7 +128,7 @@ impl Stream {
 
 impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+        self.socket.as_fd()
     }
 }
 
@@ -123,7 +142,7 @@ fn write_some<'b>(fd: BorrowedFd<'_>, mut bytes: &'b [u8]) -> Result<&'b [u8], C
             Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => break,
-            Err(_) => return Err(Closed),
+            Err(_) => return Err(Closed::Gone),
         }
     }
     Ok(bytes)

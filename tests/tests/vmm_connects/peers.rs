@@ -8,12 +8,14 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use hostinfo_peer::examples::Slow;
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::process::{Process, tied};
-use hostinfo_tests::user::{NOBODY, flood};
+use hostinfo_tests::user::{NOBODY, become_one, flood};
 use hostinfo_tests::{FakeGuest, FakeQemu, Host};
 use hostinfo_wire::limits::LOG_BURST;
+use rustix::net::SendFlags;
 use rustix::process::Uid;
 
 use crate::serve;
@@ -75,6 +77,36 @@ fn users_who_connect_in_place_of_vmms_again_and_again_have_one_bound_and_keep_no
     let lines = daemon.log().matches("user 65534 connected where the VMM does").count();
     let allowed = usize::try_from(LOG_BURST)?;
     anyhow::ensure!(lines == allowed, "{lines} lines instead of {allowed}");
+    Ok(())
+}
+
+#[test]
+fn a_stranger_who_sends_descriptors_which_take_long_to_close_keeps_nobody_waiting() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    fs::set_permissions(host.path(), fs::Permissions::from_mode(0o711))?;
+    let (_daemon, vms, quiet) = serve(&host)?;
+    let path = vms.start("a")?;
+    let mut vmm = FakeGuest::connect(&quiet)?;
+    let mut own = FakeGuest::connect(&path)?;
+    let sent = become_one(NOBODY, NOBODY, || {
+        let slow = (0..8).map(|_| Ok(Slow::new()?)).collect::<Result<Vec<_>>>()?;
+        // Past these, it pauses: who comes then can send before he is hung up on.
+        let before =
+            (0..80).map(|_| Ok(UnixStream::connect(&path)?)).collect::<Result<Vec<_>>>()?;
+        let sent = slow.into_iter().map(|slow| {
+            let stream = UnixStream::connect(&path)?;
+            // From Linux 6.16 on, none can be sent.
+            Ok(slow.send(&stream, SendFlags::empty()).ok())
+        });
+        let sent = sent.collect::<Result<Vec<_>>>()?;
+        drop(before);
+        Ok(sent)
+    })?;
+    for guest in [&mut vmm, &mut own] {
+        assert_eq!(guest.ask_one("ping a")?, "200 pong a");
+    }
+    drop(sent);
+    assert_eq!(FakeGuest::connect(&path)?.ask_one("ping b")?, "200 pong b");
     Ok(())
 }
 

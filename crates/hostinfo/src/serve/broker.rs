@@ -1,11 +1,12 @@
 //! The loop of the broker: sleeps until something happens, and gives everybody a turn.
 
 use std::net::TcpListener;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::rc::Rc;
 use std::time::Duration;
 
+use hostinfo_peer::{PeerSocket, Unclosed};
 use hostinfo_wire::Reply;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -15,8 +16,10 @@ use crate::not_yet::NotYet;
 use crate::reply::Line;
 use crate::serve::client::{Client, Source};
 use crate::serve::clock;
-use crate::serve::connection::{Connection, Stream};
-use crate::serve::limits::{CLIENTS_MAX, IDLE, LIST_MAX_AGE, SCRAPERS_MAX, UNREAD_MAX};
+use crate::serve::connection::Connection;
+use crate::serve::limits::{
+    CLIENTS_MAX, CLOSING_CHECK, IDLE, LIST_MAX_AGE, SCRAPERS_MAX, UNCLOSED_MAX, UNREAD_MAX,
+};
 use crate::serve::schedule::Schedule;
 use crate::serve::scraper::Scraper;
 use crate::serve::snapshot::Snapshot;
@@ -40,6 +43,8 @@ pub(crate) struct Broker {
     /// The last message about the host in the log.
     logged: String,
     reply: Reply,
+    /// What clients have left to be closed.
+    unclosed: Unclosed,
 }
 
 /// Something that happened at a descriptor.
@@ -72,6 +77,7 @@ impl Broker {
             cause: String::new(),
             logged: String::new(),
             reply: Reply::new(),
+            unclosed: Unclosed::default(),
         }
     }
 
@@ -167,9 +173,10 @@ impl Broker {
     fn wait(&self, now: Duration) -> Result<Vec<Event>, Failure> {
         let unread: usize = self.clients.iter().map(|client| client.connection.unsent()).sum();
         let may_read = unread < UNREAD_MAX;
+        let for_clients = if self.is_clogged() { PollFlags::empty() } else { PollFlags::IN };
         let mut watched: Vec<(BorrowedFd<'_>, PollFlags, Event)> = vec![
             (self.upstream.ready.as_fd(), PollFlags::IN, Event::Answer),
-            (self.socket.as_fd(), PollFlags::IN, Event::Client),
+            (self.socket.as_fd(), for_clients, Event::Client),
         ];
         let http = self.http.as_ref().map(|http| (http.as_fd(), PollFlags::IN, Event::Scrape));
         watched.extend(http);
@@ -216,7 +223,13 @@ impl Broker {
         let of_clients = self.clients.iter().filter_map(|client| client.alarm(now));
         let of_scrapers = self.scrapers.iter().map(Scraper::deadline);
         let of_host = self.is_wanted().then(|| self.schedule.next()).filter(|next| *next > now);
-        of_clients.chain(of_scrapers).chain(of_host).min()
+        let of_closing = self.is_clogged().then(|| now + CLOSING_CHECK);
+        of_clients.chain(of_scrapers).chain(of_host).chain(of_closing).min()
+    }
+
+    /// Whether clients have left so much to be closed that no other is let in.
+    fn is_clogged(&self) -> bool {
+        self.unclosed.count() >= UNCLOSED_MAX
     }
 
     fn handle(&mut self, event: Event) {
@@ -224,12 +237,14 @@ impl Broker {
         match event {
             Event::Answer => {}
             Event::Client => {
-                if let Some(connection) = accepted(self.socket.accept()) {
+                if let Some(connection) = accepted(self.socket.accept(), &self.unclosed) {
                     self.let_in(connection, now);
                 }
             }
             Event::Scrape => {
-                let accepted = self.http.as_ref().and_then(|http| accepted(http.accept()));
+                let unclosed = &self.unclosed;
+                let accepted =
+                    self.http.as_ref().and_then(|http| accepted(http.accept(), unclosed));
                 if let Some(connection) = accepted.filter(|_| self.scrapers.len() < SCRAPERS_MAX) {
                     self.scrapers.push(Scraper::new(connection, now));
                 }
@@ -272,7 +287,10 @@ impl Broker {
 }
 
 /// The accepted connection.
-fn accepted<S: Accepted + 'static, A>(accepted: std::io::Result<(S, A)>) -> Option<Connection> {
+fn accepted<S: Accepted, A>(
+    accepted: std::io::Result<(S, A)>,
+    unclosed: &Unclosed,
+) -> Option<Connection> {
     let (stream, _) = match accepted {
         Ok(accepted) => accepted,
         Err(error) => {
@@ -284,11 +302,11 @@ fn accepted<S: Accepted + 'static, A>(accepted: std::io::Result<(S, A)>) -> Opti
         }
     };
     stream.let_not_block().ok()?;
-    Some(Connection::new(stream))
+    Some(Connection::new(PeerSocket::new(stream.into(), unclosed.clone())))
 }
 
 /// The connections that listeners accept.
-trait Accepted: Stream {
+trait Accepted: Into<OwnedFd> {
     fn let_not_block(&self) -> std::io::Result<()>;
 }
 

@@ -20,6 +20,13 @@ pub(crate) const CLIENTS_MAX: usize = 32;
 /// The most scrapers at once, as in the daemon.
 pub(crate) const SCRAPERS_MAX: usize = 8;
 
+/// How often clients may leave something to be closed that takes long, before no other is let in until some of it is
+/// closed. Before Linux 6.16, a client can send descriptors, of which the kernel lets 253 come at once.
+pub(crate) const UNCLOSED_MAX: usize = 16;
+
+/// The time between two checks whether that was closed.
+pub(crate) const CLOSING_CHECK: Duration = Duration::from_secs(1);
+
 /// How many bytes of unread replies, over all clients of the socket, end the reading of their input until some of
 /// them have read their replies. Lines that were read before get theirs all the same.
 pub(crate) const UNREAD_MAX: usize = 1024 * 1024;

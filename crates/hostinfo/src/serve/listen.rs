@@ -74,6 +74,7 @@ fn bind(path: &Path, mode: u32) -> io::Result<UnixListener> {
         Err(_) => {}
     }
     let listener = UnixListener::bind(path)?;
+    hostinfo_peer::refuse_descriptors(&listener);
     fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     Ok(listener)
 }

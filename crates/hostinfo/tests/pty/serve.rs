@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use hostinfo_peer::examples::Slow;
+use rustix::net::SendFlags;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::host::FakeHost;
@@ -467,4 +469,21 @@ fn a_real_prometheus_scrapes_the_broker_which_asks_the_host_once() {
     let up = prometheus.query("min_over_time(up[3s])");
     assert!(up.contains("\"1\"]"), "{up}");
     assert_eq!(asked.load(Ordering::Relaxed), 1, "though it scrapes every second");
+}
+
+#[test]
+fn a_program_that_sends_descriptors_which_take_long_to_close_keeps_no_other_waiting() {
+    let host = FakeHost::new(|_| "429 retry after 49.200 s\n");
+    let broker = Broker::start(&host.path);
+    let mut program = UnixStream::connect(&broker.socket).unwrap();
+    // While these are answered, nothing more is read: the sender has closed its own copy before.
+    program.write_all("ping\n".repeat(80).as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    // From Linux 6.16 on, none can be sent.
+    let sent = Slow::new().unwrap().send(&program, SendFlags::empty());
+    for _ in 0..5 {
+        assert_eq!(broker.ask("ping a"), "200 pong a\n");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    drop(sent);
 }

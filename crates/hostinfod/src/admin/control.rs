@@ -12,6 +12,7 @@ use std::io;
 use std::time::SystemTime;
 
 use hostinfo_control::{Refusal, answer};
+use hostinfo_peer::Unclosed;
 
 use super::listener::{Listener, Place};
 use super::unix_socket::{Inherited, UnixSocket};
@@ -47,6 +48,8 @@ pub(crate) struct Control {
     /// Work done in this round. A call that is answered counts for as much as a round may do,
     /// [`ROUND_WORK`](hostinfo_wire::limits::ROUND_WORK).
     work: u32,
+    /// What clients have left to be closed.
+    unclosed: Unclosed,
 }
 
 /// What the program before this one has handed over of its control socket. If there was none, it has no socket.
@@ -81,9 +84,18 @@ impl Control {
     ) -> io::Result<Self> {
         let (listener, clients, refused) = (None, Table::default(), Refused::default());
         let Before { socket, since, left_out } = before;
-        let (wishes_upgrade, work) = (false, 0);
-        let mut control =
-            Self { settings, listener, clients, refused, since, left_out, wishes_upgrade, work };
+        let (wishes_upgrade, work, unclosed) = (false, 0, Unclosed::default());
+        let mut control = Self {
+            settings,
+            listener,
+            clients,
+            refused,
+            since,
+            left_out,
+            wishes_upgrade,
+            work,
+            unclosed,
+        };
         control.listen(socket, reactor)?;
         Ok(control)
     }
@@ -124,7 +136,7 @@ impl Control {
 
     /// A client connects.
     pub(crate) fn accept(&mut self, ctx: &mut Ctx<'_>) {
-        let fd = self.listener.as_mut().and_then(|listener| listener.accept(ctx));
+        let fd = self.listener.as_mut().and_then(|listener| listener.accept(&self.unclosed, ctx));
         let Some((user, fd)) = fd.and_then(|fd| Some((Credentials::of(&fd)?.uid, fd))) else {
             return;
         };

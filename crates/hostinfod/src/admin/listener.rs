@@ -2,7 +2,9 @@
 
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use hostinfo_peer::{PeerSocket, Unclosed};
 
 use super::unix_socket::UnixSocket;
 use crate::handover::ListenerState;
@@ -18,6 +20,9 @@ pub(super) enum Place {
     Unix(UnixSocket),
     Tcp(TcpListener),
 }
+
+/// How often clients of one socket may leave something to be closed that takes long: each has 254 descriptors at the most.
+const UNCLOSED_MAX: usize = 16;
 
 /// A listening socket.
 pub(super) struct Listener {
@@ -56,9 +61,14 @@ impl Listener {
         ListenerState { fd: fds.add(self.place.as_fd()), file }
     }
 
-    /// Accepts one waiting connection.
-    pub(super) fn accept(&mut self, ctx: &mut Ctx<'_>) -> Option<OwnedFd> {
-        self.accepting.accept(&self.place, &mut self.pace, ctx)
+    /// Accepts one waiting connection, unless the clients have left too much to be closed.
+    pub(super) fn accept(&mut self, unclosed: &Unclosed, ctx: &mut Ctx<'_>) -> Option<PeerSocket> {
+        if unclosed.count() >= UNCLOSED_MAX {
+            self.accepting.wait_for_closing(&self.place, ctx);
+            return None;
+        }
+        let fd = self.accepting.accept(&self.place, &mut self.pace, ctx)?;
+        Some(PeerSocket::new(fd, unclosed.clone()))
     }
 
     /// Accepts connections again after a pause.

@@ -8,6 +8,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use hostinfo_peer::Unclosed;
 use hostinfo_wire::http::{self, Asked, Hosts, REQUEST_MAX, Wanted};
 use hostinfo_wire::limits::READ_CHUNK;
 use rustix::io::Errno;
@@ -47,6 +48,8 @@ pub(crate) struct Scrape {
     /// The connected clients.
     scrapers: Table<ScraperId, Scraper>,
     rendered: Rendered,
+    /// What clients have left to be closed.
+    unclosed: Unclosed,
 }
 
 /// A connected client.
@@ -92,7 +95,8 @@ impl Scrape {
         let listener = place
             .map(|place| Listener::new(SCRAPERS, place, Token::Scrape, Alarm::Scrape, reactor));
         let (scrapers, rendered) = (Table::default(), Rendered::default());
-        Ok(Self { listener: listener.transpose()?, scrapers, rendered })
+        let unclosed = Unclosed::default();
+        Ok(Self { listener: listener.transpose()?, scrapers, rendered, unclosed })
     }
 
     /// What another program goes on with of the socket. Its clients ask again.
@@ -103,7 +107,7 @@ impl Scrape {
     /// A client connects. If there are too many, the oldest one is closed, so that a client that
     /// sends its request at once is answered whatever the others do.
     pub(crate) fn accept(&mut self, ctx: &mut Ctx<'_>) {
-        let fd = self.listener.as_mut().and_then(|listener| listener.accept(ctx));
+        let fd = self.listener.as_mut().and_then(|listener| listener.accept(&self.unclosed, ctx));
         let Some(stream) = fd.map(Stream::new) else { return };
         let oldest = self.scrapers.iter().min_by_key(|(_, scraper)| scraper.since);
         if self.scrapers.len() >= SCRAPERS_MAX
@@ -138,7 +142,7 @@ impl Scrape {
         let make = || daemon.metrics().to_string();
         match scraper.turn(|wanted| rendered.answer(wanted, ctx.now, make), ctx.now) {
             Ok(Some(interest)) => scraper.wait_for(number, interest, ctx.reactor),
-            Ok(None) | Err(Closed) => self.hang_up(number, ctx),
+            Ok(None) | Err(_) => self.hang_up(number, ctx),
         }
     }
 

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
+use hostinfo_peer::PeerListener;
 use rustix::fs::{CWD, Mode};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
@@ -19,7 +20,7 @@ pub(super) struct UnixSocket {
     path: PathBuf,
     /// Device and inode of the file: when it is to be removed, the path may belong to another daemon.
     file: (u64, u64),
-    socket: OwnedFd,
+    socket: PeerListener,
 }
 
 /// A socket that another program has handed over.
@@ -80,6 +81,7 @@ impl UnixSocket {
     ) -> Result<Self, Error> {
         let path = &settings.socket;
         if let Some(Inherited { socket, file: Some(file) }) = before {
+            let socket = PeerListener::new(socket);
             let goes_on = Self { path: path.clone(), file, socket };
             if goes_on.is_there() {
                 return Ok(goes_on);
@@ -93,7 +95,7 @@ impl UnixSocket {
         let address = SocketAddrUnix::new(path.as_path()).map_err(failed)?;
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let new = || rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None);
-        let socket = new().map_err(failed)?;
+        let socket = PeerListener::new(new().map_err(failed)?);
         match rustix::net::bind(&socket, &address) {
             Err(Errno::ADDRINUSE) => {
                 let is_socket = |metadata: fs::Metadata| metadata.file_type().is_socket();

@@ -10,6 +10,7 @@ use hostinfo_answer::Peer;
 use hostinfo_domains::{CGROUP_MAX, CMDLINE_MAX, Marks};
 use hostinfo_sample::{Absent, Vmm};
 use rustix::param::clock_ticks_per_second;
+use rustix::process::geteuid;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::system::credentials::{Credentials, is_still_there};
@@ -35,8 +36,10 @@ pub(crate) fn of(
     proc: &Path,
     connecting: Instant,
 ) -> Result<Identified, Absent> {
-    let pid = Credentials::of(&socket).and_then(|found| found.pid).ok_or(Vmm::UNSEEN)?;
-    let (peer, is_libvirt) = look(pid, proc);
+    let found = Credentials::of(&socket).ok_or(Vmm::UNSEEN)?;
+    let (peer, has_name) = look(found.pid.ok_or(Vmm::UNSEEN)?, proc);
+    // Any process can call itself so. libvirt is root, or in a person's session the user who has started this program.
+    let is_libvirt = has_name && (found.uid.is_root() || found.uid == geteuid());
     // Checked after the start was read: if it had ended before, the start could be another's.
     let is_there = is_still_there(&socket);
     let Some(start) = peer.start else {
@@ -62,7 +65,7 @@ pub(crate) fn now(pid: i32, proc: &Path) -> Peer {
     look(pid, proc).0
 }
 
-/// The same, and whether it is libvirt.
+/// The same, and whether it has the name of libvirt's.
 fn look(pid: i32, proc: &Path) -> (Peer, bool) {
     let stat = line(pid, "stat", proc).unwrap_or_default();
     let stat = String::from_utf8_lossy(&stat);
@@ -135,6 +138,34 @@ mod tests {
         for broken in ["", "1 (a", "1 (a) S 1", "1 (a) S 1 2 3 4 5 6 7 8 9 a b c d e f g h i j k x"]
         {
             assert_eq!(start_time(broken), None, "{broken}");
+        }
+    }
+
+    #[test]
+    fn another_users_process_that_calls_itself_libvirtd_is_not_libvirt() {
+        const ANOTHER: u32 = 65_534;
+        if !geteuid().is_root() {
+            return;
+        }
+        let (folder, proc) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let pid = std::process::id();
+        fs::create_dir(proc.path().join(pid.to_string())).unwrap();
+        let stat = format!("{pid} (libvirtd) S 1 7 7 0 -1 4 9 0 5 0 6 7 0 0 20 0 3 0 1 1 2\n");
+        fs::write(proc.path().join(format!("{pid}/stat")), stat).unwrap();
+        let listener = UnixListener::bind(folder.path().join("s")).unwrap();
+        for (user, is_libvirt) in [(0, true), (ANOTHER, false)] {
+            std::thread::scope(|scope| {
+                let listen = || {
+                    let user = rustix::process::Uid::from_raw(user);
+                    rustix::thread::set_thread_res_uid(None, user, None).unwrap();
+                    // The kernel tells who called this last.
+                    rustix::net::listen(&listener, 1).unwrap();
+                };
+                scope.spawn(listen).join().unwrap();
+            });
+            let socket = UnixStream::connect(folder.path().join("s")).unwrap();
+            let found = of(&socket, proc.path(), Instant::now()).unwrap();
+            assert_eq!(found.is_libvirt, is_libvirt, "user {user}");
         }
     }
 

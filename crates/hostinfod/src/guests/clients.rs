@@ -1,9 +1,9 @@
 //! Connections that guests make: up to [`CONNECTIONS_MAX`] each, over which a guest has one allowance.
 
-use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use hostinfo_answer::{Dialect, Peer, Standing};
+use hostinfo_peer::PeerSocket;
 use hostinfo_wire::limits::{CONNECTION_IDLE, CONNECTIONS_MAX};
 
 use super::Guests;
@@ -41,7 +41,7 @@ impl Guests {
     pub(super) fn admit(
         &mut self,
         guest: GuestId,
-        fd: OwnedFd,
+        fd: PeerSocket,
         endpoint: Endpoint,
         ctx: &mut Ctx<'_>,
     ) {
@@ -179,6 +179,7 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use hostinfo_answer::Name;
+    use hostinfo_peer::Unclosed;
     use hostinfo_wire::limits::{LINE_BURST, LINES_PER_SECOND};
 
     use crate::guests::tests::guests;
@@ -193,7 +194,8 @@ mod tests {
         let mut connect = |after| {
             let ctx = &mut Ctx { reactor: &mut reactor, now: start + after };
             let (_far_end, fd) = UnixStream::pair().unwrap();
-            guests.admit(guest, fd.into(), Endpoint::Vsock(None), ctx);
+            let socket = PeerSocket::new(fd.into(), Unclosed::default());
+            guests.admit(guest, socket, Endpoint::Vsock(None), ctx);
             let connected = guests.clients_of(guest);
             connected.iter().for_each(|port| guests.remove_port(*port, ctx));
             connected.len()

@@ -2,12 +2,12 @@
 
 use std::ffi::OsStr;
 use std::io::{self, Write as _};
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use hostinfo_answer::{Dialect, Name, Observed, Peer, Process, VMM_UNKNOWN};
 use hostinfo_open::unix::connect_to;
+use hostinfo_peer::PeerSocket;
 use hostinfo_sample::Absent;
 
 use super::Guests;
@@ -20,10 +20,11 @@ use crate::port::pty::{self, Pty};
 use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
-use crate::reactor::id::PortId;
+use crate::reactor::id::{GuestId, PortId};
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::sockets::{self, ConnectError, Connected};
+use crate::system::file_error::TRY_AGAIN;
 use crate::system::file_id::FileId;
 
 /// Of a guest that has no port besides AF_VSOCK.
@@ -49,6 +50,9 @@ impl Guests {
             return ctx.reactor.set_alarm(Alarm::Port(number), Some(until));
         }
         let is_pattern = matches!(port.endpoint, Endpoint::Pattern(_));
+        if self.has_unclosed(port.guest) {
+            return ctx.reactor.set_alarm(Alarm::Port(number), Some(ctx.now + TRY_AGAIN));
+        }
         match self.dial(number) {
             None => {}
             Some(Err(ConnectError::Denied)) if is_pattern => self.ask_opener(number, ctx),
@@ -62,7 +66,7 @@ impl Guests {
     pub(super) fn dialled(
         &mut self,
         number: PortId,
-        dialled: Result<(OwnedFd, Option<FileId>), ConnectError>,
+        dialled: Result<(PeerSocket, Option<FileId>), ConnectError>,
         ctx: &mut Ctx<'_>,
     ) {
         let Some((port, guest)) = self.roster.at(number) else { return };
@@ -109,31 +113,38 @@ impl Guests {
         ctx.reactor.set_alarm(Alarm::Port(number), again);
     }
 
+    /// Whether a guest's connections have left something to be closed before it gets another.
+    fn has_unclosed(&self, guest: GuestId) -> bool {
+        self.roster.guests.get(guest).is_some_and(|guest| guest.unclosed.count() > 0)
+    }
+
     /// Connects to a port's socket; `None` if there is none to connect to.
-    fn dial(&mut self, number: PortId) -> Option<Result<Connected, ConnectError>> {
+    fn dial(&mut self, number: PortId) -> Option<Result<(PeerSocket, FileId), ConnectError>> {
         let (port, guest) = self.roster.at(number)?;
-        match &port.endpoint {
+        let unclosed = guest.unclosed.clone();
+        let connected: Result<Connected, ConnectError> = match &port.endpoint {
             Endpoint::Socket => {
                 let directory = self.directories.of(port.dialect).directory()?;
-                Some(sockets::connect(directory, OsStr::new(guest.who.name().whole())))
+                sockets::connect(directory, OsStr::new(guest.who.name().whole()))
             }
-            Endpoint::Channel(path) => Some(sockets::connect_at(path)),
+            Endpoint::Channel(path) => sockets::connect_at(path),
             Endpoint::Pattern(pattern) => {
                 let found = self.patterns.dirs.get(*pattern)?.find(guest.who.name().guest());
-                Some(found.and_then(|(file, id)| Ok((connect_to(&file)?, id))))
+                found.and_then(|(file, id)| Ok((connect_to(&file)?, id)))
             }
             Endpoint::Pty(_)
             | Endpoint::Listener(_)
             | Endpoint::Accepted(_)
-            | Endpoint::Vsock(_) => None,
-        }
+            | Endpoint::Vsock(_) => return None,
+        };
+        Some(connected.map(|(socket, file)| (PeerSocket::new(socket, unclosed), file)))
     }
 
     /// Makes `fd` the connection of a port, and serves the port's guest over it. `peer` is at its other end.
     pub(super) fn connect(
         &mut self,
         number: PortId,
-        fd: OwnedFd,
+        fd: PeerSocket,
         file: Option<FileId>,
         peer: Result<Identified, Absent>,
         ctx: &mut Ctx<'_>,
@@ -231,6 +242,9 @@ impl Guests {
             return;
         };
         let guest = port.guest;
+        if self.has_unclosed(guest) {
+            return;
+        }
         match self.dial(number) {
             Some(Ok((socket, _))) => self.identify_by(number, &socket, ctx),
             Some(Err(ConnectError::Denied)) => self.ask_opener(number, ctx),
@@ -240,7 +254,7 @@ impl Guests {
     }
 
     /// Identifies the peer of an early connection by another connection to the same socket.
-    pub(super) fn identify_by(&mut self, number: PortId, socket: &OwnedFd, ctx: &mut Ctx<'_>) {
+    pub(super) fn identify_by(&mut self, number: PortId, socket: &PeerSocket, ctx: &mut Ctx<'_>) {
         let peer = peer::of(socket, &self.roots.proc, ctx.now);
         if matches!(peer, Ok(found) if found.is_libvirt) {
             return;
@@ -268,7 +282,7 @@ impl Guests {
         let port = Port::new(guest, Endpoint::Pty(pty.into()), Dialect::Hostinfo, ctx.now);
         let number = self.roster.add_port(port);
         let peer = peer::of(&master, &self.roots.proc, ctx.now);
-        self.connect(number, master, None, peer, ctx);
+        self.connect(number, master.into(), None, peer, ctx);
         Ok(())
     }
 }

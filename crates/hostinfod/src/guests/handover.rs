@@ -5,6 +5,7 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use hostinfo_answer::Name;
+use hostinfo_peer::PeerSocket;
 
 use super::Guests;
 use crate::handover::{EndpointState, GuestState, GuestsState, PortState, UnidentifiedState};
@@ -21,7 +22,7 @@ use crate::system::descriptors::{Incoming, Outgoing};
 pub(super) struct TakenPort {
     guest: GuestId,
     state: PortState,
-    fd: OwnedFd,
+    fd: PeerSocket,
 }
 
 /// What was handed over and is taken over later at the start.
@@ -142,9 +143,10 @@ impl Guests {
         if state.has_disk {
             ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now));
         }
-        let rules = self.rules.rules();
+        let (rules, unclosed) = (self.rules.rules(), guest.unclosed.clone());
         for state in guest.take_over(state, rules, &self.roots, &self.files) {
             let Some(fd) = fds.take(state.connection.fd) else { continue };
+            let fd = PeerSocket::new(fd, unclosed.clone());
             let endpoint = match &state.endpoint {
                 EndpointState::Socket => Endpoint::Socket,
                 EndpointState::Channel(path) => Endpoint::Channel(path.as_path().into()),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 
 use hostinfo_answer::{Dialect, Name};
+use hostinfo_peer::PeerSocket;
 
 use super::Guests;
 use super::refusals::RefusalLog;
@@ -169,6 +170,9 @@ impl Guests {
     pub(super) fn check_listener(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
         let Some((port, guest)) = self.roster.at(number) else { return };
         let Endpoint::Listener(listener) = &mut port.endpoint else { return };
+        if listener.socket.is_none() && guest.unclosed.count() > 0 {
+            return ctx.reactor.set_alarm(Alarm::Port(number), Some(ctx.now + TRY_AGAIN));
+        }
         let Some(section) = self.sections.get_mut(listener.section) else { return };
         let listens = match section.open_guest_dir(&listener.entry) {
             Ok(GuestDir::Missing) => return self.remove_listener(number, ctx),
@@ -182,6 +186,7 @@ impl Guests {
                     directory,
                     guest.who.name(),
                     &mut self.earlier_sockets,
+                    &guest.unclosed,
                 );
                 listens.and_then(|is_new| match &listener.socket {
                     Some(socket) if is_new => {
@@ -229,7 +234,11 @@ impl Guests {
         let Endpoint::Listener(listener) = &mut port.endpoint else { return };
         let Some(socket) = &listener.socket else { return };
         let accepting = accepting(number);
-        let Some(fd) = accepting.accept_uncounted(socket, ctx) else { return };
+        if guest.unclosed.count() > 0 {
+            return accepting.wait_for_closing(socket, ctx);
+        }
+        let fd = accepting.accept_uncounted(socket, ctx);
+        let Some(fd) = fd.map(|fd| PeerSocket::new(fd, guest.unclosed.clone())) else { return };
         let Some(peer) = Credentials::of(&fd) else { return };
         if !peer.uid.is_root() && Some(peer.uid) != listener.user {
             accepting.count(socket, &mut self.strangers.pace, ctx);

@@ -1,9 +1,9 @@
 //! Sockets that the daemon's own user may not open: hostinfo-open is asked for them, one after the other.
 
 use std::io;
-use std::os::fd::OwnedFd;
 
 use hostinfo_open::{ANSWER_WITHIN, Request};
+use hostinfo_peer::PeerSocket;
 
 use super::Guests;
 use crate::port::{Endpoint, Port};
@@ -32,7 +32,15 @@ impl Guests {
     }
 
     /// A port's socket was opened, or was not.
-    fn opened(&mut self, number: PortId, opened: Result<OwnedFd, ConnectError>, ctx: &mut Ctx<'_>) {
+    fn opened(
+        &mut self,
+        number: PortId,
+        opened: Result<PeerSocket, ConnectError>,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let Some((_, guest)) = self.roster.at(number) else { return };
+        let unclosed = guest.unclosed.clone();
+        let opened = opened.map(|socket| socket.counted_in(unclosed));
         if self.roster.ports.get(number).is_some_and(Port::is_early) {
             // It is served already: what was missing is who has its socket by now.
             if let Ok(socket) = opened {

@@ -41,7 +41,8 @@ impl Guests {
         }
         match served {
             Ok(phase) if !is_over => self.set_phase(number, phase, ctx),
-            Ok(_) | Err(Closed) => self.hang_up(number, "its connection has ended", ctx),
+            Ok(_) => self.hang_up(number, Closed::Gone.why(), ctx),
+            Err(closed) => self.hang_up(number, closed.why(), ctx),
         }
     }
 

@@ -1,33 +1,27 @@
-//! Guests that connect by AF_VSOCK: `[vsock]` of the settings. An address is a guest's only if libvirt says so after
-//! the connection was accepted, so that one is not believed that was another guest's a moment ago.
+//! Guests that connect by AF_VSOCK: `[vsock]` of the settings. Listens, accepts, and refuses; `identifying` finds out
+//! which guest has connected.
 
+mod identifying;
 mod owner;
 mod unidentified;
 
-use std::borrow::Cow;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::time::{Duration, Instant};
-
-use hostinfo_answer::{Name, Requester, Standing};
-use rustix::event::{PollFd, PollFlags, Timespec};
+use std::time::Duration;
 
 use super::Guests;
 use super::refusals::RefusalLog;
 use crate::handover::UnidentifiedState;
-use crate::libvirt::Libvirt;
 use crate::port::Endpoint;
-use crate::port::vsock_domain::VsockDomain;
 use crate::reactor::Ctx;
 use crate::reactor::accepting::{AcceptPace, Accepting};
 use crate::reactor::alarms::Alarm;
-use crate::reactor::id::{GuestId, PortId, UnidentifiedId};
+use crate::reactor::id::{PortId, UnidentifiedId};
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::settings::vsock::Vsock;
 use crate::sockets::vsock::{VsockListener, guest_at_other_end, is_vsock, remedy};
 use crate::system::descriptors::{Number, Outgoing};
 
-use owner::{NoOwner, Owner, owner};
 use unidentified::{Refused, Stage, UnidentifiedPeers};
 
 /// What the listener is in the reactor.
@@ -157,146 +151,6 @@ impl Guests {
         }
     }
 
-    /// An unidentified peer's alarm is due: it is looked up, or waited for no longer, or closed.
-    pub(crate) fn on_unidentified_alarm(&mut self, id: UnidentifiedId, ctx: &mut Ctx<'_>) {
-        match self.vsock.unidentified.get(id) {
-            None => {}
-            Some(peer) if peer.is_refused() => drop(self.vsock.unidentified.remove(id)),
-            Some(_) => self.look_up(id, ctx),
-        }
-    }
-
-    /// Asks libvirt which domain has an unidentified peer's address.
-    fn look_up(&mut self, id: UnidentifiedId, ctx: &mut Ctx<'_>) {
-        let unidentified = &mut self.vsock.unidentified;
-        let Some((cid, since)) = unidentified.get(id).map(|one| (one.cid, one.since)) else {
-            return;
-        };
-        if !self.responder.libvirt().is_asked_since(since)
-            && let Err(at) = self.vsock.unidentified.begin_look_up(cid, ctx.now)
-            && at > ctx.now
-            && Libvirt::peer_patience(since) > ctx.now
-        {
-            let at = at.min(Libvirt::peer_patience(since));
-            return ctx.reactor.set_alarm(Alarm::Unidentified(id), Some(at));
-        }
-        match self.responder.libvirt().awaited_by_peer(since, ctx.now) {
-            Some(until) => ctx.reactor.set_alarm(Alarm::Unidentified(id), Some(until)),
-            None => self.identify(id, ctx),
-        }
-    }
-
-    /// libvirt has answered: unidentified peers may be known now.
-    pub(super) fn identify_vsock_peers(&mut self, ctx: &mut Ctx<'_>) {
-        for id in self.vsock.unidentified.awaiting() {
-            let since = self.vsock.unidentified.get(id).map(|peer| peer.since);
-            if since.is_some_and(|since| self.responder.libvirt().is_asked_since(since)) {
-                self.identify(id, ctx);
-            }
-        }
-    }
-
-    /// Finds the guest of an unidentified peer, by what is known now.
-    fn identify(&mut self, id: UnidentifiedId, ctx: &mut Ctx<'_>) {
-        let Some(peer) = self.vsock.unidentified.get(id) else { return };
-        let (cid, since) = (peer.cid, peer.since);
-        if peer.fd.as_ref().is_none_or(is_over) {
-            return self.refuse_unidentified(id, Refused::MayNotAsk, ctx);
-        }
-        match self.guest_at(cid, since, ctx) {
-            Ok((guest, domain)) => {
-                ctx.reactor.set_alarm(Alarm::Unidentified(id), None);
-                if let Some(fd) = self.vsock.unidentified.remove(id).and_then(|peer| peer.fd) {
-                    self.admit(guest, fd, Endpoint::Vsock(domain.map(Box::new)), ctx);
-                }
-            }
-            // It is looked at again when its domain changes.
-            Err(NotIdentified::Owner(NoOwner::NotYet))
-                if Libvirt::peer_patience(since) > ctx.now =>
-            {
-                let until = Libvirt::peer_patience(since);
-                ctx.reactor.set_alarm(Alarm::Unidentified(id), Some(until));
-            }
-            Err(why) => {
-                self.vsock.log(cid, &why.to_string(), ctx);
-                let refused = match why {
-                    NotIdentified::Silent => Refused::Unknown,
-                    NotIdentified::Owner(_) | NotIdentified::Refused(_) => Refused::MayNotAsk,
-                };
-                self.refuse_unidentified(id, refused, ctx);
-            }
-        }
-    }
-
-    /// The guest that has an address, if it may ask.
-    fn guest_at(
-        &mut self,
-        cid: u32,
-        since: Instant,
-        ctx: &mut Ctx<'_>,
-    ) -> Result<(GuestId, Option<VsockDomain>), NotIdentified> {
-        let libvirt = self.responder.libvirt();
-        let known = match libvirt.is_asked_since(since) {
-            true => libvirt.known().cloned(),
-            false if libvirt.may_be_there() => return Err(NotIdentified::Silent),
-            false => None,
-        };
-        let vmms = self.roster.guests.iter().filter(|(number, guest)| {
-            let is_no_domain = matches!(guest.who.standing(), Standing::Unnamed);
-            guest.cid == Some(cid) && is_no_domain && self.roster.is_connected(*number)
-        });
-        let domains = known.iter().flat_map(|known| known.guests()).map(|guest| &guest.domain);
-        let found = owner(cid, domains, vmms.map(|(number, _)| number));
-        if let Err(NoOwner::Vmms(claimants)) = found {
-            return Err(self.claimed_by(claimants).into());
-        }
-        match found? {
-            // Its own socket is served, so the administrator has enabled it.
-            Owner::Guest(number) => Ok((number, None)),
-            Owner::Domain(uuid) => {
-                let domain = known.as_ref().and_then(|known| Some(&known.guest(uuid)?.domain));
-                let domain = domain.ok_or("it has just stopped")?;
-                let name =
-                    Name::parse(&domain.socket_name()).ok_or("its name cannot be a guest's")?;
-                let of = VsockDomain::of(domain);
-                let standing = self.responder.libvirt().standing(name.whole(), None, None);
-                let has_port = matches!(standing, Some(Standing::Domain(of, _)) if of == uuid);
-                if !has_port && !self.vsock.settings.guests.has(name.whole()) {
-                    return Err(format!("{}: {NOT_ENABLED}", name.whole()).into());
-                }
-                let number = self.guest(&name, ctx.now).map_err(|error| error.to_string())?;
-                if let Some(guest) = self.roster.guests.get_mut(number) {
-                    let is_another = guest.by_cid.replace(uuid) != Some(uuid);
-                    let (marks, since) = (guest.marks.as_deref(), guest.since);
-                    let standing =
-                        self.responder.libvirt().standing(name.whole(), marks, Some(uuid));
-                    if standing.is_some_and(|standing| guest.set_standing(standing, ctx.now)) {
-                        self.reconsider(number, ctx);
-                    }
-                    if is_another {
-                        self.decide_anew(number, since, ctx);
-                    }
-                }
-                Ok((number, Some(of)))
-            }
-        }
-    }
-
-    /// Why neither of two guests is answered at an address: the VMMs of both have it on their command lines.
-    fn claimed_by(&self, claimants: [GuestId; 2]) -> String {
-        let who = claimants.map(|guest| {
-            let guest = self.roster.guests.get(guest).map(|guest| &guest.who);
-            let pid = guest.and_then(Requester::pid).map(|pid| format!(" (process {pid})"));
-            let name = guest.map_or("a guest", |who| who.name().whole());
-            format!("{name}{}", pid.unwrap_or_default())
-        });
-        let [one, other] = who;
-        format!(
-            "{one} and {other} both have it on their command lines: give each another guest-cid, and if they have \
-             different ones, one of the processes was taken over"
-        )
-    }
-
     /// Refuses an unidentified peer: once it asks, it gets the refusal.
     fn refuse_unidentified(&mut self, id: UnidentifiedId, why: Refused, ctx: &mut Ctx<'_>) {
         let Some(peer) = self.vsock.unidentified.get(id) else { return };
@@ -336,35 +190,6 @@ impl Guests {
         let over: Vec<PortId> = over.map(|(number, _)| number).collect();
         over.into_iter().for_each(|port| self.hang_up(port, "its domain has stopped", ctx));
     }
-}
-
-/// Why a connection is no guest's that may ask.
-#[derive(Debug, thiserror::Error)]
-enum NotIdentified {
-    #[error(transparent)]
-    Owner(#[from] NoOwner),
-    #[error("libvirt does not answer")]
-    Silent,
-    #[error("{0}")]
-    Refused(Cow<'static, str>),
-}
-
-impl<T: Into<Cow<'static, str>>> From<T> for NotIdentified {
-    fn from(why: T) -> Self {
-        Self::Refused(why.into())
-    }
-}
-
-/// Why a guest of this host may not ask.
-const NOT_ENABLED: &str =
-    "not enabled: hostinfod.toml does not name it in [vsock] guests, and it has no hostinfo port";
-
-/// Whether the other end is gone, as it is when the domain has stopped whose it was: the kernel resets its connections
-/// before anybody else can have its address. One that will send no more is still there.
-fn is_over(fd: &OwnedFd) -> bool {
-    let mut polled = [PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::empty())];
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    rustix::event::poll(&mut polled, Some(&now)).is_ok_and(|count| count > 0)
 }
 
 #[cfg(test)]

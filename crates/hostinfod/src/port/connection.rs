@@ -1,9 +1,10 @@
 //! A connection to a guest: its stream, its unanswered input, and what it is doing.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
 use hostinfo_answer::{Conversation, Dialect};
+use hostinfo_peer::PeerSocket;
 
 use crate::handover::{ConnectionState, PhaseState};
 use crate::reactor::poll::Interest;
@@ -66,9 +67,14 @@ impl Phase {
 
 impl Connection {
     /// Takes over a non-blocking descriptor that is connected to `file`.
-    pub(crate) fn new(fd: OwnedFd, file: Option<FileId>, dialect: Dialect, now: Instant) -> Self {
+    pub(crate) fn new(
+        socket: PeerSocket,
+        file: Option<FileId>,
+        dialect: Dialect,
+        now: Instant,
+    ) -> Self {
         Self {
-            stream: Stream::new(fd),
+            stream: Stream::new(socket),
             conversation: Conversation::new(dialect),
             phase: Phase::Reading,
             file,
@@ -98,7 +104,11 @@ impl Connection {
     }
 
     /// Goes on with a connection that was handed over. `None` if no connection can be like that.
-    pub(crate) fn taken_over(state: ConnectionState, fd: OwnedFd, now: Instant) -> Option<Self> {
+    pub(crate) fn taken_over(
+        state: ConnectionState,
+        socket: PeerSocket,
+        now: Instant,
+    ) -> Option<Self> {
         let ConnectionState { fd: _, unsent, conversation, phase, file, is_early, since, heard } =
             state;
         let phase = match phase {
@@ -107,7 +117,7 @@ impl Connection {
             PhaseState::WaitingForValue => Phase::Throttled(now),
             PhaseState::Writing(until) => Phase::Writing(until),
         };
-        let stream = Stream::taken_over(fd, unsent);
+        let stream = Stream::taken_over(socket, unsent);
         let conversation = Conversation::taken_over(conversation)?;
         Some(Self { stream, conversation, phase, file, is_early, since, heard })
     }
@@ -140,6 +150,7 @@ impl AsFd for Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::OwnedFd;
 
     use hostinfo_answer::Pending;
     use serde_json::json;
@@ -147,7 +158,7 @@ mod tests {
     #[test]
     fn an_answer_that_was_begun_is_so_while_other_connections_have_their_turns() {
         let now = Instant::now();
-        let fd = || std::fs::File::open("/dev/null").unwrap().into();
+        let fd = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap()).into();
         let plain = Connection::new(fd(), None, Dialect::Hostinfo, now);
         assert!(!plain.has_begun_an_answer());
         let pending = Pending { asked: now, until: now, on: String::new() };

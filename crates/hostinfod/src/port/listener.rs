@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use hostinfo_answer::Name;
+use hostinfo_peer::Unclosed;
 use rustix::process::Uid;
 
 use crate::reactor::id::SectionId;
@@ -42,6 +43,7 @@ impl GuestListener {
         directory: OwnedFd,
         guest: &Name,
         earlier: &mut EarlierSockets,
+        unclosed: &Unclosed,
     ) -> Result<bool, NotListening> {
         if self.socket.as_ref().is_some_and(|socket| socket.is_in(&directory)) {
             return Ok(false);
@@ -49,7 +51,7 @@ impl GuestListener {
         // Before another has its path.
         self.socket = None;
         self.user = Some(find_user(&section.settings.user(guest.guest()))?);
-        self.socket = Some(Listening::open(directory, section.file_name(), earlier)?);
+        self.socket = Some(Listening::open(directory, section.file_name(), earlier, unclosed)?);
         Ok(true)
     }
 }

@@ -12,7 +12,7 @@ use super::poll::Interest;
 use super::token::Token;
 use super::{Ctx, Reactor};
 
-/// How long to pause when no descriptors are left.
+/// How long to pause when no descriptors are left, or something is to be closed first.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Connections accepted at a Unix socket, or at all of them that share a pace. Each costs the daemon 10 to 20 us of CPU time,
@@ -100,6 +100,11 @@ impl Accepting {
         if !pause.is_zero() {
             self.pause(socket, pause, ctx);
         }
+    }
+
+    /// Pauses while something has to be closed first that those who connected have left.
+    pub(crate) fn wait_for_closing(self, socket: impl AsFd, ctx: &mut Ctx<'_>) {
+        self.pause(socket, PAUSE, ctx);
     }
 
     fn pause(self, socket: impl AsFd, time: Duration, ctx: &mut Ctx<'_>) {

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use hostinfo_answer::Dialect;
+use hostinfo_answer::{Bound, Dialect};
 use hostinfo_custom::limits::ANSWER_MARGIN;
 use hostinfo_sample::{Host, OpenFiles, Roots};
 
@@ -41,7 +41,12 @@ impl Scene {
                 settings::flow::Flow::default().bounds(),
             ),
             guest: guest("qemu-a"),
-            connection: Connection::new(OwnedFd::from(near_end), None, Dialect::Hostinfo, now),
+            connection: Connection::new(
+                OwnedFd::from(near_end).into(),
+                None,
+                Dialect::Hostinfo,
+                now,
+            ),
             far_end,
             now,
         }
@@ -94,6 +99,18 @@ fn a_burst_of_lines_is_answered_and_what_is_over_it_waits_and_is_not_lost() {
     scene.now += Duration::from_millis(500);
     assert_eq!(scene.turns(), Phase::Reading);
     assert_eq!(scene.hear().lines().last(), Some("200 pong 49"));
+}
+
+#[test]
+fn bytes_that_come_one_at_a_time_are_read_as_seldom_as_short_lines() {
+    let (mut scene, mut reads) = (Scene::new(), 0);
+    let flow = settings::flow::Flow::default().bounds();
+    scene.responder.set_flow(Flow { bytes: Bound { burst: 64 * 1024, ..flow.bytes }, ..flow });
+    while scene.say("\n") == 1 && scene.turn() == Phase::Reading {
+        reads += 1;
+    }
+    // The last chunk has to fit as a whole.
+    assert!((3000..4096).contains(&reads), "{reads}");
 }
 
 #[test]

@@ -32,6 +32,10 @@ use crate::system::systemd;
 /// program that was not optimised 0.3 s.
 const CHECK_WITHIN: Duration = Duration::from_secs(2);
 
+/// A program that is executed closes all that is open, in its only thread.
+const UNCLOSED: &str = "a process has sent hostinfod descriptors that take long to close: the log says whose connection it \
+     was; end that process, then try again";
+
 /// How much is read of what the new program says about why it does not.
 const WHY_MAX: u64 = 4096;
 
@@ -86,6 +90,9 @@ impl Server {
 
     /// What the new program goes by: what is in force, and settings that take effect while it runs.
     fn prepare(&mut self) -> Result<FilesState, String> {
+        if hostinfo_peer::unclosed() > 0 {
+            return Err(UNCLOSED.to_owned());
+        }
         let settings = self.settings.hand_over()?;
         let rules = self.guests.prepare_handover(Instant::now())?;
         Ok(FilesState { settings, rules })

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 
+use hostinfo_peer::{PeerListener, PeerSocket, Unclosed};
 use rustix::fs::{AtFlags, Mode};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
@@ -28,12 +29,12 @@ pub(crate) struct Listening {
     directory: OwnedFd,
     name: OsString,
     file: FileId,
-    socket: OwnedFd,
+    socket: PeerListener,
 }
 
 /// Sockets that an earlier run of the daemon made, and that still listen.
 #[derive(Debug, Default)]
-pub(crate) struct EarlierSockets(Vec<(String, OwnedFd)>);
+pub(crate) struct EarlierSockets(Vec<(String, PeerListener)>);
 
 /// Why there is no socket.
 #[derive(Debug, thiserror::Error)]
@@ -80,11 +81,12 @@ impl From<Errno> for Error {
 impl EarlierSockets {
     /// Those among what the service manager has handed over; the others are left there.
     pub(crate) fn of(handed_over: &mut Vec<(String, OwnedFd)>) -> Self {
-        Self(handed_over.extract_if(.., |(name, _)| name.starts_with(NAME_PREFIX)).collect())
+        let ours = handed_over.extract_if(.., |(name, _)| name.starts_with(NAME_PREFIX));
+        Self(ours.map(|(name, socket)| (name, PeerListener::new(socket))).collect())
     }
 
     /// The one whose file that is.
-    fn take(&mut self, file: FileId) -> Option<OwnedFd> {
+    fn take(&mut self, file: FileId) -> Option<PeerListener> {
         let name = name_of(file);
         let place = self.0.iter().position(|(other, _)| *other == name)?;
         let (_, socket) = self.0.swap_remove(place);
@@ -114,6 +116,7 @@ impl Listening {
         directory: OwnedFd,
         name: &OsStr,
         earlier: &mut EarlierSockets,
+        unclosed: &Unclosed,
     ) -> Result<Self, Error> {
         let new = |directory, file, socket| Self { directory, name: name.to_owned(), file, socket };
         match find(&directory, name) {
@@ -121,7 +124,7 @@ impl Listening {
                 if let Some(socket) = earlier.take(file) {
                     return Ok(new(directory, file, socket));
                 }
-                if answers(&found)? {
+                if answers(&found, unclosed)? {
                     return Err(Error::Live);
                 }
                 rustix::fs::unlinkat(&directory, name, AtFlags::empty())?;
@@ -131,7 +134,7 @@ impl Listening {
             Err(ConnectError::Failed(error)) => return Err(Error::Failed(error)),
             Err(_) => return Err(Error::NoSocket),
         }
-        let socket = socket()?;
+        let socket = PeerListener::new(socket()?);
         // Of the mode that a socket has when it is bound, its file gets what the umask leaves.
         rustix::fs::fchmod(&socket, Mode::from_raw_mode(MODE))?;
         let address = address(&directory, name)?;
@@ -191,9 +194,10 @@ fn address(directory: &OwnedFd, name: &OsStr) -> Result<SocketAddrUnix, Errno> {
 }
 
 /// Whether anybody listens at a socket's file.
-fn answers(file: &OwnedFd) -> Result<bool, Errno> {
+fn answers(file: &OwnedFd, unclosed: &Unclosed) -> Result<bool, Errno> {
     let address = SocketAddrUnix::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
-    Ok(rustix::net::connect(&socket()?, &address) != Err(Errno::CONNREFUSED))
+    let socket = PeerSocket::new(socket()?, unclosed.clone());
+    Ok(rustix::net::connect(&socket, &address) != Err(Errno::CONNREFUSED))
 }
 
 #[cfg(test)]
@@ -205,7 +209,8 @@ mod tests {
     use std::path::Path;
 
     fn open_with(folder: &Path, earlier: &mut EarlierSockets) -> Result<Listening, Error> {
-        Listening::open(File::open(folder).unwrap().into(), OsStr::new("v_4678"), earlier)
+        let folder = File::open(folder).unwrap().into();
+        Listening::open(folder, OsStr::new("v_4678"), earlier, &Unclosed::default())
     }
 
     fn open(folder: &Path) -> Result<Listening, Error> {
@@ -263,7 +268,7 @@ mod tests {
         let before = open(folder.path()).unwrap();
         let mut handed_over = vec![
             ("listen-1.2.3.4.5".to_owned(), File::open("/dev/null").unwrap().into()),
-            (name_of(before.file), before.socket.try_clone().unwrap()),
+            (name_of(before.file), before.socket.as_fd().try_clone_to_owned().unwrap()),
             ("other".to_owned(), File::open("/dev/null").unwrap().into()),
         ];
         // A crash: nobody tidies up.
@@ -283,7 +288,8 @@ mod tests {
         let path = folder.path().join("v_4678");
         drop(UnixListener::bind(&path).unwrap());
         let (_, file) = find(File::open(folder.path()).unwrap(), OsStr::new("v_4678")).unwrap();
-        let mut earlier = EarlierSockets(vec![(name_of(file), socket().unwrap())]);
+        let mut earlier =
+            EarlierSockets(vec![(name_of(file), PeerListener::new(socket().unwrap()))]);
         let listening = open_with(folder.path(), &mut earlier).unwrap();
         UnixStream::connect(&path).unwrap();
         rustix::net::accept(&listening).unwrap();

@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use hostinfo_open::{Answer, Request, message};
+use hostinfo_peer::PeerSocket;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
@@ -77,13 +78,13 @@ impl Opener {
     }
 
     /// What it has answered, and to what; `None` while it has not.
-    pub(crate) fn answer(&mut self) -> Option<(PortId, Request, Result<OwnedFd, ConnectError>)> {
+    pub(crate) fn answer(&mut self) -> Option<(PortId, Request, Result<PeerSocket, ConnectError>)> {
         let answered = match message::receive(self.connection.as_ref()?) {
             Err(Errno::AGAIN | Errno::INTR) => return None,
             other => other,
         };
         let result = match answered.map(|(packet, fd)| (Answer::parse(&packet), fd)) {
-            Ok((Some(Answer::Connected), Some(socket))) => Ok(socket),
+            Ok((Some(Answer::Connected), Some(socket))) => Ok(socket.into()),
             Ok((Some(Answer::Gone), _)) => Err(ConnectError::Gone),
             Ok((Some(Answer::NobodyListens), _)) => Err(ConnectError::NobodyListens),
             Ok((Some(Answer::Full), _)) => Err(ConnectError::Full),

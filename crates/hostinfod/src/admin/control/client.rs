@@ -1,11 +1,12 @@
 //! One client of the control socket: bytes in, messages out, and what is still to be sent.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
 use hostinfo_answer::Pending;
 use hostinfo_control::limits::{CHUNK, READ_DEADLINE, WATCH_QUEUE_MAX};
 use hostinfo_control::{Front, Request, front};
+use hostinfo_peer::PeerSocket;
 use rustix::process::Uid;
 
 use crate::reactor::Ctx;
@@ -86,9 +87,9 @@ pub(super) struct Delivery {
 
 impl Client {
     /// Takes over a non-blocking descriptor of that user.
-    pub(super) fn new(fd: OwnedFd, user: Uid) -> Self {
+    pub(super) fn new(socket: PeerSocket, user: Uid) -> Self {
         Self {
-            stream: Stream::new(fd),
+            stream: Stream::new(socket),
             user,
             input: Vec::new(),
             state: ClientState::Idle,
@@ -251,7 +252,7 @@ impl Client {
     fn message(&mut self) -> Result<Option<Request>, Closed> {
         match front(&self.input) {
             Front::Incomplete => Ok(None),
-            Front::Broken => Err(Closed),
+            Front::Broken => Err(Closed::Gone),
             Front::Message(request, length) => {
                 self.input.drain(..length);
                 if self.input.is_empty() {

@@ -2,10 +2,10 @@
 //! later.
 
 use std::collections::VecDeque;
-use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use hostinfo_control::limits::{REFUSED_MAX, REFUSED_TIME};
+use hostinfo_peer::PeerSocket;
 
 use crate::stream::Stream;
 
@@ -17,9 +17,14 @@ pub(super) struct Refused(VecDeque<(Instant, Stream)>);
 impl Refused {
     /// Sends the reason to another client. If there are too many, the oldest one is closed. Returns
     /// when to close the next one.
-    pub(super) fn add(&mut self, fd: OwnedFd, reason: &[u8], now: Instant) -> Option<Instant> {
+    pub(super) fn add(
+        &mut self,
+        socket: PeerSocket,
+        reason: &[u8],
+        now: Instant,
+    ) -> Option<Instant> {
         // A new connection has room for more than the reason.
-        let mut stream = Stream::new(fd);
+        let mut stream = Stream::new(socket);
         if stream.send(reason, now).is_ok() {
             self.0.push_back((now + REFUSED_TIME, stream));
         }
@@ -44,6 +49,7 @@ impl Refused {
 mod tests {
     use super::*;
     use std::io::{Read as _, Write as _};
+    use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
     use std::time::Duration;
 
@@ -51,7 +57,7 @@ mod tests {
     fn a_reason_can_be_read_after_a_request_was_sent_and_then_comes_the_end() {
         let (mut refused, now) = (Refused::default(), Instant::now());
         let (mut client, ours) = UnixStream::pair().unwrap();
-        let until = refused.add(ours.into(), b"no room", now).unwrap();
+        let until = refused.add(OwnedFd::from(ours).into(), b"no room", now).unwrap();
         client.write_all(b"what I came for").unwrap();
         let mut heard = [0; 7];
         client.read_exact(&mut heard).unwrap();
@@ -67,7 +73,7 @@ mod tests {
         let mut clients = Vec::new();
         for _ in 0..3 * REFUSED_MAX {
             let (client, ours) = UnixStream::pair().unwrap();
-            refused.add(ours.into(), b"x", now);
+            refused.add(OwnedFd::from(ours).into(), b"x", now);
             clients.push(client);
         }
         assert_eq!(refused.0.len(), REFUSED_MAX);

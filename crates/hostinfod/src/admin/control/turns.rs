@@ -67,7 +67,7 @@ impl Control {
         match client.turn() {
             Ok(Next::Answer(request, asked)) => self.answer(number, request, asked, daemon, ctx),
             Ok(Next::Wait(wait)) => client.await_turn(number, wait, ctx),
-            Err(Closed) => self.drop_client(number, daemon, ctx),
+            Err(_) => self.drop_client(number, daemon, ctx),
         }
     }
 

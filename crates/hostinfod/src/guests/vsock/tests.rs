@@ -2,14 +2,17 @@ use super::*;
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Instant;
 
-use hostinfo_answer::Peer;
+use hostinfo_answer::{Name, Peer};
 use hostinfo_domains::examples::domain;
 use hostinfo_domains::limits::DEADLINE;
 use hostinfo_domains::{Domain, Helper, Message, VERSION};
+use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::guest::begin_session;
 use crate::guests::tests::guests;
+use crate::libvirt::Libvirt;
 use crate::reactor::Reactor;
 
 #[test]

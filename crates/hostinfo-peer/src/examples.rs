@@ -1,0 +1,56 @@
+//! Descriptors that take long to close, for tests.
+
+use std::io::{self, IoSlice, Write as _};
+use std::mem::MaybeUninit;
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg, sockopt};
+
+/// How long it takes to close a [`Slow`] one, unless its far end is dropped.
+const LINGER: Duration = Duration::from_secs(600);
+
+/// A socket whose far end reads nothing.
+#[derive(Debug)]
+pub struct Slow {
+    fd: OwnedFd,
+    far_end: TcpStream,
+}
+
+impl Slow {
+    /// Makes one.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn new() -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let mut near = TcpStream::connect(listener.local_addr()?)?;
+        let (far_end, _) = listener.accept()?;
+        near.set_nonblocking(true)?;
+        while near.write(&[0; 65_536]).is_ok() {}
+        sockopt::set_socket_linger(&near, Some(LINGER))?;
+        Ok(Self { fd: near.into(), far_end })
+    }
+
+    /// Sends it with a byte, and keeps no copy of it. Returns its far end.
+    ///
+    /// # Errors
+    /// Those of sendmsg(2): EPERM where the kernel refuses descriptors.
+    pub fn send(self, to: &UnixStream, flags: SendFlags) -> Result<TcpStream, Errno> {
+        let descriptors = [self.fd.as_fd()];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if !control.push(SendAncillaryMessage::ScmRights(&descriptors)) {
+            return Err(Errno::NOBUFS);
+        }
+        let sent = sendmsg(to, &[IoSlice::new(b"x")], &mut control, flags | SendFlags::NOSIGNAL);
+        if sent.is_err() {
+            // It is closed here.
+            sockopt::set_socket_linger(&self.fd, None)?;
+        }
+        sent.map(|_| self.far_end)
+    }
+}

@@ -1,0 +1,23 @@
+//! Sockets at whose other end anybody may be.
+//!
+//! Whoever writes to a Unix socket can send descriptors with the bytes: SCM_RIGHTS, unix(7). The kernel closes those that
+//! nobody takes, in the thread that reads the bytes or closes the socket. If that closes a file for good, it can take as
+//! long as the sender likes: a TCP socket with SO_LINGER waits for its own other end, and gigabytes of memory have to be
+//! freed. A program with one thread then does nothing else.
+//!
+//! So from Linux 6.16 on, the kernel is told to refuse them: [`refuse_descriptors`]. On older ones, a [`PeerSocket`] takes
+//! them, and they are closed in [threads of their own](closing).
+
+#![cfg(target_os = "linux")]
+
+mod closing;
+mod descriptors;
+#[cfg(any(test, feature = "examples"))]
+pub mod examples;
+mod listener;
+mod socket;
+
+pub use closing::{Unclosed, unclosed};
+pub use descriptors::refuse_descriptors;
+pub use listener::PeerListener;
+pub use socket::{PeerSocket, ReadError};

@@ -1,0 +1,116 @@
+use super::*;
+use std::io::ErrorKind;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::time::{Duration, Instant};
+
+use rustix::net::SendFlags;
+
+use crate::descriptors::permit_descriptors;
+use crate::examples::Slow;
+
+/// Nothing here takes that long, but what waits for a slow one.
+const SOON: Duration = Duration::from_secs(5);
+
+/// A sender, and a socket at which a kernel before 6.16 lets descriptors come.
+fn pair() -> (UnixStream, PeerSocket, Unclosed) {
+    let ((sender, receiver), unclosed) = (UnixStream::pair().unwrap(), Unclosed::default());
+    receiver.set_nonblocking(true).unwrap();
+    let socket = PeerSocket::new(receiver.into(), unclosed.clone());
+    permit_descriptors(&socket);
+    (sender, socket, unclosed)
+}
+
+/// What it returns, if it does not wait for a slow one.
+fn at_once<T>(does: impl FnOnce() -> T) -> T {
+    let begun = Instant::now();
+    let result = does();
+    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    result
+}
+
+fn wait_until_closed(unclosed: &Unclosed) {
+    let begun = Instant::now();
+    while unclosed.count() > 0 {
+        assert!(begun.elapsed() < SOON);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn whoever_reads_bytes_does_not_wait_for_a_descriptor_that_came_with_them() {
+    for flags in [SendFlags::empty(), SendFlags::OOB] {
+        let (mut sender, socket, unclosed) = pair();
+        sender.write_all(b"ping\n").unwrap();
+        let far_end = Slow::new().unwrap().send(&sender, flags).unwrap();
+        let reads = || (0..2).map(|_| socket.read(&mut [0; 64])).find_map(Result::err);
+        assert_eq!(at_once(reads), Some(ReadError::Descriptors));
+        assert_eq!(unclosed.count(), 1);
+        at_once(|| drop(socket));
+        drop(far_end);
+        wait_until_closed(&unclosed);
+    }
+}
+
+#[test]
+fn whoever_hangs_up_does_not_wait_for_a_descriptor_that_nobody_has_read() {
+    for flags in [SendFlags::empty(), SendFlags::OOB] {
+        let (mut sender, socket, unclosed) = pair();
+        sender.write_all(b"ping\n").unwrap();
+        let far_end = Slow::new().unwrap().send(&sender, flags).unwrap();
+        at_once(|| drop(socket));
+        assert_eq!(unclosed.count(), 1);
+        assert_eq!(sender.write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
+        drop(far_end);
+        wait_until_closed(&unclosed);
+    }
+}
+
+#[test]
+fn more_senders_than_there_are_threads_hold_nobody_up() {
+    let leave_one = |_| {
+        let (sender, socket, unclosed) = pair();
+        let far_end = Slow::new().unwrap().send(&sender, SendFlags::empty()).unwrap();
+        at_once(|| drop(socket));
+        (far_end, unclosed)
+    };
+    let (far_ends, unclosed): (Vec<_>, Vec<_>) = (0..20).map(leave_one).unzip();
+    assert!(unclosed.iter().all(|unclosed| unclosed.count() == 1));
+    drop(far_ends);
+    unclosed.iter().for_each(wait_until_closed);
+}
+
+#[test]
+fn a_socket_that_has_no_descriptors_left_is_closed_here() {
+    let (mut sender, socket, unclosed) = pair();
+    sender.write_all(&[b'x'; 10_000]).unwrap();
+    drop(socket);
+    assert_eq!(unclosed.count(), 0);
+    assert!(sender.write(b"x").is_err());
+}
+
+#[test]
+fn a_kernel_that_can_refuses_descriptors_before_a_connection_is_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = UnixListener::bind(folder.path().join("s")).unwrap();
+    if nix::sys::socket::setsockopt(&listener, crate::descriptors::PassRights, &false).is_err() {
+        return;
+    }
+    let sender = UnixStream::connect(folder.path().join("s")).unwrap();
+    assert_eq!(Slow::new().unwrap().send(&sender, SendFlags::empty()).unwrap_err(), Errno::PERM);
+    let accepted = PeerSocket::from(OwnedFd::from(listener.accept().unwrap().0));
+    assert!(!accepted.can_come);
+    let (connected, receiver) = UnixStream::pair().unwrap();
+    let socket = PeerSocket::from(OwnedFd::from(receiver));
+    assert!(socket.can_come, "some may have come before");
+    assert_eq!(Slow::new().unwrap().send(&connected, SendFlags::empty()).unwrap_err(), Errno::PERM);
+}
+
+#[test]
+fn what_is_no_unix_socket_is_read_and_closed_as_ever() {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let socket = PeerSocket::new(reader.into(), Unclosed::default());
+    writer.write_all(b"x").unwrap();
+    assert_eq!(socket.read(&mut [0; 8]), Ok(1));
+    drop(writer);
+    assert_eq!(socket.read(&mut [0; 8]), Ok(0));
+}
