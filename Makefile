@@ -34,10 +34,10 @@ build: ## The programs, optimised; for the guest in target/x86_64-unknown-linux-
 	cargo build --release --workspace && $(BUILD_GUEST_TOOL)
 	$(BUILT)/hostinfo-pages $(PAGES)
 
-install: ## What was built into PREFIX (/usr/local) below DESTDIR; no service is started
+install: ## What was built into PREFIX (/usr/local) below DESTDIR; starts no service, and upgrades a daemon that runs
 	@scripts/install install
 
-uninstall: ## That taken away again, but for /etc/hostinfo and /var/lib/hostinfo
+uninstall: ## That taken away again; rules, settings, the log, state and sockets stay
 	@scripts/install uninstall
 
 windows: ## The guest's tool for Windows, in target/x86_64-pc-windows-gnu/release

@@ -114,7 +114,10 @@ fn profile_folder() -> Result<PathBuf> {
 
 fn built(path: PathBuf) -> Result<PathBuf> {
     if !path.is_file() {
-        bail!("{} is not built: `make build` does it", path.display());
+        bail!(
+            "{} is not built: `make test` and `make test-long` build what they need",
+            path.display()
+        );
     }
     Ok(path)
 }

@@ -70,7 +70,9 @@ fn every_expression_of_the_dashboard_is_promql() -> Result<()> {
 fn every_panel_of_the_dashboard_has_a_number_and_a_place_of_its_own() -> Result<()> {
     let dashboard = dashboard()?;
     let (mut ids, mut places) = (BTreeSet::new(), BTreeSet::new());
-    for panel in dashboard["panels"].as_array().context("panels")? {
+    let panels = dashboard["panels"].as_array().context("panels")?;
+    ensure!(!panels.is_empty(), "no panels");
+    for panel in panels {
         let title = panel["title"].as_str().context("a panel without a title")?;
         ensure!(ids.insert(panel["id"].as_u64()), "{title}");
         let at = |key: &str| panel["gridPos"][key].as_u64().unwrap_or_default();

@@ -132,8 +132,10 @@ fn the_same_sources_give_the_same_packages_to_the_byte() -> Result<()> {
     for folder in [&first, &second] {
         install.package("1.0.0", folder.path())?;
     }
-    for file in fs::read_dir(first.path())? {
-        let file = file?;
+    let files = fs::read_dir(first.path())?.collect::<Result<Vec<_>, _>>()?;
+    // A deb and an rpm of the host's part, the guest's and the module, and the tarball.
+    assert_eq!(files.len(), 7, "{files:?}");
+    for file in files {
         let again = fs::read(second.path().join(file.file_name()))?;
         assert!(fs::read(file.path())? == again, "{file:?} differs");
     }

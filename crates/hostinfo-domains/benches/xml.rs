@@ -99,8 +99,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// A document of the next kind, of any length; every second one also has parts of another kind in
-/// it, or is cut short.
+/// A document of the next kind, of any length. Half of them also have parts of another kind in them, and one in eight lacks
+/// its end.
 fn document(number: usize, random: &mut Random) -> (&'static str, String) {
     let (kind, before, part, after) = of_number(number);
     let length = LENGTHS.0 + random.below(LENGTHS.1 - LENGTHS.0);
@@ -126,8 +126,8 @@ fn of_number(number: usize) -> Kind {
     KINDS.iter().copied().nth(number % KINDS.len()).unwrap_or_default()
 }
 
-/// The CPU time of a call: the best of three runs, since other processes on this machine may slow
-/// one down.
+/// The CPU time of a call: of one that is slow, the best of three runs, since other processes on this machine may slow one
+/// down.
 fn timed(call: impl Fn()) -> Duration {
     let now = || {
         let now = clock_gettime(ClockId::ThreadCPUTime);

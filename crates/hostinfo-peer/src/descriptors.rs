@@ -22,6 +22,13 @@ nix::setsockopt_impl!(
     bool,
     nix::sys::socket::sockopt::SetBool
 );
+nix::getsockopt_impl!(
+    PassRights,
+    libc::SOL_SOCKET,
+    PASS_RIGHTS,
+    bool,
+    nix::sys::socket::sockopt::GetBool
+);
 
 /// Whether descriptors may come.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +38,11 @@ pub(crate) struct PassRights;
 /// Connections that are accepted at a listening one refuse them as well, from before they are accepted.
 pub fn refuse_descriptors(socket: &impl AsFd) {
     let _ = nix::sys::socket::setsockopt(socket, PassRights, &false);
+}
+
+/// Whether the kernel refuses them. One before 6.16 never does.
+pub(crate) fn are_refused(socket: &impl AsFd) -> bool {
+    nix::sys::socket::getsockopt(socket, PassRights).is_ok_and(|passes| !passes)
 }
 
 /// Reads what is there without waiting, and takes the descriptors that came with it.

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, Shutdown, sockopt};
 
 use crate::closing::{Unclosed, close};
-use crate::descriptors::{refuse_descriptors, take};
+use crate::descriptors::{are_refused, refuse_descriptors, take};
 
 /// Reads after which what is left of a connection that has ended is closed elsewhere: the kernel keeps some 300 messages
 /// of a sender, unless its administrator permits more (`net.core.wmem_max`).
@@ -19,8 +19,8 @@ const LEFT_MAX: usize = 512;
 pub struct PeerSocket {
     /// There until this value is dropped.
     fd: Option<OwnedFd>,
-    /// Whether descriptors can come.
-    is_unix: bool,
+    /// Whether descriptors can come. If not, it is read and closed like any other file, which is less work.
+    can_come: bool,
     unclosed: Unclosed,
 }
 
@@ -39,12 +39,14 @@ impl PeerSocket {
     /// Takes over a descriptor. What its other end leaves to be closed is counted in `unclosed`.
     pub fn new(fd: OwnedFd, unclosed: Unclosed) -> Self {
         let is_unix = sockopt::socket_domain(&fd).is_ok_and(|domain| domain == AddressFamily::UNIX);
-        if is_unix {
+        // If they are refused only from here on, some may have come before.
+        let can_come = is_unix && !are_refused(&fd);
+        if can_come {
             refuse_descriptors(&fd);
             // The kernel would drop a byte that was sent with MSG_OOB, and what came with it.
             let _ = sockopt::set_socket_oobinline(&fd, true);
         }
-        Self { fd: Some(fd), is_unix, unclosed }
+        Self { fd: Some(fd), can_come, unclosed }
     }
 
     /// The same, with its sender known by now, in whose `unclosed` is counted from here on.
@@ -59,7 +61,7 @@ impl PeerSocket {
     /// # Errors
     /// [`ReadError`]. If it was [`ReadError::Descriptors`], bytes that came with them are lost.
     pub fn read(&self, buffer: &mut [u8]) -> Result<usize, ReadError> {
-        if !self.is_unix {
+        if !self.can_come {
             return Ok(rustix::io::read(self, buffer)?);
         }
         let (length, descriptors) = take(self, buffer)?;
@@ -106,7 +108,7 @@ impl Write for PeerSocket {
 
 impl Drop for PeerSocket {
     fn drop(&mut self) {
-        let Some(fd) = self.fd.take().filter(|_| self.is_unix) else { return };
+        let Some(fd) = self.fd.take().filter(|_| self.can_come) else { return };
         // From here on, the other end can send nothing more.
         let _ = rustix::net::shutdown(&fd, Shutdown::Read);
         let mut descriptors = match left_by(&fd) {

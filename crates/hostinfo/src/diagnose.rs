@@ -56,6 +56,9 @@ const NEWS_WAITS_MAX: u32 = 4;
 /// back within seconds.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 
+/// The exit status of a plugin that knows nothing.
+pub(crate) const UNKNOWN_TO_PLUGIN: u8 = Level::Unknown as u8;
+
 /// Observes and concludes; the exit status expresses the conclusion.
 ///
 /// # Errors
@@ -82,7 +85,7 @@ pub(crate) fn run(
     let diagnosis = match look(host, &own_roots(), time, options, is_announced) {
         Err(failure) if is_plugin => {
             let text = plugin_line(Level::Unknown, &failure.to_string(), "");
-            return Ok(Shown { text, status: Some(Level::Unknown as u8), ..Shown::default() });
+            return Ok(Shown { text, status: Some(UNKNOWN_TO_PLUGIN), ..Shown::default() });
         }
         Err(failure) if format == Format::Json && failure.status() != USAGE => {
             return Ok(without_host(&failure, options));

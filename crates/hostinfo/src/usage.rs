@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use hostinfo_catalog::resolve;
 
+use crate::diagnose::UNKNOWN_TO_PLUGIN;
 use crate::exit::{Failure, Outcome, USAGE, code, complain};
 use crate::{args, nearest};
 
@@ -15,12 +16,13 @@ pub(crate) fn refuse(mut error: clap::Error) -> ExitCode {
         return code(error.print().map(|()| Outcome::Complete).map_err(Failure::from));
     }
     let words: Vec<String> = std::env::args().skip(1).collect();
+    let status = status(&words);
     suggest_option(&mut error, &words);
     let told = error.render().to_string();
     let told = told.strip_prefix("error: ").unwrap_or(&told).trim_end();
     if matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation) {
         complain(bad_value(told));
-        return ExitCode::from(USAGE);
+        return ExitCode::from(status);
     }
     let example = (error.kind() == ErrorKind::MissingRequiredArgument)
         .then(|| words.iter().find_map(|word| example(word)))
@@ -29,7 +31,14 @@ pub(crate) fn refuse(mut error: clap::Error) -> ExitCode {
     let meant = meant(&error).unwrap_or_default();
     let (what, usage) = told.split_at(told.find('\n').unwrap_or(told.len()));
     complain(format_args!("{what}{meant}{usage}{example}"));
-    ExitCode::from(USAGE)
+    ExitCode::from(status)
+}
+
+/// The exit status. A monitoring system would take that of other commands, 2, for `CRITICAL`: it is the host.
+fn status(words: &[String]) -> u8 {
+    let has = |sought: &str| words.iter().any(|word| word == sought);
+    let is_plugin = has("diagnose") && (has("nagios") || has("--format=nagios"));
+    if is_plugin { UNKNOWN_TO_PLUGIN } else { USAGE }
 }
 
 /// What clap says about a value, in one line: it names the option and what the option takes, so its help has no more.

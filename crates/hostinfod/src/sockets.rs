@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_too_long_for_an_address_works() {
+    fn a_socket_whose_path_is_too_long_for_an_address_is_connected_to() {
         let folder = tempfile::tempdir().unwrap();
         let name = format!("qemu-{}", "x".repeat(240));
         let short = folder.path().join("short");

@@ -26,7 +26,7 @@ pub enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::HostDied => write!(f, "the host's kernel has panicked"),
+            Self::HostDied => write!(f, "QEMU has ended, or the host's kernel has panicked"),
             Self::HostFroze => write!(f, "the host does not answer"),
             Self::GuestPanicked(name) => write!(f, "the kernel of guest {name} has panicked"),
             Self::GuestFroze(name) => write!(f, "guest {name} runs and does not answer"),

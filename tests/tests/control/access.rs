@@ -61,7 +61,7 @@ fn a_client_in_another_pid_namespace_is_let_in_as_its_user() -> Result<()> {
 }
 
 #[test]
-fn others_are_told_what_to_do() -> Result<()> {
+fn a_user_outside_the_group_is_refused_and_told_what_to_do() -> Result<()> {
     let host = host_with_group()?;
     let _daemon = host.start_daemon()?;
     let denied = become_user(NOBODY, || host.client().err().context("let in"))?.to_string();

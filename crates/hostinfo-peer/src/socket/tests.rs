@@ -97,8 +97,11 @@ fn a_kernel_that_can_refuses_descriptors_before_a_connection_is_accepted() {
     }
     let sender = UnixStream::connect(folder.path().join("s")).unwrap();
     assert_eq!(Slow::new().unwrap().send(&sender, SendFlags::empty()).unwrap_err(), Errno::PERM);
+    let accepted = PeerSocket::from(OwnedFd::from(listener.accept().unwrap().0));
+    assert!(!accepted.can_come);
     let (connected, receiver) = UnixStream::pair().unwrap();
-    let _socket = PeerSocket::new(receiver.into(), Unclosed::default());
+    let socket = PeerSocket::from(OwnedFd::from(receiver));
+    assert!(socket.can_come, "some may have come before");
     assert_eq!(Slow::new().unwrap().send(&connected, SendFlags::empty()).unwrap_err(), Errno::PERM);
 }
 

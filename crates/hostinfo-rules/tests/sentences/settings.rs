@@ -8,7 +8,7 @@ use hostinfo_rules::Rules;
 use crate::{SECOND, errors, interval, places, rules, sees, warnings};
 
 #[test]
-fn the_example_works_to_the_letter() {
+fn the_first_rule_of_the_example_that_matches_a_guest_decides_its_interval_and_what_it_sees() {
     let file = include_str!("../../fixtures/good/example.conf");
     assert!(warnings(file).is_empty());
     for (guest, seconds, physcpus, line) in [

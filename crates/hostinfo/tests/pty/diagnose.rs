@@ -105,6 +105,9 @@ fn a_plugin_says_one_line_with_figures_whatever_happens() {
     let (status, text, errors) = run(&silent, "diagnose --timeout 0.3 --format nagios");
     assert_eq!((status, errors.as_str(), text.lines().count()), (3, "", 1));
     assert!(text.starts_with("HOSTINFO UNKNOWN: no host answers: "), "{text}");
+    for wrong in ["diagnose --format nagios --frob", "diagnose --format=nagios cpus"] {
+        assert_eq!(run(&silent, wrong).0, 3, "{wrong} is not CRITICAL");
+    }
 }
 
 #[test]

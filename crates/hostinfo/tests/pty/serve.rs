@@ -460,7 +460,7 @@ impl Drop for Prometheus {
 }
 
 #[test]
-fn prometheus_itself_scrapes_it() {
+fn a_real_prometheus_scrapes_the_broker_which_asks_the_host_once() {
     let (host, asked) = host_of_a_minute();
     let broker = Broker::start(&host.path);
     let prometheus = Prometheus::start(broker.http);

@@ -148,7 +148,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_one_of_systemctls(text in "([A-Za-z=\n]|Id=a\n){0,40}") {
+        fn any_text_of_systemctl_is_read(text in "([A-Za-z=\n]|Id=a\n){0,40}") {
             let _ = parse(&text);
         }
     }
