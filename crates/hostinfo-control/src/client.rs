@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
-use crate::limits::{PREVIEW_TIME, UPGRADE_TIME};
+use crate::limits::{PAGES_MAX, PREVIEW_TIME, UPGRADE_TIME};
 use crate::{
     Call, Cleared, Error, Event, Explanation, Guest, HostState, HostStateReply, Metrics, Notice,
     NoticeKind, Notices, Page, Preview, Rules, SetNotice, Stats, Status, Upgraded,
@@ -43,7 +43,7 @@ impl Client {
     /// [`Error`].
     pub fn list(&mut self) -> Result<Vec<Guest>, Error> {
         let mut all: Vec<Guest> = Vec::new();
-        loop {
+        for _ in 0..PAGES_MAX {
             let after = all.last().map(|guest| guest.guest.clone());
             let Page { guests, complete } = self.ask(&Call::List { after })?;
             let is_last = complete || guests.is_empty();
@@ -52,6 +52,7 @@ impl Client {
                 return Ok(all);
             }
         }
+        Err(Error::Nonsense(format!("a list of over {PAGES_MAX} pages")))
     }
 
     /// The daemon's own figures.

@@ -12,6 +12,10 @@ pub const NAMES_MAX: usize = 100;
 /// Guests in one reply to `List`: 256 of 700 bytes are 175 KiB, and take less than 1 ms to make.
 pub const PAGE: usize = 256;
 
+/// Replies to `List` that a client asks for: 65,536 guests, four times as many as libvirt lists. Those of a daemon that somebody
+/// has taken over have 1 GiB at the most.
+pub const PAGES_MAX: usize = 256;
+
 /// The longest rules file whose text is in a reply: 6,500 rules of 160 bytes.
 pub const RULES_TEXT_MAX: usize = 1024 * 1024;
 

@@ -60,6 +60,26 @@ fn a_daemon_that_hangs_up_or_sends_nonsense_is_an_error() {
 }
 
 #[test]
+fn a_list_without_an_end_is_given_up() {
+    let page = include_str!("../../../fuzz/seeds/answer/list");
+    let page: serde_json::Value = serde_json::from_str(page).unwrap();
+    let reply =
+        serde_json::json!({ "parameters": { "guests": page["guests"], "complete": false } });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("control.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; 4096];
+        while stream.read(&mut request).is_ok_and(|length| length > 0) {
+            stream.write_all(format!("{reply}\0").as_bytes()).unwrap();
+        }
+    });
+    let listed = Client::connect(&path, Duration::from_secs(10)).unwrap().list();
+    assert!(matches!(listed.unwrap_err(), Error::Nonsense(_)));
+}
+
+#[test]
 fn a_watch_goes_on_until_it_is_over() {
     let (_folder, path) = answers(
         b"{\"continues\":true,\"parameters\":{\"at\":\"2026-11-22T09:55:49Z\",\"guest\":\"qemu-a\",\
