@@ -30,13 +30,13 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// From `comm`, `cgroup` and `cmdline` of `/proc/PID`, proc(5). `None` where the command line is
-    /// empty, as that of a process that has ended, or cut before it says which domain it is of.
+    /// From `comm`, `cgroup` and `cmdline` of `/proc/PID`, proc(5). `None` where the cgroup says nothing and the command
+    /// line is empty, as that of a process that has ended, or cut before it says which domain it is of.
     pub fn new(pid: i32, comm: &[u8], cgroup: &[u8], cmdline: &[u8]) -> Option<Self> {
         let (id, uuid) = (id(cgroup), uuid(cmdline));
         let is_whole = !cmdline.is_empty() && cmdline.len() < CMDLINE_MAX;
         let program = String::from_utf8_lossy(comm.trim_ascii_end()).into_owned();
-        (is_whole || uuid.is_some()).then_some(Self { pid, program, id, uuid })
+        (id.is_some() || is_whole || uuid.is_some()).then_some(Self { pid, program, id, uuid })
     }
 
     /// What is wrong if this process listens at `socket`. `claim` says which domain, by libvirt, the socket belongs to.
@@ -179,6 +179,15 @@ mod tests {
                 assert_eq!(conflict(&marks, socket), Some(expected), "{marks:?}");
             }
             assert_eq!(conflict(&marks, "qemu-b"), None);
+        }
+    }
+
+    #[test]
+    fn a_process_that_hides_its_command_line_is_known_by_its_cgroup_all_the_same() {
+        let cgroup = b"0::/machine.slice/machine-qemu\\x2d2\\x2db.scope/libvirt/emulator\n";
+        for cmdline in [&b""[..], &vec![b'x'; CMDLINE_MAX]] {
+            let marks = Marks::new(7, b"qemu\n", cgroup, cmdline).unwrap();
+            assert!(matches!(conflict(&marks, "qemu-a"), Some(Conflict::Device { .. })));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// Such threads at most. If all are busy, what comes next stays open until one is free: nobody sends descriptors but
@@ -37,7 +37,12 @@ pub struct Unclosed(Arc<AtomicUsize>);
 impl Unclosed {
     /// How often something is still to be closed.
     pub fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        let count = self.0.load(Ordering::Relaxed);
+        if count > 0 {
+            // There may have been no thread for it.
+            lock().start_a_thread();
+        }
+        count
     }
 }
 
@@ -51,15 +56,26 @@ pub fn unclosed() -> usize {
 pub(crate) fn close(descriptors: Vec<OwnedFd>, of: Unclosed) {
     of.0.fetch_add(1, Ordering::Relaxed);
     UNCLOSED.fetch_add(1, Ordering::Relaxed);
-    let mut closing = CLOSING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut closing = lock();
     closing.waiting.push_back(Batch { descriptors, of });
-    if closing.threads < THREADS_MAX {
+    closing.start_a_thread();
+}
+
+impl Closing {
+    /// If something waits for a thread, and there may be another.
+    fn start_a_thread(&mut self) {
+        if self.waiting.is_empty() || self.threads >= THREADS_MAX {
+            return;
+        }
         let thread = thread::Builder::new().name("close".to_owned()).stack_size(STACK);
-        // If there is none, the next one to be started closes this, too.
         if thread.spawn(run).is_ok() {
-            closing.threads += 1;
+            self.threads += 1;
         }
     }
+}
+
+fn lock() -> MutexGuard<'static, Closing> {
+    CLOSING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn run() {
@@ -72,7 +88,7 @@ fn run() {
 
 /// What to close next. If there is nothing, the thread that asks must end.
 fn next() -> Option<Batch> {
-    let mut closing = CLOSING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut closing = lock();
     let next = closing.waiting.pop_front();
     if next.is_none() {
         closing.threads -= 1;
