@@ -1,7 +1,8 @@
 //! Packages of what was built: what is in them, and what their scripts do.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -222,7 +223,14 @@ fn rpm_installs_upgrades_and_removes_and_keeps_what_is_the_administrators() -> R
     rpm(&root, &["-U", "--oldpackage"], &host_rpm(&old)?)?;
     assert_eq!(fs::read_to_string(&rules)?, "*:\n  interval = 5\n");
     calls(&root)?;
+    // An energy meter as the rule leaves it: of the daemon's group, which is this user's in here.
+    let meter = root.path().join("sys/class/powercap/intel-rapl:0/energy_uj");
+    fs::create_dir_all(meter.parent().context("a folder")?)?;
+    fs::write(&meter, "1\n")?;
+    fs::set_permissions(&meter, Permissions::from_mode(0o440))?;
+    fs::write(root.path().join("etc/group"), "hostinfo:x:0:\n")?;
     rpm(&root, &["-e"], Path::new("hostinfo-host"))?;
+    assert_eq!(fs::metadata(&meter)?.permissions().mode() & 0o777, 0o400, "the meter is root's");
     assert!(calls(&root)?.contains("disable --now hostinfo-follow.service hostinfo.service"));
     assert!(!root.path().join("usr/sbin/hostinfod").exists());
     assert!(guests.exists(), "guests' sockets are gone");

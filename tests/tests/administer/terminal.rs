@@ -19,7 +19,7 @@ fn serve_escapes(socket: &UnixListener, clients: usize) -> Result<()> {
     let guests: Value = serde_json::from_slice(&fs::read(guests)?)?;
     let escape = "\u{1b}[2J\r\u{202e}";
     let figure = json!({
-        "name": format!("a{escape}"), "labels": {(escape): escape}, "value": 1.5,
+        "name": format!("a{escape}"), "kind": "gauge", "labels": {(escape): escape}, "value": 1.5,
         "unit": escape, "help": format!("b{escape}"),
     });
     for _ in 0..clients {
