@@ -11,6 +11,7 @@ use std::process::Child;
 use std::sync::Arc;
 use std::time::Instant;
 
+use hostinfo_peer::Unclosed;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use uuid::Uuid;
 
@@ -45,6 +46,8 @@ pub struct Helper {
     process: Option<Running>,
     presence: Option<Presence>,
     leaving: Option<Child>,
+    /// What its processes have left to be closed. While there is something, no other one is started.
+    unclosed: Unclosed,
     /// Lines of the helper's standard error that nobody has taken: at most those of two chunks.
     errors: Vec<String>,
     /// When standard error is looked at again; `None` while it is waited for.
@@ -70,6 +73,7 @@ impl Helper {
             process: None,
             presence: None,
             leaving: None,
+            unclosed: Unclosed::default(),
             errors: Vec::new(),
             errors_at: None,
             backoff: Backoff::default(),

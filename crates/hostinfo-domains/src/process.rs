@@ -1,11 +1,14 @@
 //! The helper's process and the socket to it.
 
 use std::ffi::OsString;
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+
+use hostinfo_peer::{PeerSocket, ReadError, Unclosed, refuse_descriptors};
+use rustix::io::Errno;
 
 use crate::errors::Errors;
 use crate::limits::{CHUNK, LINE_MAX};
@@ -33,6 +36,7 @@ pub(crate) fn spawn(
     let mut missing = io::Error::from(ErrorKind::NotFound);
     for program in programs {
         let (ours, theirs) = UnixStream::pair()?;
+        refuse_descriptors(&ours);
         let input = OwnedFd::from(theirs.try_clone()?);
         let started = Command::new(program)
             .args(arguments)
@@ -53,18 +57,24 @@ pub(crate) fn spawn(
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
-    stream: UnixStream,
+    stream: PeerSocket,
     lines: Lines,
     errors: Errors,
 }
 
 impl Process {
-    /// Starts the first of the programs that exists, with the socket as its input and output.
-    pub(crate) fn start(programs: &[PathBuf], arguments: &[OsString]) -> io::Result<Self> {
+    /// Starts the first of the programs that exists, with the socket as its input and output. What it leaves to be closed is
+    /// counted in `unclosed`.
+    pub(crate) fn start(
+        programs: &[PathBuf],
+        arguments: &[OsString],
+        unclosed: &Unclosed,
+    ) -> io::Result<Self> {
         let (errors, theirs) = io::pipe()?;
         let (child, stream) = spawn(programs, arguments, || Ok(theirs.try_clone()?.into()))?;
         stream.set_nonblocking(true)?;
         rustix::io::ioctl_fionbio(&errors, true)?;
+        let stream = PeerSocket::new(stream.into(), unclosed.clone());
         Ok(Self { child, stream, lines: Lines::default(), errors: Errors::new(errors) })
     }
 
@@ -74,16 +84,14 @@ impl Process {
     }
 
     /// Reads what has arrived, at most one chunk, and returns whether the helper still runs.
-    pub(crate) fn read(&mut self) -> io::Result<bool> {
+    pub(crate) fn read(&mut self) -> Result<bool, ReadError> {
         let mut chunk = [0; CHUNK];
         match self.stream.read(&mut chunk) {
             Ok(length) => {
                 self.lines.add(chunk.get(..length).unwrap_or_default());
                 Ok(length > 0)
             }
-            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-                Ok(true)
-            }
+            Err(ReadError::System(Errno::AGAIN | Errno::INTR)) => Ok(true),
             Err(error) => Err(error),
         }
     }

@@ -64,7 +64,7 @@ pub(crate) fn take(socket: impl AsFd, buffer: &mut [u8]) -> Result<(usize, Vec<O
 }
 
 /// The opposite of [`refuse_descriptors`].
-#[cfg(test)]
+#[cfg(any(test, feature = "examples"))]
 pub(crate) fn permit_descriptors(socket: &impl AsFd) {
     let _ = nix::sys::socket::setsockopt(socket, PassRights, &true);
 }

@@ -10,8 +10,24 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg, sockopt};
 
+use crate::closing::Unclosed;
+use crate::descriptors::permit_descriptors;
+use crate::socket::PeerSocket;
+
 /// How long it takes to close a [`Slow`] one, unless its far end is dropped.
 const LINGER: Duration = Duration::from_secs(600);
+
+/// A sender, and a socket at which any kernel lets descriptors come, as those before 6.16 do.
+///
+/// # Errors
+/// The system's.
+pub fn pair(unclosed: &Unclosed) -> io::Result<(UnixStream, PeerSocket)> {
+    let (sender, receiver) = UnixStream::pair()?;
+    receiver.set_nonblocking(true)?;
+    let socket = PeerSocket::new(receiver.into(), unclosed.clone());
+    permit_descriptors(&socket);
+    Ok((sender, socket))
+}
 
 /// A socket whose far end reads nothing.
 #[derive(Debug)]

@@ -1,10 +1,16 @@
 use super::*;
 use crate::examples::domain;
-use crate::limits::{ANSWER_DEADLINE, DEADLINE, ERRORS_EVERY, LINE_MAX, RESTART_FIRST};
+use crate::limits::{
+    ANSWER_DEADLINE, DEADLINE, ERRORS_EVERY, LINE_MAX, RESTART_FIRST, RESTART_LONGEST,
+};
 use crate::message::{Message, VERSION};
 use crate::process::programs;
 use crate::{Claim, Domain, Figures, to_line};
+use hostinfo_peer::examples::{Slow, pair};
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::net::SendFlags;
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 const UUID: Uuid = Uuid::from_u128(7);
@@ -254,4 +260,70 @@ fn a_helper_that_reports_more_than_fits_is_refused_and_its_words_are_one_line() 
     assert_eq!(outage(&helper), "hostinfo-libvirt reported over 67108864 bytes about domains");
     helper.end("no\nWARN forged", now);
     assert_eq!(outage(&helper), "no WARN forged");
+}
+
+/// The helper's own end of the socket.
+fn far_end(helper: &Helper) -> UnixStream {
+    let child = Pid::from_raw(helper.processes().next().unwrap().cast_signed()).unwrap();
+    let child = pidfd_open(child, PidfdFlags::empty()).unwrap();
+    pidfd_getfd(child, 0, PidfdGetfdFlags::empty()).unwrap().into()
+}
+
+#[test]
+fn a_helper_that_sends_descriptors_which_take_long_to_close_keeps_nobody_waiting() {
+    for ends in [|helper: &mut Helper, now| helper.on_ready(now), Helper::renew] {
+        let mut helper = helper(&(up() + "exec sleep 1000"));
+        let now = Instant::now();
+        hear(&mut helper, now);
+        // From Linux 6.16 on, none can be sent.
+        let sent = Slow::new().unwrap().send(&far_end(&helper), SendFlags::empty());
+        assert_eq!(ends(&mut helper, now), sent.is_ok());
+        helper.end("x", now);
+        assert!(now.elapsed() < Duration::from_secs(5));
+    }
+}
+
+#[test]
+fn no_helper_is_started_while_what_another_has_sent_is_not_closed() {
+    let mut helper = helper(&(up() + "exec sleep 1000"));
+    let now = Instant::now();
+    hear(&mut helper, now);
+    let (sender, socket) = pair(&helper.unclosed).unwrap();
+    let far_end = Slow::new().unwrap().send(&sender, SendFlags::empty()).unwrap();
+    drop(socket);
+    helper.end("x", now);
+    assert!(outage(&helper).starts_with("hostinfo-libvirt has sent descriptors that take long"));
+    helper.leaving.as_mut().unwrap().wait().unwrap();
+    let mut later = now;
+    for _ in 0..20 {
+        later = helper.next_deadline().unwrap_or(later) + RESTART_LONGEST;
+        helper.want(later);
+        assert!(!helper.on_time(later) && helper.process.is_none());
+        assert!(helper.next_deadline().is_none_or(|next| next > later));
+    }
+    drop(far_end);
+    while helper.unclosed.count() > 0 {
+        assert!(now.elapsed() < Duration::from_secs(5));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    helper.want(later);
+    hear(&mut helper, later + RESTART_LONGEST);
+    assert_eq!(helper.snapshot().outage(), None);
+}
+
+#[test]
+fn a_helper_that_is_renewed_is_started_again_and_what_is_known_counts_until_it_answers() {
+    let mut helper = helper(&(up() + "exec sleep 1000"));
+    let now = Instant::now();
+    assert!(!helper.renew(now) && helper.next_deadline().is_none(), "there is none");
+    hear(&mut helper, now);
+    assert!(!helper.renew(now) && helper.process.is_none());
+    assert_eq!(helper.snapshot().whose().of("qemu-a"), Claim::Named(UUID));
+    assert_eq!((helper.snapshot().outage(), helper.as_of()), (None, Some(now)));
+    helper.leaving.as_mut().unwrap().wait().unwrap();
+    let later = now + RESTART_FIRST;
+    assert_eq!(helper.next_deadline(), Some(later));
+    assert!(!helper.on_time(later) && helper.process.is_some());
+    hear(&mut helper, later);
+    assert_eq!((helper.snapshot().outage(), helper.as_of()), (None, Some(later)));
 }

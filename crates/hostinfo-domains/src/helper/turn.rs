@@ -16,6 +16,10 @@ use crate::process::{PROGRAM, Process};
 use crate::snapshot::Snapshot;
 use crate::wanted::Wanted;
 
+/// Why a helper that was taken over is not started again yet.
+const UNCLOSED: &str = "hostinfo-libvirt has sent descriptors that take long to close, as only one does that was taken \
+     over: it is started again once they are closed";
+
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) process: Process,
@@ -101,6 +105,11 @@ impl Helper {
         if !is_due || self.leaving.is_some() || self.process.is_some() {
             return false;
         }
+        if self.unclosed.count() > 0 {
+            // Each helper may leave as many more.
+            self.backoff.failed(Duration::ZERO, now);
+            return false;
+        }
         match self.start(now) {
             Ok(()) => false,
             Err(why) => {
@@ -113,7 +122,7 @@ impl Helper {
     fn start(&mut self, now: Instant) -> Result<(), String> {
         self.backoff.started();
         self.presence = None;
-        let process = match Process::start(&self.programs, &self.arguments) {
+        let process = match Process::start(&self.programs, &self.arguments, &self.unclosed) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Err(format!("{PROGRAM} is not installed"));
             }
@@ -202,19 +211,46 @@ impl Helper {
         running.asked = Some(Asked::new(number, now));
     }
 
+    /// Ends a helper that runs, as if another program took this one's place; soon, another is started. Returns whether there
+    /// is a new [`Snapshot`].
+    #[must_use]
+    pub fn renew(&mut self, now: Instant) -> bool {
+        if self.process.is_none() {
+            return false;
+        }
+        self.kill(now);
+        self.backoff.begin_anew(now);
+        if self.unclosed.count() > 0 {
+            self.forget(UNCLOSED);
+            return true;
+        }
+        if let Some(known) = self.hand_over(now) {
+            self.take_over(known);
+        }
+        false
+    }
+
     /// Ends the helper, and drops everything it reported, except which domain each socket belongs to: a
     /// conflict that was found is not over because nobody can be asked.
     pub(super) fn end(&mut self, why: &str, now: Instant) {
         let since = self.process.as_ref().map_or(now, |running| running.since);
+        self.kill(now);
+        self.backoff.failed(now.saturating_duration_since(since), now);
+        self.forget(if self.unclosed.count() > 0 { UNCLOSED } else { why });
+    }
+
+    fn kill(&mut self, now: Instant) {
         if let Some(running) = &mut self.process {
             running.process.errors().read_last(&mut self.errors);
         }
         self.errors_at = None;
         self.leaving = self.process.take().map(|running| running.process.kill());
-        self.backoff.failed(now.saturating_duration_since(since), now);
         self.wanted = Wanted::default();
-        self.as_of = None;
         self.collector.clear(now);
+    }
+
+    fn forget(&mut self, why: &str) {
+        self.as_of = None;
         self.snapshot = Arc::new(Snapshot::down(&words(why), Arc::clone(&self.snapshot.whose)));
         self.await_libvirt();
     }

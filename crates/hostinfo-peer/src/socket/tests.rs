@@ -5,18 +5,14 @@ use std::time::{Duration, Instant};
 
 use rustix::net::SendFlags;
 
-use crate::descriptors::permit_descriptors;
-use crate::examples::Slow;
+use crate::examples::{self, Slow};
 
 /// Nothing here takes that long, but what waits for a slow one.
 const SOON: Duration = Duration::from_secs(5);
 
-/// A sender, and a socket at which a kernel before 6.16 lets descriptors come.
 fn pair() -> (UnixStream, PeerSocket, Unclosed) {
-    let ((sender, receiver), unclosed) = (UnixStream::pair().unwrap(), Unclosed::default());
-    receiver.set_nonblocking(true).unwrap();
-    let socket = PeerSocket::new(receiver.into(), unclosed.clone());
-    permit_descriptors(&socket);
+    let unclosed = Unclosed::default();
+    let (sender, socket) = examples::pair(&unclosed).unwrap();
     (sender, socket, unclosed)
 }
 
