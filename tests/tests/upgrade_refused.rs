@@ -1,19 +1,22 @@
 //! Upgrades that do not take place: the daemon that runs goes on, and its guests notice nothing.
 
 use std::fs::{self, Permissions};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use hostinfo_control::Status;
+use hostinfo_peer::examples::Slow;
 use hostinfo_tests::ctl::{self, alone};
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::process::write_script;
 use hostinfo_tests::upgrading::upgrade;
 use hostinfo_tests::{Daemon, FakeGuest, Host, paths};
+use rustix::net::SendFlags;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -112,8 +115,10 @@ fn a_program_that_reads_the_document_and_cannot_be_executed_changes_nothing() ->
     fs::remove_file(&program)?;
     // It takes itself away after a check that succeeds.
     write_script(&program, format!("#!/bin/sh\nrm {}\n", program.display()))?;
+    let mut watch = test.host.client()?.watch(None)?;
     let said = test.refused()?;
     ensure!(said.contains("cannot execute"), "{said}");
+    ensure!(watch.next().is_none_or(|event| event.is_err()), "hung up on before that");
     test.ensure_session_goes_on()?;
     // Signals are caught as before.
     test.daemon.hang_up()?;
@@ -187,6 +192,37 @@ fn rules_and_settings_that_another_program_would_not_go_on_under_are_mended_firs
     host.write_rules(RULES)?;
     wait_until("the rules to be mended", PATIENCE, || Ok(alone(&host, &["upgrade"])?.status == 0))?;
     ensure!(guest.ask("session")? == session);
+    Ok(())
+}
+
+#[test]
+fn a_client_that_watches_and_sends_descriptors_which_take_long_to_close_keeps_nobody_waiting()
+-> Result<()> {
+    let host = Host::new(RULES)?;
+    let daemon = host.start_daemon()?;
+    let mut guest = FakeGuest::join(&host.socket("a"))?;
+    let mut watcher = UnixStream::connect(host.control())?;
+    watcher.write_all(b"{\"method\":\"org.hostinfo.Control.Watch\",\"more\":true}\0")?;
+    wait_until("an event", PATIENCE, || {
+        watcher.set_nonblocking(true)?;
+        guest.ask("ping")?;
+        Ok(watcher.read(&mut [0; 64]).is_ok())
+    })?;
+    // From Linux 6.16 on, none can be sent.
+    let sent = Slow::new()?.send(&watcher, SendFlags::empty());
+    let begun = Instant::now();
+    let upgraded = alone(&host, &["upgrade"])?;
+    ensure!(guest.ask("ping")? == ["200 pong"] && begun.elapsed() < PATIENCE);
+    match sent {
+        Err(_) => drop(upgraded.succeeds()?),
+        Ok(far_end) => {
+            let said = upgraded.fails_with(1)?;
+            ensure!(said.contains("descriptors that take long to close"), "{said}");
+            daemon.wait_for_log("has sent descriptors")?;
+            drop(far_end);
+            wait_until("an upgrade", PATIENCE, || Ok(alone(&host, &["upgrade"])?.status == 0))?;
+        }
+    }
     Ok(())
 }
 

@@ -3,16 +3,19 @@
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Instant;
 
 use hostinfo_peer::{PeerSocket, Unclosed};
 
 use super::unix_socket::UnixSocket;
+use crate::audit::quota::OncePerMinute;
 use crate::handover::ListenerState;
 use crate::reactor::accepting::{AcceptPace, Accepting};
 use crate::reactor::alarms::Alarm;
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::reactor::{Ctx, Reactor};
+use crate::system::credentials::Credentials;
 use crate::system::descriptors::Outgoing;
 
 /// Where they connect.
@@ -29,6 +32,8 @@ pub(super) struct Listener {
     place: Place,
     accepting: Accepting,
     pace: AcceptPace,
+    /// Clients that sent descriptors, in the log.
+    senders: OncePerMinute,
 }
 
 impl Listener {
@@ -49,7 +54,7 @@ impl Listener {
             Place::Unix(_) => AcceptPace::new(),
             Place::Tcp(_) => AcceptPace::where_others_are_refused(),
         };
-        Ok(Self { place, accepting, pace })
+        Ok(Self { place, accepting, pace, senders: OncePerMinute::default() })
     }
 
     /// What another program goes on with.
@@ -69,6 +74,27 @@ impl Listener {
         }
         let fd = self.accepting.accept(&self.place, &mut self.pace, ctx)?;
         Some(PeerSocket::new(fd, unclosed.clone()))
+    }
+
+    /// Logs whose client has sent descriptors.
+    pub(super) fn log_sender(&mut self, client: Option<Credentials>, now: Instant) {
+        if let Some(Credentials { uid, .. }) = client
+            && self.senders.ask(now)
+        {
+            let (who, uid) = (self.accepting.who, uid.as_raw());
+            tracing::warn!(
+                "{who}: user {uid} has sent descriptors, as no well-meaning client does, and was hung up on"
+            );
+        }
+    }
+
+    /// Hangs up on a client, and logs whose it was if it has sent descriptors that nobody has read.
+    pub(super) fn hang_up(&mut self, client: impl AsFd, unclosed: &Unclosed, now: Instant) {
+        let (credentials, before) = (Credentials::of(&client), unclosed.count());
+        drop(client);
+        if unclosed.count() > before {
+            self.log_sender(credentials, now);
+        }
     }
 
     /// Accepts connections again after a pause.

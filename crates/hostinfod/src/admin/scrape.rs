@@ -25,6 +25,7 @@ use crate::reactor::{Ctx, Reactor};
 use crate::settings;
 use crate::settings::listen::Listen;
 use crate::stream::{Closed, Stream};
+use crate::system::credentials::Credentials;
 use crate::system::descriptors::Outgoing;
 
 use rendered::Rendered;
@@ -142,7 +143,25 @@ impl Scrape {
         let make = || daemon.metrics().to_string();
         match scraper.turn(|wanted| rendered.answer(wanted, ctx.now, make), ctx.now) {
             Ok(Some(interest)) => scraper.wait_for(number, interest, ctx.reactor),
-            Ok(None) | Err(_) => self.hang_up(number, ctx),
+            Ok(None) | Err(Closed::Gone) => self.hang_up(number, ctx),
+            Err(Closed::Descriptors) => {
+                if let Some(listener) = &mut self.listener {
+                    listener.log_sender(Credentials::of(&scraper.stream), ctx.now);
+                }
+                self.hang_up(number, ctx);
+            }
+        }
+    }
+
+    /// Closes all connections.
+    pub(crate) fn hang_up_on_all(&mut self, ctx: &mut Ctx<'_>) {
+        let Self { listener: Some(listener), scrapers, unclosed, .. } = self else { return };
+        let all: Vec<ScraperId> = scrapers.iter().map(|(number, _)| number).collect();
+        for number in all {
+            ctx.reactor.set_alarm(Alarm::Scraper(number), None);
+            if let Some(scraper) = scrapers.remove(number) {
+                listener.hang_up(scraper.stream, unclosed, ctx.now);
+            }
         }
     }
 

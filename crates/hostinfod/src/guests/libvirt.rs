@@ -18,6 +18,12 @@ impl Guests {
         self.with_libvirt(|helper| helper.on_time(now), ctx);
     }
 
+    /// Before another program takes this one's place: ends the helper, and starts another if this program goes on after all.
+    pub(crate) fn renew_helper(&mut self, ctx: &mut Ctx<'_>) {
+        let now = ctx.now;
+        self.with_libvirt(|helper| helper.renew(now), ctx);
+    }
+
     /// Logs what the helper has written to standard error, and how many lines of it were left out, when that is due.
     pub(crate) fn log_helper_errors(&mut self, ctx: &mut Ctx<'_>) {
         self.responder.libvirt().log_errors(ctx);

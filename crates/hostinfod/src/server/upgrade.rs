@@ -149,8 +149,10 @@ impl Server {
         self.refuse_upgrade(&why);
     }
 
-    /// Executes the new program, from the file that was checked. Returns only if that fails; then nothing has changed.
+    /// Executes the new program, from the file that was checked. Returns only if that fails; then nothing has changed but
+    /// that clients were hung up on, and that libvirt's helper begins anew.
     fn execute(&mut self, checked: &ProgramFile) -> Result<Infallible, String> {
+        self.hang_up();
         let files = self.prepare()?;
         let fail = |error: io::Error| format!("nothing could be handed over: {error}");
         let mut fds = Outgoing::default();
@@ -167,6 +169,17 @@ impl Server {
         let Err(error) = self.execute_unchanged(checked, &waiting);
         signals::unblock().map_err(fail)?;
         Err(format!("cannot execute {}: {error}", self.upgrade.program.path.display()))
+    }
+
+    /// Hangs up on all with whom the new program does not go on. Executing it would close their connections in this thread,
+    /// with the descriptors that they have sent and nobody has read.
+    fn hang_up(&mut self) {
+        let Self { guests, control, scrape, reactor, .. } = self;
+        let ctx = &mut reactor.now();
+        control.hang_up_on_all_but_askers(ctx);
+        guests.keep_events(false);
+        scrape.hang_up_on_all(ctx);
+        guests.renew_helper(ctx);
     }
 
     /// Executes the file that was `checked`, if it is still that, and still the program's. A signal that ends the daemon

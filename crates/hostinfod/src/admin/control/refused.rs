@@ -40,6 +40,11 @@ impl Refused {
         self.next()
     }
 
+    /// Takes out all of them.
+    pub(super) fn take(&mut self) -> impl Iterator<Item = Stream> {
+        self.0.drain(..).map(|(_, stream)| stream)
+    }
+
     fn next(&self) -> Option<Instant> {
         self.0.front().map(|(until, _)| *until)
     }

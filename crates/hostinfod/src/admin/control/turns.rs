@@ -15,6 +15,7 @@ use crate::reactor::alarms::Alarm;
 use crate::reactor::id::ClientId;
 use crate::reactor::poll::Interest;
 use crate::stream::Closed;
+use crate::system::credentials::Credentials;
 
 impl Control {
     /// A client's connection is ready.
@@ -67,7 +68,12 @@ impl Control {
         match client.turn() {
             Ok(Next::Answer(request, asked)) => self.answer(number, request, asked, daemon, ctx),
             Ok(Next::Wait(wait)) => client.await_turn(number, wait, ctx),
-            Err(_) => self.drop_client(number, daemon, ctx),
+            Err(closed) => {
+                if let (Closed::Descriptors, Some(listener)) = (closed, &mut self.listener) {
+                    listener.log_sender(Credentials::of(client), ctx.now);
+                }
+                self.drop_client(number, daemon, ctx);
+            }
         }
     }
 

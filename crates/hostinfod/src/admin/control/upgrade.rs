@@ -39,6 +39,23 @@ impl Control {
         }
     }
 
+    /// Hangs up on all others.
+    pub(crate) fn hang_up_on_all_but_askers(&mut self, ctx: &mut Ctx<'_>) {
+        let Self { listener: Some(listener), clients, refused, unclosed, .. } = self else {
+            return;
+        };
+        let others = clients.iter().filter(|(_, client)| !client.awaits_upgrade());
+        let others: Vec<ClientId> = others.map(|(number, _)| number).collect();
+        for number in others {
+            ctx.reactor.set_alarm(Alarm::Client(number), None);
+            if let Some(client) = clients.remove(number) {
+                listener.hang_up(client, unclosed, ctx.now);
+            }
+        }
+        refused.take().for_each(|client| listener.hang_up(client, unclosed, ctx.now));
+        ctx.reactor.set_alarm(Alarm::Refused, None);
+    }
+
     /// All that asked, whom the other program answers.
     pub(crate) fn hand_over_askers<'c>(&'c self, fds: &mut Outgoing<'c>) -> Vec<Number> {
         let askers = self.clients.iter().filter(|(_, client)| client.awaits_upgrade());

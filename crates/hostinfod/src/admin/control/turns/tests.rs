@@ -4,6 +4,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use clap::Parser as _;
+use hostinfo_peer::examples::{Slow, pair};
+use rustix::net::SendFlags;
 
 use super::*;
 use crate::admin::Before;
@@ -121,6 +123,33 @@ fn a_call_without_a_reply_is_made_although_its_client_was_put_off_and_has_gone()
     assert!(world.guests.engine().admin_values().declared.is_none());
     world.alarms();
     assert!(world.guests.engine().admin_values().declared.is_some());
+}
+
+#[test]
+fn before_an_upgrade_all_but_those_who_asked_are_hung_up_on_and_nobody_waits_for_what_they_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut world = World::with_clients(folder.path(), 2);
+    let World { control, reactor, .. } = &mut world;
+    let asker = control.clients.iter().map(|(number, _)| number).next().unwrap();
+    control.clients.get_mut(asker).unwrap().await_upgrade();
+    let send = || {
+        let (sender, socket) = pair(&control.unclosed).unwrap();
+        (Slow::new().unwrap().send(&sender, SendFlags::empty()).unwrap(), sender, socket)
+    };
+    let (of_watcher, mut watcher, socket) = send();
+    let (of_refused, mut refused, refused_at) = send();
+    let mut client = Client::new(socket, rustix::process::geteuid());
+    client.watch(None);
+    control.clients.insert(client);
+    let ctx = &mut reactor.now();
+    control.refused.add(refused_at, b"no room", ctx.now);
+    control.hang_up_on_all_but_askers(ctx);
+    assert!(ctx.now.elapsed() < Duration::from_secs(5));
+    assert_eq!(control.unclosed.count(), 2);
+    drop((of_watcher, of_refused));
+    assert_eq!(world.numbers(), [asker]);
+    let end = |client: &mut UnixStream| client.read_to_end(&mut Vec::new()).is_ok();
+    assert!(end(&mut watcher) && end(&mut refused) && end(&mut world.clients[1]));
 }
 
 #[test]
