@@ -15,7 +15,7 @@ use hostinfo_tests::ctl::{self, alone};
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::process::write_script;
 use hostinfo_tests::upgrading::upgrade;
-use hostinfo_tests::{Daemon, FakeGuest, Host, paths};
+use hostinfo_tests::{Daemon, DomainGuest, FakeGuest, Host, Libvirtd, paths};
 use rustix::net::SendFlags;
 use serde_json::json;
 use tempfile::TempDir;
@@ -148,6 +148,30 @@ fn a_script_is_not_executed_whatever_its_check_says() -> Result<()> {
     let said = test.refused()?;
     ensure!(said.contains("nothing has changed") && said.contains("it is a script"), "{said}");
     test.ensure_session_goes_on()
+}
+
+#[test]
+fn what_libvirt_has_said_stays_known_where_the_new_program_is_not_executed_and_it_is_asked_again()
+-> Result<()> {
+    let (libvirtd, folder) = (Libvirtd::start()?, tempfile::tempdir()?);
+    for program in ["hostinfod", "hostinfo-libvirt"] {
+        fs::copy(paths::program(program)?, folder.path().join(program))?;
+    }
+    let host = Host::new(RULES)?.with_programs_in(folder.path());
+    host.write_config("[security]\nlandlock = false\nseccomp = false\n")?;
+    let daemon = host.start_daemon_beside(&libvirtd)?;
+    let mut known = DomainGuest::boot(&libvirtd, "a", &host.socket("a"))?;
+    known.ask_until("vm.uuid", "200 ")?;
+    fs::remove_file(folder.path().join("hostinfod"))?;
+    write_script(&folder.path().join("hostinfod"), "#!/bin/sh\nexit 0\n")?;
+    let said = alone(&host, &["upgrade"])?.fails_with(1)?;
+    ensure!(said.contains("it is a script"), "{said}");
+    let uuid = known.ask("vm.uuid")?;
+    ensure!(uuid.iter().all(|line| line.starts_with("200 ")), "{uuid:?}");
+    DomainGuest::boot(&libvirtd, "b", &host.socket("b"))?.ask_until("vm.uuid", "200 ")?;
+    let log = daemon.log();
+    ensure!(log.matches("libvirt answers").count() == 1 && !log.contains("unavailable"), "{log}");
+    Ok(())
 }
 
 #[test]
