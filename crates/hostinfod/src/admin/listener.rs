@@ -21,7 +21,8 @@ pub(super) enum Place {
     Tcp(TcpListener),
 }
 
-/// How often clients of one socket may leave something to be closed that takes long: each has 254 descriptors at the most.
+/// The most connections of one socket's clients that are still being closed, since descriptors were sent over them: each
+/// is an open file.
 const UNCLOSED_MAX: usize = 16;
 
 /// A listening socket.
