@@ -42,11 +42,21 @@ impl Standing {
         }
     }
 
-    /// The standing of a guest whose domain is known by something other than its socket; `None` if that
-    /// domain does not run any more.
-    pub fn of_domain(uuid: Uuid, snapshot: &Snapshot) -> Option<Self> {
+    /// The standing of a guest whose domain is known by something other than its `socket`; `None` if that
+    /// domain does not run any more. A process with these marks, if one listens at the socket, has to be the domain's:
+    /// otherwise two guests with one name would be answered as one.
+    pub fn of_domain(
+        uuid: Uuid,
+        socket: &str,
+        marks: Option<&Marks>,
+        snapshot: &Snapshot,
+    ) -> Option<Self> {
         let guest = snapshot.guest(uuid).filter(|guest| guest.domain.is_live())?;
-        Some(Self::Domain(uuid, guest.run()))
+        let conflict = marks.and_then(|marks| snapshot.conflict_of(uuid, socket, marks));
+        Some(conflict.map_or_else(
+            || Self::Domain(uuid, guest.run()),
+            |conflict| Self::Refused(conflict.to_string()),
+        ))
     }
 
     /// The standing of a new process at the socket of that name while libvirt does not answer;

@@ -13,7 +13,7 @@ use crate::domain::{Domain, Figures, State};
 use crate::marks::Marks;
 use crate::message::Hypervisor;
 use crate::pauses::Pauses;
-use crate::whose::Whose;
+use crate::whose::{Claim, Whose};
 
 /// Everything libvirt had reported up to its last complete answer. While libvirt cannot be reached,
 /// only [`Self::whose`] is left of it.
@@ -94,6 +94,11 @@ impl Snapshot {
     /// What is wrong where a process with these marks listens at that socket, if the XML is right.
     pub fn conflict(&self, socket: &str, marks: &Marks) -> Option<Conflict> {
         marks.conflict(socket, self.whose.of(socket), self)
+    }
+
+    /// The same where the guest of that socket is taken for the domain `uuid`, which does not name the socket.
+    pub fn conflict_of(&self, uuid: Uuid, socket: &str, marks: &Marks) -> Option<Conflict> {
+        marks.conflict(socket, Claim::Named(uuid), self)
     }
 
     /// How many domains are running; paused ones are not counted.

@@ -14,15 +14,15 @@ const THREADS_MAX: usize = 8;
 const STACK: usize = 64 * 1024;
 
 /// What is to be closed, and who is counted for it.
-struct Batch {
-    descriptors: Vec<OwnedFd>,
+struct Socket {
+    fd: OwnedFd,
     of: Unclosed,
 }
 
 /// All that is not closed yet.
 struct Closing {
     threads: usize,
-    waiting: VecDeque<Batch>,
+    waiting: VecDeque<Socket>,
 }
 
 static CLOSING: Mutex<Closing> = Mutex::new(Closing { threads: 0, waiting: VecDeque::new() });
@@ -52,12 +52,12 @@ pub fn unclosed() -> usize {
     UNCLOSED.load(Ordering::Relaxed)
 }
 
-/// Closes the descriptors in another thread.
-pub(crate) fn close(descriptors: Vec<OwnedFd>, of: Unclosed) {
+/// Closes it in another thread.
+pub(crate) fn close(fd: OwnedFd, of: Unclosed) {
     of.0.fetch_add(1, Ordering::Relaxed);
     UNCLOSED.fetch_add(1, Ordering::Relaxed);
     let mut closing = lock();
-    closing.waiting.push_back(Batch { descriptors, of });
+    closing.waiting.push_back(Socket { fd, of });
     closing.start_a_thread();
 }
 
@@ -79,15 +79,15 @@ fn lock() -> MutexGuard<'static, Closing> {
 }
 
 fn run() {
-    while let Some(Batch { descriptors, of }) = next() {
-        drop(descriptors);
+    while let Some(Socket { fd, of }) = next() {
+        drop(fd);
         of.0.fetch_sub(1, Ordering::Relaxed);
         UNCLOSED.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// What to close next. If there is nothing, the thread that asks must end.
-fn next() -> Option<Batch> {
+fn next() -> Option<Socket> {
     let mut closing = lock();
     let next = closing.waiting.pop_front();
     if next.is_none() {

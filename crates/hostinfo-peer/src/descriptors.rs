@@ -1,16 +1,11 @@
-//! Descriptors that come with bytes: refused, or taken.
+//! Descriptors that come with bytes: refused, or seen.
 
 use std::io::IoSliceMut;
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 
 use nix::libc;
 use rustix::io::Errno;
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
-
-/// The most descriptors that the kernel lets come at once: SCM_MAX_FD. With room for fewer, it would close the others
-/// here.
-const AT_ONCE: usize = 253;
+use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, recvmsg};
 
 /// SO_PASSRIGHTS of `asm-generic/socket.h`, which libc does not have yet.
 const PASS_RIGHTS: libc::c_int = 83;
@@ -45,22 +40,16 @@ pub(crate) fn are_refused(socket: &impl AsFd) -> bool {
     nix::sys::socket::getsockopt(socket, PassRights).is_ok_and(|passes| !passes)
 }
 
-/// Reads what is there without waiting, and takes the descriptors that came with it.
+/// Reads what is there without waiting and without taking it. Returns how much it is, and whether descriptors came with it.
+/// If some did, they stay where they are: without room for them, the kernel only says so (MSG_CTRUNC).
 ///
 /// # Errors
 /// Those of recvmsg(2).
-pub(crate) fn take(socket: impl AsFd, buffer: &mut [u8]) -> Result<(usize, Vec<OwnedFd>), Errno> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(AT_ONCE))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
-    let length = recvmsg(socket, &mut [IoSliceMut::new(buffer)], &mut control, flags)?.bytes;
-    let mut descriptors = Vec::new();
-    for message in control.drain() {
-        if let RecvAncillaryMessage::ScmRights(more) = message {
-            descriptors.extend(more);
-        }
-    }
-    Ok((length, descriptors))
+pub(crate) fn peek(socket: impl AsFd, buffer: &mut [u8]) -> Result<(usize, bool), Errno> {
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    let no_room = &mut RecvAncillaryBuffer::default();
+    let message = recvmsg(socket, &mut [IoSliceMut::new(buffer)], no_room, flags)?;
+    Ok((message.bytes, message.flags.contains(ReturnFlags::CTRUNC)))
 }
 
 /// The opposite of [`refuse_descriptors`].

@@ -31,6 +31,8 @@ impl AsFd for PeerListener {
 
 impl Drop for PeerListener {
     fn drop(&mut self) {
-        close(self.fd.take().into_iter().collect(), Unclosed::default());
+        if let Some(fd) = self.fd.take() {
+            close(fd, Unclosed::default());
+        }
     }
 }

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, Shutdown, sockopt};
 
 use crate::closing::{Unclosed, close};
-use crate::descriptors::{are_refused, refuse_descriptors, take};
+use crate::descriptors::{are_refused, peek, refuse_descriptors};
 
 /// Reads after which what is left of a connection that has ended is closed elsewhere: the kernel keeps some 300 messages
 /// of a sender, unless its administrator permits more (`net.core.wmem_max`).
@@ -59,17 +59,19 @@ impl PeerSocket {
     /// Reads what is there, as far as it fits. 0 is the end.
     ///
     /// # Errors
-    /// [`ReadError`]. If it was [`ReadError::Descriptors`], bytes that came with them are lost.
+    /// [`ReadError`]. After [`ReadError::Descriptors`] it is to be dropped: what was not read by then is lost.
     pub fn read(&self, buffer: &mut [u8]) -> Result<usize, ReadError> {
         if !self.can_come {
             return Ok(rustix::io::read(self, buffer)?);
         }
-        let (length, descriptors) = take(self, buffer)?;
-        if descriptors.is_empty() {
-            return Ok(length);
+        match peek(self, buffer)? {
+            (_, true) => Err(ReadError::Descriptors),
+            (0, false) => Ok(0),
+            // No more than that, since descriptors can have come with what follows.
+            (length, false) => {
+                Ok(rustix::io::read(self, buffer.get_mut(..length).unwrap_or_default())?)
+            }
         }
-        close(descriptors, self.unclosed.clone());
-        Err(ReadError::Descriptors)
     }
 }
 
@@ -111,27 +113,26 @@ impl Drop for PeerSocket {
         let Some(fd) = self.fd.take().filter(|_| self.can_come) else { return };
         // From here on, the other end can send nothing more.
         let _ = rustix::net::shutdown(&fd, Shutdown::Read);
-        let mut descriptors = match left_by(&fd) {
-            Some(descriptors) if descriptors.is_empty() => return,
-            descriptors => descriptors.unwrap_or_default(),
-        };
-        descriptors.push(fd);
-        close(descriptors, self.unclosed.clone());
+        if has_descriptors(&fd) {
+            close(fd, self.unclosed.clone());
+        }
     }
 }
 
-/// The descriptors of the first message that is left and has any; none if nothing is left. `None` if there is too much.
-fn left_by(fd: &OwnedFd) -> Option<Vec<OwnedFd>> {
+/// Whether descriptors came with something that nobody has read. If that is too much to look through, they may have.
+fn has_descriptors(fd: &OwnedFd) -> bool {
     let mut buffer = [0; 4096];
     for _ in 0..LEFT_MAX {
-        match take(fd, &mut buffer) {
+        match peek(fd, &mut buffer) {
             Err(Errno::INTR) => {}
-            Ok((0, _)) | Err(_) => return Some(Vec::new()),
-            Ok((_, descriptors)) if descriptors.is_empty() => {}
-            Ok((_, descriptors)) => return Some(descriptors),
+            Ok((0, false)) | Err(_) => return false,
+            Ok((_, true)) => return true,
+            Ok((length, false)) => {
+                let _ = rustix::io::read(fd, buffer.get_mut(..length).unwrap_or_default());
+            }
         }
     }
-    None
+    true
 }
 
 #[cfg(test)]

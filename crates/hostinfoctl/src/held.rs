@@ -22,6 +22,8 @@ const DAEMON: &str = "hostinfod";
 pub(crate) struct HeldPort {
     /// The whole name.
     pub(crate) guest: String,
+    /// The port's socket, by what the daemon says.
+    pub(crate) path: PathBuf,
     /// `None`: this user cannot see it.
     pub(crate) holder: Option<Holder>,
 }
@@ -38,15 +40,16 @@ impl HeldPort {
     /// What is wrong, with the remedy.
     pub(crate) fn words(&self) -> String {
         let guest = escaped(&self.guest);
+        let path = escaped(&self.path.to_string_lossy());
         match &self.holder {
             Some(Holder { pid, program }) => format!(
-                "{guest}: {}, process {pid}, is connected to its port, and QEMU serves one client \
-                 at a time: end it",
+                "{guest}: {}, process {pid}, is connected to its port {path}, and QEMU serves one \
+                 client at a time: end it",
                 escaped(program)
             ),
             None => format!(
-                "{guest}: another program is connected to its port or waits for it, and QEMU \
-                 serves one client at a time; which one is not known to this user: run hostinfoctl \
+                "{guest}: another program is connected to its port {path} or waits for it, and \
+                 QEMU serves one client at a time; which one is not known to this user: run hostinfoctl \
                  status as root, and end it"
             ),
         }
@@ -59,25 +62,32 @@ impl HeldPort {
 /// # Errors
 /// The kernel does not list sockets.
 pub(crate) fn find(directory: &Path, guests: &[Guest], daemon: u32) -> io::Result<Vec<HeldPort>> {
-    let files: Vec<(File, &str)> =
-        guests.iter().flat_map(|guest| files(directory, guest)).collect();
-    let found = sock_diag::at(&files.iter().map(|(file, _)| *file).collect())?;
+    let ports: Vec<_> = guests.iter().flat_map(|guest| ports(directory, guest)).collect();
+    let found = sock_diag::at(&ports.iter().map(|port| port.file).collect())?;
     let proc = Path::new("/proc");
     let is_daemon = fs::read_to_string(proc.join(format!("{daemon}/comm")))
         .is_ok_and(|name| name.trim_end() == DAEMON);
     let own = Some(daemon).filter(|_| is_daemon).and_then(|pid| sockets(proc, pid).ok());
-    let suspects = suspects(&files, &found, own.as_ref());
+    let suspects = suspects(&ports, &found, own.as_ref());
     let wanted = suspects.iter().filter_map(|(_, socket)| *socket).collect();
     let mut holders = holders(proc, wanted);
-    let held = suspects.into_iter().map(|(guest, socket)| HeldPort {
-        guest: guest.to_owned(),
+    let held = suspects.into_iter().map(|(port, socket)| HeldPort {
+        guest: port.guest.to_owned(),
+        path: port.path.clone(),
         holder: socket.and_then(|socket| holders.remove(&socket)),
     });
     Ok(held.collect())
 }
 
-/// The files of a guest's sockets.
-fn files<'g>(directory: &Path, guest: &'g Guest) -> Vec<(File, &'g str)> {
+/// A guest's socket.
+struct Socket<'g> {
+    guest: &'g str,
+    path: PathBuf,
+    file: File,
+}
+
+/// A guest's sockets that are there.
+fn ports<'g>(directory: &Path, guest: &'g Guest) -> Vec<Socket<'g>> {
     let path = |port: &Port| match port.kind {
         PortKind::Hostinfo => {
             Some(port.path.as_ref().map_or_else(|| directory.join(&guest.guest), PathBuf::from))
@@ -86,7 +96,9 @@ fn files<'g>(directory: &Path, guest: &'g Guest) -> Vec<(File, &'g str)> {
         PortKind::Pty | PortKind::Vsock => None,
     };
     let paths = guest.ports.iter().filter_map(path);
-    paths.filter_map(|path| Some((file(&path)?, &*guest.guest))).collect()
+    paths
+        .filter_map(|path| Some(Socket { guest: &guest.guest, file: file(&path)?, path }))
+        .collect()
 }
 
 /// A file as the kernel numbers it in its answers: `MKDEV` has the minor number in its lower 20 bits.
@@ -98,13 +110,13 @@ pub(crate) fn file(path: &Path) -> Option<File> {
     Some(File { device, inode })
 }
 
-/// Guests at whose sockets somebody else is, with the number of that one's socket. Where it is not
-/// known which sockets are the daemon's `own`, these are the guests where somebody waits.
-fn suspects<'g>(
-    files: &[(File, &'g str)],
+/// Ports at which somebody else is, with the number of that one's socket. Where it is not known
+/// which sockets are the daemon's `own`, these are the ports where somebody waits.
+fn suspects<'p, 'g>(
+    ports: &'p [Socket<'g>],
     found: &[(File, Found)],
     own: Option<&HashSet<u32>>,
-) -> Vec<(&'g str, Option<u32>)> {
+) -> Vec<(&'p Socket<'g>, Option<u32>)> {
     let is_own = |socket: &u32| own.is_some_and(|own| own.contains(socket));
     let (mut clients, mut queues) = (HashMap::new(), HashSet::new());
     for (file, found) in found {
@@ -114,14 +126,14 @@ fn suspects<'g>(
             Found::Queue => drop(queues.insert(file)),
         }
     }
-    let suspect = |(file, guest): &(File, &'g str)| {
-        let socket = *clients.get(file)?;
+    let suspect = |port: &'p Socket<'g>| {
+        let socket = *clients.get(&port.file)?;
         match own {
-            Some(_) => Some((*guest, Some(socket))),
-            None => queues.contains(file).then_some((*guest, None)),
+            Some(_) => Some((port, Some(socket))),
+            None => queues.contains(&port.file).then_some((port, None)),
         }
     };
-    files.iter().filter_map(suspect).collect()
+    ports.iter().filter_map(suspect).collect()
 }
 
 /// The numbers of a process's sockets.
@@ -168,9 +180,10 @@ mod tests {
     fn suspected(found: &[Found], own: Option<&[u32]>) -> Vec<Option<u32>> {
         let found: Vec<(File, Found)> = found.iter().map(|found| (FILE, *found)).collect();
         let own = own.map(|own| own.iter().copied().collect());
-        let files = [(FILE, "qemu-a"), (File { inode: 3, ..FILE }, "qemu-b")];
-        let all = suspects(&files, &found, own.as_ref());
-        assert!(all.iter().all(|(guest, _)| *guest == "qemu-a"));
+        let port = |guest, file| Socket { guest, path: PathBuf::from(guest), file };
+        let ports = [port("qemu-a", FILE), port("qemu-b", File { inode: 3, ..FILE })];
+        let all = suspects(&ports, &found, own.as_ref());
+        assert!(all.iter().all(|(port, _)| port.guest == "qemu-a"));
         all.into_iter().map(|(_, socket)| socket).collect()
     }
 
@@ -187,7 +200,7 @@ mod tests {
     fn nobody_is_named_if_the_daemons_sockets_cannot_be_seen() {
         assert_eq!(suspected(&[Found::Client(7)], None), []);
         assert_eq!(suspected(&[Found::Client(7), Found::Queue], None), [None]);
-        let held = HeldPort { guest: "qemu-a".to_owned(), holder: None };
+        let held = HeldPort { guest: "qemu-a".to_owned(), path: "/s/qemu-a".into(), holder: None };
         assert!(held.words().contains("is not known to this user"), "{}", held.words());
     }
 

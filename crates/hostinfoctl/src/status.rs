@@ -261,7 +261,7 @@ mod tests {
             }],
         };
         let holder = Some(Holder { pid: 9, program: "socat".to_owned() });
-        let held = vec![HeldPort { guest: "qemu-a".to_owned(), holder }];
+        let held = vec![HeldPort { guest: "qemu-a".to_owned(), path: "/s/qemu-a".into(), holder }];
         let overview = Overview { status, errors: Vec::new(), held };
         assert!(overview.is_wrong());
         let text = overview.shown();
@@ -276,7 +276,10 @@ mod tests {
         assert!(after("1 rule, in force").contains("\n          /etc/h.conf:1:1: error: x\n"));
         assert!(after("\nwatch     2 guests are").contains("\n          1 left out, although"));
         assert!(after("does not answer").starts_with("\n          no such file\n"));
-        assert!(after("\nheld      qemu-a: ").starts_with("socat, process 9, is connected to its"));
+        assert!(
+            after("\nheld      qemu-a: ")
+                .starts_with("socat, process 9, is connected to its port /s/qemu-a, ")
+        );
         assert!(after("missing   ").starts_with("PSI: boot with psi=1\n"), "{text}");
         assert!(text.ends_with("without   cpufreq: this host has none (64 times)\n"), "{text}");
     }

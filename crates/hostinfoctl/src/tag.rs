@@ -157,7 +157,7 @@ fn change(
 ) -> Result<Report, Failure> {
     let mut plans = Vec::new();
     for form in forms(entry) {
-        let (before, after) = edit.applied(&entry.name, &libvirt.xml(entry.uuid, form)?)?;
+        let (before, after) = edit.applied(entry.uuid, &libvirt.xml(entry.uuid, form)?)?;
         plans.push((form, before, after));
     }
     let first = plans.first().map(|(_, _, after)| after.clone()).unwrap_or_default();

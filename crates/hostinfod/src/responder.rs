@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use hostinfo_answer::{AdminValues, Conversation, Engine, Flow, Outcome, Pending, Turn, When};
 use hostinfo_control::Event;
-use hostinfo_wire::limits::{READ_CHUNK, READ_COST, WRITE_DEADLINE};
+use hostinfo_wire::limits::{CALL_COST, READ_CHUNK, WRITE_DEADLINE};
 use hostinfo_wire::{Code, Reply};
 
 use crate::guest::Guest;
@@ -152,6 +152,14 @@ impl Responder {
         now: Instant,
     ) -> Result<Phase, Closed> {
         let Connection { stream, conversation, heard, .. } = connection;
+        if stream.unsent() > 0 {
+            // Over AF_VSOCK, a guest decides how few bytes there is room for.
+            let wait = guest.meter.bytes.wait(CALL_COST, self.flow.bytes, now);
+            if !wait.is_zero() {
+                return Ok(Phase::Throttled(now + wait));
+            }
+            guest.meter.bytes.take(CALL_COST, self.flow.bytes, now);
+        }
         if let Some(since) = stream.flush()? {
             return Ok(Phase::Writing(since + WRITE_DEADLINE));
         }
@@ -167,7 +175,7 @@ impl Responder {
             if !input.is_empty() {
                 *heard = now;
                 let length = u32::try_from(input.len()).unwrap_or(CHUNK);
-                guest.meter.bytes.take(length + READ_COST, self.flow.bytes, now);
+                guest.meter.bytes.take(length + CALL_COST, self.flow.bytes, now);
             }
             self.tally.received += input.len() as u64;
             self.answer(input, stream, conversation, guest, now)

@@ -132,18 +132,18 @@ impl AsFd for Stream {
     }
 }
 
-/// Writes as much as there is room for, and returns the rest.
+/// Writes as much as there is room for, and returns the rest. If that is not all, it is not tried again: whoever reads on
+/// the other side must not keep this one busy.
 ///
 /// # Errors
 /// [`Closed`].
-fn write_some<'b>(fd: BorrowedFd<'_>, mut bytes: &'b [u8]) -> Result<&'b [u8], Closed> {
-    while !bytes.is_empty() {
-        match rustix::io::write(fd, bytes) {
-            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
-            Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => break,
-            Err(_) => return Err(Closed::Gone),
-        }
+fn write_some<'b>(fd: BorrowedFd<'_>, bytes: &'b [u8]) -> Result<&'b [u8], Closed> {
+    if bytes.is_empty() {
+        return Ok(bytes);
     }
-    Ok(bytes)
+    match rustix::io::retry_on_intr(|| rustix::io::write(fd, bytes)) {
+        Ok(count) => Ok(bytes.get(count..).unwrap_or_default()),
+        Err(Errno::AGAIN) => Ok(bytes),
+        Err(_) => Err(Closed::Gone),
+    }
 }

@@ -28,6 +28,23 @@ fn a_process_other_than_the_domains_own_is_refused() {
 }
 
 #[test]
+fn a_domain_that_is_known_by_its_address_is_not_the_process_that_listens_at_a_socket_of_its_name() {
+    let known = snapshot([(domain(7, "a"), None)]);
+    let standing = |marks: &Marks| Standing::of_domain(UUID, "qemu-a", Some(marks), &known);
+    let by_hand = Marks::new(9, b"qemu-system-x86", b"", b"qemu-system-x86_64\0").unwrap();
+    let Some(Standing::Refused(why)) = standing(&by_hand) else { panic!("it is served") };
+    assert!(why.contains("\"qemu-system-x86\", process 9"), "{why}");
+    let cmdline = format!("qemu-system-x86_64\0-uuid\0{UUID}\0-smp\0");
+    let own = Marks::new(10, b"qemu-system-x86", b"", cmdline.as_bytes()).unwrap();
+    let run = Run { id: Some(1), reverts: 0 };
+    assert_eq!(standing(&own), Some(Standing::Domain(UUID, run)));
+    assert_eq!(
+        Standing::of_domain(UUID, "qemu-a", None, &known),
+        Some(Standing::Domain(UUID, run))
+    );
+}
+
+#[test]
 fn if_a_domain_is_required_only_guests_that_libvirt_confirmed_are_served() {
     let known = snapshot([(domain(7, "a"), None)]);
     assert!(Standing::of("qemu-a", None, &known, true).may_ask());

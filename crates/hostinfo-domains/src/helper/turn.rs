@@ -106,7 +106,7 @@ impl Helper {
             return false;
         }
         if self.unclosed.count() > 0 {
-            // Each helper may leave as many more.
+            // Each helper may leave another socket.
             self.backoff.failed(Duration::ZERO, now);
             return false;
         }

@@ -20,8 +20,8 @@ pub(crate) const CLIENTS_MAX: usize = 32;
 /// The most scrapers at once, as in the daemon.
 pub(crate) const SCRAPERS_MAX: usize = 8;
 
-/// How often clients may leave something to be closed that takes long, before no other is let in until some of it is
-/// closed. Before Linux 6.16, a client can send descriptors, of which the kernel lets 253 come at once.
+/// The most connections that are still being closed, since a client has sent descriptors over them, as it can before
+/// Linux 6.16; then no other is let in until some are closed.
 pub(crate) const UNCLOSED_MAX: usize = 16;
 
 /// The time between two checks whether that was closed.

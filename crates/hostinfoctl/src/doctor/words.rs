@@ -13,6 +13,7 @@ use super::install;
 use hostinfo_wire::text::escaped;
 
 use crate::exit::Failure;
+use crate::held::Holder;
 
 impl Finding {
     /// The finding in words.
@@ -229,8 +230,13 @@ impl Finding {
                 (Guests, Problem, words, commands)
             }
             Self::GuestHeld(held) => {
-                let remedy = held.holder.as_ref().map(|holder| format!("kill {}", holder.pid));
-                (Guests, Problem, held.words(), remedy.into_iter().collect())
+                // Which process it is depends on where the daemon says that the port is: first it is looked at.
+                let remedy = |holder: &Holder| {
+                    let pid = holder.pid;
+                    vec![format!("ps -o user,pid,args -p {pid}"), format!("kill {pid}")]
+                };
+                let remedies = held.holder.as_ref().map(remedy).unwrap_or_default();
+                (Guests, Problem, held.words(), remedies)
             }
             Self::GuestClosed { guest, rule } => {
                 let words =

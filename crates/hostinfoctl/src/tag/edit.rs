@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hostinfo_domains::limits::{OWN_TAGS_MAX, TAG_KEY_MAX, TAG_MAX};
-use hostinfo_domains::{TagSources, is_key, is_value, operand, own_tags};
+use hostinfo_domains::{TagSources, Uuid, is_key, is_value, own_tags};
 use hostinfo_wire::text::escaped;
 
 use crate::args::Tag;
@@ -68,17 +68,16 @@ impl Edit {
         self.set.is_empty() && self.remove.is_empty()
     }
 
-    /// hostinfo's own tags in a domain's XML, before and after. Those that this edit does not name are kept, so it has
-    /// to be clear what they are.
+    /// hostinfo's own tags in the XML of the domain with that `uuid`, before and after. Those that this edit does not
+    /// name are kept, so it has to be clear what they are.
     ///
     /// # Errors
     /// [`Failure::Refused`]: the XML cannot be read, a tag that would be kept is unclear, or there would be too many.
-    pub(super) fn applied(&self, guest: &str, xml: &str) -> Result<(Own, Own), Failure> {
+    pub(super) fn applied(&self, uuid: Uuid, xml: &str) -> Result<(Own, Own), Failure> {
         let unclear = |what: &str| {
             Failure::Refused(format!(
-                "{what}: correct it with virsh metadata --uri urn:hostinfo:1 --key hostinfo --edit {}, \
-                 or remove all tags with --remove instead of --edit",
-                operand(guest)
+                "{what}: correct it with virsh metadata --uri urn:hostinfo:1 --key hostinfo --edit {uuid}, \
+                 or remove all tags with --remove instead of --edit"
             ))
         };
         let read = own_tags(xml)
@@ -111,6 +110,8 @@ impl Edit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const UUID: Uuid = Uuid::from_u128(7);
 
     fn edit(tags: &[&str], remove: &[&str]) -> Result<Edit, Failure> {
         let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
@@ -159,21 +160,25 @@ mod tests {
     #[test]
     fn tags_that_are_not_named_are_kept() {
         let xml = domain("<h:tag name='a'>1</h:tag><h:tag name='b'>2</h:tag>");
-        let (before, after) = edit(&["c=3", "a=4"], &["b"]).unwrap().applied("web", &xml).unwrap();
+        let (before, after) = edit(&["c=3", "a=4"], &["b"]).unwrap().applied(UUID, &xml).unwrap();
         assert_eq!(before, own(&[("a", "1"), ("b", "2")]));
         assert_eq!(after, own(&[("a", "4"), ("c", "3")]));
-        let (before, after) = edit(&["a=1"], &["z"]).unwrap().applied("web", &xml).unwrap();
+        let (before, after) = edit(&["a=1"], &["z"]).unwrap().applied(UUID, &xml).unwrap();
         assert_eq!(before, after);
     }
 
     #[test]
     fn an_unclear_tag_cannot_be_kept_but_can_be_replaced() {
         let xml = domain("<h:tag name='a'>1</h:tag><h:tag name='a'>2</h:tag>");
-        let error = edit(&["b=1"], &[]).unwrap().applied("web", &xml).unwrap_err().to_string();
-        assert!(error.contains("tag a is there twice") && error.contains("--edit"), "{error}");
-        let (before, after) = edit(&["a=3"], &[]).unwrap().applied("web", &xml).unwrap();
+        let error = edit(&["b=1"], &[]).unwrap().applied(UUID, &xml).unwrap_err().to_string();
+        assert!(error.contains("tag a is there twice"), "{error}");
+        assert!(
+            error.contains(&format!("--edit {UUID}, ")),
+            "virsh takes a name for an ID: {error}"
+        );
+        let (before, after) = edit(&["a=3"], &[]).unwrap().applied(UUID, &xml).unwrap();
         assert!(before != after && after == own(&[("a", "3")]));
         let nameless = domain("<h:tag>1</h:tag>");
-        assert!(edit(&["b=1"], &[]).unwrap().applied("web", &nameless).is_err());
+        assert!(edit(&["b=1"], &[]).unwrap().applied(UUID, &nameless).is_err());
     }
 }

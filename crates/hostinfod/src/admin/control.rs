@@ -158,6 +158,14 @@ impl Control {
         self.listener.iter().for_each(|listener| listener.resume(ctx));
     }
 
+    /// Closes the connection of a client.
+    fn hang_up(&mut self, number: ClientId, ctx: &mut Ctx<'_>) {
+        ctx.reactor.set_alarm(Alarm::Client(number), None);
+        if let (Some(client), Some(listener)) = (self.clients.remove(number), &mut self.listener) {
+            listener.hang_up(client, &self.unclosed, ctx.now);
+        }
+    }
+
     /// Closes the connections of refused clients that have had time to read the reason.
     pub(crate) fn hang_up_on_refused(&mut self, ctx: &mut Ctx<'_>) {
         let until = self.refused.hang_up(ctx.now);

@@ -24,7 +24,8 @@ pub(super) enum Place {
     Tcp(TcpListener),
 }
 
-/// How often clients of one socket may leave something to be closed that takes long: each has 254 descriptors at the most.
+/// The most connections of one socket's clients that are still being closed, since descriptors were sent over them: each
+/// is an open file.
 const UNCLOSED_MAX: usize = 16;
 
 /// A listening socket.
@@ -76,24 +77,18 @@ impl Listener {
         Some(PeerSocket::new(fd, unclosed.clone()))
     }
 
-    /// Logs whose client has sent descriptors.
-    pub(super) fn log_sender(&mut self, client: Option<Credentials>, now: Instant) {
-        if let Some(Credentials { uid, .. }) = client
+    /// Hangs up on a client. If it has sent descriptors, the log says whose it was.
+    pub(super) fn hang_up(&mut self, client: impl AsFd, unclosed: &Unclosed, now: Instant) {
+        let (credentials, before) = (Credentials::of(&client), unclosed.count());
+        drop(client);
+        if let Some(Credentials { uid, .. }) = credentials
+            && unclosed.count() > before
             && self.senders.ask(now)
         {
             let (who, uid) = (self.accepting.who, uid.as_raw());
             tracing::warn!(
                 "{who}: user {uid} has sent descriptors, as no well-meaning client does, and was hung up on"
             );
-        }
-    }
-
-    /// Hangs up on a client, and logs whose it was if it has sent descriptors that nobody has read.
-    pub(super) fn hang_up(&mut self, client: impl AsFd, unclosed: &Unclosed, now: Instant) {
-        let (credentials, before) = (Credentials::of(&client), unclosed.count());
-        drop(client);
-        if unclosed.count() > before {
-            self.log_sender(credentials, now);
         }
     }
 

@@ -25,7 +25,6 @@ use crate::reactor::{Ctx, Reactor};
 use crate::settings;
 use crate::settings::listen::Listen;
 use crate::stream::{Closed, Stream};
-use crate::system::credentials::Credentials;
 use crate::system::descriptors::Outgoing;
 
 use rendered::Rendered;
@@ -143,32 +142,23 @@ impl Scrape {
         let make = || daemon.metrics().to_string();
         match scraper.turn(|wanted| rendered.answer(wanted, ctx.now, make), ctx.now) {
             Ok(Some(interest)) => scraper.wait_for(number, interest, ctx.reactor),
-            Ok(None) | Err(Closed::Gone) => self.hang_up(number, ctx),
-            Err(Closed::Descriptors) => {
-                if let Some(listener) = &mut self.listener {
-                    listener.log_sender(Credentials::of(&scraper.stream), ctx.now);
-                }
-                self.hang_up(number, ctx);
-            }
+            Ok(None) | Err(_) => self.hang_up(number, ctx),
         }
     }
 
     /// Closes all connections.
     pub(crate) fn hang_up_on_all(&mut self, ctx: &mut Ctx<'_>) {
-        let Self { listener: Some(listener), scrapers, unclosed, .. } = self else { return };
-        let all: Vec<ScraperId> = scrapers.iter().map(|(number, _)| number).collect();
-        for number in all {
-            ctx.reactor.set_alarm(Alarm::Scraper(number), None);
-            if let Some(scraper) = scrapers.remove(number) {
-                listener.hang_up(scraper.stream, unclosed, ctx.now);
-            }
-        }
+        let all: Vec<ScraperId> = self.scrapers.iter().map(|(number, _)| number).collect();
+        all.into_iter().for_each(|number| self.hang_up(number, ctx));
     }
 
     /// Closes a connection that is finished or has taken too long.
     pub(crate) fn hang_up(&mut self, number: ScraperId, ctx: &mut Ctx<'_>) {
-        self.scrapers.remove(number);
         ctx.reactor.set_alarm(Alarm::Scraper(number), None);
+        if let (Some(scraper), Some(listener)) = (self.scrapers.remove(number), &mut self.listener)
+        {
+            listener.hang_up(scraper.stream, &self.unclosed, ctx.now);
+        }
     }
 }
 

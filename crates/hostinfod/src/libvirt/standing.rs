@@ -17,7 +17,7 @@ impl Libvirt {
         let snapshot = self.known()?;
         let by_socket = |required| Standing::of(socket, marks, snapshot, required);
         // Most guests are not known by an address, and are looked up once.
-        let by_cid = by_cid.and_then(|uuid| Standing::of_domain(uuid, snapshot));
+        let by_cid = by_cid.and_then(|uuid| Standing::of_domain(uuid, socket, marks, snapshot));
         let by_cid = by_cid.filter(|_| by_socket(false) == Standing::Unnamed);
         Some(by_cid.unwrap_or_else(|| by_socket(self.required)))
     }

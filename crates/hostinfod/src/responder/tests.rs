@@ -192,6 +192,26 @@ fn a_guest_that_does_not_read_holds_one_reply_and_60_seconds() {
 }
 
 #[test]
+fn a_reply_that_is_taken_bit_by_bit_is_written_as_seldom_as_short_lines() {
+    let (mut scene, mut writes) = (Scene::new(), 0);
+    while !matches!(scene.turn(), Phase::Writing(_)) {
+        scene.say("help\n");
+        scene.now += Duration::from_millis(50);
+    }
+    // From then on there is room again and again, for little.
+    let flow = settings::flow::Flow::default().bounds();
+    scene.responder.set_flow(Flow { bytes: Bound { burst: 64 * 1024, ..flow.bytes }, ..flow });
+    let next = loop {
+        match scene.turn() {
+            Phase::Writing(_) => writes += 1,
+            next => break next,
+        }
+    };
+    assert!(matches!(next, Phase::Throttled(at) if at > scene.now), "{next:?}");
+    assert!((1..=4096).contains(&writes), "{writes}");
+}
+
+#[test]
 fn the_end_of_a_connection_comes_behind_what_was_sent_before_it() {
     let mut scene = Scene::new();
     scene.say("ping a\n");

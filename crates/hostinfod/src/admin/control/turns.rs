@@ -15,7 +15,6 @@ use crate::reactor::alarms::Alarm;
 use crate::reactor::id::ClientId;
 use crate::reactor::poll::Interest;
 use crate::stream::Closed;
-use crate::system::credentials::Credentials;
 
 impl Control {
     /// A client's connection is ready.
@@ -68,12 +67,7 @@ impl Control {
         match client.turn() {
             Ok(Next::Answer(request, asked)) => self.answer(number, request, asked, daemon, ctx),
             Ok(Next::Wait(wait)) => client.await_turn(number, wait, ctx),
-            Err(closed) => {
-                if let (Closed::Descriptors, Some(listener)) = (closed, &mut self.listener) {
-                    listener.log_sender(Credentials::of(client), ctx.now);
-                }
-                self.drop_client(number, daemon, ctx);
-            }
+            Err(_) => self.drop_client(number, daemon, ctx),
         }
     }
 
@@ -167,8 +161,7 @@ impl Control {
         daemon: &mut Daemon<'_>,
         ctx: &mut Ctx<'_>,
     ) {
-        self.clients.remove(number);
-        ctx.reactor.set_alarm(Alarm::Client(number), None);
+        self.hang_up(number, ctx);
         daemon.keep_events(self.clients.iter().any(|(_, client)| client.watches()));
     }
 }

@@ -33,25 +33,17 @@ impl Control {
                 client.stop_waiting();
             }
             if self.send(number, &reply, ctx).is_err() {
-                self.clients.remove(number);
-                ctx.reactor.set_alarm(Alarm::Client(number), None);
+                self.hang_up(number, ctx);
             }
         }
     }
 
     /// Hangs up on all others.
     pub(crate) fn hang_up_on_all_but_askers(&mut self, ctx: &mut Ctx<'_>) {
-        let Self { listener: Some(listener), clients, refused, unclosed, .. } = self else {
-            return;
-        };
-        let others = clients.iter().filter(|(_, client)| !client.awaits_upgrade());
+        let others = self.clients.iter().filter(|(_, client)| !client.awaits_upgrade());
         let others: Vec<ClientId> = others.map(|(number, _)| number).collect();
-        for number in others {
-            ctx.reactor.set_alarm(Alarm::Client(number), None);
-            if let Some(client) = clients.remove(number) {
-                listener.hang_up(client, unclosed, ctx.now);
-            }
-        }
+        others.into_iter().for_each(|number| self.hang_up(number, ctx));
+        let Self { listener: Some(listener), refused, unclosed, .. } = self else { return };
         refused.take().for_each(|client| listener.hang_up(client, unclosed, ctx.now));
         ctx.reactor.set_alarm(Alarm::Refused, None);
     }
