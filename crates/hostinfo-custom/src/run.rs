@@ -79,6 +79,7 @@ fn ask(socket: &Path, epoll: &OwnedFd, request: &Request) -> Result<OwnedFd, Err
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let connection =
         rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+    hostinfo_peer::refuse_descriptors(&connection);
     rustix::net::connect(&connection, &SocketAddrUnix::new(socket)?)?;
     message::send(&connection, &request.to_packet())?;
     epoll::add(epoll, &connection, EventData::new_u64(0), EventFlags::IN)?;
