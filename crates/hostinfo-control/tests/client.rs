@@ -3,29 +3,33 @@
 #![allow(clippy::unwrap_used)]
 
 use std::io::{Read as _, Write as _};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use hostinfo_control::{Client, Error, Refusal};
 use tempfile::TempDir;
 
-/// A socket that answers the first request with those bytes, and closes the connection when the
-/// client does.
-fn answers(bytes: &'static [u8]) -> (TempDir, PathBuf) {
+/// A socket whose first client is served so.
+fn serves(serve: impl FnOnce(UnixStream) + Send + 'static) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("control.sock");
     let listener = UnixListener::bind(&path).unwrap();
-    std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
+    std::thread::spawn(move || serve(listener.accept().unwrap().0));
+    (folder, path)
+}
+
+/// A socket that answers the first request with those bytes, and closes the connection when the
+/// client does.
+fn answers(bytes: &'static [u8]) -> (TempDir, PathBuf) {
+    serves(move |mut stream| {
         let mut request = [0; 4096];
         let _ = stream.read(&mut request).unwrap();
         stream.write_all(bytes).unwrap();
         if bytes.ends_with(&[0]) || bytes.is_empty() {
             let _ = stream.read(&mut request);
         }
-    });
-    (folder, path)
+    })
 }
 
 fn ask(bytes: &'static [u8]) -> Result<String, Error> {
@@ -65,11 +69,7 @@ fn a_list_without_an_end_is_given_up() {
     let page: serde_json::Value = serde_json::from_str(page).unwrap();
     let reply =
         serde_json::json!({ "parameters": { "guests": page["guests"], "complete": false } });
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("control.sock");
-    let listener = UnixListener::bind(&path).unwrap();
-    std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
+    let (_folder, path) = serves(move |mut stream| {
         let mut request = [0; 4096];
         while stream.read(&mut request).is_ok_and(|length| length > 0) {
             stream.write_all(format!("{reply}\0").as_bytes()).unwrap();

@@ -215,10 +215,9 @@ impl Reader {
         at: Moment,
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], Unread> {
-        let (file, pool) = (file.as_ref(), &self.pool.0);
-        let path = self.below_sys("/", file);
+        let (path, pool) = (self.below_sys("/", file.as_ref()), &self.pool.0);
         if pool.common(&path, at, buffer).is_none() {
-            let text = self.sys(file, buffer)?;
+            let text = self.read(path.clone(), ATTRIBUTE_BYTES, buffer)?;
             pool.keep_common(path, at, text);
         }
         Ok(buffer)

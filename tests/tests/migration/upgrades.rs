@@ -11,7 +11,7 @@ use hostinfo_tests::{Daemon, Port};
 use crate::asking::{ask_on, has_moved, judge, replies};
 use crate::site::{SLOW, Site, arrive};
 
-/// The rule that the guest has on both hosts. Whoever asks sooner is told to wait, so an allowance that was gained shows.
+/// The rule that the guest has on both hosts. With an interval, a guest that gained an allowance gets an answer too many.
 const RULES: &str = "*:\n  interval = 5\n  all = 1\n";
 const INTERVAL: Duration = Duration::from_secs(5);
 
