@@ -103,10 +103,11 @@ fuzz-%:
 	mkdir -p fuzz/corpus/$*
 	cargo +nightly fuzz run -s none $* fuzz/corpus/$* fuzz/seeds/$* -- -max_total_time=$(FUZZ_SECONDS)
 
-lint: ## Format, clippy, licences and versions of dependencies, unused dependencies
+lint: ## Format, clippy, the code's own pages, licences and versions of dependencies, unused dependencies
 	cargo fmt --all --check && cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --target $(FOR_WINDOWS) -p hostinfo -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 	cargo deny check licenses bans sources
 	cargo machete
 
@@ -119,7 +120,7 @@ portable: ## Does it compile with the oldest Rust that Cargo.toml promises, and 
 
 docs: ## docs/statistics.md and the code's own pages
 	UPDATE_DOCS=1 cargo test --quiet -p hostinfo-catalog
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	cargo doc --workspace --no-deps
 
 count: ## Lines of code in production, crate by crate
 	scripts/count

@@ -6,9 +6,9 @@
 //! freed. A program with one thread then does nothing else.
 //!
 //! So from Linux 6.16 on, the kernel is told to refuse them: [`refuse_descriptors`]. On older ones, a [`PeerSocket`] looks
-//! before it reads. If some have come, they are left where they are, and the socket is closed with them in [a thread of
-//! its own](closing). Nobody takes them, since the kernel closes there and then what it cannot hand over: where too many
-//! files are open, or SELinux forbids it.
+//! before it reads. If some have come, they are left where they are, and the socket is closed with them in a thread of its
+//! own. Nobody takes them, since the kernel closes there and then what it cannot hand over: where too many files are open,
+//! or SELinux forbids it.
 
 #![cfg(target_os = "linux")]
 
