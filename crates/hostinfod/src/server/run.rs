@@ -145,7 +145,7 @@ impl Server {
             Alarm::LookAgain(port) => guests.identify_again(port, ctx),
             Alarm::Opener => guests.give_up_on_opener(ctx),
             Alarm::UnidentifiedLeftOut => guests.log_unidentified_left_out(ctx),
-            Alarm::StrangersLeftOut => guests.log_strangers_left_out(ctx),
+            Alarm::RefusedPeersLeftOut => guests.log_refused_peers_left_out(ctx),
             Alarm::Incidents => guests.write_incidents(ctx.now),
             Alarm::LeftOut(guest) => guests.log_left_out(guest, ctx),
             Alarm::Directories => guests.try_directories_again(ctx),
