@@ -1,6 +1,6 @@
 //! A connected socket.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::CWD;
@@ -91,15 +91,6 @@ impl AsFd for PeerSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         // In place of the second, which is never needed, something that no call takes for a socket.
         self.fd.as_ref().map_or(CWD, AsFd::as_fd)
-    }
-}
-
-impl Read for PeerSocket {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Self::read(self, buffer).map_err(|error| match error {
-            ReadError::System(error) => error.into(),
-            sent => io::Error::other(sent),
-        })
     }
 }
 
