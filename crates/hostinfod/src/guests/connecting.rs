@@ -27,7 +27,7 @@ use crate::sockets::{self, ConnectError, Connected};
 use crate::system::file_error::TRY_AGAIN;
 use crate::system::file_id::FileId;
 
-/// Of a guest that has no port besides AF_VSOCK.
+/// Why nothing is known of the process of a guest that has only connected over AF_VSOCK.
 const BY_CID_ALONE: Absent =
     Absent::plain("over vsock alone it is not known which process runs this guest");
 
