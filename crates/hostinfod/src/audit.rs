@@ -57,7 +57,7 @@ impl Event<'_> {
                 event!(
                     target: TARGET, Level::INFO, event = "access-granted",
                     guest, rule, line, pid, left_out,
-                    "may ask"
+                    "guest {guest} may ask"
                 );
             }
             Self::Refused { guest, grant, why, permit: Permit { left_out } } => {
@@ -65,39 +65,43 @@ impl Event<'_> {
                 event!(
                     target: TARGET, Level::WARN, event = "access-refused",
                     guest, rule, line, left_out,
-                    "may not ask: {why}"
+                    "guest {guest} may not ask: {why}"
                 );
             }
             Self::Gone { guest, why, permit: Permit { left_out } } => {
-                event!(target: TARGET, Level::INFO, event = "guest-gone", guest, left_out, "{why}");
+                event!(
+                    target: TARGET, Level::INFO, event = "guest-gone",
+                    guest, left_out,
+                    "guest {guest}: {why}"
+                );
             }
             Self::Denied { guest, grant, asked, denied, permit: Permit { left_out } } => {
                 let ((rule, line), asked) = (place(grant), &*shown(asked));
                 event!(
                     target: TARGET, Level::INFO, event = "query-denied",
                     guest, rule, line, asked, denied, left_out,
-                    "asked for what it may not see"
+                    "guest {guest} asked for what it may not see"
                 );
             }
             Self::LeftOut { guest, permit: Permit { left_out } } => {
                 event!(
                     target: TARGET, Level::INFO, event = "events-left-out",
                     guest, left_out,
-                    "events were left out"
+                    "events about guest {guest} were left out"
                 );
             }
             Self::RefusalsLeftOut { socket, permit: Permit { left_out } } => {
                 event!(
                     target: TARGET, Level::INFO, event = "events-left-out",
                     socket, left_out,
-                    "events were left out"
+                    "events about connections to {socket} were left out"
                 );
             }
             Self::SocketRefused { socket, why, permit: Permit { left_out } } => {
                 event!(
                     target: TARGET, Level::WARN, event = "socket-refused",
                     socket, left_out,
-                    "not served: {why}"
+                    "{socket:?}: not served: {why}"
                 );
             }
             Self::RulesLoaded { file, rules } => {

@@ -172,7 +172,8 @@ impl Guests {
         let is_another = match added {
             Ok(is_another) => is_another,
             Err(error) => {
-                tracing::error!(guest = guest.who.name().whole(), "cannot be served: {error}");
+                let name = guest.who.name().whole();
+                tracing::error!(guest = name, "guest {name} cannot be served: {error}");
                 let again = port.retry.after_failure(ctx.now);
                 return ctx.reactor.set_alarm(Alarm::Port(number), Some(again));
             }

@@ -91,10 +91,11 @@ impl Guests {
         if let Err(error) = self.disks.write(guest.who.name(), &document)
             && let Some(permit) = guest.quotas.own.ask(ctx.now)
         {
+            let name = guest.who.name().whole();
             tracing::warn!(
-                guest = guest.who.name().whole(),
+                guest = name,
                 left_out = permit.left_out,
-                "no metrics disk: {error}"
+                "guest {name} has no metrics disk: {error}"
             );
         }
         let period = guest.who.grant().interval().max(PERIOD_MIN);

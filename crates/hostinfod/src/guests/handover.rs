@@ -184,7 +184,8 @@ impl Guests {
         let number = self.roster.add_port(port);
         let connection = self.roster.ports.get(number)?.connection.as_ref()?;
         if let Err(error) = ctx.reactor.add(connection, Token::Port(number), phase.interest()) {
-            tracing::error!(guest = name.whole(), "cannot be served any more: {error}");
+            let name = name.whole();
+            tracing::error!(guest = name, "guest {name} cannot be served any more: {error}");
             self.roster.remove_port(number);
             return None;
         }
