@@ -7,7 +7,7 @@ pub mod apart;
 mod child;
 mod order;
 pub mod own_alone;
-mod strangers;
+mod refused_peers;
 mod strays;
 
 use std::io;
@@ -27,7 +27,7 @@ use crate::limits::{IDLE, LOOK_EVERY, LOOKS_FOR_STRAYS, OUTPUT_MAX, REQUEST_WITH
 use crate::message::{self, Answer};
 use child::Child;
 use order::Order;
-use strangers::Strangers;
+use refused_peers::RefusedPeers;
 
 /// Whom it serves, and what it may run.
 #[derive(Debug, Clone)]
@@ -84,7 +84,7 @@ pub(crate) struct Runner<R> {
     kills_strays: bool,
     /// How many looks for such processes are still to follow the end of the last run.
     looks: u32,
-    strangers: Strangers,
+    refused_peers: RefusedPeers,
 }
 
 /// A caller's connection.
@@ -107,7 +107,7 @@ enum State {
 impl<R: Fn() -> (Found, Accounts)> Runner<R> {
     /// Nothing is running yet.
     pub(crate) fn new(read: R, caller: u32) -> Self {
-        let (runs, dying, strangers) = (Vec::new(), Vec::new(), Strangers::default());
+        let (runs, dying, refused_peers) = (Vec::new(), Vec::new(), RefusedPeers::default());
         Self {
             read,
             caller,
@@ -116,7 +116,7 @@ impl<R: Fn() -> (Found, Accounts)> Runner<R> {
             dying,
             kills_strays: false,
             looks: 0,
-            strangers,
+            refused_peers,
         }
     }
 
@@ -184,7 +184,7 @@ impl<R: Fn() -> (Found, Accounts)> Runner<R> {
                 "hostinfo-run serves only user {}, not user {user}: its option --user names that of hostinfod",
                 self.caller
             );
-            match self.strangers.come(Instant::now()) {
+            match self.refused_peers.come(Instant::now()) {
                 Some(0) => eprintln!("{why}"),
                 Some(left_out) => eprintln!("{why} ({left_out} others since the last such line)"),
                 None => {}

@@ -63,7 +63,7 @@ use crate::system::descriptors::Incoming;
 use crate::system::systemd;
 
 use handover::Later;
-use hybrid::Strangers;
+use hybrid::RefusedPeers;
 use incidents::may_be_watched;
 pub(crate) use patterns::Patterns;
 use vsock::VsockState;
@@ -77,7 +77,7 @@ pub(crate) struct Guests {
     sections: Table<SectionId, Section>,
     /// Listening sockets that were open before the daemon started.
     earlier_sockets: EarlierSockets,
-    strangers: Strangers,
+    refused_peers: RefusedPeers,
     vsock: VsockState,
     patterns: Patterns,
     /// Guests that are not served, since two processes claim to be them; and these.
@@ -124,7 +124,7 @@ impl Guests {
             directories,
             sections: Table::default(),
             earlier_sockets: EarlierSockets::default(),
-            strangers: Strangers::new(),
+            refused_peers: RefusedPeers::new(),
             vsock: VsockState::new(Vsock::default()),
             patterns: Patterns::new(paths.opener.clone()),
             contested: HashMap::new(),

@@ -58,6 +58,22 @@ pub(crate) enum Endpoint {
     Vsock(Option<Box<VsockDomain>>),
 }
 
+impl Endpoint {
+    /// The `[[sockets]]` that it is in the place of. `None` for the daemon's own directory, libvirt's channels and where the
+    /// daemon listens: nobody else chooses the names there.
+    pub(crate) fn pattern(&self) -> Option<PatternId> {
+        match self {
+            Self::Pattern(pattern) => Some(*pattern),
+            Self::Socket
+            | Self::Channel(_)
+            | Self::Pty(_)
+            | Self::Listener(_)
+            | Self::Accepted(_)
+            | Self::Vsock(_) => None,
+        }
+    }
+}
+
 impl Port {
     /// A port that was not tried yet.
     pub(crate) fn new(

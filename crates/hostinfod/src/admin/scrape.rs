@@ -148,8 +148,7 @@ impl Scrape {
 
     /// Closes all connections.
     pub(crate) fn hang_up_on_all(&mut self, ctx: &mut Ctx<'_>) {
-        let all: Vec<ScraperId> = self.scrapers.iter().map(|(number, _)| number).collect();
-        all.into_iter().for_each(|number| self.hang_up(number, ctx));
+        self.scrapers.ids(|_| true).into_iter().for_each(|number| self.hang_up(number, ctx));
     }
 
     /// Closes a connection that is finished or has taken too long.

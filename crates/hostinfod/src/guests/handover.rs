@@ -223,8 +223,7 @@ impl Guests {
                 self.take_over_port(taken, Endpoint::Accepted(listener), ctx);
             }
         }
-        let mut guests: Vec<GuestId> =
-            self.roster.guests.iter().map(|(number, _)| number).collect();
+        let mut guests = self.roster.guests.ids(|_| true);
         // Where there is not room to watch all, those that were watched stay so.
         let has_watch = |number: &GuestId| {
             self.roster.guests.get(*number).is_some_and(|guest| guest.observed.watch.is_some())

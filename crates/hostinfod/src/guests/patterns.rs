@@ -51,8 +51,7 @@ impl Guests {
     /// go on.
     pub(crate) fn apply_sockets(&mut self, sockets: &Sockets, ctx: &mut Ctx<'_>) {
         let mut wanted: Vec<Entry> = sockets.entries().to_vec();
-        let before: Vec<PatternId> = self.patterns.dirs.iter().map(|(number, _)| number).collect();
-        for number in before {
+        for number in self.patterns.dirs.ids(|_| true) {
             let Some(pattern) = self.patterns.dirs.get_mut(number) else { continue };
             match wanted.iter().position(|entry| entry.is_place_of(pattern.entry())) {
                 Some(at) => pattern.set_entry(wanted.swap_remove(at)),
@@ -73,8 +72,7 @@ impl Guests {
             }
         }
         self.take_over_pattern_ports(ctx);
-        let all: Vec<PatternId> = self.patterns.dirs.iter().map(|(number, _)| number).collect();
-        for number in all {
+        for number in self.patterns.dirs.ids(|_| true) {
             self.check_pattern(number, ctx);
         }
     }

@@ -38,7 +38,7 @@ pub(crate) enum Alarm {
     /// The number of log lines left out about such connections is to be logged.
     UnidentifiedLeftOut,
     /// The same of those where VMMs connect.
-    StrangersLeftOut,
+    RefusedPeersLeftOut,
     /// Incidents are to be written.
     Incidents,
     /// The number of log lines left out about a guest is to be logged.

@@ -68,7 +68,7 @@ impl SocketDir {
         let (present, taken_over, problem, is_passing) = (None, None, None, false);
         let mut directory =
             Self { path, watcher, watched_path, present, taken_over, problem, is_passing };
-        directory.watch_path();
+        directory.watched_path.watch_all(&directory.watcher);
         Ok(directory)
     }
 
@@ -128,7 +128,7 @@ impl SocketDir {
 
     /// Looks what the path leads to now, if anything.
     pub(crate) fn look_again(&mut self) -> Option<DirChange> {
-        self.watch_path();
+        self.watched_path.watch_all(&self.watcher);
         let was_there = self.present.is_some();
         if self.is_there() {
             return Some(DirChange::Everything);
@@ -164,13 +164,6 @@ impl SocketDir {
         let watch = watch.map_err(FileError::of(&self.path)).map_err(lock::Error::Unreachable)?;
         self.present = Some((lock, watch));
         Ok(())
-    }
-
-    fn watch_path(&mut self) {
-        let (_, unwatched) = self.watched_path.follow(&self.watcher, WatchFlags::empty());
-        for error in unwatched {
-            tracing::debug!("{error}; changes there take effect only at SIGHUP");
-        }
     }
 }
 

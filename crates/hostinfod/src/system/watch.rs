@@ -74,6 +74,14 @@ impl Watcher {
         let _ = inotify::remove_watch(&self.fd, watch);
     }
 
+    /// Puts another watch, or none, in the place of one, and stops watching what nobody watches any more.
+    pub(crate) fn replace(&self, place: &mut Option<Watch>, watch: Option<Watch>) {
+        let before = std::mem::replace(place, watch);
+        if let Some(before) = before.filter(|_| before != watch) {
+            self.remove(before);
+        }
+    }
+
     /// The changes since the last call.
     pub(crate) fn changes(&self) -> Vec<Change> {
         // The longest event is its head and a name of 255 bytes, so at least 15 events fit.

@@ -6,9 +6,9 @@ use std::os::fd::AsFd as _;
 use hostinfo_control::{Refusal, answer};
 
 use super::Control;
+use super::client::Client;
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
-use crate::reactor::id::ClientId;
 use crate::system::descriptors::{Number, Outgoing};
 
 impl Control {
@@ -22,13 +22,7 @@ impl Control {
         let refusal =
             Refusal::Failed { message: format!("not upgraded, and nothing has changed: {why}") };
         let reply = answer(Err(refusal), false);
-        let askers: Vec<ClientId> = self
-            .clients
-            .iter()
-            .filter(|(_, client)| client.awaits_upgrade())
-            .map(|(number, _)| number)
-            .collect();
-        for number in askers {
+        for number in self.clients.ids(Client::awaits_upgrade) {
             if let Some(client) = self.clients.get_mut(number) {
                 client.stop_waiting();
             }
@@ -40,8 +34,7 @@ impl Control {
 
     /// Hangs up on all clients that did not ask for an upgrade.
     pub(crate) fn hang_up_on_all_but_askers(&mut self, ctx: &mut Ctx<'_>) {
-        let others = self.clients.iter().filter(|(_, client)| !client.awaits_upgrade());
-        let others: Vec<ClientId> = others.map(|(number, _)| number).collect();
+        let others = self.clients.ids(|client| !client.awaits_upgrade());
         others.into_iter().for_each(|number| self.hang_up(number, ctx));
         let Self { listener: Some(listener), refused, unclosed, .. } = self else { return };
         refused.take().for_each(|client| listener.hang_up(client, unclosed, ctx.now));

@@ -60,7 +60,7 @@ fn connected(
     guests.vsock.settings = toml::from_str("guests = ['qemu-a']").unwrap();
     *guests.responder.libvirt() = Libvirt::asked_by(helper);
     guests.responder.libvirt().begin(ctx.now);
-    guests.libvirt_is_due(ctx);
+    guests.turn_of_helper(Helper::on_time, ctx);
     let (far_end, fd) = UnixStream::pair().unwrap();
     let id = guests.vsock.unidentified.add(fd.into(), 3, ctx.now).unwrap();
     guests.look_up(id, ctx);
@@ -84,7 +84,7 @@ fn a_connection_is_held_until_a_helper_that_has_just_been_started_says_whose_it_
         let helper = guests.responder.libvirt().helper().unwrap();
         let mut polled = [PollFd::new(helper, PollFlags::IN)];
         assert_eq!(rustix::event::poll(&mut polled, Some(&patience)), Ok(1), "nothing comes");
-        guests.libvirt_is_ready(ctx);
+        guests.turn_of_helper(Helper::on_ready, ctx);
     }
     assert!(guests.roster.is_connected(guests.roster.named("qemu-a").unwrap()));
 }
@@ -97,7 +97,7 @@ fn a_guest_that_libvirt_has_not_named_in_time_is_to_ask_again_and_is_not_forbidd
     let helper = Helper::new(vec!["/bin/sh".into()], hangs).unwrap();
     let (mut guests, id, mut far_end) = connected(folder.path(), helper, ctx);
     ctx.now += DEADLINE;
-    guests.libvirt_is_due(ctx);
+    guests.turn_of_helper(Helper::on_time, ctx);
     assert_eq!(guests.vsock.unidentified.awaiting(), [id], "the next helper may know");
     ctx.now += DEADLINE;
     guests.on_unidentified_alarm(id, ctx);
