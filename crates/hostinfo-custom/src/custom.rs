@@ -187,6 +187,11 @@ impl Custom {
         }
     }
 
+    /// Ends all runs, as if another program took this one's place: whoever waits for one asks again, and has another begun.
+    pub fn end_runs(&mut self, now: Instant) {
+        self.pool.end_all().into_iter().for_each(|key| self.give_up(key, now));
+    }
+
     /// Statistics whose last attempt gave no value: the name, the guest (empty if all guests share
     /// the value), and the reason.
     pub fn absent(&self) -> impl Iterator<Item = (&str, &str, &Absent)> {

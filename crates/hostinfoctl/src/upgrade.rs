@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::args::Options;
 use crate::daemon::connect;
 use crate::exit::{DONE, Failure, Status};
-use crate::output::{write, write_json};
+use crate::output::write_result;
 use crate::runner::{DEADLINE, run_within};
 
 /// The daemon's service.
@@ -41,11 +41,7 @@ pub(crate) fn run(options: &Options) -> Result<Status, Failure> {
         Err(Error::Refused(Refusal::MethodNotFound { .. })) => restart(options, &before)?,
         other => Outcome { upgraded: other?, restarted: false },
     };
-    if options.json {
-        write_json(&outcome)?;
-    } else {
-        write(&shown(&outcome))?;
-    }
+    write_result(options, &outcome, || shown(&outcome))?;
     Ok(DONE)
 }
 

@@ -23,6 +23,7 @@ mod tags;
 mod turns;
 mod values;
 mod vsock;
+mod watches;
 mod watching;
 
 use std::collections::HashMap;
@@ -30,7 +31,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hostinfo_answer::{Dialect, Engine, Peer};
+use hostinfo_answer::{Bucket, Dialect, Engine, Peer};
 use hostinfo_control::Event as WatchEvent;
 use hostinfo_open::Sockets;
 use hostinfo_sample::{OpenFiles, Roots};
@@ -73,6 +74,8 @@ pub(crate) struct Guests {
     rules: RulesFile,
     identity: Identity,
     directories: Directories,
+    /// How often changes were read, of all that is watched.
+    readings: Bucket,
     /// Where guests' VMMs connect.
     sections: Table<SectionId, Section>,
     /// Listening sockets that were open before the daemon started.
@@ -122,6 +125,7 @@ impl Guests {
             rules,
             identity: Identity::open(&paths.state_dir)?,
             directories,
+            readings: Bucket::default(),
             sections: Table::default(),
             earlier_sockets: EarlierSockets::default(),
             refused_peers: RefusedPeers::new(),

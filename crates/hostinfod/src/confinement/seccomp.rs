@@ -17,6 +17,11 @@ use super::system_calls::{FCNTLS, IOCTLS, PERMITTED, PRCTLS, SEND, SET_MODE, SET
 /// The bits of a mode that make a file run as its owner or its group, and a directory hand on its group: inode(7).
 const SPECIAL_BITS: u64 = 0o7000;
 
+/// By which the group, or others, write to a directory and search it. A mode that has both lets them make files there, also
+/// such as the daemon cannot make, like symbolic links, which libvirt follows as root where it expects a guest's socket or
+/// disk.
+const WRITE_AND_SEARCH: [[u64; 2]; 2] = [[0o020, 0o010], [0o002, 0o001]];
+
 /// chown(2): the owner stays.
 const SAME_OWNER: u64 = 0xffff_ffff;
 
@@ -111,11 +116,15 @@ fn own_filter() -> Result<SeccompRule, BackendError> {
     SeccompRule::new(vec![is(0, libc::SECCOMP_SET_MODE_FILTER)?, is(1, 0)?])
 }
 
-/// Modes without [`SPECIAL_BITS`], and other groups. What open(2) makes can have such bits, but whoever is not privileged
-/// writes nothing to it without losing them: `file_remove_privs` in the kernel's fs/inode.c.
+/// Modes without [`SPECIAL_BITS`] and without either pair of [`WRITE_AND_SEARCH`], and other groups. What open(2) makes can
+/// have such bits, but it makes no directories, and whoever is not privileged writes nothing to a file without its losing
+/// those that are special: `file_remove_privs` in the kernel's fs/inode.c.
 fn modes_and_owners() -> Result<Vec<(i64, Vec<SeccompRule>)>, BackendError> {
+    let [of_group, of_others] = WRITE_AND_SEARCH;
+    let missing = of_group.map(|group| of_others.map(|others| SPECIAL_BITS | group | others));
     let modes = SET_MODE.iter().map(|(call, argument)| {
-        Ok((*call, vec![rule(*argument, SeccompCmpOp::MaskedEq(SPECIAL_BITS), 0)?]))
+        let without = |bits: &u64| rule(*argument, SeccompCmpOp::MaskedEq(*bits), 0);
+        Ok((*call, missing.as_flattened().iter().map(without).collect::<Result<_, _>>()?))
     });
     let owners = SET_OWNER
         .iter()
@@ -307,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_gets_a_mode_and_a_group_but_nobodys_rights_and_no_owner() {
+    fn no_mode_gives_anybodys_rights_or_lets_others_into_a_directory_and_no_owner_changes() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         std::fs::write(&file, "x").unwrap();
@@ -324,10 +333,12 @@ mod tests {
                 assert!(results.iter().all(|result| *result == results[0]), "{results:?}");
                 results[0]
             };
-            for permitted in [0o600, 0o666, 0o777] {
+            for permitted in [0o600, 0o666, 0o700, 0o711, 0o755, 0o721, 0o712] {
                 mode(permitted).unwrap();
             }
-            for refused in [0o4755, 0o2755, 0o1755, 0o6711] {
+            for refused in
+                [0o4755, 0o2755, 0o1755, 0o6711, 0o777, 0o770, 0o733, 0o730, 0o703, 0o1777]
+            {
                 assert_eq!(mode(refused), Err(Errno::PERM), "{refused:o}");
             }
             chown(&file, None, Some(group)).unwrap();

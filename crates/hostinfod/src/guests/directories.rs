@@ -21,7 +21,10 @@ use crate::system::file_error::{FileError, TRY_AGAIN};
 impl Guests {
     /// Handles the events of a directory.
     pub(crate) fn take_directory_changes(&mut self, dialect: Dialect, ctx: &mut Ctx<'_>) {
-        for change in self.directories.of_mut(dialect).changes() {
+        let directory = self.directories.of_mut(dialect);
+        let changes = directory.changes(ctx.now);
+        ctx.reactor.set_alarm(Alarm::Sockets(dialect), directory.next_check());
+        for change in changes {
             self.take_directory_change(dialect, change, ctx);
         }
         self.plan_next_try(ctx);

@@ -97,14 +97,13 @@ impl Server {
                 self.begin_upgrade();
             }
             Token::Check => self.check_has_ended(),
-            Token::Rules => guests.take_rules_changes(ctx.now),
-            Token::Sockets(dialect) => guests.take_directory_changes(dialect, ctx),
-            Token::Pattern(pattern) => guests.take_pattern_changes(pattern, ctx),
+            Token::Rules | Token::Sockets(_) | Token::Pattern(_) | Token::Section(_) => {
+                guests.take_changes(token, ctx);
+            }
             Token::Opener => guests.opener_is_ready(ctx),
             Token::Libvirt => guests.turn_of_helper(Helper::on_ready, ctx),
             Token::Custom => self.take_values(),
             Token::Port(port) => guests.turn(port, hung_up, ctx),
-            Token::Section(section) => guests.take_section_changes(section, ctx),
             Token::Vsock => guests.accept_over_vsock(ctx),
             Token::Unidentified(peer) => guests.on_unidentified_ready(peer, hung_up, ctx),
             Token::Control => control.accept(ctx),
@@ -136,6 +135,8 @@ impl Server {
             }
             Alarm::Custom => self.take_values(),
             Alarm::Port(port) => guests.on_port_alarm(port, ctx),
+            Alarm::Watches => guests.go_on_watching(ctx),
+            Alarm::Sockets(dialect) => guests.take_directory_changes(dialect, ctx),
             Alarm::Pattern(pattern) => guests.take_pattern_changes(pattern, ctx),
             Alarm::Section(section) => guests.take_section_changes(section, ctx),
             Alarm::Watch(guest) => guests.watch(guest, ctx),
