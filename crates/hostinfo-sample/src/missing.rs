@@ -78,7 +78,7 @@ impl Missing {
         match absent.advice() {
             Some(advice) => tracing::warn!(guest, "{file}{of_guest}: {advice}"),
             None => {
-                tracing::info!(guest, "{file}{of_guest}: nothing is wrong: {}", absent.without())
+                tracing::info!(guest, "{file}{of_guest}: nothing is wrong: {}", absent.without());
             }
         }
     }

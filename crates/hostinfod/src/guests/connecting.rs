@@ -266,7 +266,12 @@ impl Guests {
         }
         let guest = port.guest;
         if let Err(error) = self.identify_peer(number, peer.map(|found| found.peer), ctx) {
-            tracing::error!("no new session: {error}");
+            let name = self.roster.guests.get(guest).map(|guest| guest.who.name().whole());
+            tracing::error!(
+                guest = name,
+                "guest {} has no new session: {error}",
+                name.unwrap_or_default()
+            );
         }
         self.plan_watch(guest, ctx);
     }

@@ -7,6 +7,7 @@ use hostinfo_domains::{Domain, Snapshot};
 use hostinfo_rules::Decision;
 
 use super::Guests;
+use super::standing::cannot_be_served;
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::GuestId;
@@ -68,7 +69,7 @@ impl Guests {
         }
         match self.guest(name, ctx.now) {
             Ok(guest) => ctx.reactor.set_alarm(Alarm::Disk(guest), Some(ctx.now)),
-            Err(error) => tracing::error!(guest = name.whole(), "{error}"),
+            Err(error) => cannot_be_served(name, &error),
         }
     }
 

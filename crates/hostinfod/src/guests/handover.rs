@@ -8,6 +8,7 @@ use hostinfo_answer::Name;
 use hostinfo_peer::PeerSocket;
 
 use super::Guests;
+use super::standing::cannot_be_served;
 use crate::handover::{EndpointState, GuestState, GuestsState, PortState, UnidentifiedState};
 use crate::port::connection::Connection;
 use crate::port::pty::Pty;
@@ -121,7 +122,7 @@ impl Guests {
                 Ok(guest) => {
                     self.take_over_guest(guest, state, &mut fds, &mut later, ctx);
                 }
-                Err(error) => tracing::error!(guest = name.whole(), "{error}"),
+                Err(error) => cannot_be_served(&name, &error),
             }
         }
         let contested = contested.into_iter();
