@@ -95,10 +95,11 @@ impl Stat {
 
     /// The name of one instance, or of a row without instances.
     pub fn name_of(&self, instance: Option<&str>) -> Cow<'static, str> {
-        let Some(instance) = instance else { return Cow::Borrowed(self.name) };
-        let named =
-            self.name.split('.').map(|part| if is_placeholder(part) { instance } else { part });
-        Cow::Owned(named.collect::<Vec<_>>().join("."))
+        let is_placeholders = |letter: char| letter.is_ascii_uppercase();
+        let parts = self.name.split_once(is_placeholders).zip(instance);
+        let Some(((before, rest), instance)) = parts else { return Cow::Borrowed(self.name) };
+        let after = rest.trim_start_matches(is_placeholders);
+        Cow::Owned([before, instance, after].concat())
     }
 }
 
