@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use serde::Serialize;
 
 use super::{STATE_DIR, name};
 
@@ -74,7 +75,9 @@ pub(crate) struct Incidents {
 }
 
 /// Whether a guest can ask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+// In snake_case, as all of `--json`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum State {
     /// It has no port
     Disabled,
