@@ -1,9 +1,20 @@
 //! Whether a guest can ask, as a combination of libvirt's view and the daemon's.
 
+use clap::ValueEnum as _;
 use hostinfo_control::GuestState;
+use serde::{Serialize, Serializer};
 
 pub(crate) use crate::args::State;
 use crate::port_summary::PortSummary;
+
+/// In snake_case, as all of `--json`.
+impl Serialize for State {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let value = self.to_possible_value();
+        serializer
+            .serialize_str(&value.map_or_else(String::new, |it| it.get_name().replace('-', "_")))
+    }
+}
 
 impl State {
     /// The state as libvirt shows it.

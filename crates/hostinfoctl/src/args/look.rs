@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use serde::Serialize;
 
 use super::{STATE_DIR, name};
 
@@ -75,9 +74,7 @@ pub(crate) struct Incidents {
 }
 
 /// Whether a guest can ask.
-// In snake_case, as all of `--json`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum State {
     /// It has no port
     Disabled,
