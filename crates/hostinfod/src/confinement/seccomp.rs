@@ -12,7 +12,9 @@ use seccompiler::{
     SeccompFilter, SeccompRule, TargetArch, apply_filter_all_threads,
 };
 
-use super::system_calls::{FCNTLS, IOCTLS, PERMITTED, PRCTLS, SEND, SET_MODE, SET_OWNER};
+use super::system_calls::{
+    FCNTLS, IOCTLS, PERMITTED, PRCTLS, SEND, SET_FILE_USER, SET_MODE, SET_OWNER,
+};
 
 /// The bits of a mode that make a file run as its owner or its group, and a directory hand on its group: inode(7).
 const SPECIAL_BITS: u64 = 0o7000;
@@ -70,6 +72,7 @@ fn permitted(vsock: bool) -> Result<BpfProgram, BackendError> {
     // hostinfo-libvirt filters its own calls further, in its only thread and with no listener for them.
     rules.insert(libc::SYS_seccomp, vec![own_filter()?]);
     rules.insert(libc::SYS_memfd_create, memory_files()?);
+    rules.extend(file_users()?);
     rules.extend(modes_and_owners()?);
     rules.extend(without_fast_open()?);
     let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
@@ -114,6 +117,15 @@ fn own_filter() -> Result<SeccompRule, BackendError> {
         SeccompCondition::new(argument, SeccompCmpArgLen::Dword, equal, value.into())
     };
     SeccompRule::new(vec![is(0, libc::SECCOMP_SET_MODE_FILTER)?, is(1, 0)?])
+}
+
+/// Neither root nor its group, nobody more than a user with one group: setgroups(2) with none.
+fn file_users() -> Result<Vec<(i64, Vec<SeccompRule>)>, BackendError> {
+    let mut rules = vec![(libc::SYS_setgroups, one_of(0, [0])?)];
+    for call in SET_FILE_USER {
+        rules.push((call, vec![rule(0, SeccompCmpOp::Ne, 0)?]));
+    }
+    Ok(rules)
 }
 
 /// Modes without [`SPECIAL_BITS`] and without either pair of [`WRITE_AND_SEARCH`], and other groups. What open(2) makes can
@@ -343,6 +355,27 @@ mod tests {
             }
             chown(&file, None, Some(group)).unwrap();
             assert_eq!(chown(&file, Some(user), None), Err(Errno::PERM));
+        });
+    }
+
+    #[test]
+    fn files_are_read_as_another_user_but_not_as_root_and_in_no_other_group() {
+        use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
+        use rustix::thread::set_thread_groups;
+        // Both say who it was before, or -1 where the call is refused.
+        let as_user = |id| setfsuid(Uid::from_raw(id)).as_raw();
+        let in_group = |id| setfsgid(Gid::from_raw(id)).as_raw();
+        confined(false, || {
+            assert_eq!([as_user(0), in_group(0)], [u32::MAX; 2]);
+            assert!(as_user(4321) != u32::MAX && in_group(4321) != u32::MAX);
+            assert_eq!(
+                set_thread_groups(&[rustix::process::Gid::from_raw(4321)]),
+                Err(Errno::PERM)
+            );
+            if rustix::process::getuid().is_root() {
+                assert_eq!((as_user(4322), in_group(4322)), (4321, 4321));
+                set_thread_groups(&[]).unwrap();
+            }
         });
     }
 
