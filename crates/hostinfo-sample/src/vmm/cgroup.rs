@@ -63,7 +63,7 @@ pub(crate) fn read(process: &mut Process, buffer: &mut Vec<u8>) -> Result<Box<Cg
         (Some(path), Some(mount)) => {
             finder.branch(Version::V2, [Path::new(mount)].into_iter(), path)
         }
-        (Some(b"/") | None, None) => Ok(finder.nowhere(Version::V2)),
+        (Some(b"/") | None, None) => Ok(Finder::nowhere(Version::V2)),
         (Some(_), None) => Err(ELSEWHERE),
         (None, Some(_)) => Err(UNTOLD),
     };
