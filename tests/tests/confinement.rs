@@ -30,7 +30,7 @@ impl Outside {
     }
 
     /// Attempts, each with what becomes of it.
-    fn attempts(&self, host: &Host, outcomes: [&str; 12]) -> Result<Vec<(String, String)>> {
+    fn attempts(&self, host: &Host, outcomes: [&str; 13]) -> Result<Vec<(String, String)>> {
         let folder = self.folder.path().display();
         let own = paths::program("hostinfod")?.display().to_string();
         let attempts = [
@@ -38,6 +38,7 @@ impl Outside {
             format!("write {folder}/attempt"),
             format!("append {folder}/kept"),
             format!("mkdir {folder}/attempts"),
+            format!("open-to-all {folder}"),
             format!("setuid {folder}/kept"),
             format!("give {folder}/kept"),
             format!("remove {folder}/kept"),
@@ -84,6 +85,7 @@ fn a_hijacked_daemon_writes_executes_connects_and_forks_nowhere_else() -> Result
         DENIED,
         DENIED,
         DENIED,
+        NOT_PERMITTED,
         NOT_PERMITTED,
         NOT_PERMITTED,
         DENIED,
@@ -147,12 +149,13 @@ fn each_part_can_be_switched_off_and_the_other_holds_alone() -> Result<()> {
     let (host, outside) = (Host::new(EVERYTHING)?, Outside::new()?);
     // Modes, owners and memory files are not bounded by Landlock, and what is at a path not by seccomp.
     let landlock =
-        [DONE, DENIED, DENIED, DENIED, DONE, DONE, DENIED, DENIED, DONE, DENIED, DONE, DONE];
+        [DONE, DENIED, DENIED, DENIED, DONE, DONE, DONE, DENIED, DENIED, DONE, DENIED, DONE, DONE];
     let seccomp = [
         DONE,
         DONE,
         DONE,
         DONE,
+        NOT_PERMITTED,
         NOT_PERMITTED,
         NOT_PERMITTED,
         DONE,

@@ -202,15 +202,15 @@ fn any_name_can_be_enabled_and_the_directory_is_made() -> Result<()> {
 fn libvirts_own_tools_take_the_output_of_snippet() -> Result<()> {
     let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
     let ctl = |args: &[&str]| hostinfoctl(&libvirtd, &host, args);
-    for (name, more) in [("a b, c", "serial"), ("d", "channel")] {
+    for (name, more) in [("a b, c", "serial"), ("-d", "channel")] {
         libvirtd.define_bare(name, "")?;
-        let said = ctl(&["snippet", name, "--transport", more, "--json"])?.succeeds()?;
+        let said = ctl(&["snippet", "--transport", more, "--json", "--", name])?.succeeds()?;
         let said: serde_json::Value = serde_json::from_str(&said)?;
         let line = said["virt_xml"].as_str().context("no line")?;
         libvirtd.shell(&line.replacen("virt-xml", "virt-xml -c qemu:///system", 1))?;
-        let list = ctl(&["enable", name])?.succeeds()?;
+        let list = ctl(&["enable", "--", name])?.succeeds()?;
         ensure!(list.contains("was enabled already"), "{line}\n{list}");
-        let again = ctl(&["snippet", name, "--json"])?;
+        let again = ctl(&["snippet", "--json", "--", name])?;
         ensure!(again.stderr.contains("it already has this"), "{again:?}");
         let again: serde_json::Value = serde_json::from_str(&again.succeeds()?)?;
         ensure!(again["xml"] == said["xml"], "the one that it has: {again}");

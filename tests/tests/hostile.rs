@@ -1,5 +1,6 @@
 //! A guest that means harm costs itself, not the host and not its neighbours.
 
+use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -217,4 +218,41 @@ fn a_vmm_that_sends_descriptors_which_take_long_to_close_keeps_nobody_waiting() 
         drop(far_end);
     }
     Ok(())
+}
+
+#[test]
+fn a_vmm_that_changes_the_mode_of_its_socket_without_end_costs_little_and_keeps_nobody_waiting()
+-> Result<()> {
+    const TIME: Duration = Duration::from_secs(5);
+    let host = Host::new(EVERYTHING)?;
+    let daemon = host.start_daemon()?;
+    let mut neighbour = FakeGuest::join(&host.socket("neighbour"))?;
+    let socket = host.socket("a");
+    let vmm = FakeQemu::listen(&socket)?;
+    let mode = fs::metadata(&socket)?.permissions();
+    let over = &AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                let _ = fs::set_permissions(&socket, mode.clone());
+            }
+        });
+        let hanging_up = scope.spawn(|| {
+            let mut connections = 0;
+            while !over.load(Ordering::Relaxed) {
+                connections += u32::from(!vmm.stays_alone(Duration::from_millis(1))?);
+            }
+            anyhow::Ok(connections)
+        });
+        let before = daemon.cpu_time();
+        let in_peace = is_answered_as_in_peace(&mut neighbour, TIME);
+        let after = daemon.cpu_time();
+        over.store(true, Ordering::Relaxed);
+        let connections = hanging_up.join().expect("the VMM")?;
+        in_peace?;
+        let used = after? - before?;
+        assert!(used < TIME / 10, "the daemon used {used:?} of CPU in {TIME:?}");
+        assert!((1..100).contains(&connections), "it was connected to {connections} times");
+        Ok(())
+    })
 }

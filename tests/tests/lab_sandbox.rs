@@ -40,8 +40,8 @@ fn an_administrator_asks_the_service_and_so_may_a_group_and_prometheus() -> Resu
         lab.write("/etc/systemd/system/hostinfo.service.d/metrics.conf", network)?;
         lab.sh("systemctl daemon-reload && systemctl restart hostinfo && hostinfoctl stats")?;
         lab.sh("setpriv --reuid backup --regid backup --groups hostinfo hostinfoctl stats")?;
-        let stranger = "setpriv --reuid backup --regid backup --clear-groups hostinfoctl stats";
-        ensure!(lab.sh(stranger).is_err_and(|error| error.to_string().contains("may not connect")));
+        let outsider = "setpriv --reuid backup --regid backup --clear-groups hostinfoctl stats";
+        ensure!(lab.sh(outsider).is_err_and(|error| error.to_string().contains("may not connect")));
 
         let metrics = lab.sh(scrape)?;
         ensure!(metrics.contains("hostinfod_build_info{"), "{metrics}");

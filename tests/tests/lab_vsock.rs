@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use hostinfo_tests::deadline::wait_until;
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::lab::{self, BOOKWORM, LabGuest, PATIENCE};
+use hostinfo_tests::lab::{self, BOOKWORM, Lab, LabGuest, PATIENCE};
 
 /// Lets `qemu-listed` ask over AF_VSOCK, which has no hostinfo port.
 const SETTINGS: &str = "[vsock]\nenabled = true\nguests = [\"qemu-listed\"]\n";
@@ -61,6 +61,8 @@ fn guests_that_ask_over_vsock_are_who_libvirt_says_and_enabled_by_the_administra
         let other = lab.domain("other").without_port().devices(ANY_CID).boot()?;
         expect_refused(&other)?;
         lab.wait_for_journal("qemu-other: not enabled")?;
+        let told = other.run("hostinfo --device vsock get physcpus")?.stderr;
+        ensure!(told.contains("the host says: this guest may not ask"), "{told}");
 
         lab.write("/etc/hostinfo/hostinfod.toml", &SETTINGS.replace("listed", "*"))?;
         lab.sh("systemctl reload hostinfo")?;
@@ -112,10 +114,20 @@ const ASK_ON: &str = "for n in 1 2 3; do (until [ -e /tmp/stop ]; do \
      else echo \"$told\" | cat - /tmp/error$n >>/tmp/lost; fi; \
      done; echo >>/tmp/ended) >/dev/null 2>&1 & done";
 
-/// Who makes a new connection is looked up, which takes as long as libvirt's helper needs to start, seconds on an emulated
-/// host.
+/// Upgrades the daemon, and again if the new program has not read the handover in time, as on a busy host.
+fn upgrade(lab: &Lab) -> Result<()> {
+    wait_until("an upgrade", PATIENCE, || {
+        let output = lab.run("hostinfoctl upgrade")?;
+        let is_late = output.stderr.contains("did not read the handover within");
+        ensure!(output.status == 0 || is_late, "{output:?}");
+        Ok(output.status == 0)
+    })
+}
+
+/// Who makes a new connection is looked up, which takes as long as libvirt's helper needs to start. On an emulated host that
+/// can be longer than a connection waits: then its guest is told to ask again, and is answered once the helper is there.
 #[test]
-fn upgrades_end_no_connection_over_vsock_lose_no_query_on_it_and_refuse_no_new_one() -> Result<()> {
+fn upgrades_end_no_connection_over_vsock_lose_no_query_on_it_and_forbid_no_new_one() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
         lab.serve_over_vsock(SETTINGS)?;
         let guest = lab.domain("listed").without_port().devices(ANY_CID).boot()?;
@@ -132,9 +144,8 @@ fn upgrades_end_no_connection_over_vsock_lose_no_query_on_it_and_refuse_no_new_o
         let uuid = guest.virsh("domuuid", "")?;
         guest.sh(&ASK_ON.replace("UUID", uuid.trim()))?;
         for _ in 0..20 {
-            lab.sh("hostinfoctl upgrade")?;
-            let new = guest.sh("hostinfo --device vsock --timeout 10s get vm.uuid")?;
-            ensure!(new == format!("vm.uuid={}\n", uuid.trim()), "{new}");
+            upgrade(lab)?;
+            expect_known(&guest)?;
         }
         guest.sh("touch /tmp/stop /tmp/lost /tmp/answered /tmp/ended")?;
         let has_ended = || Ok(guest.sh("wc -l </tmp/ended")?.trim() == "3");
@@ -142,6 +153,13 @@ fn upgrades_end_no_connection_over_vsock_lose_no_query_on_it_and_refuse_no_new_o
         let (lost, answered) = (guest.sh("cat /tmp/lost")?, guest.sh("wc -l </tmp/answered")?);
         ensure!(lost.is_empty() && answered.trim().parse::<u32>()? > 20, "{answered} {lost}");
         ensure!(gone()? == gone_before, "{}", lab.journal()?);
+        let journal = lab.journal()?;
+        // Those of the tool that wait, though it has hung up, may be as many as can.
+        let is_put_off = |line: &str| {
+            line.contains("libvirt does not answer") || line.contains("too many connections wait")
+        };
+        let mut refused = journal.lines().filter(|line| line.contains("vsock CID"));
+        ensure!(refused.all(is_put_off), "forbidden to ask: {journal}");
         Ok(())
     })
 }

@@ -139,8 +139,8 @@ fn if_a_domain_is_required_a_socket_that_none_names_is_refused() -> Result<()> {
     host.write_config("[libvirt]\nrequired = true\n")?;
     let daemon = host.start_daemon_beside(&libvirtd)?;
     daemon.wait_for_log("libvirt answers")?;
-    let mut stranger = FakeGuest::join(&host.socket("stranger"))?;
-    ensure!(stranger.ask_one("loadavg")? == BLOCKED);
+    let mut unnamed = FakeGuest::join(&host.socket("unnamed"))?;
+    ensure!(unnamed.ask_one("loadavg")? == BLOCKED);
     daemon.wait_for_log("no running domain of libvirt names this socket")?;
     let mut guest = DomainGuest::boot(&libvirtd, "a", &host.socket("a"))?;
     guest.ask_until("vm.uuid", "200 ")?;

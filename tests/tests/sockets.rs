@@ -342,8 +342,8 @@ fn a_socket_that_is_called_as_a_domain_is_and_is_not_its_own_is_not_served_as_th
     fs::remove_file(host.socket("a"))?;
     let daemon = host.start_daemon_beside(&libvirtd)?;
     daemon.wait_for_log("libvirt answers")?;
-    let mut stranger = FakeGuest::join(&place.join("a.s"))?;
-    ensure!(stranger.line().is_err(), "it is hung up on");
+    let mut other = FakeGuest::join(&place.join("a.s"))?;
+    ensure!(other.line().is_err(), "it is hung up on");
     daemon.wait_for_log("libvirt has a domain of that name")?;
     let refused = wait_for_state(&host, "qemu-a", GuestState::Failed)?;
     ensure!(refused.problem.is_some_and(|why| why.contains("libvirt has a domain")));

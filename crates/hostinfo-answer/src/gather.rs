@@ -17,7 +17,7 @@ pub(crate) fn gather<'a, 'g: 'a>(
 ) -> Vec<Answer<'a>> {
     sources.sample_ratios(&picks);
     sources.read_cgroups_of(&picks);
-    let mut gathered = Gathered::default();
+    let mut gathered = Gathered { is_of_one: picks.len() == 1, ..Gathered::default() };
     for pick in picks {
         match pick {
             Pick::Refused(name, refusal) => {
@@ -41,6 +41,8 @@ pub(crate) fn gather<'a, 'g: 'a>(
 /// The answers so far.
 struct Gathered<'a> {
     answers: Vec<Answer<'a>>,
+    /// There is a single pick: nothing is in it twice.
+    is_of_one: bool,
     /// Statistics whose value depends on the rest of the reply, with their index and whether they
     /// were asked for by name.
     late: Vec<(usize, StatId, bool)>,
@@ -121,7 +123,7 @@ impl<'a> Gathered<'a> {
         if depends_on_reply(stat) && self.is_first(stat, None) {
             self.late.push((self.answers.len(), stat, false));
         }
-        if is_whole {
+        if is_whole && !self.is_of_one {
             self.whole.insert(stat, result.clone());
         }
         result
@@ -130,6 +132,7 @@ impl<'a> Gathered<'a> {
     /// Marks the statistic as answered. Returns whether it was not before.
     fn is_first(&mut self, stat: StatId, instance: Option<&str>) -> bool {
         match (instance, self.rows.get_mut(stat.index())) {
+            _ if self.is_of_one => true,
             (None, Some(answered)) => !std::mem::replace(answered, true),
             (instance, _) => self.instances.insert((stat, instance.unwrap_or_default().to_owned())),
         }
@@ -157,6 +160,7 @@ impl Default for Gathered<'_> {
     fn default() -> Self {
         Self {
             answers: Vec::new(),
+            is_of_one: false,
             late: Vec::new(),
             rows: [false; StatId::COUNT],
             instances: HashSet::new(),

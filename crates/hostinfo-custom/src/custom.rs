@@ -76,7 +76,7 @@ impl Custom {
     }
 
     /// Reads the directory again. Unchanged definitions keep their values; a run for anything else
-    /// is killed. Where [`Custom::is_unread`] follows, all stays as it was.
+    /// is killed. If [`Custom::is_unread`] is true afterwards, all is as it was.
     pub fn reload(&mut self) -> Vec<Problem> {
         let Found { mut definitions, problems, is_passing, .. } =
             directory::read(&self.directory, self.owner, &Accounts::of_host());
@@ -185,6 +185,11 @@ impl Custom {
             statistic.values.remove(guest);
             statistic.counters.remove(guest);
         }
+    }
+
+    /// Ends all runs, as if another program took this one's place: whoever waits for one asks again, and has another begun.
+    pub fn end_runs(&mut self, now: Instant) {
+        self.pool.end_all().into_iter().for_each(|key| self.give_up(key, now));
     }
 
     /// Statistics whose last attempt gave no value: the name, the guest (empty if all guests share

@@ -18,7 +18,7 @@ pub(crate) enum Failure {
     #[error("{}: {}", .0, in_words(.1))]
     Unread(String, io::Error),
     /// A directory, a pipe, a device.
-    #[error("{0}: it is not a regular file")]
+    #[error("{0}: it is not a regular file: name one in `file`")]
     NoFile(String),
     /// The user whose rights count, which need not be the daemon's, may not read it.
     #[error(
@@ -53,6 +53,12 @@ pub(crate) enum Failure {
         "hostinfo-run gave an answer of another version, or none: systemctl restart hostinfo hostinfo-run"
     )]
     Nonsense,
+    /// hostinfo-run has sent descriptors. It is asked for nothing until they are closed.
+    #[error(
+        "hostinfo-run has sent descriptors that take long to close, as only one does that was taken over: systemctl \
+         restart hostinfo-run"
+    )]
+    Descriptors,
     /// The process could not be started, or was lost.
     #[error("{}: it could not be run: {}", .0, in_words(.1))]
     NotRun(String, io::Error),
@@ -102,6 +108,7 @@ impl Failure {
             | Self::Refused(_)
             | Self::Lost
             | Self::Nonsense
+            | Self::Descriptors
             | Self::NotRun(..) => "could not be read on this host",
             Self::Failed { .. } => "failed on this host",
             Self::Late { .. } | Self::Silent => "took too long on this host",

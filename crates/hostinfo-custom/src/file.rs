@@ -33,8 +33,10 @@ pub(crate) fn read(path: &str, account: Option<Account>) -> Result<Vec<u8>, Fail
     let mut bytes = Vec::new();
     // Its reported length is no use: for the kernel's files that is a page, whatever their
     // contents.
-    let read =
-        opened.and_then(|file| Ok(file.take(OUTPUT_MAX as u64 + 1).read_to_end(&mut bytes)?));
+    let read = opened.and_then(|file| {
+        way::check_end(Path::new(path), &file)?;
+        Ok(file.take(OUTPUT_MAX as u64 + 1).read_to_end(&mut bytes)?)
+    });
     read.map_err(unread)?;
     Ok(bytes)
 }

@@ -55,6 +55,10 @@ pub const REQUEST_WITHIN: Duration = Duration::from_secs(2);
 /// most statistics are kept, so that it is not started for each run.
 pub const IDLE: Duration = Duration::from_secs(60);
 
+/// Connections to hostinfo-run that are still being closed, since descriptors were sent over them, before it accepts no
+/// others: each is an open file, of which it has 1,024 (`LimitNOFILE=`).
+pub const UNCLOSED_MAX: usize = 16;
+
 /// Commands that run at once: hostinfod asks for no more, and hostinfo-run accepts no more.
 pub const RUNS_MAX: usize = 4;
 

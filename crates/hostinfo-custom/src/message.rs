@@ -12,9 +12,10 @@ use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 
+use hostinfo_peer::{PeerSocket, ReadError};
 use hostinfo_wire::name::is_name;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::net::SendFlags;
 
 use crate::definition::{Definition, Scope, Source, fill, is_one_word};
 use crate::limits::{EXCERPT_MAX, GUEST_MAX, NAME_MAX, OUTPUT_MAX};
@@ -207,16 +208,17 @@ pub(crate) fn send(socket: impl AsFd, packet: &[u8]) -> Result<(), Errno> {
     rustix::net::send(socket, packet, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).map(drop)
 }
 
-/// Receives a packet, without waiting. An empty one is the end of the connection.
+/// Receives a packet of a non-blocking socket. An empty one is the end of the connection.
 ///
 /// # Errors
-/// What recv(2) has; `EAGAIN` if nothing has come, `EMSGSIZE` if it is longer than [`PACKET_MAX`].
-pub(crate) fn receive(socket: impl AsFd) -> Result<Vec<u8>, Errno> {
+/// It came with descriptors, or what recv(2) has; `EAGAIN` if nothing has come, `EMSGSIZE` if it is longer than
+/// [`PACKET_MAX`].
+pub(crate) fn receive(socket: &PeerSocket) -> Result<Vec<u8>, ReadError> {
     // One byte more, by which a longer packet shows.
     let mut bytes = vec![0; PACKET_MAX + 1];
-    let (length, _) = rustix::net::recv(socket, bytes.as_mut_slice(), RecvFlags::DONTWAIT)?;
+    let length = socket.read(&mut bytes)?;
     if length > PACKET_MAX {
-        return Err(Errno::MSGSIZE);
+        return Err(Errno::MSGSIZE.into());
     }
     bytes.truncate(length);
     Ok(bytes)

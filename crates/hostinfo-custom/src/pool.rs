@@ -4,8 +4,10 @@ use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
+use hostinfo_peer::{Unclosed, take_out_of};
 use rustix::event::epoll::{self, CreateFlags};
 
 use crate::failure::Failure;
@@ -19,11 +21,13 @@ pub(crate) type Ended = (Key, Result<Vec<u8>, Failure>);
 /// At most [`RUNS_MAX`] runs, and a queue.
 pub(crate) struct Pool {
     /// Readable when hostinfo-run has answered.
-    epoll: OwnedFd,
+    epoll: Arc<OwnedFd>,
     /// Where hostinfo-run listens.
     socket: PathBuf,
     queue: Queue,
     runs: Vec<Run>,
+    /// What hostinfo-run has left to be closed. While there is something, it is not asked.
+    unclosed: Unclosed,
     /// The statistics whose last run took as long as it could.
     hung: HashSet<Box<str>>,
 }
@@ -34,11 +38,14 @@ impl Pool {
     /// # Errors
     /// If there are no descriptors left.
     pub(crate) fn new(socket: &Path) -> io::Result<Self> {
+        let epoll = Arc::new(epoll::create(CreateFlags::CLOEXEC)?);
+        take_out_of(&epoll);
         Ok(Self {
-            epoll: epoll::create(CreateFlags::CLOEXEC)?,
+            epoll,
             socket: socket.to_owned(),
             queue: Queue::default(),
             runs: Vec::new(),
+            unclosed: Unclosed::default(),
             hung: HashSet::new(),
         })
     }
@@ -64,7 +71,7 @@ impl Pool {
             && let Some(key) = self.next()
         {
             let Some(order) = order(&key) else { continue };
-            match Run::start(&self.socket, &self.epoll, key, order, now) {
+            match Run::start(&self.socket, &self.epoll, &self.unclosed, key, order, now) {
                 Ok(run) => self.runs.push(run),
                 Err((key, failure)) => ended.push((key, Err(failure))),
             }
@@ -76,6 +83,11 @@ impl Pool {
     pub(crate) fn cancel(&mut self, which: impl Fn(&Key) -> bool) {
         self.queue.cancel(&which);
         self.runs.retain(|run| !which(&run.key));
+    }
+
+    /// Ends all runs, and returns what they were for.
+    pub(crate) fn end_all(&mut self) -> Vec<Key> {
+        self.runs.drain(..).map(|run| run.key).collect()
     }
 
     /// When to call [`Pool::turn`] even though nothing is readable.

@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use hostinfo_peer::{PeerSocket, ReadError, Unclosed, refuse_descriptors};
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
@@ -24,26 +25,32 @@ pub(crate) struct Order {
 /// A run in progress. If it is dropped, hostinfo-run kills the command.
 pub(crate) struct Run {
     pub(crate) key: Key,
-    connection: OwnedFd,
+    connection: PeerSocket,
     program: String,
     timeout: Duration,
     pub(crate) deadline: Instant,
 }
 
 impl Run {
-    /// Asks hostinfo-run, which listens at `socket`, for a run, and has `epoll` report its answer. Never waits.
+    /// Asks hostinfo-run, which listens at `socket`, for a run, and has `epoll` report its answer. Never waits. What it leaves
+    /// to be closed is counted in `unclosed`.
     ///
     /// # Errors
-    /// [`Failure::NoRunner`], or [`Failure::Silent`] if it does not accept what others asked for.
+    /// [`Failure::NoRunner`], [`Failure::Silent`] if it does not accept what others asked for, or
+    /// [`Failure::Descriptors`] if it left something that is not closed yet.
     pub(crate) fn start(
         socket: &Path,
         epoll: &OwnedFd,
+        unclosed: &Unclosed,
         key: Key,
         order: Order,
         now: Instant,
     ) -> Result<Self, (Key, Failure)> {
+        if unclosed.count() > 0 {
+            return Err((key, Failure::Descriptors));
+        }
         let Order { request, program, timeout } = order;
-        match ask(socket, epoll, &request) {
+        match ask(socket, epoll, unclosed, &request) {
             Ok(connection) => {
                 let deadline = now + timeout + ANSWER_MARGIN;
                 Ok(Self { key, connection, program, timeout, deadline })
@@ -56,10 +63,13 @@ impl Run {
     /// What came of it; `None` while it is running.
     pub(crate) fn outcome(&self, now: Instant) -> Option<Result<Vec<u8>, Failure>> {
         let packet = match message::receive(&self.connection) {
-            Err(Errno::AGAIN | Errno::INTR) if now < self.deadline => return None,
-            Err(Errno::AGAIN | Errno::INTR) => return Some(Err(Failure::Silent)),
-            Err(Errno::MSGSIZE) => return Some(Err(Failure::Nonsense)),
-            Err(_) => return Some(Err(Failure::Lost)),
+            Err(ReadError::Descriptors) => return Some(Err(Failure::Descriptors)),
+            Err(ReadError::System(error)) => match error {
+                Errno::AGAIN | Errno::INTR if now < self.deadline => return None,
+                Errno::AGAIN | Errno::INTR => return Some(Err(Failure::Silent)),
+                Errno::MSGSIZE => return Some(Err(Failure::Nonsense)),
+                _ => return Some(Err(Failure::Lost)),
+            },
             Ok(packet) if packet.is_empty() => return Some(Err(Failure::Lost)),
             Ok(packet) => packet,
         };
@@ -75,13 +85,51 @@ impl Run {
     }
 }
 
-fn ask(socket: &Path, epoll: &OwnedFd, request: &Request) -> Result<OwnedFd, Errno> {
+fn ask(
+    socket: &Path,
+    epoll: &OwnedFd,
+    unclosed: &Unclosed,
+    request: &Request,
+) -> Result<PeerSocket, Errno> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let connection =
         rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
-    hostinfo_peer::refuse_descriptors(&connection);
+    refuse_descriptors(&connection);
+    let connection = PeerSocket::new(connection, unclosed.clone());
     rustix::net::connect(&connection, &SocketAddrUnix::new(socket)?)?;
     message::send(&connection, &request.to_packet())?;
     epoll::add(epoll, &connection, EventData::new_u64(0), EventFlags::IN)?;
     Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hostinfo_peer::examples::{Slow, packets};
+    use rustix::net::SendFlags;
+
+    #[test]
+    fn nobody_waits_for_a_descriptor_that_comes_with_an_answer_or_after_it() {
+        for is_read in [true, false] {
+            let (unclosed, now) = (Unclosed::default(), Instant::now());
+            let (sender, connection) = packets(&unclosed).unwrap();
+            let key = Key { name: "x".into(), guest: "a".into() };
+            let (program, timeout) = ("x".to_owned(), Duration::from_secs(2));
+            let run = Run { key: key.clone(), connection, program, timeout, deadline: now };
+            let far_end = Slow::new().unwrap().send(&sender, SendFlags::empty()).unwrap();
+            if is_read {
+                let outcome = run.outcome(now).unwrap();
+                assert!(matches!(outcome, Err(Failure::Descriptors)), "{outcome:?}");
+            }
+            drop(run);
+            let request =
+                Request { fingerprint: "0".repeat(64), name: "x".into(), guest: "a".into() };
+            let order = Order { request, program: "x".to_owned(), timeout };
+            let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
+            let next = Run::start(Path::new("/nonexistent"), &epoll, &unclosed, key, order, now);
+            assert!(matches!(next, Err((_, Failure::Descriptors))), "it is asked again");
+            assert!(now.elapsed() < Duration::from_secs(60), "{:?}", now.elapsed());
+            drop(far_end);
+        }
+    }
 }

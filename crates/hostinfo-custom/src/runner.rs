@@ -7,14 +7,15 @@ pub mod apart;
 mod child;
 mod order;
 pub mod own_alone;
-mod strangers;
+mod refused_peers;
 mod strays;
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::Instant;
 
+use hostinfo_peer::{PeerSocket, ReadError, refuse_descriptors, unclosed};
 use nix::sys::socket::{getsockopt, sockopt};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -23,11 +24,13 @@ use rustix::process::Pid;
 
 use crate::account::Accounts;
 use crate::directory::{self, Found};
-use crate::limits::{IDLE, LOOK_EVERY, LOOKS_FOR_STRAYS, OUTPUT_MAX, REQUEST_WITHIN, RUNS_MAX};
+use crate::limits::{
+    IDLE, LOOK_EVERY, LOOKS_FOR_STRAYS, OUTPUT_MAX, REQUEST_WITHIN, RUNS_MAX, UNCLOSED_MAX,
+};
 use crate::message::{self, Answer};
 use child::Child;
 use order::Order;
-use strangers::Strangers;
+use refused_peers::RefusedPeers;
 
 /// Whom it serves, and what it may run.
 #[derive(Debug, Clone)]
@@ -50,6 +53,7 @@ pub struct Options {
 /// # Errors
 /// `listener` is not a socket that listens, the kernel is out of descriptors, or /proc cannot be read.
 pub fn serve(listener: impl AsFd, options: &Options) -> io::Result<()> {
+    refuse_descriptors(&listener);
     let read = || {
         let accounts = Accounts::of_host();
         (directory::read(&options.directory, options.owner, &accounts), accounts)
@@ -84,12 +88,12 @@ pub(crate) struct Runner<R> {
     kills_strays: bool,
     /// How many looks for such processes are still to follow the end of the last run.
     looks: u32,
-    strangers: Strangers,
+    refused_peers: RefusedPeers,
 }
 
 /// A caller's connection.
 struct Run {
-    socket: OwnedFd,
+    socket: PeerSocket,
     state: State,
     /// Of its state: each state has one.
     deadline: Instant,
@@ -107,7 +111,7 @@ enum State {
 impl<R: Fn() -> (Found, Accounts)> Runner<R> {
     /// Nothing is running yet.
     pub(crate) fn new(read: R, caller: u32) -> Self {
-        let (runs, dying, strangers) = (Vec::new(), Vec::new(), Strangers::default());
+        let (runs, dying, refused_peers) = (Vec::new(), Vec::new(), RefusedPeers::default());
         Self {
             read,
             caller,
@@ -116,7 +120,7 @@ impl<R: Fn() -> (Found, Accounts)> Runner<R> {
             dying,
             kills_strays: false,
             looks: 0,
-            strangers,
+            refused_peers,
         }
     }
 
@@ -148,13 +152,15 @@ impl<R: Fn() -> (Found, Accounts)> Runner<R> {
         let children = self.children();
         let mut fds: Vec<PollFd<'_>> = Vec::new();
         // Others wait in the kernel until there is a place for them.
-        let has_place = self.runs.len() < RUNS_MAX;
+        let is_closing = unclosed() >= UNCLOSED_MAX;
+        let has_place = self.runs.len() < RUNS_MAX && !is_closing;
         fds.extend(has_place.then(|| PollFd::from_borrowed_fd(listener, PollFlags::IN)));
         let sockets = self.runs.iter().map(|run| run.socket.as_fd());
         let ends = children.iter().filter_map(|child| child.pidfd());
         fds.extend(sockets.chain(ends).map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         let now = Instant::now();
-        let looks = self.looks > 0 || children.iter().any(|child| child.pidfd().is_none());
+        let looks =
+            is_closing || self.looks > 0 || children.iter().any(|child| child.pidfd().is_none());
         let deadlines = self.runs.iter().map(|run| run.deadline);
         let until = deadlines.chain(looks.then(|| now + LOOK_EVERY)).min().unwrap_or(now + IDLE);
         let timeout = Timespec::try_from(until.saturating_duration_since(now));
@@ -170,7 +176,7 @@ impl<R: Fn() -> (Found, Accounts)> Runner<R> {
     fn accept(&mut self, listener: BorrowedFd<'_>) -> io::Result<()> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = match rustix::net::accept_with(listener, flags) {
-            Ok(socket) => socket,
+            Ok(socket) => PeerSocket::from(socket),
             Err(Errno::INTR | Errno::CONNABORTED | Errno::AGAIN) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
@@ -184,7 +190,7 @@ impl<R: Fn() -> (Found, Accounts)> Runner<R> {
                 "hostinfo-run serves only user {}, not user {user}: its option --user names that of hostinfod",
                 self.caller
             );
-            match self.strangers.come(Instant::now()) {
+            match self.refused_peers.come(Instant::now()) {
                 Some(0) => eprintln!("{why}"),
                 Some(left_out) => eprintln!("{why} ({left_out} others since the last such line)"),
                 None => {}
@@ -216,7 +222,7 @@ impl<R: Fn() -> (Found, Accounts)> Runner<R> {
     /// The run as it goes on; `None` if it is over.
     fn advance(&mut self, mut run: Run, now: Instant) -> Option<Run> {
         let request = match message::receive(&run.socket) {
-            Err(Errno::AGAIN | Errno::INTR) => None,
+            Err(ReadError::System(Errno::AGAIN | Errno::INTR)) => None,
             Ok(packet) if matches!(run.state, State::Silent) && !packet.is_empty() => Some(packet),
             // It has hung up, or says more than there is to say.
             Ok(_) | Err(_) => {
@@ -304,7 +310,7 @@ impl<R: Fn() -> (Found, Accounts)> Runner<R> {
 }
 
 /// The first packet on a connection always has room; whoever has hung up needs no answer.
-fn answer(socket: &OwnedFd, answer: &Answer) {
+fn answer(socket: &PeerSocket, answer: &Answer) {
     let _ = message::send(socket, &answer.to_packet());
 }
 

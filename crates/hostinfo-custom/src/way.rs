@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
+use rustix::fs::{CWD, Mode, OFlags, PROC_SUPER_MAGIC, fstatfs, openat, readlinkat};
 use rustix::io::Errno;
 
 /// As many as Linux follows: path_resolution(7).
@@ -25,8 +25,7 @@ const LOOK: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC)
 /// # Errors
 /// There is another link, or the way leads elsewhere by now.
 pub(crate) fn check(path: &Path, opened: &File, own: u32) -> io::Result<()> {
-    let place = fs::read_link(format!("/proc/self/fd/{}", opened.as_raw_fd()));
-    if place.is_ok_and(|place| place == path) {
+    if is_at(opened, path) {
         return Ok(());
     }
     let (opened, (found, owners)) = (opened.metadata()?, follow(path)?);
@@ -41,6 +40,25 @@ pub(crate) fn check(path: &Path, opened: &File, own: u32) -> io::Result<()> {
         ))),
         None => Ok(()),
     }
+}
+
+/// Checks that no link leads to a file of a process: the kernel reads some of these, such as its command line, only when the
+/// process lets it, and the daemon would wait for that.
+///
+/// # Errors
+/// One does, or the file system does not say what it is.
+pub(crate) fn check_end(path: &Path, opened: &File) -> io::Result<()> {
+    let is_named = path.starts_with("/proc") || is_at(opened, path);
+    if is_named || fstatfs(opened)?.f_type != PROC_SUPER_MAGIC {
+        return Ok(());
+    }
+    Err(io::Error::other("a symbolic link leads into /proc: name the file that is there"))
+}
+
+/// Whether a file was opened by that path, with no link on it.
+fn is_at(opened: &File, path: &Path) -> bool {
+    let place = fs::read_link(format!("/proc/self/fd/{}", opened.as_raw_fd()));
+    place.is_ok_and(|place| place == path)
 }
 
 /// What is at the end of the way, and the owners of the links on it. One step at a time, so that no link is passed unseen
@@ -116,5 +134,19 @@ mod tests {
         assert!(follow(&at("circle")).is_err());
         let own = File::open("/proc/self/stat").unwrap();
         super::check(Path::new("/proc/self/stat"), &own, DAEMON).unwrap();
+    }
+
+    #[test]
+    fn no_link_leads_to_a_file_of_a_process_which_it_could_keep_from_being_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        let stat = format!("/proc/{}/stat", std::process::id());
+        fs::write(&file, "x").unwrap();
+        symlink(&stat, &link).unwrap();
+        let check = |path: &Path| check_end(path, &File::open(path).unwrap());
+        for named in [&file, Path::new(&stat), Path::new("/proc/self/stat")] {
+            check(named).unwrap();
+        }
+        assert!(check(&link).unwrap_err().to_string().contains("leads into /proc"));
     }
 }

@@ -141,6 +141,22 @@ fn two_guests_that_ask_at_once_share_one_run_of_the_host_and_have_one_each_of_th
 }
 
 #[test]
+fn whoever_waits_for_a_run_that_is_ended_asks_again_and_has_another_begun() {
+    let host = Host::new(&command("slow", "info", "'/bin/sh', 'DIR/script'", ""));
+    host.write("script", "[ -e $0.ends ] || exec sleep 60; echo 7\n");
+    let (mut custom, asked) = (host.good(), Instant::now());
+    let value = |custom: &mut Custom| custom.value("slow", "qemu-a", asked, Instant::now());
+    assert!(matches!(value(&mut custom), Answer::Pending { .. }));
+    custom.end_runs(asked);
+    host.write("script.ends", "");
+    assert!(custom.turn(Instant::now()).has("slow", "qemu-a"));
+    while matches!(value(&mut custom), Answer::Pending { .. }) {
+        sleep(&mut custom);
+    }
+    assert_eq!(value(&mut custom), Answer::Ready(Ok(Value::text("7"))));
+}
+
+#[test]
 fn a_hundred_that_are_asked_at_once_run_four_at_a_time() {
     let definitions: String = (0..100)
         .map(|number| {

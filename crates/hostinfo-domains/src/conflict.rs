@@ -1,5 +1,7 @@
 //! What can be wrong with the ownership of a socket, in words that tell the administrator what to do.
 
+use uuid::Uuid;
+
 use crate::operand;
 
 /// What is wrong, with the remedy.
@@ -36,24 +38,26 @@ pub enum Conflict {
     },
     /// The metrics disk has another driver or name.
     #[error(
-        "the domain {domain:?} uses the metrics disk of another guest: its own is the file {expected:?}. Correct it with virsh edit {}, then shut it down and start it",
-        operand(domain)
+        "the domain {domain:?} uses the metrics disk of another guest: its own is the file {expected:?}. Correct it with virsh edit {uuid}, then shut it down and start it"
     )]
     Disk {
         /// The domain.
         domain: String,
+        /// Its UUID: a domain's name may be another one's number or UUID, for virsh.
+        uuid: Uuid,
         /// The file name that would be right.
         expected: String,
     },
     /// A device that is not a hostinfo port uses another guest's socket: whichever was started last
     /// has it.
     #[error(
-        "the domain {domain:?} has a device at the socket of another guest, {name:?}: give it another path with virsh edit {}, then shut it down and start it, and then the other guest",
-        operand(domain)
+        "the domain {domain:?} has a device at the socket of another guest, {name:?}: give it another path with virsh edit {uuid}, then shut it down and start it, and then the other guest"
     )]
     Device {
         /// The domain.
         domain: String,
+        /// Its UUID.
+        uuid: Uuid,
         /// The socket's name.
         name: String,
     },
@@ -61,7 +65,7 @@ pub enum Conflict {
     #[error(
         "the process that listens at the socket of the domain {domain:?} is not its QEMU: {program:?}, process {pid}. End that process, then shut the domain down and start it"
     )]
-    Stranger {
+    OtherProcess {
         /// The domain.
         domain: String,
         /// The program's name, as the kernel shows it.
@@ -71,12 +75,13 @@ pub enum Conflict {
     },
     /// A port has the name of another guest's socket, and may be in the same place.
     #[error(
-        "the domain {domain:?} has a port {name:?} in a directory that hostinfod cannot read, which may lead to the socket directory: give it another name or directory with virsh edit {}, then shut it down and start it",
-        operand(domain)
+        "the domain {domain:?} has a port {name:?} in a directory that hostinfod cannot read, which may lead to the socket directory: give it another name or directory with virsh edit {uuid}, then shut it down and start it"
     )]
     Hidden {
         /// The domain.
         domain: String,
+        /// Its UUID.
+        uuid: Uuid,
         /// The name of the port's socket.
         name: String,
     },
@@ -140,7 +145,7 @@ mod tests {
             Conflict::Unread(names.clone()),
             Conflict::Several { domain: name.clone(), names },
             Conflict::Misnamed { domain: name.clone(), expected: name.clone() },
-            Conflict::Device { domain: name.clone(), name },
+            Conflict::Device { domain: name.clone(), uuid: Uuid::nil(), name },
         ] {
             let told = conflict.to_string();
             assert!(told.chars().all(hostinfo_wire::text::is_printable), "{told:?}");
@@ -149,23 +154,15 @@ mod tests {
 
     #[test]
     fn a_domains_name_in_a_remedy_is_one_word_for_a_shell() {
-        let (domain, name, expected) = ("web$(id)".to_owned(), String::new(), String::new());
+        let (domain, expected) = ("web$(id)".to_owned(), String::new());
         for conflict in [
             Conflict::Several { domain: domain.clone(), names: Vec::new() },
-            Conflict::Misnamed { domain: domain.clone(), expected: expected.clone() },
-            Conflict::Disk { domain: domain.clone(), expected },
-            Conflict::Device { domain: domain.clone(), name: name.clone() },
-            Conflict::Hidden { domain: domain.clone(), name },
+            Conflict::Misnamed { domain: domain.clone(), expected },
             Conflict::NoName { domain: domain.clone() },
             Conflict::NoSocket { domain },
         ] {
             let told = conflict.to_string();
-            assert!(
-                ["edit", "--repair"]
-                    .iter()
-                    .any(|verb| told.contains(&format!("{verb} 'web$(id)', then"))),
-                "{told}"
-            );
+            assert!(told.contains("enable --repair 'web$(id)', then"), "{told}");
         }
         let told = Conflict::NoName { domain: "--all".to_owned() }.to_string();
         assert!(told.contains("enable --repair -- --all, then"), "{told}");

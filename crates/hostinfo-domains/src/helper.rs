@@ -11,7 +11,7 @@ use std::process::Child;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hostinfo_peer::Unclosed;
+use hostinfo_peer::{Unclosed, take_out_of};
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use uuid::Uuid;
 
@@ -42,7 +42,7 @@ pub struct Helper {
     programs: Vec<PathBuf>,
     arguments: Vec<OsString>,
     /// Contains `process`, its standard error, and `presence`, so that a loop need not care which of them exists.
-    poll: OwnedFd,
+    poll: Arc<OwnedFd>,
     process: Option<Running>,
     presence: Option<Presence>,
     leaving: Option<Child>,
@@ -66,10 +66,12 @@ impl Helper {
     /// # Errors
     /// If there are no descriptors left.
     pub fn new(programs: Vec<PathBuf>, arguments: Vec<OsString>) -> io::Result<Self> {
+        let poll = Arc::new(epoll::create(CreateFlags::CLOEXEC)?);
+        take_out_of(&poll);
         Ok(Self {
             programs,
             arguments,
-            poll: epoll::create(CreateFlags::CLOEXEC)?,
+            poll,
             process: None,
             presence: None,
             leaving: None,

@@ -57,11 +57,13 @@ impl Marks {
         }
         match (self.domain(snapshot), owner) {
             (Some(domain), _) if domain.socket_name() == socket => None,
-            (Some(Domain { name, .. }), _) => {
-                Some(Conflict::Device { domain: name.clone(), name: socket.to_owned() })
-            }
+            (Some(Domain { name, uuid, .. }), _) => Some(Conflict::Device {
+                domain: name.clone(),
+                uuid: *uuid,
+                name: socket.to_owned(),
+            }),
             (None, Some(owner)) if owner.hwuuid.is_some() && owner.hwuuid == self.uuid => None,
-            (None, Some(owner)) => Some(Conflict::Stranger {
+            (None, Some(owner)) => Some(Conflict::OtherProcess {
                 domain: owner.name.clone(),
                 program: self.program.clone(),
                 pid: self.pid,
@@ -184,7 +186,11 @@ mod tests {
     fn another_domains_process_is_refused_with_the_name_of_that_domain_whatever_it_says_it_is() {
         for marks in [marks(Some(2), Some(2)), marks(Some(2), Some(1)), marks(None, Some(2))] {
             for socket in ["qemu-a", "qemu-nobody"] {
-                let expected = Conflict::Device { domain: "b".into(), name: socket.into() };
+                let expected = Conflict::Device {
+                    domain: "b".into(),
+                    uuid: Uuid::from_u128(2),
+                    name: socket.into(),
+                };
                 assert_eq!(conflict(&marks, socket), Some(expected), "{marks:?}");
             }
             assert_eq!(conflict(&marks, "qemu-b"), None);
@@ -223,7 +229,7 @@ mod tests {
             marks(None, Some(uuid)).conflict("qemu-a", snapshot.whose().of("qemu-a"), &snapshot)
         };
         assert_eq!(conflict(7), None);
-        assert!(matches!(conflict(8), Some(Conflict::Stranger { .. })));
+        assert!(matches!(conflict(8), Some(Conflict::OtherProcess { .. })));
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub enum Claim<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Whose {
     judged: HashMap<String, Result<Uuid, Conflict>>,
-    /// The verdict on all other sockets if it is not known which ones a live domain names.
+    /// What holds for all other sockets if it is not known which ones a live domain names.
     others: Option<Conflict>,
 }
 
@@ -72,8 +72,8 @@ impl Whose {
     }
 }
 
-/// The worst conflict comes first: if two domains have the same path, it is impossible to tell
-/// which is at the other end.
+/// The domain that has the socket, or the conflict to mend first: a device that `hostinfoctl` cannot repair, then two
+/// domains with one path, where it is impossible to tell which is at the other end, then the ports of one domain.
 fn judge(name: &str, domains: &[&Domain]) -> Result<Uuid, Conflict> {
     if let Some(conflict) = domains.iter().find_map(|domain| beside_ports(name, domain)) {
         return Err(conflict);
@@ -99,16 +99,16 @@ fn judge(name: &str, domains: &[&Domain]) -> Result<Uuid, Conflict> {
 /// hostinfoctl repairs.
 fn beside_ports(name: &str, domain: &Domain) -> Option<Conflict> {
     let Names { clauses, vhostmd, disks, others, hidden } = &domain.names;
-    let (expected, domain) = (domain.socket_name(), domain.name.clone());
+    let (expected, uuid, domain) = (domain.socket_name(), domain.uuid, domain.name.clone());
     let is_in = |list: &[String]| list.iter().any(|one| one == name);
     if name == expected || is_in(clauses) || is_in(vhostmd) {
         None
     } else if is_in(disks) {
-        Some(Conflict::Disk { domain, expected })
+        Some(Conflict::Disk { domain, uuid, expected })
     } else if is_in(others) {
-        Some(Conflict::Device { domain, name: name.to_owned() })
+        Some(Conflict::Device { domain, uuid, name: name.to_owned() })
     } else {
-        is_in(hidden).then(|| Conflict::Hidden { domain, name: name.to_owned() })
+        is_in(hidden).then(|| Conflict::Hidden { domain, uuid, name: name.to_owned() })
     }
 }
 
@@ -120,6 +120,11 @@ mod tests {
     fn domain(number: u128, name: &str, clauses: &[&str]) -> Domain {
         let clauses = clauses.iter().map(|&name| name.to_owned()).collect();
         Domain { names: Names { clauses, ..Names::default() }, ..examples::domain(number, name) }
+    }
+
+    /// The remedy for a domain of that number, whatever its name is.
+    fn edit(number: u128) -> String {
+        format!("virsh edit {},", Uuid::from_u128(number))
     }
 
     #[test]
@@ -204,7 +209,7 @@ mod tests {
             let whose = Whose::new(domains);
             let Claim::Refused(conflict) = whose.of("qemu-a") else { panic!("it is served") };
             assert!(matches!(conflict, Conflict::Device { .. }), "{conflict}");
-            assert!(conflict.to_string().contains("virsh edit b,"), "{conflict}");
+            assert!(conflict.to_string().contains(&edit(2)), "{conflict}");
         }
         thief.names.others = vec!["qemu-b".to_owned()];
         let whose = Whose::new(&[of_a, thief]);
@@ -220,10 +225,10 @@ mod tests {
         let mut of_c = domain(3, "c", &[]);
         of_c.names.hidden = vec!["qemu-a".to_owned(), "qemu-c".to_owned()];
         for (domains, told) in [
-            (&[of_b.clone()][..], "virsh edit b,"),
+            (&[of_b.clone()][..], &*edit(2)),
             (&[of_a.clone(), of_b.clone()], "its own is the file \"qemu-b\""),
             (&[of_c.clone()], "the domain \"c\" has a port \"qemu-a\""),
-            (&[of_a, of_c], "virsh edit c,"),
+            (&[of_a, of_c], &edit(3)),
         ] {
             let whose = Whose::new(domains);
             let Claim::Refused(conflict) = whose.of("qemu-a") else { panic!("it is served") };

@@ -5,9 +5,9 @@
 //! opened without blocking, and only a regular one is read, up to the bound that its reader names.
 //! What the kernel makes up in `/proc` and `/sys` is not read here.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use rustix::fs::OFlags;
@@ -86,6 +86,17 @@ pub fn make_aside(path: &Path) -> io::Result<File> {
     // If this fails, so does the next step, with a better error.
     let _ = fs::remove_file(path);
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Creates a directory, unless something has its path.
+///
+/// # Errors
+/// Those of mkdir(2).
+pub fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
+    match DirBuilder::new().mode(mode).create(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    }
 }
 
 /// The bytes of a file that was opened with [`FLAGS`], at most `max`.

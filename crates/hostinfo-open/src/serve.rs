@@ -56,9 +56,9 @@ fn answer(socket: &OwnedFd, args: &Args) {
             return;
         }
     }
-    if let Err(stranger) = caller::check(socket, &args.unit, Path::new("/proc")) {
-        eprintln!("hostinfo-open: {stranger}: it is refused");
-        let refused = Answer::Refused(format!("hostinfo-open serves only hostinfod: {stranger}"));
+    if let Err(why) = caller::check(socket, &args.unit, Path::new("/proc")) {
+        eprintln!("hostinfo-open: {why}: it is refused");
+        let refused = Answer::Refused(format!("hostinfo-open serves only hostinfod: {why}"));
         let _ = message::send(socket, &refused.to_packet(), None);
         return;
     }

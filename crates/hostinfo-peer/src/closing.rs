@@ -3,14 +3,16 @@
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 
-/// Such threads at most. If all are busy, what comes next stays open until one is free: nobody sends descriptors but
-/// whoever means harm, and none of theirs is worth a thread more.
+use rustix::event::epoll;
+
+/// How many threads close at once. If all are busy, what comes next stays open until one is free: only somebody who
+/// means harm sends descriptors, and that is not worth another thread.
 const THREADS_MAX: usize = 8;
 
-/// A thread only closes.
+/// Enough for a thread that does nothing but call close(2).
 const STACK: usize = 64 * 1024;
 
 /// What is to be closed, and who is counted for it.
@@ -23,9 +25,11 @@ struct Socket {
 struct Closing {
     threads: usize,
     waiting: VecDeque<Socket>,
+    epolls: Vec<Weak<OwnedFd>>,
 }
 
-static CLOSING: Mutex<Closing> = Mutex::new(Closing { threads: 0, waiting: VecDeque::new() });
+static CLOSING: Mutex<Closing> =
+    Mutex::new(Closing { threads: 0, waiting: VecDeque::new(), epolls: Vec::new() });
 
 static UNCLOSED: AtomicUsize = AtomicUsize::new(0);
 
@@ -35,7 +39,7 @@ static UNCLOSED: AtomicUsize = AtomicUsize::new(0);
 pub struct Unclosed(Arc<AtomicUsize>);
 
 impl Unclosed {
-    /// How often something is still to be closed.
+    /// How many of the sender's connections are still to be closed.
     pub fn count(&self) -> usize {
         let count = self.0.load(Ordering::Relaxed);
         if count > 0 {
@@ -52,17 +56,29 @@ pub fn unclosed() -> usize {
     UNCLOSED.load(Ordering::Relaxed)
 }
 
+/// Has what is closed in another thread taken out of this epoll(7) at once, as if it were closed. Otherwise the kernel would
+/// report without end, until there is a thread for it, that its other end has sent something.
+pub fn take_out_of(epoll: &Arc<OwnedFd>) {
+    let epolls = &mut lock().epolls;
+    epolls.retain(|epoll| epoll.strong_count() > 0);
+    epolls.push(Arc::downgrade(epoll));
+}
+
 /// Closes it in another thread.
 pub(crate) fn close(fd: OwnedFd, of: Unclosed) {
     of.0.fetch_add(1, Ordering::Relaxed);
     UNCLOSED.fetch_add(1, Ordering::Relaxed);
     let mut closing = lock();
+    for epoll in closing.epolls.iter().filter_map(Weak::upgrade) {
+        // It is in one of them at the most.
+        let _ = epoll::delete(&*epoll, &fd);
+    }
     closing.waiting.push_back(Socket { fd, of });
     closing.start_a_thread();
 }
 
 impl Closing {
-    /// If something waits for a thread, and there may be another.
+    /// Starts a thread if something waits for one and there are fewer than [`THREADS_MAX`].
     fn start_a_thread(&mut self) {
         if self.waiting.is_empty() || self.threads >= THREADS_MAX {
             return;

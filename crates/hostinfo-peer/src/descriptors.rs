@@ -1,6 +1,7 @@
 //! Descriptors that come with bytes: refused, or seen.
 
 use std::io::IoSliceMut;
+use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 
 use nix::libc;
@@ -50,6 +51,23 @@ pub(crate) fn peek(socket: impl AsFd, buffer: &mut [u8]) -> Result<(usize, bool)
     let no_room = &mut RecvAncillaryBuffer::default();
     let message = recvmsg(socket, &mut [IoSliceMut::new(buffer)], no_room, flags)?;
     Ok((message.bytes, message.flags.contains(ReturnFlags::CTRUNC)))
+}
+
+/// The same of a socket of packets, of which an empty one is not the end; `None` at the end. To tell them apart, the socket
+/// must have SO_PASSCRED: then the kernel adds credentials to each packet. There is room for them alone.
+///
+/// # Errors
+/// Those of recvmsg(2).
+pub(crate) fn peek_packet(
+    socket: impl AsFd,
+    buffer: &mut [u8],
+) -> Result<Option<(usize, bool)>, Errno> {
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1))];
+    let mut credentials = RecvAncillaryBuffer::new(&mut space);
+    let message = recvmsg(socket, &mut [IoSliceMut::new(buffer)], &mut credentials, flags)?;
+    let is_there = credentials.drain().next().is_some();
+    Ok(is_there.then(|| (message.bytes, message.flags.contains(ReturnFlags::CTRUNC))))
 }
 
 /// The opposite of [`refuse_descriptors`].

@@ -3,12 +3,15 @@
 use std::io::{self, IoSlice, Write as _};
 use std::mem::MaybeUninit;
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg, sockopt};
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+    sendmsg, socketpair, sockopt,
+};
 
 use crate::closing::Unclosed;
 use crate::descriptors::permit_descriptors;
@@ -24,9 +27,23 @@ const LINGER: Duration = Duration::from_secs(600);
 pub fn pair(unclosed: &Unclosed) -> io::Result<(UnixStream, PeerSocket)> {
     let (sender, receiver) = UnixStream::pair()?;
     receiver.set_nonblocking(true)?;
-    let socket = PeerSocket::new(receiver.into(), unclosed.clone());
+    Ok((sender, permitting(receiver.into(), unclosed)))
+}
+
+/// The same of sockets of packets.
+///
+/// # Errors
+/// The system's.
+pub fn packets(unclosed: &Unclosed) -> io::Result<(OwnedFd, PeerSocket)> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let (sender, receiver) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+    Ok((sender, permitting(receiver, unclosed)))
+}
+
+fn permitting(receiver: OwnedFd, unclosed: &Unclosed) -> PeerSocket {
+    let socket = PeerSocket::new(receiver, unclosed.clone());
     permit_descriptors(&socket);
-    Ok((sender, socket))
+    socket
 }
 
 /// A socket whose far end reads nothing.
@@ -55,7 +72,7 @@ impl Slow {
     ///
     /// # Errors
     /// Those of sendmsg(2): EPERM where the kernel refuses descriptors.
-    pub fn send(self, to: &UnixStream, flags: SendFlags) -> Result<TcpStream, Errno> {
+    pub fn send(self, to: &impl AsFd, flags: SendFlags) -> Result<TcpStream, Errno> {
         let descriptors = [self.fd.as_fd()];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);

@@ -19,7 +19,7 @@ pub mod examples;
 mod listener;
 mod socket;
 
-pub use closing::{Unclosed, unclosed};
+pub use closing::{Unclosed, take_out_of, unclosed};
 pub use descriptors::refuse_descriptors;
 pub use listener::PeerListener;
 pub use socket::{PeerSocket, ReadError};

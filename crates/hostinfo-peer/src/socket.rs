@@ -1,14 +1,14 @@
 //! A connected socket.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::CWD;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, Shutdown, sockopt};
+use rustix::net::{AddressFamily, Shutdown, SocketType, sockopt};
 
 use crate::closing::{Unclosed, close};
-use crate::descriptors::{are_refused, peek, refuse_descriptors};
+use crate::descriptors::{are_refused, peek, peek_packet, refuse_descriptors};
 
 /// Reads after which what is left of a connection that has ended is closed elsewhere: the kernel keeps some 300 messages
 /// of a sender, unless its administrator permits more (`net.core.wmem_max`).
@@ -17,9 +17,9 @@ const LEFT_MAX: usize = 512;
 /// A non-blocking socket, or another descriptor that is read and written like one.
 #[derive(Debug)]
 pub struct PeerSocket {
-    /// There until this value is dropped.
+    /// `Some` until this value is dropped.
     fd: Option<OwnedFd>,
-    /// Whether descriptors can come. If not, it is read and closed like any other file, which is less work.
+    /// Whether the other end can send descriptors. If not, it is read and closed like any other file, which is less work.
     can_come: bool,
     unclosed: Unclosed,
 }
@@ -49,14 +49,20 @@ impl PeerSocket {
         Self { fd: Some(fd), can_come, unclosed }
     }
 
-    /// The same, with its sender known by now, in whose `unclosed` is counted from here on.
+    /// Takes over a socket over which descriptors are meant to come. They are read elsewhere; here it is only closed, as
+    /// all others are.
+    pub fn for_descriptors(fd: OwnedFd) -> Self {
+        Self { fd: Some(fd), can_come: true, unclosed: Unclosed::default() }
+    }
+
+    /// The same socket, counted in another `unclosed` from here on: for when its sender becomes known.
     #[must_use]
     pub fn counted_in(mut self, unclosed: Unclosed) -> Self {
         self.unclosed = unclosed;
         self
     }
 
-    /// Reads what is there, as far as it fits. 0 is the end.
+    /// Reads what is there, as far as it fits: of a socket of packets, one. 0 is the end, or an empty packet.
     ///
     /// # Errors
     /// [`ReadError`]. After [`ReadError::Descriptors`] it is to be dropped: what was not read by then is lost.
@@ -75,7 +81,7 @@ impl PeerSocket {
     }
 }
 
-/// With nobody who is counted for what is to be closed.
+/// Counted in an `unclosed` of its own, which nobody looks at.
 impl From<OwnedFd> for PeerSocket {
     fn from(fd: OwnedFd) -> Self {
         Self::new(fd, Unclosed::default())
@@ -84,17 +90,8 @@ impl From<OwnedFd> for PeerSocket {
 
 impl AsFd for PeerSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        // In place of the second, which is never needed, something that no call takes for a socket.
+        // `None` only while it is dropped, when nobody borrows it. No call takes CWD for a socket.
         self.fd.as_ref().map_or(CWD, AsFd::as_fd)
-    }
-}
-
-impl Read for PeerSocket {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Self::read(self, buffer).map_err(|error| match error {
-            ReadError::System(error) => error.into(),
-            sent => io::Error::other(sent),
-        })
     }
 }
 
@@ -121,14 +118,27 @@ impl Drop for PeerSocket {
 
 /// Whether descriptors came with something that nobody has read. If that is too much to look through, they may have.
 fn has_descriptors(fd: &OwnedFd) -> bool {
+    let has_packets = sockopt::socket_type(fd) != Ok(SocketType::STREAM);
+    if has_packets && sockopt::set_socket_passcred(fd, true).is_err() {
+        return true;
+    }
     let mut buffer = [0; 4096];
     for _ in 0..LEFT_MAX {
-        match peek(fd, &mut buffer) {
-            Err(Errno::INTR) => {}
-            Ok((0, false)) | Err(_) => return false,
-            Ok((_, true)) => return true,
-            Ok((length, false)) => {
-                let _ = rustix::io::read(fd, buffer.get_mut(..length).unwrap_or_default());
+        let next = match has_packets {
+            true => peek_packet(fd, &mut buffer),
+            false => {
+                peek(fd, &mut buffer).map(|next| Some(next).filter(|next| *next != (0, false)))
+            }
+        };
+        match next {
+            // The other end has not read all. Of packets, the kernel says so before it shows the next.
+            Err(Errno::INTR | Errno::CONNRESET) => {}
+            Ok(None) | Err(_) => return false,
+            Ok(Some((_, true))) => return true,
+            Ok(Some((length, false))) => {
+                // With no room, the kernel would leave an empty packet where it is.
+                let room = if has_packets { buffer.len() } else { length };
+                let _ = rustix::io::read(fd, buffer.get_mut(..room).unwrap_or_default());
             }
         }
     }

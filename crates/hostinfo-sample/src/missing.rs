@@ -21,7 +21,7 @@ pub(crate) struct Missing {
     #[serde(skip)]
     host: Lacks,
     #[serde(skip)]
-    guests: HashMap<Box<str>, Lacks>,
+    guests: HashMap<Box<str>, Lacks, lru::DefaultHasher>,
     /// How often a fault occurred.
     faults: u64,
 }
@@ -66,17 +66,23 @@ impl Missing {
     /// Counts a lack of a guest, or of all the host, and logs it if it is new.
     fn add(&mut self, guest: Option<&str>, what: Source, absent: &Absent) {
         self.faults += u64::from(absent.remedy().is_some());
-        let (lacks, most) = match guest {
-            Some(guest) => (self.guests.entry(guest.into()).or_default(), OF_GUEST_MAX),
-            None => (&mut self.host, OF_HOST_MAX),
+        let is_new = match guest.map(|guest| (guest, self.guests.get_mut(guest))) {
+            None => self.host.add(what, absent, OF_HOST_MAX),
+            Some((_, Some(lacks))) => lacks.add(what, absent, OF_GUEST_MAX),
+            Some((guest, None)) => {
+                let lacks = self.guests.entry(guest.into()).or_default();
+                lacks.add(what, absent, OF_GUEST_MAX)
+            }
         };
-        if !lacks.add(what, absent, most) {
+        if !is_new {
             return;
         }
+        let (file, of_guest) = (what.origin(), guest.map(|guest| format!(" of guest {guest}")));
+        let of_guest = of_guest.unwrap_or_default();
         match absent.advice() {
-            Some(advice) => tracing::warn!(guest, "{}: {advice}", what.origin()),
+            Some(advice) => tracing::warn!(guest, "{file}{of_guest}: {advice}"),
             None => {
-                tracing::info!(guest, "{}: nothing is wrong: {}", what.origin(), absent.without());
+                tracing::info!(guest, "{file}{of_guest}: nothing is wrong: {}", absent.without());
             }
         }
     }

@@ -6,6 +6,8 @@
 //! if something else has its name by then. It is then opened again by name. A plain file could be read forever,
 //! whatever took its name.
 
+mod for_all;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -19,13 +21,18 @@ use hostinfo_wire::limits::{FILES_LEFT, OPEN_FILES_EACH, OPEN_FILES_MAX, OPEN_FI
 use lru::LruCache;
 use rustix::fs::{FsWord, fstatfs};
 
+use crate::Roots;
 use crate::root::{ATTRIBUTE_BYTES, FIXED_BYTES, Unread, read_file, read_from_start, within};
-use crate::{Moment, Roots};
+
+use for_all::Common;
 
 /// The open files of the host and all guests together. The files of whichever was read least recently are closed
 /// first.
 #[derive(Clone, Debug)]
 pub struct OpenFiles(Rc<Pool>);
+
+/// A path as it is, since to take it apart for every look-up takes longer than to find it.
+type ByPath<T> = HashMap<OsString, T, lru::DefaultHasher>;
 
 #[derive(Debug)]
 struct Pool {
@@ -33,18 +40,10 @@ struct Pool {
     /// How many are open.
     count: Cell<usize>,
     /// The files of each reader.
-    of: RefCell<LruCache<u64, HashMap<OsString, File, lru::DefaultHasher>>>,
+    of: RefCell<LruCache<u64, ByPath<File>>>,
     /// The number of the next reader.
     next: Cell<u64>,
     common: RefCell<Common>,
-}
-
-/// Texts of files that are about the host and that every guest's figures need: read once in a slot for all. There are
-/// as many as the host has lists of CPUs: one, and one for each node.
-#[derive(Debug, Default)]
-struct Common {
-    slot: u64,
-    texts: HashMap<PathBuf, Vec<u8>>,
 }
 
 impl OpenFiles {
@@ -102,23 +101,6 @@ impl Pool {
             let Some((_, files)) = of.pop_lru() else { break };
             self.count.set(self.count.get().saturating_sub(files.len()));
         }
-    }
-
-    /// Fills `buffer` with the text of a file that was read in this slot. `None` if it was not.
-    fn common(&self, path: &Path, at: Moment, buffer: &mut Vec<u8>) -> Option<()> {
-        let common = self.common.borrow();
-        let text = common.texts.get(path).filter(|_| common.slot == at.slot())?;
-        buffer.clear();
-        buffer.extend_from_slice(text);
-        Some(())
-    }
-
-    fn keep_common(&self, path: PathBuf, at: Moment, text: &[u8]) {
-        let mut common = self.common.borrow_mut();
-        if common.slot != at.slot() {
-            *common = Common { slot: at.slot(), texts: HashMap::new() };
-        }
-        common.texts.insert(path, text.to_owned());
     }
 
     fn close_all(&self, reader: u64) {
@@ -205,22 +187,6 @@ impl Reader {
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], Unread> {
         self.read(self.below_sys("/", file.as_ref()), ATTRIBUTE_BYTES, buffer)
-    }
-
-    /// The same for a file that is about the host and that all guests' figures need: read once in the moment's slot,
-    /// whoever reads it first.
-    pub(crate) fn sys_for_all<'b>(
-        &self,
-        file: impl AsRef<Path>,
-        at: Moment,
-        buffer: &'b mut Vec<u8>,
-    ) -> Result<&'b [u8], Unread> {
-        let (path, pool) = (self.below_sys("/", file.as_ref()), &self.pool.0);
-        if pool.common(&path, at, buffer).is_none() {
-            let text = self.read(path.clone(), ATTRIBUTE_BYTES, buffer)?;
-            pool.keep_common(path, at, text);
-        }
-        Ok(buffer)
     }
 
     fn below_proc(&self, file: fmt::Arguments<'_>) -> PathBuf {

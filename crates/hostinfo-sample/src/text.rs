@@ -81,10 +81,11 @@ pub(crate) fn figure_of<K: PartialEq, const N: usize>(
 
 /// A decimal number without a sign.
 pub(crate) fn number(word: &[u8]) -> Option<u64> {
-    if !word.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    str::from_utf8(word).ok()?.parse().ok()
+    let number = word.iter().try_fold(0u64, |number, byte| {
+        let digit = char::from(*byte).to_digit(10)?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    });
+    number.filter(|_| !word.is_empty())
 }
 
 /// The number that makes up a whole file.

@@ -83,7 +83,7 @@ pub(crate) fn count(list: &[u32]) -> u64 {
 
 /// The file of a CPU below `/sys`.
 pub(crate) fn cpu_file(cpu: u32, file: &str) -> String {
-    format!("devices/system/cpu/cpu{cpu}/{file}")
+    ["devices/system/cpu/cpu", &cpu.to_string(), "/", file].concat()
 }
 
 fn read_online(roots: &Reader, at: Moment, buffer: &mut Vec<u8>) -> Result<Vec<u32>, Absent> {

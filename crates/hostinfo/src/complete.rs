@@ -10,6 +10,7 @@ use hostinfo_catalog::resolve::known_names;
 
 use crate::host::Host;
 use crate::listed::Listed;
+use crate::nearest::with_groups;
 use crate::output::Shown;
 use crate::question::Question;
 use crate::reply::Line;
@@ -55,9 +56,6 @@ pub(crate) fn keep(list: &[Line]) {
 
 /// The names and the groups above them, one per line.
 fn names<'a>(all: impl Iterator<Item = &'a str>) -> String {
-    let with_groups = |name: &'a str| {
-        std::iter::successors(Some(name), |name| name.rsplit_once('.').map(|(group, _)| group))
-    };
     let names: BTreeSet<&str> = all.flat_map(with_groups).filter(|name| is_plain(name)).collect();
     names.into_iter().flat_map(|name| [name, "\n"]).collect()
 }

@@ -85,7 +85,7 @@ pub(crate) fn with_the_same_letters<'a>(
 }
 
 /// `vm.cpu.delay`, `vm.cpu` and `vm`.
-fn with_groups(name: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn with_groups(name: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(name), |name| name.rsplit_once('.').map(|(group, _)| group))
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::diagnose::sentences::list;
+
 /// What was seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Others {
@@ -65,11 +67,7 @@ impl Others {
         const NAMED_MAX: usize = 4;
         let named: Vec<String> =
             self.holders.iter().take(NAMED_MAX).map(ToString::to_string).collect();
-        match named.split_last() {
-            None => String::new(),
-            Some((last, [])) => last.clone(),
-            Some((last, before)) => format!("{} and {last}", before.join(", ")),
-        }
+        list(&named)
     }
 }
 

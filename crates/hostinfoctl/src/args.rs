@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use change::{Disable, Enable, Snippet, Tag, Transport};
+pub(crate) use change::{Disable, Enable, EnableOptions, Snippet, Tag, Transport};
 use change::{ENABLE, FOLLOW, TAG};
 pub(crate) use look::{Check, Diff, Format, Incidents, List, State, Stats};
 use look::{DIFF, DOCTOR, INCIDENTS, LIST, STATS};

@@ -74,7 +74,8 @@ fn undo(libvirt: &mut Libvirt, facts: &Facts, done: &[&Step], why: Failure) -> F
         if let Err(failure) = take(libvirt, facts, &Step { act, ..(*step).clone() }) {
             return Failure::Refused(format!(
                 "{why}; and the changes made before that cannot be undone: {failure}: see them \
-                 with virsh edit"
+                 with virsh edit {}",
+                facts.entry.uuid
             ));
         }
     }

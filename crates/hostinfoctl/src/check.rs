@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Check, Options};
 use crate::exit::{DONE, Failure, REFUSED, Status};
-use crate::output::{write, write_json};
+use crate::output::write_result;
 use crate::rules::{count, read, read_stdin, rule_count};
 use crate::tags;
 
@@ -40,11 +40,7 @@ pub(crate) fn run(options: &Options, wanted: &Check) -> Result<Status, Failure> 
         }
         Some(Err(errors)) => Found { rules: None, errors, warnings: Vec::new() },
     };
-    if options.json {
-        write_json(&found.json(path))?;
-    } else {
-        write(&found.text(path, is_there))?;
-    }
+    write_result(options, &found.json(path), || found.text(path, is_there))?;
     let is_bad = !found.errors.is_empty() || strict && !found.warnings.is_empty();
     Ok(if is_bad { REFUSED } else { DONE })
 }

@@ -1,7 +1,6 @@
 //! `doctor`: everything that keeps guests from asking, with or without a daemon, each with its remedy.
 //!
-//! A file of `doctor/` looks at one subject and returns findings. `finding` lists all that can be found, and `words`
-//! says it, with the commands that mend it.
+//! A file of `doctor/` looks at one subject and returns [`Finding`]s, with the commands that mend them.
 
 mod access;
 mod acl;
@@ -13,12 +12,11 @@ mod install;
 mod labels;
 mod units;
 mod user;
-mod words;
 
 use std::path::Path;
 
 use hostinfo_control::Error;
-use hostinfo_domains::Access;
+use hostinfo_domains::{Access, Unanswered};
 use serde_json::json;
 
 use crate::args::Options;
@@ -28,7 +26,9 @@ use crate::libvirt::Libvirt;
 use crate::output::{write_coloured, write_json};
 use crate::settings;
 use crate::uri::is_remote;
-use finding::{Description, Finding, Level};
+use finding::Subject::{self, Daemon};
+use finding::{Finding, Level};
+use units::Units;
 use user::User;
 
 /// This program's version, which is the daemon's if both were installed together.
@@ -52,16 +52,10 @@ pub(crate) fn run(options: &Options, words: &[String]) -> Result<Status, Failure
         )));
     }
     let findings = examine(options, words);
-    let mut described: Vec<Description> = findings.iter().map(Finding::described).collect();
-    if !has_systemd(&findings) {
-        let works = |command: &String| !command.starts_with("systemctl ");
-        described.iter_mut().for_each(|described| described.remedy.retain(works));
-    }
     if options.json {
-        write_json(&json!({ "findings": described }))?;
+        write_json(&json!({ "findings": findings }))?;
     } else {
-        let problems =
-            described.iter().filter(|described| described.level == Level::Problem).count();
+        let problems = findings.iter().filter(|finding| finding.level == Level::Problem).count();
         let sum = match problems {
             0 => "Nothing has to be done.".to_owned(),
             1 => "1 problem.".to_owned(),
@@ -69,28 +63,21 @@ pub(crate) fn run(options: &Options, words: &[String]) -> Result<Status, Failure
         };
         write_coloured(&format!(
             "{}{sum}\n",
-            described.iter().map(Description::shown).collect::<String>()
+            findings.iter().map(Finding::shown).collect::<String>()
         ))?;
     }
-    Ok(status(&described))
-}
-
-fn has_systemd(findings: &[Finding]) -> bool {
-    !findings.iter().any(|found| matches!(found, Finding::NoSystemd { .. }))
+    Ok(status(&findings))
 }
 
 /// The problems, for `status` without a daemon: a line for each.
 pub(crate) fn problems(options: &Options) -> String {
     let findings = examine(options, &[]);
-    let described = findings
-        .iter()
-        .map(Finding::described)
-        .filter(|described| described.level == Level::Problem);
-    described.map(|described| described.line()).collect()
+    let problems = findings.iter().filter(|finding| finding.level == Level::Problem);
+    problems.map(Finding::line).collect()
 }
 
-fn status(described: &[Description]) -> Status {
-    let has = |level| described.iter().any(|described| described.level == level);
+fn status(findings: &[Finding]) -> Status {
+    let has = |level| findings.iter().any(|finding| finding.level == level);
     match (has(Level::Problem), has(Level::Unseen)) {
         (true, _) => REFUSED,
         (false, true) => UNSEEN,
@@ -103,31 +90,31 @@ fn examine(options: &Options, words: &[String]) -> Vec<Finding> {
     let known = daemon.as_ref().ok();
     let settings = settings::read(options);
     let wants_vsock = settings.as_ref().is_ok_and(|settings| settings.vsock.enabled);
-    let (unit_user, units) = units::look(wants_vsock, known.is_some());
-    let systemd = has_systemd(&units);
+    let units = units::look(wants_vsock, known.is_some());
+    let Units { has_systemd, user: unit_user, findings: of_units } = units;
     // Remedies are carried out from the top: what hostinfod needs comes before hostinfod.
     let mut findings = files::look(options, known.map(|known| &known.status));
     // Only a unit runs it as another user than whoever starts it.
-    let user = if systemd { unit_user.as_deref() } else { Some("root") };
+    let user = if has_systemd { unit_user.as_deref() } else { Some("root") };
     let user = User::of(known.map(|known| known.status.pid), user);
     let directory = known.map(|known| known.status.socket_dir.path.as_ref());
     findings.extend(access::look(directory.unwrap_or(&options.directory), user));
-    findings.extend(units);
+    findings.extend(of_units);
     findings.push(match &daemon {
-        Ok(known) => {
-            let (version, pid) = (known.status.version.clone(), known.status.pid);
-            match version == OWN_VERSION {
-                true => Finding::DaemonAnswers { version, pid },
-                false => Finding::DaemonDiffers { version, pid },
-            }
-        }
+        Ok(known) => answers(&known.status.version, known.status.pid),
         // What this user may not ask is not known to be wrong.
-        Err(error @ Error::Denied { .. }) => Finding::DaemonUnseen(error.to_string()),
-        Err(error) => Finding::DaemonSilent { why: error.to_string(), systemd },
+        Err(error @ Error::Denied { .. }) => Daemon.unseen_without_root(error.to_string()),
+        Err(error) => {
+            let command = match has_systemd {
+                true => "systemctl start hostinfo",
+                false => "install -d /run/hostinfo && hostinfod &",
+            };
+            Daemon.problem(error.to_string(), &[command.to_owned()])
+        }
     });
     let has_libvirt = match settings {
         Ok(settings) if !settings.libvirt.enabled => {
-            findings.push(Finding::LibvirtUnused);
+            findings.push(Subject::Libvirt.note("not used: hostinfod.toml says so"));
             false
         }
         _ => {
@@ -135,12 +122,14 @@ fn examine(options: &Options, words: &[String]) -> Vec<Finding> {
             let answers = asked.is_ok();
             findings.push(match asked {
                 Ok(domains) => {
-                    Finding::LibvirtAnswers { uri: options.connect.clone(), domains: domains.len() }
+                    let (uri, number) = (&options.connect, domains.len());
+                    Subject::Libvirt.fine(format!("{uri} answers; domains: {number}"))
                 }
                 Err(failure) if failure.status() == 4 && !has_any(&LIBVIRT) => {
-                    Finding::LibvirtAbsent
+                    let words = "no libvirt is installed on this host; hostinfod does without it";
+                    Subject::Libvirt.note(words)
                 }
-                Err(failure) => Finding::LibvirtFails(failure),
+                Err(failure) => fails(&failure),
             });
             answers
         }
@@ -148,7 +137,44 @@ fn examine(options: &Options, words: &[String]) -> Vec<Finding> {
     findings.extend(guests::look(options, words, known, has_libvirt));
     findings.extend(labels::look(&options.directory, known.map(|known| known.status.pid)));
     findings.extend(denials::look(&options.directory));
+    if !has_systemd {
+        let works = |command: &String| !command.starts_with("systemctl ");
+        findings.iter_mut().for_each(|finding| finding.remedy.retain(works));
+    }
     findings
+}
+
+/// A daemon of that version answers.
+fn answers(version: &str, pid: u32) -> Finding {
+    let words = format!("hostinfod {version}, process {pid}, answers");
+    if version == OWN_VERSION {
+        return Daemon.fine(words);
+    }
+    let words = format!(
+        "{words}, but this hostinfoctl is {OWN_VERSION}: the daemon was not upgraded, or two versions are installed"
+    );
+    Daemon.problem(
+        words,
+        &["hostinfoctl upgrade", "which -a hostinfoctl hostinfod"].map(String::from),
+    )
+}
+
+/// libvirt does not answer.
+fn fails(failure: &Failure) -> Finding {
+    if failure.status() == 6 {
+        return Subject::Libvirt.unseen_without_root(failure.to_string());
+    }
+    let start = "systemctl start virtqemud.socket || systemctl start libvirtd".to_owned();
+    // To start libvirt mends nothing where its helper is at fault.
+    let is_installed = !matches!(
+        failure,
+        Failure::Libvirt {
+            why: Unanswered::Missing | Unanswered::Unlinked | Unanswered::OtherRelease,
+            ..
+        }
+    );
+    let remedy: &[String] = if is_installed { &[start] } else { &[] };
+    Subject::Libvirt.problem(failure.to_string(), remedy)
 }
 
 fn has_any(programs: &[&str]) -> bool {
@@ -161,13 +187,29 @@ mod tests {
 
     #[test]
     fn a_problem_counts_for_more_than_what_could_not_be_seen() {
-        let described = |findings: &[Finding]| {
-            status(&findings.iter().map(Finding::described).collect::<Vec<_>>())
-        };
-        let unseen = || Finding::DaemonUnseen("denied".to_owned());
-        let problem = || Finding::DaemonSilent { why: "gone".to_owned(), systemd: true };
-        assert_eq!(described(&[Finding::LibvirtUnused]), 0);
-        assert_eq!(described(&[unseen()]), 6);
-        assert_eq!(described(&[unseen(), problem()]), 1);
+        let (unseen, problem) = (|| Daemon.unseen("denied"), || Daemon.problem("gone", &[]));
+        assert_eq!(status(&[Subject::Libvirt.note("not used")]), 0);
+        assert_eq!(status(&[unseen()]), 6);
+        assert_eq!(status(&[unseen(), problem()]), 1);
+    }
+
+    #[test]
+    fn a_daemon_of_another_version_is_a_problem_that_an_upgrade_or_a_look_at_both_mends() {
+        let differs = answers("0.0.9", 7);
+        assert_eq!(differs.level, Level::Problem);
+        let words =
+            format!("hostinfod 0.0.9, process 7, answers, but this hostinfoctl is {OWN_VERSION}:");
+        assert!(differs.message.starts_with(&words), "{}", differs.message);
+        assert_eq!(differs.remedy[0], "hostinfoctl upgrade");
+        assert_eq!(answers(OWN_VERSION, 7).level, Level::Fine);
+    }
+
+    #[test]
+    fn a_helper_that_cannot_run_is_not_mended_by_starting_libvirt() {
+        let failed = |why| fails(&Failure::Libvirt { uri: "qemu:///system".to_owned(), why });
+        let unlinked = failed(Unanswered::Unlinked);
+        assert!(unlinked.message.contains("install libvirt0"), "{}", unlinked.message);
+        assert!(unlinked.remedy.is_empty());
+        assert_eq!(failed(Unanswered::Silent(std::time::Duration::ZERO)).remedy.len(), 1);
     }
 }

@@ -2,17 +2,17 @@
 
 use hostinfo_wire::text::escaped;
 
-use crate::args::{Enable, Options};
+use crate::args::{Enable, EnableOptions, Options};
 use crate::change::{self, Change};
 use crate::directory;
 use crate::exit::{Failure, Status, complain};
 use crate::facts::Facts;
-use crate::plan::{self, EnableOptions};
+use crate::plan;
 use crate::step::Step;
 
 struct Enabling<'a> {
     options: &'a Options,
-    wanted: EnableOptions,
+    wanted: &'a EnableOptions,
 }
 
 /// Enables the wanted guests.
@@ -21,14 +21,8 @@ struct Enabling<'a> {
 /// [`Failure`].
 pub(crate) fn run(options: &Options, args: &Enable) -> Result<Status, Failure> {
     directory::check_session_access(options)?;
-    let wanted = EnableOptions {
-        transport: args.transport,
-        port: args.port,
-        now: args.now,
-        vhostmd: args.vhostmd,
-        repair: args.repair,
-    };
-    change::run(options, &args.guests, args.dry_run, &Enabling { options, wanted })
+    let enabling = Enabling { options, wanted: &args.wanted };
+    change::run(options, &args.guests, args.dry_run, &enabling)
 }
 
 /// Whether the steps give a serial port to a guest that has a console and no serial port.
@@ -39,7 +33,7 @@ fn takes_the_console(facts: &Facts, steps: &[Step]) -> bool {
 
 impl Change for Enabling<'_> {
     fn plan(&self, facts: &Facts) -> Result<Vec<Step>, Failure> {
-        let steps = plan::enable(facts, &self.wanted, &self.options.directory)?;
+        let steps = plan::enable(facts, self.wanted, &self.options.directory)?;
         if takes_the_console(facts, &steps) {
             complain(format!(
                 "note: {}: libvirt makes a guest's first serial port its console, so virsh \

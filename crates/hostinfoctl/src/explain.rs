@@ -8,7 +8,7 @@ use hostinfo_wire::text::escaped;
 use crate::args::Options;
 use crate::daemon::{connect, whole_name};
 use crate::exit::{DONE, Failure, Status};
-use crate::output::{write, write_json};
+use crate::output::write_result;
 use crate::state::daemon_state_words;
 use crate::table::table;
 
@@ -29,11 +29,7 @@ pub(crate) fn run(options: &Options, guest: &str, names: &[String]) -> Result<St
         }
         other => other?,
     };
-    if options.json {
-        write_json(&explanation)?;
-    } else {
-        write(&shown(&explanation))?;
-    }
+    write_result(options, &explanation, || shown(&explanation))?;
     Ok(DONE)
 }
 

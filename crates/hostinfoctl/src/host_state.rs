@@ -6,7 +6,7 @@ use hostinfo_wire::text::escaped;
 use crate::args::{HostState, Options, StateToSet};
 use crate::daemon::connect;
 use crate::exit::{DONE, Failure, Status};
-use crate::output::{write, write_json};
+use crate::output::write_result;
 use crate::time::local;
 
 /// Shows it or sets it.
@@ -21,11 +21,7 @@ pub(crate) fn run(options: &Options, wanted: Option<&HostState>) -> Result<Statu
             daemon.set_host_state(as_sent(*state), text.as_deref())?
         }
     };
-    if options.json {
-        write_json(&reply)?;
-    } else {
-        write(&shown(&reply))?;
-    }
+    write_result(options, &reply, || shown(&reply))?;
     Ok(DONE)
 }
 

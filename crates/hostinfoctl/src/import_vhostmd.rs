@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::args::Options;
 use crate::exit::{DONE, Failure, Status};
-use crate::output::{write, write_json};
+use crate::output::write_result;
 use config::{Config, Metric};
 
 /// What one of vhostmd's metrics becomes, for `--json`.
@@ -40,13 +40,9 @@ pub(crate) fn run(options: &Options, file: &Path) -> Result<Status, Failure> {
     let becomes: Vec<Becomes> = config.metrics.iter().map(becomes).collect();
     let (rules, settings) = (rules(&config), settings(&config));
     let custom = custom::definitions(config.metrics.iter().filter(|metric| !is_served(metric)));
-    if options.json {
-        write_json(&json!({
-            "metrics": becomes, "rules": rules, "settings": settings, "custom": custom
-        }))?;
-    } else {
-        write(&shown(&becomes, &rules, &settings, &custom))?;
-    }
+    let json =
+        json!({ "metrics": becomes, "rules": rules, "settings": settings, "custom": custom });
+    write_result(options, &json, || shown(&becomes, &rules, &settings, &custom))?;
     Ok(DONE)
 }
 

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::args::{Incidents, Options};
 use crate::exit::{DONE, Failure, REFUSED, Status, complain};
 use crate::guests::means;
-use crate::output::{write, write_json};
+use crate::output::write_result;
 use crate::table::table;
 use crate::time::local;
 
@@ -51,13 +51,11 @@ pub(crate) fn run(options: &Options, wanted: &Incidents) -> Result<Status, Failu
     let has_others = !all.is_empty();
     all.retain(|one| one.to >= since && is_meant(&wanted.guests, &one.guest));
     all.sort_by(|a, b| b.from.cmp(&a.from).then_with(|| a.guest.cmp(&b.guest)));
-    if options.json {
-        write_json(&json!({ "incidents": all }))?;
-    } else if all.is_empty() {
-        write(if has_others { NO_SUCH } else { NONE })?;
-    } else {
-        write(&shown(&all))?;
-    }
+    write_result(options, &json!({ "incidents": all }), || match all.is_empty() {
+        true if has_others => NO_SUCH.to_owned(),
+        true => NONE.to_owned(),
+        false => shown(&all),
+    })?;
     Ok(status)
 }
 

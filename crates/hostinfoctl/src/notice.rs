@@ -10,7 +10,7 @@ use crate::args::{Kind, Notice, Options};
 use crate::daemon::{connect, whole_name};
 use crate::exit::{DONE, Failure, Status, complain};
 use crate::guests::is_pattern;
-use crate::output::{write, write_json};
+use crate::output::write_result;
 use crate::table::table;
 use crate::time::{local, parse};
 
@@ -33,9 +33,7 @@ pub(crate) fn run(options: &Options, wanted: &Notice) -> Result<Status, Failure>
             let mut daemon = connect(options)?;
             let pattern = &whole_name_pattern(options, &mut daemon, pattern)?;
             let set = daemon.set_notice(pattern, kind_of(*kind), text, at, until)?;
-            if options.json {
-                write_json(&set)?;
-            } else {
+            write_result(options, &set, || {
                 let guests = match set.guests {
                     0 if is_pattern(pattern) => {
                         "no guest that is there now: patterns are of $driver-$name".to_owned()
@@ -44,8 +42,8 @@ pub(crate) fn run(options: &Options, wanted: &Notice) -> Result<Status, Failure>
                     1 => "1 guest that is there now".to_owned(),
                     many => format!("{many} guests that are there now"),
                 };
-                write(&format!("notice {} is set, for {guests}\n", set.notice.id))?;
-            }
+                format!("notice {} is set, for {guests}\n", set.notice.id)
+            })?;
             if let 1.. = set.hidden {
                 complain(format!(
                     "note: {} of them will see it only when others have ended or been cleared: a \
@@ -63,22 +61,18 @@ pub(crate) fn run(options: &Options, wanted: &Notice) -> Result<Status, Failure>
         }
         Notice::List => {
             let notices = connect(options)?.notices()?;
-            match (options.json, notices.is_empty()) {
-                (true, _) => write_json(&json!({ "notices": notices }))?,
-                (false, true) => write("There are no notices.\n")?,
-                (false, false) => write(&notice_table(&notices))?,
-            }
+            write_result(options, &json!({ "notices": notices }), || match notices.is_empty() {
+                true => "There are no notices.\n".to_owned(),
+                false => notice_table(&notices),
+            })?;
         }
         Notice::Clear { numbers, all } => {
             let which = (!all).then(|| numbers.clone());
             let cleared = connect(options)?.clear_notices(which)?;
-            match (options.json, cleared.is_empty()) {
-                (true, _) => write_json(&json!({ "cleared": cleared }))?,
-                (false, true) => write("There were no notices.\n")?,
-                (false, false) => {
-                    write(&format!("No longer shown to guests:\n{}", notice_table(&cleared)))?;
-                }
-            }
+            write_result(options, &json!({ "cleared": cleared }), || match cleared.is_empty() {
+                true => "There were no notices.\n".to_owned(),
+                false => format!("No longer shown to guests:\n{}", notice_table(&cleared)),
+            })?;
         }
     }
     Ok(DONE)

@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use hostinfo_wire::text::{escaped, escaped_json};
 use serde::Serialize;
 
+use crate::args::Options;
 use crate::exit::Failure;
 
 const ADDED: Style = AnsiColor::Green.on_default();
@@ -47,6 +48,18 @@ pub(crate) fn write_coloured(text: &str) -> Result<(), Failure> {
     let mut stdout = anstream::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     Ok(stdout.flush()?)
+}
+
+/// Writes a result to stdout: as JSON if the user wants that, or else as text.
+///
+/// # Errors
+/// stdout cannot be written to.
+pub(crate) fn write_result(
+    options: &Options,
+    json: &impl Serialize,
+    text: impl FnOnce() -> String,
+) -> Result<(), Failure> {
+    if options.json { write_json(json) } else { write(&text()) }
 }
 
 /// Writes a JSON object and a line end to stdout.

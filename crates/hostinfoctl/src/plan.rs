@@ -7,20 +7,10 @@ use std::path::Path;
 
 use hostinfo_domains::{Act, Clause, Conflict, Form, Place, Port, Ports, VHOSTMD_DIR};
 
-use crate::args::Transport;
+use crate::args::{EnableOptions, Transport};
 use crate::exit::Failure;
 use crate::facts::Facts;
 use crate::step::{FORMS, Step};
-
-/// The options of `enable`, which say where the port is wanted and how.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct EnableOptions {
-    pub(crate) transport: Option<Transport>,
-    pub(crate) port: Option<u32>,
-    pub(crate) now: bool,
-    pub(crate) vhostmd: bool,
-    pub(crate) repair: bool,
-}
 
 /// hostinfo's port, or the one for vhostmd's clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

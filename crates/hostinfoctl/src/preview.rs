@@ -7,7 +7,7 @@ use crate::args::Options;
 use crate::daemon::{connect, whole_name};
 use crate::exit::{DONE, Failure, Status, complain};
 use crate::explain::nearest_statistic;
-use crate::output::{write, write_json};
+use crate::output::write_result;
 
 /// Shows the exact reply to a `get` of those names, or of all.
 ///
@@ -28,11 +28,8 @@ pub(crate) fn run(options: &Options, guest: &str, names: &[String]) -> Result<St
             complain(format!("note: there is no statistic {name}: do you mean {nearest}?"));
         }
     }
-    if options.json {
-        write_json(&json!({ "guest": guest, "line": line, "reply": reply }))?;
-    } else {
-        write(&reply)?;
-    }
+    let json = json!({ "guest": guest, "line": line, "reply": reply });
+    write_result(options, &json, || reply)?;
     Ok(DONE)
 }
 

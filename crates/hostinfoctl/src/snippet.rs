@@ -36,7 +36,10 @@ pub(crate) fn run(options: &Options, wanted: &Snippet) -> Result<Status, Failure
     };
     let socket = ports.map_or_else(|| format!("qemu-{}", wanted.guest), Ports::socket_name);
     let clause = Clause::new(place, &directory, &socket)?;
-    print(options, &socket, &wanted.guest, &clause)?;
+    // For virsh, a name may be another domain's number.
+    let uuid = facts.map(|facts| facts.entry.uuid.to_string());
+    let domain = uuid.unwrap_or_else(|| operand(&wanted.guest));
+    print(options, &socket, &wanted.guest, &domain, &clause)?;
     Ok(DONE)
 }
 
@@ -62,11 +65,17 @@ fn choose(ports: Option<&Ports>, wanted: &Snippet) -> Result<Place, Failure> {
     }
 }
 
-fn print(options: &Options, guest: &str, name: &str, clause: &Clause) -> Result<(), Failure> {
+fn print(
+    options: &Options,
+    guest: &str,
+    name: &str,
+    domain: &str,
+    clause: &Clause,
+) -> Result<(), Failure> {
     let (option, value) = clause.option();
     let quoted = |word: &str| shlex::try_quote(word).map(String::from).unwrap_or_default();
     let install = format!("{option} {}", quoted(&value));
-    let add = format!("virt-xml {} --add-device {install}", quoted(name));
+    let add = format!("virt-xml --add-device {install} {}", operand(name));
     let location = PortLocation::of(clause.place());
     // Of a guest that is given any serial port, virt-install adds none for its console.
     let console = match clause.place() {
@@ -84,11 +93,10 @@ fn print(options: &Options, guest: &str, name: &str, clause: &Clause) -> Result<
         }));
     }
     write(&format!(
-        "In the domain's XML (virsh edit {}), within <devices>:\n\n{}\n\n\
+        "In the domain's XML (virsh edit {domain}), within <devices>:\n\n{}\n\n\
          With virt-install, when the guest is made{console}:\n\n  {install}\n\n\
          With virt-xml, for a guest that is there:\n\n  {add}\n\n\
          The guest finds it at {}, under Windows at {}.\n",
-        operand(name),
         indented(&clause.xml()),
         location.device,
         location.device_windows

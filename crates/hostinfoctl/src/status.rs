@@ -12,7 +12,7 @@ use crate::daemon::connect;
 use crate::doctor;
 use crate::exit::{DONE, Failure, REFUSED, Status, complain};
 use crate::held::{self, HeldPort};
-use crate::output::{write, write_coloured, write_json};
+use crate::output::{write_coloured, write_result};
 use crate::rules::rule_count;
 use crate::time::local;
 use crate::uri::is_remote;
@@ -42,11 +42,7 @@ pub(crate) fn run(options: &Options) -> Result<Status, Failure> {
     });
     let errors: Vec<Guest> = guests.into_iter().filter(is_wrong).collect();
     let overview = Overview { status, errors, held };
-    if options.json {
-        write_json(&overview)?;
-    } else {
-        write(&overview.shown())?;
-    }
+    write_result(options, &overview, || overview.shown())?;
     Ok(if overview.is_wrong() { REFUSED } else { DONE })
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::args::Options;
 use crate::daemon::connect;
 use crate::exit::{DONE, Failure, Status};
-use crate::output::{write, write_json};
+use crate::output::write_result;
 use crate::runner::{DEADLINE, run_within};
 
 /// The daemon's service.
@@ -41,11 +41,7 @@ pub(crate) fn run(options: &Options) -> Result<Status, Failure> {
         Err(Error::Refused(Refusal::MethodNotFound { .. })) => restart(options, &before)?,
         other => Outcome { upgraded: other?, restarted: false },
     };
-    if options.json {
-        write_json(&outcome)?;
-    } else {
-        write(&shown(&outcome))?;
-    }
+    write_result(options, &outcome, || shown(&outcome))?;
     Ok(DONE)
 }
 
@@ -85,7 +81,7 @@ fn shown(Outcome { upgraded, restarted }: &Outcome) -> String {
     let [before, version] = [before, version].map(|version| escaped(version));
     match restarted {
         false => format!(
-            "hostinfod {version} goes on in place of {before}, with {guests} guests connected\n"
+            "hostinfod {version} goes on in place of {before}; connected guests: {guests}\n"
         ),
         true => format!(
             "restarted: hostinfod {before} could not go on as another program; hostinfod {version} runs, and guests \
@@ -103,7 +99,7 @@ mod tests {
         let upgraded =
             Upgraded { before: "0.1.0".to_owned(), version: "0.2.0".to_owned(), guests: 7 };
         let told = shown(&Outcome { upgraded: upgraded.clone(), restarted: false });
-        assert_eq!(told, "hostinfod 0.2.0 goes on in place of 0.1.0, with 7 guests connected\n");
+        assert_eq!(told, "hostinfod 0.2.0 goes on in place of 0.1.0; connected guests: 7\n");
         let told = shown(&Outcome { upgraded, restarted: true });
         assert!(told.starts_with("restarted: hostinfod 0.1.0 could not go on"), "{told}");
     }

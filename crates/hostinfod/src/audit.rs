@@ -19,6 +19,13 @@ const TARGET: &str = "hostinfod::audit";
 /// A guest's line is truncated to this many bytes.
 const ASKED_MAX: usize = 128;
 
+/// Writes an event to the log: its level, its name, its fields and its text.
+macro_rules! audit {
+    ($level:ident $name:literal: $($fields_and_text:tt)*) => {
+        event!(target: TARGET, Level::$level, event = $name, $($fields_and_text)*)
+    };
+}
+
 /// An event for auditors.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Event<'a> {
@@ -54,92 +61,51 @@ impl Event<'_> {
         match self {
             Self::Granted { guest, grant, pid, permit: Permit { left_out } } => {
                 let (rule, line) = place(grant);
-                event!(
-                    target: TARGET, Level::INFO, event = "access-granted",
-                    guest, rule, line, pid, left_out,
-                    "may ask"
-                );
+                audit!(INFO "access-granted": guest, rule, line, pid, left_out, "guest {guest} may ask");
             }
             Self::Refused { guest, grant, why, permit: Permit { left_out } } => {
                 let (rule, line) = place(grant);
-                event!(
-                    target: TARGET, Level::WARN, event = "access-refused",
-                    guest, rule, line, left_out,
-                    "may not ask: {why}"
-                );
+                audit!(WARN "access-refused": guest, rule, line, left_out, "guest {guest} may not ask: {why}");
             }
             Self::Gone { guest, why, permit: Permit { left_out } } => {
-                event!(target: TARGET, Level::INFO, event = "guest-gone", guest, left_out, "{why}");
+                audit!(INFO "guest-gone": guest, left_out, "guest {guest}: {why}");
             }
             Self::Denied { guest, grant, asked, denied, permit: Permit { left_out } } => {
                 let ((rule, line), asked) = (place(grant), &*shown(asked));
-                event!(
-                    target: TARGET, Level::INFO, event = "query-denied",
-                    guest, rule, line, asked, denied, left_out,
-                    "asked for what it may not see"
+                audit!(
+                    INFO "query-denied": guest, rule, line, asked, denied, left_out,
+                    "guest {guest} asked for what it may not see"
                 );
             }
             Self::LeftOut { guest, permit: Permit { left_out } } => {
-                event!(
-                    target: TARGET, Level::INFO, event = "events-left-out",
-                    guest, left_out,
-                    "events were left out"
-                );
+                audit!(INFO "events-left-out": guest, left_out, "events about guest {guest} were left out");
             }
             Self::RefusalsLeftOut { socket, permit: Permit { left_out } } => {
-                event!(
-                    target: TARGET, Level::INFO, event = "events-left-out",
-                    socket, left_out,
-                    "events were left out"
-                );
+                audit!(INFO "events-left-out": socket, left_out, "events about connections to {socket} were left out");
             }
             Self::SocketRefused { socket, why, permit: Permit { left_out } } => {
-                event!(
-                    target: TARGET, Level::WARN, event = "socket-refused",
-                    socket, left_out,
-                    "not served: {why}"
-                );
+                audit!(WARN "socket-refused": socket, left_out, "{socket:?}: not served: {why}");
             }
             Self::RulesLoaded { file, rules } => {
                 let file = file.display();
-                event!(
-                    target: TARGET, Level::INFO, event = "rules-loaded",
-                    %file, rules,
-                    "{file}: in force"
-                );
+                audit!(INFO "rules-loaded": %file, rules, "{file}: in force");
             }
             Self::RulesRefused { file, why } => {
                 let file = file.display();
-                event!(
-                    target: TARGET, Level::ERROR, event = "rules-refused",
-                    %file,
-                    "the previous rules stay in force: {why}"
-                );
+                audit!(ERROR "rules-refused": %file, "the previous rules stay in force: {why}");
             }
             Self::NoticeSet { notice, uid } => {
                 let (id, pattern) = (notice.id, &*notice.draft.pattern);
                 let until = notice.draft.until.map(tracing::field::display);
-                event!(
-                    target: TARGET, Level::INFO, event = "notice-set",
-                    id, pattern, until, uid,
-                    "notice is set: {notice}"
-                );
+                audit!(INFO "notice-set": id, pattern, until, uid, "notice is set: {notice}");
             }
             Self::NoticeCleared { notice, uid } => {
                 let (id, pattern) = (notice.id, &*notice.draft.pattern);
-                event!(
-                    target: TARGET, Level::INFO, event = "notice-cleared",
-                    id, pattern, uid,
-                    "notice is cleared: {notice}"
-                );
+                audit!(INFO "notice-cleared": id, pattern, uid, "notice is cleared: {notice}");
             }
             Self::HostStateSet { declared, uid } => {
                 let (state, remark) = (declared.state.word(), declared.remark.as_deref());
-                event!(
-                    target: TARGET, Level::INFO, event = "host-state-set",
-                    state, remark, uid,
-                    "the host's state is {state}"
-                );
+                audit!(INFO "host-state-set": state, remark, uid, "the host's state is {state}");
             }
         }
     }

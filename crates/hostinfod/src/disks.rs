@@ -2,11 +2,9 @@
 //! guest as a read-only disk. See `docs/vhostmd.md`.
 
 use std::collections::HashMap;
-use std::fs::{DirBuilder, File, OpenOptions, Permissions, read_dir};
+use std::fs::{File, OpenOptions, Permissions, read_dir};
 use std::io;
-use std::os::unix::fs::{
-    DirBuilderExt as _, FileExt as _, OpenOptionsExt as _, PermissionsExt as _,
-};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use hostinfo_answer::Name;
@@ -47,7 +45,8 @@ impl Disks {
             return;
         }
         if let Err(error) = self.write(name, EMPTY) {
-            tracing::warn!(guest = name.whole(), "no metrics disk: {error}");
+            let guest = name.whole();
+            tracing::warn!(guest, "guest {guest} has no metrics disk: {error}");
         }
         self.files.remove(name.whole());
     }
@@ -109,10 +108,7 @@ fn reserve(file: &File) -> io::Result<()> {
 
 /// QEMU runs as another user, and must be able to read the file and to search the directory.
 fn open(directory: &Path, path: &Path) -> io::Result<File> {
-    match DirBuilder::new().mode(0o711).create(directory) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
+    hostinfo_file::make_directory(directory, 0o711)?;
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let mut options = OpenOptions::new();
     options
@@ -166,7 +162,7 @@ mod tests {
     fn a_directory_that_others_may_not_search_stays_so() {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("disk");
-        DirBuilder::new().mode(0o710).create(&directory).unwrap();
+        hostinfo_file::make_directory(&directory, 0o710).unwrap();
         let mut disks = Disks::beside(folder.path());
         disks.write(&Name::parse("qemu-a").unwrap(), EMPTY).unwrap();
         assert_eq!(std::fs::metadata(&directory).unwrap().permissions().mode() & 0o777, 0o710);

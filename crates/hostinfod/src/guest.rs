@@ -142,7 +142,8 @@ impl Guest {
             Change::AnotherRun => match begin_session() {
                 Ok(session) => self.who.begin_session(session, &mut self.observed),
                 Err(error) => {
-                    tracing::error!(guest = self.who.name().whole(), "no new session: {error}");
+                    let guest = self.who.name().whole();
+                    tracing::error!(guest, "guest {guest} has no new session: {error}");
                 }
             },
         }

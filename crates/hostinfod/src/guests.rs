@@ -23,6 +23,7 @@ mod tags;
 mod turns;
 mod values;
 mod vsock;
+mod watches;
 mod watching;
 
 use std::collections::HashMap;
@@ -30,7 +31,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hostinfo_answer::{Dialect, Engine, Peer};
+use hostinfo_answer::{Bucket, Dialect, Engine, Peer};
 use hostinfo_control::Event as WatchEvent;
 use hostinfo_open::Sockets;
 use hostinfo_sample::{OpenFiles, Roots};
@@ -63,7 +64,7 @@ use crate::system::descriptors::Incoming;
 use crate::system::systemd;
 
 use handover::Later;
-use hybrid::Strangers;
+use hybrid::RefusedPeers;
 use incidents::may_be_watched;
 pub(crate) use patterns::Patterns;
 use vsock::VsockState;
@@ -73,11 +74,13 @@ pub(crate) struct Guests {
     rules: RulesFile,
     identity: Identity,
     directories: Directories,
+    /// How often changes were read, of all that is watched.
+    readings: Bucket,
     /// Where guests' VMMs connect.
     sections: Table<SectionId, Section>,
     /// Listening sockets that were open before the daemon started.
     earlier_sockets: EarlierSockets,
-    strangers: Strangers,
+    refused_peers: RefusedPeers,
     vsock: VsockState,
     patterns: Patterns,
     /// Guests that are not served, since two processes claim to be them; and these.
@@ -122,9 +125,10 @@ impl Guests {
             rules,
             identity: Identity::open(&paths.state_dir)?,
             directories,
+            readings: Bucket::default(),
             sections: Table::default(),
             earlier_sockets: EarlierSockets::default(),
-            strangers: Strangers::new(),
+            refused_peers: RefusedPeers::new(),
             vsock: VsockState::new(Vsock::default()),
             patterns: Patterns::new(paths.opener.clone()),
             contested: HashMap::new(),
@@ -264,7 +268,7 @@ impl Guests {
         self.round = self.round.next();
     }
 
-    /// Units of work done since the last call, in turns and for samples.
+    /// Units of work done in turns and for samples since this was last asked.
     pub(crate) fn take_work(&mut self) -> u32 {
         self.responder.take_work()
     }

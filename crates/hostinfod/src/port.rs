@@ -33,7 +33,7 @@ pub(crate) struct Port {
     pub(crate) retry: Retry,
     /// The connection, while there is one.
     pub(crate) connection: Option<Connection>,
-    /// The peer may be there since this time, so libvirt has to know about it since then.
+    /// The peer may be another one since this time: what libvirt said before does not count.
     pub(crate) since: Instant,
     /// Why it was refused, as last logged.
     pub(crate) refusal: Option<String>,
@@ -56,6 +56,22 @@ pub(crate) enum Endpoint {
     Accepted(PortId),
     /// To the guest itself, which has connected by AF_VSOCK.
     Vsock(Option<Box<VsockDomain>>),
+}
+
+impl Endpoint {
+    /// The `[[sockets]]` that it is in the place of. `None` for the daemon's own directory, libvirt's channels and where the
+    /// daemon listens: nobody else chooses the names there.
+    pub(crate) fn pattern(&self) -> Option<PatternId> {
+        match self {
+            Self::Pattern(pattern) => Some(*pattern),
+            Self::Socket
+            | Self::Channel(_)
+            | Self::Pty(_)
+            | Self::Listener(_)
+            | Self::Accepted(_)
+            | Self::Vsock(_) => None,
+        }
+    }
 }
 
 impl Port {

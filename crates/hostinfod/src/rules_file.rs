@@ -247,11 +247,8 @@ impl RulesFile {
         for error in unwatched {
             tracing::warn!("{error}; changes there take effect only at SIGHUP");
         }
-        let before = self.file.take();
-        self.file = self.watcher.add(&file, WRITTEN | WatchFlags::ATTRIB).ok();
-        if let Some(before) = before.filter(|before| self.file != Some(*before)) {
-            self.watcher.remove(before);
-        }
+        let watch = self.watcher.add(&file, WRITTEN | WatchFlags::ATTRIB).ok();
+        self.watcher.replace(&mut self.file, watch);
     }
 }
 

@@ -36,7 +36,7 @@ fn the_group_may_ask_and_only_root_may_change() -> Result<()> {
     let host = host_with_group()?;
     let _daemon = host.start_daemon()?;
     let socket = fs::metadata(host.control())?;
-    assert_eq!((socket.mode() & 0o7777, socket.gid()), (0o770, GROUP));
+    assert_eq!((socket.mode() & 0o7777, socket.gid()), (0o660, GROUP));
     let denied = become_user(GROUP, || {
         let mut client = host.client()?;
         client.status()?;

@@ -38,14 +38,14 @@ fn a_peer_that_is_not_the_vmms_user_is_hung_up_on_before_a_byte_is_read() -> Res
     let (daemon, _vms, path) = serve(&host)?;
     drop(FakeGuest::connect(&path)?);
     fs::set_permissions(host.path(), fs::Permissions::from_mode(0o711))?;
-    let stranger = path.clone();
+    let others = path.clone();
     let stream = std::thread::spawn(move || -> Result<UnixStream> {
         // This thread alone.
         let nobody = Uid::from_raw(65534);
         rustix::thread::set_thread_res_uid(None, nobody, None)?;
-        Ok(UnixStream::connect(stranger)?)
+        Ok(UnixStream::connect(others)?)
     });
-    let mut stream = stream.join().ok().context("the stranger panicked")??;
+    let mut stream = stream.join().ok().context("the other user panicked")??;
     stream.set_read_timeout(Some(PATIENCE))?;
     let _ = std::io::Write::write_all(&mut stream, b"ping a\n");
     assert_eq!(std::io::Read::read(&mut stream, &mut [0; 64]).unwrap_or(0), 0);
@@ -81,7 +81,8 @@ fn users_who_connect_in_place_of_vmms_again_and_again_have_one_bound_and_keep_no
 }
 
 #[test]
-fn a_stranger_who_sends_descriptors_which_take_long_to_close_keeps_nobody_waiting() -> Result<()> {
+fn a_refused_peer_that_sends_descriptors_which_take_long_to_close_keeps_nobody_waiting()
+-> Result<()> {
     let host = Host::new(EVERYTHING)?;
     fs::set_permissions(host.path(), fs::Permissions::from_mode(0o711))?;
     let (_daemon, vms, quiet) = serve(&host)?;

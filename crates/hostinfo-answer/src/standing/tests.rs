@@ -19,12 +19,12 @@ fn a_socket_is_its_domains_or_nobodys_or_refused() {
 #[test]
 fn a_process_other_than_the_domains_own_is_refused() {
     let known = snapshot([(domain(7, "a"), None)]);
-    let stranger = Marks::new(9, b"socat", b"", b"socat\0").unwrap();
-    let Standing::Refused(why) = Standing::of("qemu-a", Some(&stranger), &known, false) else {
+    let other = Marks::new(9, b"socat", b"", b"socat\0").unwrap();
+    let Standing::Refused(why) = Standing::of("qemu-a", Some(&other), &known, false) else {
         panic!("it is served")
     };
     assert!(why.contains("\"socat\", process 9"), "{why}");
-    assert_eq!(Standing::of("qemu-x", Some(&stranger), &known, false), Standing::Unnamed);
+    assert_eq!(Standing::of("qemu-x", Some(&other), &known, false), Standing::Unnamed);
 }
 
 #[test]
@@ -42,6 +42,13 @@ fn a_domain_that_is_known_by_its_address_is_not_the_process_that_listens_at_a_so
         Standing::of_domain(UUID, "qemu-a", None, &known),
         Some(Standing::Domain(UUID, run))
     );
+}
+
+#[test]
+fn a_domain_that_was_renamed_is_not_known_by_its_address_under_its_old_name() {
+    let known = snapshot([(domain(7, "renamed"), None)]);
+    assert_eq!(Standing::of_domain(UUID, "qemu-a", None, &known), None);
+    assert!(Standing::of_domain(UUID, "qemu-renamed", None, &known).is_some());
 }
 
 #[test]

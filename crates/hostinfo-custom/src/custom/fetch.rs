@@ -37,9 +37,9 @@ impl Custom {
         }
     }
 
-    /// A run will not take place: a guest that waits for it asks again, and learns that there is no
+    /// A run will not take place: a guest that waits for it asks again, and has another queued or learns that there is no
     /// room.
-    fn give_up(&mut self, displaced: Key, now: Instant) {
+    pub(super) fn give_up(&mut self, displaced: Key, now: Instant) {
         let statistic = self.statistics.get_mut(&*displaced.name);
         if let Some(stored) = statistic.and_then(|one| one.values.get_mut(&displaced.guest)) {
             stored.is_pending = false;

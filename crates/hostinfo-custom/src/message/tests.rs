@@ -1,7 +1,8 @@
 use super::*;
 
+use hostinfo_peer::Unclosed;
+use hostinfo_peer::examples::packets;
 use proptest::prelude::*;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use crate::fuzzing::definitions;
 
@@ -72,9 +73,8 @@ fn a_packet_that_is_no_request_is_refused_before_anything_is_looked_up() {
 
 #[test]
 fn an_answer_arrives_as_it_was_given_and_nothing_longer_does() {
-    let (one, two) =
-        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
-    assert_eq!(receive(&two), Err(Errno::AGAIN));
+    let (one, two) = packets(&Unclosed::default()).unwrap();
+    assert_eq!(receive(&two), Err(Errno::AGAIN.into()));
     for answer in [
         Answer::Printed(b"7\n\xFF".to_vec()),
         Answer::Printed(vec![b'x'; OUTPUT_MAX]),
@@ -88,7 +88,7 @@ fn an_answer_arrives_as_it_was_given_and_nothing_longer_does() {
         assert_eq!(Answer::parse(&receive(&two).unwrap()), Some(answer));
     }
     send(&one, &[b'x'; PACKET_MAX + 1]).unwrap();
-    assert_eq!(receive(&two), Err(Errno::MSGSIZE));
+    assert_eq!(receive(&two), Err(Errno::MSGSIZE.into()));
     drop(one);
     assert_eq!(receive(&two).unwrap(), b"");
 }

@@ -61,8 +61,8 @@ fn permit(
     layer.add_rule(PathBeneath::new(PathFd::new(below).ok()?, access)).ok()
 }
 
-/// Calls `start` in a thread that has a layer of its own, which is that of a process it starts as well. Without what the
-/// kernel does not have.
+/// Calls `start` in a thread that has a layer of its own, which is that of a process it starts as well. Where the
+/// kernel has no such layer, the thread has none.
 ///
 /// # Errors
 /// Those of `start`; no thread or no layer could be made.

@@ -2,13 +2,18 @@ use super::*;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use hostinfo_catalog::{About, Kind, Unit};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, connect, listen, socket_with};
+use hostinfo_peer::Unclosed;
+use hostinfo_peer::examples::{Slow, packets};
+use rustix::net::{
+    AddressFamily, SendFlags, SocketAddrUnix, SocketType, bind, connect, listen, socket_with,
+};
 use rustix::process::geteuid;
 use tempfile::TempDir;
 
@@ -82,13 +87,13 @@ impl Scene {
         Request { fingerprint, name: name.to_owned(), guest: guest.to_owned() }
     }
 
-    fn connect(&self) -> OwnedFd {
+    fn connect(&self) -> PeerSocket {
         let socket = socket();
         connect(&socket, &SocketAddrUnix::new(self.socket()).unwrap()).unwrap();
-        socket
+        socket.into()
     }
 
-    fn ask(&self, packet: &[u8]) -> OwnedFd {
+    fn ask(&self, packet: &[u8]) -> PeerSocket {
         let socket = self.connect();
         message::send(&socket, packet).unwrap();
         socket
@@ -132,7 +137,7 @@ pub(crate) fn is_gone(pid: &str) -> bool {
 }
 
 /// Waits for an answer; `None` if it hangs up without one.
-fn hear(socket: &OwnedFd) -> Option<Answer> {
+fn hear(socket: &PeerSocket) -> Option<Answer> {
     let mut fds = [PollFd::new(socket, PollFlags::IN)];
     let patience = Timespec::try_from(PATIENCE).unwrap();
     assert_eq!(poll(&mut fds, Some(&patience)), Ok(1), "it says nothing");
@@ -283,11 +288,11 @@ fn callers_beyond_the_four_wait_until_there_is_a_place() {
     let scene = Scene::new(["sleep 60", "echo 7"]);
     scene.serve(true);
     let hangs = scene.request("s0", "a").to_packet();
-    let busy: Vec<OwnedFd> = (0..RUNS_MAX).map(|_| scene.ask(&hangs)).collect();
+    let busy: Vec<PeerSocket> = (0..RUNS_MAX).map(|_| scene.ask(&hangs)).collect();
     let waits = scene.ask(&scene.request("s1", "a").to_packet());
     assert_eq!(hear(&waits), Some(Answer::Printed(b"7\n".to_vec())));
     // It had to wait for one of them, which is over by now.
-    let is_over = |socket: &&OwnedFd| message::receive(socket).is_ok();
+    let is_over = |socket: &&PeerSocket| message::receive(socket).is_ok();
     assert!(busy.iter().filter(is_over).count() >= 1);
 }
 
@@ -296,4 +301,17 @@ fn a_caller_that_never_says_what_it_wants_is_hung_up_on() {
     let scene = Scene::new(["echo 7"]);
     scene.serve(true);
     assert_eq!(hear(&scene.connect()), None);
+}
+
+#[test]
+fn a_caller_who_sends_descriptors_that_take_long_to_close_holds_nobody_up() {
+    let scene = Scene::new(["echo 7"]);
+    let read = || (Found::of(scene.definitions.clone()), scene.accounts.clone());
+    let (mut runner, now) = (Runner::new(read, 0), Instant::now());
+    let (sender, socket) = packets(&Unclosed::default()).unwrap();
+    let far_end = Slow::new().unwrap().send(&sender, SendFlags::empty()).unwrap();
+    let run = Run { socket, state: State::Silent, deadline: now + PATIENCE };
+    assert!(runner.advance(run, now).is_none());
+    assert!(now.elapsed() < PATIENCE && unclosed() == 1);
+    drop(far_end);
 }

@@ -1,10 +1,14 @@
 use super::*;
 use std::io::ErrorKind;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::SendFlags;
 
+use crate::closing::take_out_of;
 use crate::examples::{self, Slow};
 
 /// Nothing here takes that long, but what waits for a slow one.
@@ -62,6 +66,54 @@ fn whoever_hangs_up_does_not_wait_for_a_descriptor_that_nobody_has_read() {
     }
 }
 
+fn packets() -> (OwnedFd, PeerSocket, Unclosed) {
+    let unclosed = Unclosed::default();
+    let (sender, socket) = examples::packets(&unclosed).unwrap();
+    (sender, socket, unclosed)
+}
+
+#[test]
+fn packets_are_read_one_by_one_until_one_has_descriptors() {
+    let (sender, socket, unclosed) = packets();
+    for packet in [&b"one"[..], b"two"] {
+        rustix::net::send(&sender, packet, SendFlags::empty()).unwrap();
+    }
+    let far_end = Slow::new().unwrap().send(&sender, SendFlags::empty()).unwrap();
+    let mut buffer = [0; 64];
+    assert_eq!((socket.read(&mut buffer), &buffer[..3]), (Ok(3), &b"one"[..]));
+    assert_eq!((socket.read(&mut buffer), &buffer[..3]), (Ok(3), &b"two"[..]));
+    assert_eq!(at_once(|| socket.read(&mut buffer)), Err(ReadError::Descriptors));
+    at_once(|| drop(socket));
+    assert_eq!(unclosed.count(), 1);
+    drop(far_end);
+    wait_until_closed(&unclosed);
+}
+
+#[test]
+fn whoever_hangs_up_finds_descriptors_behind_an_empty_packet_and_behind_an_error() {
+    let (sender, socket, unclosed) = packets();
+    rustix::net::send(&socket, b"not read, so that the error comes", SendFlags::empty()).unwrap();
+    rustix::net::send(&sender, b"", SendFlags::empty()).unwrap();
+    let far_end = Slow::new().unwrap().send(&sender, SendFlags::empty()).unwrap();
+    drop(sender);
+    at_once(|| drop(socket));
+    assert_eq!(unclosed.count(), 1);
+    drop(far_end);
+    wait_until_closed(&unclosed);
+}
+
+#[test]
+fn packets_that_have_no_descriptors_left_are_closed_here() {
+    for leaves in [&[][..], &[&b""[..]], &[b"", b"x", b""]] {
+        let (sender, socket, unclosed) = packets();
+        for packet in leaves {
+            rustix::net::send(&sender, packet, SendFlags::empty()).unwrap();
+        }
+        drop(socket);
+        assert_eq!(unclosed.count(), 0, "{leaves:?}");
+    }
+}
+
 #[test]
 fn more_senders_than_there_are_threads_hold_nobody_up() {
     let leave_one = |_| {
@@ -72,6 +124,24 @@ fn more_senders_than_there_are_threads_hold_nobody_up() {
     };
     let (far_ends, unclosed): (Vec<_>, Vec<_>) = (0..20).map(leave_one).unzip();
     assert!(unclosed.iter().all(|unclosed| unclosed.count() == 1));
+    drop(far_ends);
+    unclosed.iter().for_each(wait_until_closed);
+}
+
+#[test]
+fn nobody_hears_any_more_of_a_socket_that_was_dropped_though_no_thread_is_free_to_close_it() {
+    let epoll = Arc::new(epoll::create(CreateFlags::CLOEXEC).unwrap());
+    take_out_of(&epoll);
+    let leave_one = |_| {
+        let (sender, socket, unclosed) = pair();
+        epoll::add(&*epoll, &socket, EventData::new_u64(7), EventFlags::IN).unwrap();
+        let far_end = Slow::new().unwrap().send(&sender, SendFlags::empty()).unwrap();
+        drop(socket);
+        (far_end, unclosed)
+    };
+    let (far_ends, unclosed): (Vec<_>, Vec<_>) = (0..20).map(leave_one).unzip();
+    let mut polled = [PollFd::new(&*epoll, PollFlags::IN)];
+    assert_eq!(rustix::event::poll(&mut polled, Some(&Timespec::default())), Ok(0));
     drop(far_ends);
     unclosed.iter().for_each(wait_until_closed);
 }

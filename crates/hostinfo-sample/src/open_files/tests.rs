@@ -163,6 +163,39 @@ fn a_list_that_all_guests_need_is_read_once_in_a_slot() {
 }
 
 #[test]
+fn a_tree_of_cgroups_is_looked_for_once_in_a_slot_for_all_guests() {
+    let (files, host) = (OpenFiles::default(), tempfile::tempdir().unwrap());
+    let guest =
+        || Reader::new(Roots { sys: host.path().into(), ..Roots::default() }, files.clone());
+    let (first, second) = (guest(), guest());
+    let is_there = |guest: &Reader, millis| {
+        guest.has_for_all("unified", Moment::new(Duration::from_millis(millis)))
+    };
+    assert!(!is_there(&first, 0));
+    std::fs::create_dir_all(host.path().join("fs/cgroup/unified")).unwrap();
+    assert!(!is_there(&second, 99));
+    assert!(is_there(&second, 100));
+    std::fs::remove_dir(host.path().join("fs/cgroup/unified")).unwrap();
+    assert!(is_there(&first, 199));
+    assert!(!is_there(&first, 200));
+}
+
+#[test]
+fn guests_that_share_a_cgroup_list_its_processes_once_in_a_slot() {
+    let files = OpenFiles::default();
+    let (first, second) = (reader(&files), reader(&files));
+    let list = |guest: &Reader, cgroup, millis, now: &[u64]| {
+        let at = Moment::new(Duration::from_millis(millis));
+        guest.members_for_all(Path::new(cgroup), at, || Some(now.into())).unwrap().to_vec()
+    };
+    assert_eq!(list(&first, "a", 0, &[1]), [1]);
+    assert_eq!(list(&second, "a", 99, &[1, 2]), [1]);
+    assert_eq!(list(&second, "b", 99, &[3]), [3], "another cgroup");
+    assert_eq!(list(&second, "a", 100, &[1, 2]), [1, 2]);
+    assert_eq!(first.members_for_all(Path::new("c"), Moment::of_slot(1), || None), None);
+}
+
+#[test]
 fn the_files_of_a_guest_that_is_gone_are_closed() {
     let (files, sleeper) = (OpenFiles::default(), Sleeper::start());
     let reader = reader(&files);

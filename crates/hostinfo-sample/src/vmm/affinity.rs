@@ -1,7 +1,7 @@
 //! The CPUs that threads may run on: sched_getaffinity(2), or `Cpus_allowed_list` of
 //! `/proc/PID/task/*/status`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rustix::process::Pid;
@@ -24,9 +24,9 @@ const NO_LIST: Absent =
 /// Threads' lists as last read.
 #[derive(Clone, Default)]
 pub(crate) struct Affinities {
-    known: HashMap<Task, Known>,
+    known: BTreeMap<Task, Known>,
     /// Each distinct list once: most threads have the same one.
-    lists: HashSet<Arc<[u32]>>,
+    lists: BTreeSet<Arc<[u32]>>,
     /// The last one that the kernel gave.
     last: Option<Box<(CpuSet, Arc<[u32]>)>>,
 }
@@ -54,17 +54,12 @@ impl Affinities {
         process: &Process,
         buffer: &mut Vec<u8>,
     ) {
-        let mut known = HashMap::new();
-        let mut by_age = Vec::new();
-        for task in threads {
-            let before = self.known.remove(&task);
-            let slot = before.as_ref().map(|known| known.slot);
-            if slot != Some(at.slot()) {
-                by_age.push((slot, task));
-            }
-            known.extend(before.map(|before| (task, before)));
-        }
-        self.known = known;
+        let mut threads: Vec<_> = threads.collect();
+        threads.sort_unstable();
+        self.known.retain(|task, _| threads.binary_search(task).is_ok());
+        let slot_of = |task| (self.known.get(&task).map(|known| known.slot), task);
+        let mut by_age: Vec<_> = threads.into_iter().map(slot_of).collect();
+        by_age.retain(|(slot, _)| *slot != Some(at.slot()));
         by_age.sort_unstable();
         for (_, task) in by_age.into_iter().take(READS_MAX) {
             let (tid, _) = task;

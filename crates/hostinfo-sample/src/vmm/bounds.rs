@@ -196,7 +196,7 @@ impl Shared {
         {
             return *is_shared;
         }
-        let is_shared = Company::of(process, None, buffer).below(limited).second;
+        let is_shared = Company::of(process, None, at, buffer).below(limited).second;
         self.seen = Some((at, limited.to_owned(), is_shared));
         is_shared
     }

@@ -8,10 +8,10 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::Absent;
 use crate::vmm::company::{Company, Seen, Worker};
 use crate::vmm::process::Process;
 use crate::vmm::unit::{is_for_threads, is_libvirts, is_slice, is_unit, name};
+use crate::{Absent, Moment};
 
 /// The deepest path that is followed; those of systemd and libvirt have 6 levels.
 const DEPTH_MAX: usize = 64;
@@ -79,15 +79,21 @@ impl Branch {
 /// Finds a VMM's cgroups, tree by tree.
 pub(crate) struct Finder<'a> {
     process: &'a Process,
+    at: Moment,
     buffer: Vec<u8>,
     company: Company<'a>,
 }
 
 impl<'a> Finder<'a> {
     /// `parent` is the process that started the VMM.
-    pub(crate) fn new(process: &'a Process, parent: Option<u64>, buffer: &'a mut Vec<u8>) -> Self {
-        let company = Company::of(process, parent, buffer);
-        Self { process, buffer: Vec::new(), company }
+    pub(crate) fn new(
+        process: &'a Process,
+        parent: Option<u64>,
+        at: Moment,
+        buffer: &'a mut Vec<u8>,
+    ) -> Self {
+        let company = Company::of(process, parent, at, buffer);
+        Self { process, at, buffer: Vec::new(), company }
     }
 
     /// The kernel threads in the guest's own cgroups that work for it.
@@ -114,8 +120,12 @@ impl<'a> Finder<'a> {
     ) -> Result<Branch, Absent> {
         let below = relative(path).ok_or(ELSEWHERE)?;
         let whole = outermost_of_libvirts(below).unwrap_or(below);
-        let cgroups = self.process.roots.cgroups();
-        let is_there = |mount: &&Path| cgroups.join(mount).join(whole).is_dir();
+        let (roots, at) = (&self.process.roots, self.at);
+        let is_root = whole.as_os_str().is_empty();
+        let is_there = |mount: &&Path| {
+            roots.has_for_all(mount, at)
+                && (is_root || roots.cgroups().join(mount).join(whole).is_dir())
+        };
         let Some(mount) = mounts.find(is_there) else {
             return if path == b"/" { Ok(Self::nowhere(version)) } else { Err(ELSEWHERE) };
         };
@@ -126,13 +136,15 @@ impl<'a> Finder<'a> {
 
     /// The innermost first.
     fn paths(&mut self, version: Version, mount: &Path, below: &Path) -> Vec<PathBuf> {
-        let innermost = mount.join(domain_of_libvirts(below).unwrap_or(below));
-        let innermost = innermost.components().collect::<PathBuf>();
+        let innermost = match domain_of_libvirts(below).unwrap_or(below) {
+            below if below.as_os_str().is_empty() => mount.to_owned(),
+            below => mount.join(below),
+        };
         let to_root = innermost.ancestors().take_while(|path| *path != mount);
         let mut paths: Vec<_> = to_root.map(Path::to_owned).collect();
         // The root of a cgroup namespace is an ordinary cgroup, with limits and this file.
         if version == Version::V2
-            && self.process.roots.cgroups().join(mount).join("cgroup.events").exists()
+            && self.process.roots.has_for_all(mount.join("cgroup.events"), self.at)
         {
             paths.push(mount.to_owned());
         }

@@ -5,13 +5,13 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use crate::Absent;
 use crate::root::FIXED_BYTES;
 use crate::text::lines;
 use crate::vmm::branch::{Branch, ELSEWHERE, Finder, Version};
 use crate::vmm::company::Worker;
 use crate::vmm::process::{Process, UNSEEN};
 use crate::vmm::psi;
+use crate::{Absent, Moment};
 
 const UNTOLD: Absent = Absent::untold_of_guest("/proc/PID/cgroup names no cgroup");
 
@@ -45,15 +45,19 @@ struct Place<'a> {
     path: &'a [u8],
 }
 
-pub(crate) fn read(process: &mut Process, buffer: &mut Vec<u8>) -> Result<Box<Cgroups>, Absent> {
+pub(crate) fn read(
+    process: &mut Process,
+    at: Moment,
+    buffer: &mut Vec<u8>,
+) -> Result<Box<Cgroups>, Absent> {
     let text = process.read("cgroup", FIXED_BYTES, buffer);
     let text = text.map_err(|e| e.or(UNSEEN))?.to_owned();
     let places = parse(&text);
     if !places.is_any {
         return Err(UNTOLD);
     }
-    let mut finder = Finder::new(process, process.parent, buffer);
-    let has = |file| process.roots.cgroups().join(file).exists();
+    let mut finder = Finder::new(process, process.parent, at, buffer);
+    let has = |file| process.roots.has_for_all(file, at);
     let v2 = match () {
         () if has("cgroup.controllers") => Some(""),
         () if has("unified") => Some("unified"),

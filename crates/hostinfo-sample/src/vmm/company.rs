@@ -8,9 +8,11 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::Path;
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Moment;
 use crate::root::LINE_BYTES;
 use crate::text::{number, words};
 use crate::vmm::name::is_vmm;
@@ -57,6 +59,7 @@ pub(crate) struct Company<'a> {
     process: &'a Process,
     /// The process that started the VMM.
     parent: Option<u64>,
+    at: Moment,
     buffer: &'a mut Vec<u8>,
     known: HashMap<u64, Kind>,
     cgroups_left: usize,
@@ -75,10 +78,16 @@ enum Kind {
 }
 
 impl<'a> Company<'a> {
-    pub(crate) fn of(process: &'a Process, parent: Option<u64>, buffer: &'a mut Vec<u8>) -> Self {
+    pub(crate) fn of(
+        process: &'a Process,
+        parent: Option<u64>,
+        at: Moment,
+        buffer: &'a mut Vec<u8>,
+    ) -> Self {
         Self {
             process,
             parent,
+            at,
             buffer,
             known: HashMap::new(),
             cgroups_left: CGROUPS_MAX,
@@ -106,14 +115,15 @@ impl<'a> Company<'a> {
     /// Adds the processes of the cgroup itself. For threaded v2 cgroups, the cgroup around them
     /// lists the processes, so they do not list them again.
     pub(crate) fn look(&mut self, cgroup: &Path, seen: &mut Seen) {
-        let Some(pids) = self.pids(cgroup) else {
+        let (process, at) = (self.process, self.at);
+        let Some(pids) = process.roots.members_for_all(cgroup, at, || self.pids(cgroup)) else {
             seen.unclear = true;
             return;
         };
         let mut gone = Vec::new();
         // The one found last time is probably still there.
         let second = self.process.second_vmm.get().filter(|pid| pids.contains(pid));
-        for pid in second.into_iter().chain(pids) {
+        for pid in second.into_iter().chain(pids.iter().copied()) {
             match self.kind(pid) {
                 Kind::Own => seen.own = true,
                 Kind::Second => {
@@ -134,10 +144,10 @@ impl<'a> Company<'a> {
     }
 
     /// The processes in a cgroup; empty if there is no such cgroup. `None` if they are not known.
-    fn pids(&mut self, cgroup: &Path) -> Option<Vec<u64>> {
+    fn pids(&mut self, cgroup: &Path) -> Option<Rc<[u64]>> {
         match self.process.roots.cgroup(cgroup.join("cgroup.procs"), self.buffer) {
             Ok(text) => words(text).map(number).collect(),
-            Err(unread) => unread.is_not_there().then(Vec::new),
+            Err(unread) => unread.is_not_there().then(Rc::default),
         }
     }
 

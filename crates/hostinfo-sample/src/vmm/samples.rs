@@ -166,7 +166,7 @@ impl Vmm {
             &mut **for_verdicts.get_or_insert_default();
         let buffer = &mut Vec::new();
         affinities_of_others.renew(threads.others().map(|(task, _)| task), at, process, buffer);
-        let cgroups = cgroups.at(at, |()| cgroup::read(process, buffer));
+        let cgroups = cgroups.at(at, |()| cgroup::read(process, at, buffer));
         let workers = cgroups.map(|cgroups| cgroups.workers.as_slice()).unwrap_or_default();
         counted.add_cpus(each, &cpus, at, process.units);
         cpus.usage((threads, affinities_of_others), workers, counted, process, buffer)
@@ -223,7 +223,7 @@ fn look<T>(
     read: impl FnOnce(&Cgroups, &Process, &mut Vec<u8>) -> Result<T, Absent>,
 ) -> Result<T, Absent> {
     let buffer = &mut Vec::new();
-    let cgroups = cgroups.at(at, |()| cgroup::read(process, buffer))?;
+    let cgroups = cgroups.at(at, |()| cgroup::read(process, at, buffer))?;
     let told = read(cgroups, process, buffer);
     cgroups.check(process, buffer)?;
     told

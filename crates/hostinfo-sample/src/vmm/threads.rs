@@ -3,8 +3,8 @@
 mod sums;
 mod thread;
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,7 @@ const STARTING: Duration = Duration::from_secs(60);
 /// Sums over current and past threads.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Threads {
-    known: HashMap<u32, Thread>,
+    known: BTreeMap<u32, Thread>,
     vcpus: BTreeMap<u32, Times>,
     iothreads: Option<Times>,
     emulator: Times,
@@ -73,7 +73,7 @@ fn none_found() -> Absent {
 impl Default for Threads {
     fn default() -> Self {
         Self {
-            known: HashMap::new(),
+            known: BTreeMap::new(),
             vcpus: BTreeMap::new(),
             iothreads: None,
             emulator: Times::default(),

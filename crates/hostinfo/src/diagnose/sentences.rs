@@ -1,5 +1,6 @@
 //! The conclusion in sentences. Pure.
 
+use std::borrow::Borrow;
 use std::time::Duration;
 
 use hostinfo_wire::reply::BLOCKED;
@@ -300,11 +301,11 @@ pub(crate) fn spoken(resource: &str) -> &str {
 }
 
 /// `a, b and c`
-pub(crate) fn list(words: &[&str]) -> String {
+pub(crate) fn list<S: Borrow<str>>(words: &[S]) -> String {
     match words.split_last() {
         None => String::new(),
-        Some((last, [])) => (*last).to_owned(),
-        Some((last, before)) => format!("{} and {last}", before.join(", ")),
+        Some((last, [])) => last.borrow().to_owned(),
+        Some((last, before)) => format!("{} and {}", before.join(", "), last.borrow()),
     }
 }
 

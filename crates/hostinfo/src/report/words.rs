@@ -47,15 +47,6 @@ pub(crate) fn spoken(resource: &str) -> &str {
     }
 }
 
-pub(crate) fn in_sentence(resource: &str) -> &str {
-    match resource {
-        "memory" => "memory",
-        "io" => "disk I/O",
-        "net" => "network",
-        other => spoken(other),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -287,8 +287,8 @@ impl Broker {
 }
 
 /// The accepted connection.
-fn accepted<S: Accepted, A>(
-    accepted: std::io::Result<(S, A)>,
+fn accepted<A>(
+    accepted: std::io::Result<(impl Into<OwnedFd>, A)>,
     unclosed: &Unclosed,
 ) -> Option<Connection> {
     let (stream, _) = match accepted {
@@ -301,23 +301,7 @@ fn accepted<S: Accepted, A>(
             return None;
         }
     };
-    stream.let_not_block().ok()?;
-    Some(Connection::new(PeerSocket::new(stream.into(), unclosed.clone())))
-}
-
-/// The connections that listeners accept.
-trait Accepted: Into<OwnedFd> {
-    fn let_not_block(&self) -> std::io::Result<()>;
-}
-
-impl Accepted for std::os::unix::net::UnixStream {
-    fn let_not_block(&self) -> std::io::Result<()> {
-        self.set_nonblocking(true)
-    }
-}
-
-impl Accepted for std::net::TcpStream {
-    fn let_not_block(&self) -> std::io::Result<()> {
-        self.set_nonblocking(true)
-    }
+    let stream = stream.into();
+    rustix::io::ioctl_fionbio(&stream, true).ok()?;
+    Some(Connection::new(PeerSocket::new(stream, unclosed.clone())))
 }

@@ -183,6 +183,7 @@ mod tests {
     use super::*;
     use crate::reply::Line;
     use std::io::{Read as _, Write as _};
+    use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
     use std::rc::Rc;
 
@@ -200,7 +201,7 @@ mod tests {
             let (end, stream) = UnixStream::pair().unwrap();
             stream.set_nonblocking(true).unwrap();
             end.set_nonblocking(true).unwrap();
-            let client = Client::new(Connection::new(stream), NOW);
+            let client = Client::new(Connection::new(OwnedFd::from(stream).into()), NOW);
             Self { end, client, now: NOW, not_yet: NotYet::Silent }
         }
 

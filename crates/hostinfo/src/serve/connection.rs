@@ -1,18 +1,14 @@
 //! A connection of a client: bytes in, bytes out.
 
-use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use hostinfo_peer::{PeerSocket, ReadError};
 use hostinfo_wire::limits::{READ_CHUNK, WRITE_DEADLINE};
+use rustix::io::Errno;
 
 use crate::serve::bucket::Bucket;
 use crate::serve::limits::{BYTES, LINES};
-
-/// A non-blocking stream.
-pub(crate) trait Stream: Read + Write + AsFd {}
-
-impl<S: Read + Write + AsFd> Stream for S {}
 
 /// The connection is over: the other end is closed, or did not read for too long.
 #[derive(Debug)]
@@ -20,7 +16,7 @@ pub(crate) struct Over;
 
 /// Times are those of [`clock`](super::clock).
 pub(crate) struct Connection {
-    stream: Box<dyn Stream>,
+    stream: PeerSocket,
     /// Bytes that are not written yet, and since when.
     unsent: Vec<u8>,
     unsent_since: Duration,
@@ -31,9 +27,10 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: impl Stream + 'static) -> Self {
+    /// Of a stream that does not block.
+    pub(crate) fn new(stream: PeerSocket) -> Self {
         Self {
-            stream: Box::new(stream),
+            stream,
             unsent: Vec::new(),
             unsent_since: Duration::ZERO,
             has_ended: false,
@@ -85,7 +82,7 @@ impl Connection {
                 chunk.truncate(length);
                 return Ok(chunk);
             }
-            Err(error) if is_transient(&error) => {}
+            Err(ReadError::System(Errno::AGAIN | Errno::INTR)) => {}
             Err(_) => return Err(Over),
         }
         Ok(Vec::new())
@@ -110,11 +107,11 @@ impl Connection {
     pub(crate) fn flush(&mut self, now: Duration) -> Result<(), Over> {
         let mut sent = 0;
         while let Some(rest) = self.unsent.get(sent..).filter(|rest| !rest.is_empty()) {
-            match self.stream.write(rest) {
+            match rustix::io::write(&self.stream, rest) {
                 Ok(0) => return Err(Over),
                 Ok(length) => sent += length,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if is_transient(&error) => break,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => break,
                 Err(_) => return Err(Over),
             }
         }
@@ -129,10 +126,6 @@ impl Connection {
     }
 }
 
-fn is_transient(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
-}
-
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
@@ -142,6 +135,8 @@ impl AsFd for Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read as _, Write as _};
+    use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
 
     const NOW: Duration = Duration::from_secs(1000);
@@ -149,7 +144,7 @@ mod tests {
     fn pair() -> (UnixStream, Connection) {
         let (one, other) = UnixStream::pair().unwrap();
         other.set_nonblocking(true).unwrap();
-        (one, Connection::new(other))
+        (one, Connection::new(OwnedFd::from(other).into()))
     }
 
     #[test]

@@ -127,6 +127,7 @@ mod tests {
     use crate::reply::Line;
     use hostinfo_wire::Code;
     use std::io::{Read as _, Write as _};
+    use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
     use std::rc::Rc;
 
@@ -140,7 +141,7 @@ mod tests {
     fn ask(pieces: &[&str], fresh: Option<&Snapshot>, late: Duration) -> String {
         let (mut end, stream) = UnixStream::pair().unwrap();
         stream.set_nonblocking(true).unwrap();
-        let mut scraper = Scraper::new(Connection::new(stream), NOW);
+        let mut scraper = Scraper::new(Connection::new(OwnedFd::from(stream).into()), NOW);
         let source = Source { fresh, not_yet: &NotYet::Silent };
         for piece in pieces {
             end.write_all(piece.as_bytes()).unwrap();

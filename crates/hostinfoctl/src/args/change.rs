@@ -34,6 +34,21 @@ pub(crate) struct Enable {
     /// Which guests; with --follow also KEY=VALUE, for guests with that tag
     #[arg(required = true, value_name = "GUEST", value_parser = name)]
     pub(crate) guests: Vec<String>,
+    #[command(flatten)]
+    pub(crate) wanted: EnableOptions,
+    /// Keep running, and give guests a channel when they start
+    #[arg(long, conflicts_with_all = ["transport", "port", "now", "vhostmd", "repair"])]
+    pub(crate) follow: bool,
+    /// Only show what would change, as libvirt would write it; with --follow, which guests would get
+    /// a channel now
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+// Not a doc comment, which would become the command's.
+/// Where the port is wanted, and how.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct EnableOptions {
     /// Serial port or virtio channel [default: serial port 1; a channel if that is taken, if the
     /// guest has a console but no serial port, or with --now]
     #[arg(long, value_enum)]
@@ -51,13 +66,6 @@ pub(crate) struct Enable {
     /// Repair a guest that has two ports, or the socket of another guest
     #[arg(long)]
     pub(crate) repair: bool,
-    /// Keep running, and give guests a channel when they start
-    #[arg(long, conflicts_with_all = ["transport", "port", "now", "vhostmd", "repair"])]
-    pub(crate) follow: bool,
-    /// Only show what would change, as libvirt would write it; with --follow, which guests would get
-    /// a channel now
-    #[arg(long)]
-    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, clap::Args)]

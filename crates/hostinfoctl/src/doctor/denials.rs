@@ -8,7 +8,7 @@ use std::path::Path;
 use hostinfo_domains::shell;
 use jiff::{SignedDuration, Timestamp};
 
-use super::finding::Finding;
+use super::finding::{Finding, Subject::Denials};
 use super::install;
 use crate::runner::run;
 
@@ -32,7 +32,7 @@ const PROFILES: [(&str, &str); 3] = [
     ("virt-aa-helper", "usr.lib.libvirt.virt-aa-helper"),
 ];
 
-/// What the kernel calls programs has at most 15 bytes: TASK_COMM_LEN.
+/// How the names of hostinfo's programs begin, also those that the kernel cuts to 15 bytes (TASK_COMM_LEN).
 const OURS: &str = "hostinfo";
 
 /// Who denied it.
@@ -107,15 +107,16 @@ fn is_plain(path: &str) -> bool {
 pub(crate) fn look(directory: &Path) -> Vec<Finding> {
     let Some(text) = tail(Path::new(AUDIT_LOG)).or_else(journal) else {
         let why = "whether SELinux or AppArmor denied anything is not known: only root can read the audit log and the journal";
-        return vec![Finding::DenialsUnseen(why)];
+        return vec![Denials.unseen_without_root(why)];
     };
     let since = Timestamp::now().checked_sub(RECENT).unwrap_or(Timestamp::MIN);
     let found: BTreeSet<_> =
         text.lines().filter_map(|line| parse(line, directory, since)).collect();
     if found.is_empty() {
-        return vec![Finding::NothingDenied];
+        return vec![Denials.fine("SELinux and AppArmor denied hostinfo nothing in the last 24 h")];
     }
-    found.into_iter().take(NAMED_MAX).map(Finding::Denied).collect()
+    let found = found.into_iter().take(NAMED_MAX);
+    found.map(|denial| Denials.problem(denial.words(), &denial.remedy())).collect()
 }
 
 fn tail(log: &Path) -> Option<String> {

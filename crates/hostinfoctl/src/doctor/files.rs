@@ -1,12 +1,13 @@
 //! The rules and the settings: whether they have errors, and whether they are in force.
 
 use std::env::current_exe;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use hostinfo_control::Status;
 use hostinfo_rules::parse;
 
-use super::finding::Finding;
+use super::finding::Subject::{Daemon, Rules, Settings};
+use super::finding::{Finding, Level, quoted};
 use crate::args::Options;
 use crate::exit::Failure;
 use crate::rules::{count, read, rule_count};
@@ -15,65 +16,67 @@ use crate::settings;
 
 /// Looks at both files, and at what the daemon says of them and of what else it needs.
 pub(crate) fn look(options: &Options, status: Option<&Status>) -> Vec<Finding> {
-    let mut findings = vec![rules(&options.rules), settings(options)];
+    let rules = rules(&options.rules);
+    let has_no_errors = rules.level == Level::Fine;
+    let mut findings = vec![rules, settings(options)];
     let Some(status) = status else { return findings };
-    let is_right = |finding: &Finding| matches!(finding, Finding::RulesRead { .. });
-    if status.rules.problem.is_some() && findings.iter().any(is_right) {
-        findings.push(Finding::RulesNotInForce { path: PathBuf::from(&status.rules.path) });
+    if status.rules.problem.is_some() && has_no_errors {
+        let words = format!("{}: hostinfod has other rules in force", status.rules.path);
+        findings.push(Rules.problem(words, &["systemctl reload hostinfo".to_owned()]));
     }
     let places = [&status.settings, &status.socket_dir, &status.custom_dir];
     for place in places.into_iter().chain(&status.sockets) {
         if let Some(problem) = &place.problem {
-            findings.push(Finding::DaemonReports(one_line(problem)));
+            findings.push(Daemon.problem(one_line(problem), &["hostinfoctl status".to_owned()]));
         }
     }
     findings
 }
 
 fn rules(path: &Path) -> Finding {
+    let wrong = |why: String| Rules.problem(why, &[format!("hostinfoctl check {}", quoted(path))]);
     let text = match read(path) {
         Ok(text) => text,
-        Err(failure @ Failure::Denied(_)) => return Finding::RulesUnseen(failure),
-        Err(failure) => {
-            return Finding::RulesWrong { path: path.to_owned(), why: failure.to_string() };
-        }
+        Err(failure @ Failure::Denied(_)) => return Rules.unseen_without_root(failure.to_string()),
+        Err(failure) => return wrong(failure.to_string()),
     };
-    let path = path.to_owned();
+    let shown = path.display();
     let Some(text) = text else {
-        let rules = "there is no such file: every guest has the built-in default".to_owned();
-        return Finding::RulesRead { path, rules };
+        return Rules
+            .fine(format!("{shown}: there is no such file: every guest has the built-in default"));
     };
     match parse(&text) {
-        Ok(parsed) => Finding::RulesRead { path, rules: rule_count(parsed.rules.len()) },
-        Err(problems) => {
-            let why = format!("{}: {}", path.display(), count(&problems, "error"));
-            Finding::RulesWrong { path, why }
-        }
+        Ok(parsed) => Rules.fine(format!("{shown}: {}", rule_count(parsed.rules.len()))),
+        Err(problems) => wrong(format!("{shown}: {}", count(&problems, "error"))),
     }
 }
 
 /// Only hostinfod knows all settings, so it is asked; without it, those that this program uses are
 /// checked.
 fn settings(options: &Options) -> Finding {
-    let path = options.config.clone();
+    let path = options.config.display();
+    let fine = || Settings.fine(format!("{path}: no errors"));
+    let wrong = |why: &str| {
+        let command = format!("hostinfod --check --config {}", quoted(&options.config));
+        Settings.problem(one_line(why), &[command])
+    };
     match checked(options) {
-        Some(Ran { status: Some(0), .. }) => return Finding::SettingsRead { path },
+        Some(Ran { status: Some(0), .. }) => return fine(),
         Some(Ran { status: Some(78), stderr, .. }) => {
             // The rules are checked as well, and have a finding of their own.
             let of_rules = format!("{}:", options.rules.display());
             return match stderr.starts_with(&of_rules) {
-                true => Finding::SettingsRead { path },
-                false => Finding::SettingsWrong { path, why: one_line(&stderr) },
+                true => fine(),
+                false => wrong(&stderr),
             };
         }
         _ => {}
     }
     match settings::read(options) {
-        Ok(_) => Finding::SettingsUnseen(format!(
-            "{}: only hostinfod can check all of it, and hostinfod --check cannot be run",
-            path.display()
+        Ok(_) => Settings.unseen(format!(
+            "{path}: only hostinfod can check all of it, and hostinfod --check cannot be run"
         )),
-        Err(failure) => Finding::SettingsWrong { path, why: one_line(&failure.to_string()) },
+        Err(failure) => wrong(&failure.to_string()),
     }
 }
 

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use hostinfo_control::{Guest, GuestState};
+use hostinfo_domains::operand;
 
-use super::finding::Finding;
+use super::finding::{Finding, Subject::Guests};
 use crate::args::Options;
 use crate::daemon::Known;
 use crate::exit::Failure;
 use crate::guests::means;
-use crate::held;
+use crate::held::{self, HeldPort, Holder};
 use crate::list::complete;
 use crate::present::Present;
 use crate::row::{Has, Row};
@@ -32,7 +33,7 @@ pub(crate) fn look(
     };
     if has_libvirt {
         let present = Present::find(options, words, known);
-        findings.extend(present.unknown().iter().map(|why| Finding::GuestUnknown(why.to_string())));
+        findings.extend(present.unknown().iter().map(|why| Guests.problem(why.to_string(), &[])));
         let mut rows = present.rows;
         // A rules file with errors has a finding of its own.
         let _ = complete(&mut rows, options, known);
@@ -40,7 +41,9 @@ pub(crate) fn look(
             findings.extend(rows.iter().filter_map(of_row));
             let number = rows.iter().filter(|row| row.state == State::Disabled).count();
             if number > 0 {
-                findings.push(Finding::GuestsWithoutPort { number });
+                findings.push(Guests.note(format!(
+                    "{number} of libvirt's domains have no port: hostinfoctl list --state disabled"
+                )));
             }
         } else {
             findings.extend(rows.iter().map(|row| of_row(row).unwrap_or_else(|| of_named(row))));
@@ -53,7 +56,7 @@ pub(crate) fn look(
             |word: &&String| !meant.iter().any(|guest| means(word, &guest.guest, &guest.name));
         findings.extend(words.iter().filter(names_none).map(|word| {
             let failure = Failure::NoGuest { name: word.clone(), nearest: None };
-            Finding::GuestUnknown(failure.to_string())
+            Guests.problem(failure.to_string(), &[])
         }));
     }
     if let Some(known) = known {
@@ -61,49 +64,104 @@ pub(crate) fn look(
             known.guests.values().filter(|guest| is_meant(guest)).cloned().collect();
         let directory = Path::new(&known.status.socket_dir.path);
         match held::find(directory, &guests, known.status.pid) {
-            Ok(held) => findings.extend(held.into_iter().map(Finding::GuestHeld)),
-            Err(error) => findings.push(Finding::GuestsUnseen(format!(
+            Ok(held) => findings.extend(held.iter().map(of_held)),
+            Err(error) => findings.push(Guests.unseen_without_root(format!(
                 "whether other programs hold guests' ports is not known: {error}"
             ))),
         }
     }
     if let number @ 1.. = findings.len().saturating_sub(NAMED_MAX) {
         findings.truncate(NAMED_MAX);
-        findings.push(Finding::MoreGuests { number });
+        let words = format!("{number} more guests have problems");
+        findings.push(Guests.problem(words, &["hostinfoctl list --state error".to_owned()]));
     }
     findings
 }
 
 /// A guest that was asked for, and with which nothing is wrong.
 fn of_named(row: &Row) -> Finding {
-    let (guest, name) = (row.guest.clone(), row.name.clone());
+    let guest = &row.guest;
     match row.state {
-        State::Disabled => Finding::GuestWithoutPort { guest, name },
-        state => Finding::GuestFine { guest, state: state.words() },
+        State::Disabled => {
+            let words = format!("{guest}: it has no port");
+            Guests.problem(words, &[format!("hostinfoctl enable {}", operand(&row.name))])
+        }
+        state => Guests.fine(format!("{guest}: {}", state.words())),
     }
 }
 
 /// A guest of a host without libvirt.
 fn of_guest(guest: &Guest, is_named: bool) -> Option<Finding> {
-    let (name, problem) = (guest.name.clone(), guest.problem.clone());
-    let (guest, state) = (guest.guest.clone(), guest.state);
+    let Guest { guest, state, problem, .. } = guest;
     if matches!(state, GuestState::Failed | GuestState::Refused) {
-        let why = problem.unwrap_or_else(|| "it cannot ask".to_owned());
-        return Some(Finding::GuestWrong { guest, name, uuid: None, why, repairs: false });
+        let why = problem.as_deref().unwrap_or("it cannot ask");
+        return Some(Guests.problem(format!("{guest}: {why}"), &[]));
     }
-    is_named.then(|| Finding::GuestFine { guest, state: daemon_state_words(state) })
+    is_named.then(|| Guests.fine(format!("{guest}: {}", daemon_state_words(*state))))
 }
 
 fn of_row(row: &Row) -> Option<Finding> {
-    let (guest, name, uuid) = (row.guest.clone(), row.name.clone(), row.uuid.clone());
-    if let Some(why) = row.problem.clone() {
-        return Some(Finding::GuestWrong { guest, name, uuid, why, repairs: row.is_repairable });
+    let (guest, name) = (&row.guest, operand(&row.name));
+    if let Some(why) = &row.problem {
+        let repair = format!("hostinfoctl enable --repair {name}");
+        let commands: Vec<String> = std::iter::once(repair).chain(restart(row)).collect();
+        let remedy = if row.is_repairable { commands } else { Vec::new() };
+        return Some(Guests.problem(format!("{guest}: {why}"), &remedy));
     }
     if let (Some(Has::Yes(location)), Some(Has::No)) = (&row.saved, &row.running) {
-        let pluggable = location.is_pluggable();
-        return Some(Finding::GuestNotRestarted { guest, name, uuid, pluggable });
+        let words = format!(
+            "{guest}: it runs without the port in its saved configuration (rebooting inside the guest is not enough)"
+        );
+        let remedy = match location.is_pluggable() {
+            true => vec![format!("hostinfoctl enable --now {name}")],
+            false => restart(row),
+        };
+        return Some(Guests.problem(words, &remedy));
     }
     let rule = row.rule.as_ref().filter(|rule| !rule.enabled)?;
     let rule = format!("{}:{}", rule.file, rule.line.unwrap_or_default());
-    row.running.as_ref()?.location().map(|_| Finding::GuestClosed { guest, rule })
+    let words = format!("{guest}: it may not ask, since its rule says enabled = 0 ({rule})");
+    row.running.as_ref()?.location().map(|_| Guests.note(words))
+}
+
+fn of_held(held: &HeldPort) -> Finding {
+    // Which process it is depends on where the daemon says that the port is: first it is looked at.
+    let remedy = |&Holder { pid, .. }: &Holder| {
+        vec![format!("ps -o user,pid,args -p {pid}"), format!("kill {pid}")]
+    };
+    Guests.problem(held.words(), &held.holder.as_ref().map(remedy).unwrap_or_default())
+}
+
+/// The commands that shut a domain down and start it, also if they are copied at once: `virsh shutdown` does not wait. By its
+/// UUID, since whoever names a domain `7` would have virsh take the one that has this number. None if it is no domain.
+fn restart(row: &Row) -> Vec<String> {
+    let Some(uuid) = &row.uuid else { return Vec::new() };
+    vec![
+        format!("virsh shutdown {uuid}"),
+        format!("while virsh list --uuid | grep -qxF {uuid}; do sleep 1; done"),
+        format!("virsh start {uuid}"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guests_name_does_nothing_to_a_shell_or_a_terminal() {
+        let described = |name: &str| {
+            let (uuid, problem) = (Some("6695eb01".to_owned()), Some("x".to_owned()));
+            let row = Row { uuid, problem, is_repairable: true, ..Row::of_socket("qemu", name) };
+            of_row(&row).unwrap()
+        };
+        let wrong = described("a; rm -rf $HOME \u{1b}[2J");
+        assert!(!wrong.message.contains('\u{1b}'));
+        let words = shlex::split(&wrong.remedy[0]).unwrap();
+        assert_eq!(words[3..], [r"a; rm -rf $HOME \u{1b}[2J"], "one word");
+        assert_eq!(
+            wrong.remedy[1], "virsh shutdown 6695eb01",
+            "not what has the name as its number"
+        );
+        assert_eq!(described("--all").remedy[0], "hostinfoctl enable --repair -- --all");
+    }
 }

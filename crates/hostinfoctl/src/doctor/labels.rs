@@ -6,6 +6,8 @@ use std::path::Path;
 use rustix::fs::lgetxattr;
 
 use super::finding::Finding;
+use super::finding::Subject::{Daemon, Directory};
+use super::install;
 
 /// The kernel's bound of a context: PAGE_SIZE in security/selinux/hooks.c.
 const CONTEXT_MAX: usize = 4096;
@@ -24,13 +26,24 @@ pub(super) fn look(directory: &Path, daemon: Option<u32>) -> Vec<Finding> {
     let label = String::from_utf8_lossy(bytes.get(..length).unwrap_or_default());
     let profile =
         daemon.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/attr/current")).ok());
-    let label = unknown(enforcing.trim(), &label)
-        .map(|label| Finding::LabelUnknown { path: directory.to_owned(), label });
+    let label = unknown(enforcing.trim(), &label).map(|label| {
+        let words = format!(
+            "SELinux is enforcing, and {} is of the type {label}: libvirt may make no guest's socket there",
+            directory.display()
+        );
+        Directory.problem(words, &[install::module(Path::new("/"))])
+    });
     let has_profile = Path::new("/etc/apparmor.d/hostinfod").exists()
         && fs::read_to_string("/sys/module/apparmor/parameters/enabled")
             .is_ok_and(|it| it.starts_with('Y'));
-    let unused = has_profile && profile.is_some_and(|profile| profile.trim() == "unconfined");
-    label.into_iter().chain(unused.then_some(Finding::ProfileUnused)).collect()
+    let is_unused = has_profile && profile.is_some_and(|profile| profile.trim() == "unconfined");
+    let unused = is_unused.then(|| {
+        let words = "AppArmor does not confine hostinfod, though there is a profile for it";
+        let commands =
+            ["apparmor_parser -r /etc/apparmor.d/hostinfod", "systemctl restart hostinfo"];
+        Finding { remedy: commands.map(String::from).into(), ..Daemon.note(words) }
+    });
+    label.into_iter().chain(unused).collect()
 }
 
 /// The type in the context of a directory in which libvirt may make no sockets: selinux(8).

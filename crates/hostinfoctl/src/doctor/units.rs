@@ -1,8 +1,10 @@
 //! hostinfo's units, as systemd sees them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use super::finding::Finding;
+use super::finding::{Finding, Subject};
+use super::install;
 use crate::runner::{NotRun, run};
 
 /// A unit, and when it has to run.
@@ -38,24 +40,40 @@ const UNITS: [Unit; 7] = [
 /// What systemctl(1) shows of a unit, by property.
 type Shown = BTreeMap<String, String>;
 
-/// The user as which the daemon's unit runs, and what is found about all units. `vsock`: the settings
-/// enable it. `daemon_runs`: it answers, whoever started it.
-pub(crate) fn look(vsock: bool, daemon_runs: bool) -> (Option<String>, Vec<Finding>) {
+/// What is found about all units.
+pub(crate) struct Units {
+    /// Whether the host has systemd.
+    pub(crate) has_systemd: bool,
+    /// The user as which the daemon's unit runs.
+    pub(crate) user: Option<String>,
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// Looks at all units. `vsock`: the settings enable it. `daemon_runs`: it answers, whoever started it.
+pub(crate) fn look(vsock: bool, daemon_runs: bool) -> Units {
+    let alone = |has_systemd, finding| Units { has_systemd, user: None, findings: vec![finding] };
+    let unseen = |why: &str| alone(true, Subject::Units.unseen(format!("systemctl: {why}")));
+    let without_systemd = || {
+        let words = match daemon_runs {
+            true => "this host has no systemd; hostinfod runs without it",
+            false => "this host has no systemd: have its init start hostinfod",
+        };
+        alone(false, Subject::Units.note(words))
+    };
     let properties = "--property=Id,LoadState,ActiveState,UnitFileState,User";
     let mut arguments = vec!["show", "--no-pager", properties, "--"];
     arguments.extend(UNITS.map(|unit| unit.name));
     let ran = match run("systemctl", &arguments) {
         Ok(ran) => ran,
-        Err(NotRun::Missing) => return (None, vec![Finding::NoSystemd { daemon_runs }]),
-        Err(error) => return (None, vec![Finding::UnitsUnseen(error.to_string())]),
+        Err(NotRun::Missing) => return without_systemd(),
+        Err(error) => return unseen(&error.to_string()),
     };
     // "System has not been booted with systemd as init system (PID 1). Can't operate."
     if ran.status != Some(0) && ran.stderr.contains("not been booted with systemd") {
-        return (None, vec![Finding::NoSystemd { daemon_runs }]);
+        return without_systemd();
     }
     if ran.status != Some(0) {
-        let why = ran.stderr.lines().next().unwrap_or("it fails").to_owned();
-        return (None, vec![Finding::UnitsUnseen(why)]);
+        return unseen(ran.stderr.lines().next().unwrap_or("it fails"));
     }
     let shown = parse(&ran.stdout);
     let user = shown.get(DAEMON).and_then(|shown| shown.get("User")).cloned();
@@ -63,7 +81,8 @@ pub(crate) fn look(vsock: bool, daemon_runs: bool) -> (Option<String>, Vec<Findi
         let shown = shown.get(unit.name)?;
         found(unit, shown, vsock, daemon_runs)
     });
-    (user.filter(|user| !user.is_empty()), findings.collect())
+    let findings = findings.collect();
+    Units { has_systemd: true, user: user.filter(|user| !user.is_empty()), findings }
 }
 
 /// Blocks of `NAME=VALUE`, by the unit's `Id`.
@@ -89,23 +108,52 @@ fn found(unit: &Unit, shown: &Shown, vsock: bool, daemon_runs: bool) -> Option<F
     let runs = matches!(active, "active" | "activating" | "reloading");
     match of("LoadState") {
         "not-found" if unit.wanted == Wanted::Always => {
-            return Some(Finding::UnitMissing { unit: name, daemon_runs });
+            return Some(match daemon_runs {
+                true => {
+                    let words = format!("{name} is not installed; hostinfod runs without it");
+                    Subject::Units.note(words)
+                }
+                false => {
+                    let words = format!("{name} is not installed: install hostinfo");
+                    Subject::Units.problem(words, &[install::again(Path::new("/"))])
+                }
+            });
         }
         "not-found" => return None,
         "masked" if is_wanted => {
-            return Some(Finding::UnitMasked { unit: name, until_boot: file == "masked-runtime" });
+            let (when, option) = match file {
+                "masked-runtime" => (" until the host's next start", " --runtime"),
+                _ => ("", ""),
+            };
+            let words = format!("{name} is masked{when}, so nothing can start it");
+            let commands = [
+                format!("systemctl unmask{option} {name}"),
+                format!("systemctl enable --now {name}"),
+            ];
+            return Some(Subject::Units.problem(words, &commands));
         }
         _ => {}
     }
     Some(match (active, is_wanted) {
-        ("failed", _) => Finding::UnitFailed { unit: name },
+        ("failed", _) => {
+            let words = format!("{name} has failed: its log has the reason");
+            let log = format!("journalctl -u {name} -b -n 20");
+            Subject::Units.problem(words, &[log, format!("systemctl restart {name}")])
+        }
         // It runs by hand.
         (_, true) if !runs && unit.wanted == Wanted::Always && daemon_runs => {
-            Finding::UnitRuns { unit: name, state: format!("{active}; hostinfod runs without it") }
+            Subject::Units.fine(format!("{name}: {active}; hostinfod runs without it"))
         }
-        (_, true) if !runs => Finding::UnitStopped { unit: name },
-        (_, true) if !is_enabled => Finding::UnitDisabled { unit: name },
-        _ => Finding::UnitRuns { unit: name, state: format!("{active}, {file}") },
+        (_, true) if !runs => {
+            let words = format!("{name} does not run");
+            Subject::Units.problem(words, &[format!("systemctl start {name}")])
+        }
+        (_, true) if !is_enabled => {
+            let words =
+                format!("{name} is not enabled, so the host's next start does not start it");
+            Subject::Units.problem(words, &[format!("systemctl enable {name}")])
+        }
+        _ => Subject::Units.fine(format!("{name}: {active}, {file}")),
     })
 }
 
@@ -120,7 +168,7 @@ mod tests {
             format!("Id={id}\nLoadState={load}\nActiveState={active}\nUnitFileState={file}\n");
         let shown = parse(&format!("{text}\nId=b\nUser=x\n"));
         assert_eq!(shown["b"]["User"], "x");
-        found(&UNITS[number], &shown[id], false, false).map(|finding| finding.described().message)
+        found(&UNITS[number], &shown[id], false, false).map(|finding| finding.message)
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hostinfo_domains::{Act, Clause, Domain, Entry, Form, Place, operand};
+use hostinfo_domains::{Act, Clause, Domain, Entry, Form, Place};
 
 use crate::carry_out::carry_out;
 use crate::exit::Failure;
@@ -31,18 +31,18 @@ pub(super) fn plan(facts: &Facts, directory: &Path) -> Result<Option<Step>, Fail
     if !ports.hostinfo.is_empty() {
         return Ok(None);
     }
-    let name = operand(&facts.entry.name);
+    let uuid = facts.entry.uuid;
     if !ports.has_virtio_serial() {
         return Err(Failure::Refused(format!(
             "it runs without a virtio-serial controller, which cannot be plugged in: add \
-             <controller type='virtio-serial'/> with virsh edit {name}, or have whatever makes its \
+             <controller type='virtio-serial'/> with virsh edit {uuid}, or have whatever makes its \
              XML give it a guest agent's channel, then shut it down and start it"
         )));
     }
     let place = Place::channel();
     if !ports.is_free(&place) {
         return Err(Failure::Refused(format!(
-            "its {place} leads elsewhere: remove that with virsh edit {name}, then shut it down \
+            "its {place} leads elsewhere: remove that with virsh edit {uuid}, then shut it down \
              and start it"
         )));
     }
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
     use crate::facts::Seen;
     use crate::guests::entry;
-    use hostinfo_domains::{Directory, Ports};
+    use hostinfo_domains::{Directory, Ports, Uuid};
 
     const DIRECTORY: &str = "/var/lib/hostinfo";
     const CONTROLLER: &str = "<controller type='virtio-serial'/>";
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_domain_that_can_have_no_channel_is_refused_with_the_remedy() {
-        assert!(planned("").unwrap_err().contains("virsh edit web,"));
+        assert!(planned("").unwrap_err().contains(&format!("virsh edit {}", Uuid::from_u128(1))));
         let taken = "<channel type='null'><target type='virtio' name='org.hostinfo.0'/></channel>";
         let error = planned(&format!("{CONTROLLER}{taken}")).unwrap_err();
         assert!(error.contains("leads elsewhere"), "{error}");

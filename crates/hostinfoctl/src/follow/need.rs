@@ -63,7 +63,7 @@ fn of_ports(domain: &Domain, whose: &Whose) -> Need {
             "it has a device that is no hostinfo port at its socket {own:?}, or in a directory that \
              cannot be read and may be the socket's: give the device another path with virsh edit \
              {}, then shut it down and start it",
-            operand(&domain.name)
+            domain.uuid
         ));
     }
     conflict(&own).unwrap_or(Need::Port)
@@ -72,7 +72,7 @@ fn of_ports(domain: &Domain, whose: &Whose) -> Need {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hostinfo_domains::{Names, Tags, examples};
+    use hostinfo_domains::{Names, Tags, Uuid, examples};
 
     /// It has no port.
     fn domain(number: u128, name: &str) -> Domain {
@@ -146,7 +146,9 @@ mod tests {
             Names { hidden: own.clone(), ..Names::default() },
         ] {
             let console = Domain { names, ..domain(1, "web") };
-            assert!(why(&[console], &["*"]).contains("virsh edit web,"));
+            assert!(
+                why(&[console], &["*"]).contains(&format!("virsh edit {},", Uuid::from_u128(1)))
+            );
         }
     }
 

@@ -121,7 +121,7 @@ impl UnixSocket {
                 other => failed(other),
             })?;
         }
-        let mode = Mode::from_raw_mode(if group.is_some() { 0o770 } else { 0o700 });
+        let mode = Mode::from_raw_mode(if group.is_some() { 0o660 } else { 0o600 });
         rustix::fs::chmodat(CWD, path, mode, rustix::fs::AtFlags::empty()).map_err(failed)?;
         rustix::net::listen(&made.socket, BACKLOG).map_err(failed)?;
         Ok(made)
@@ -185,7 +185,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control");
         let socket = open(&path).unwrap();
-        assert_eq!(mode(&path), 0o700);
+        assert_eq!(mode(&path), 0o600);
         let _client = UnixStream::connect(&path).unwrap();
         let accepted = rustix::net::accept(&socket).unwrap();
         assert_eq!(Credentials::of(&accepted).unwrap().uid, rustix::process::geteuid());
@@ -199,7 +199,7 @@ mod tests {
         let mut settings = settings(&folder.path().join("control"));
         settings.group = rustix::process::getegid().as_raw().to_string();
         let socket = UnixSocket::open(&settings, None).unwrap();
-        assert_eq!(mode(&settings.socket), 0o770);
+        assert_eq!(mode(&settings.socket), 0o660);
         drop(socket);
         settings.group = "no-such-group".to_owned();
         let error = UnixSocket::open(&settings, None).err().unwrap();

@@ -2,11 +2,11 @@
 //! try, and the log what became of it. A release build has none of this.
 
 use std::env;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Error, Result};
 use std::net::TcpStream;
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 
@@ -33,8 +33,9 @@ fn attempt_to(what: &str, about: &str) -> Result<()> {
     match what {
         "write" => File::create(about).map(drop),
         "append" => File::options().append(true).open(about).map(drop),
-        "mkdir" => fs::create_dir(about),
+        "mkdir" => DirBuilder::new().mode(0o700).create(about),
         "remove" => fs::remove_file(about),
+        "open-to-all" => fs::set_permissions(about, Permissions::from_mode(0o777)),
         "setuid" => fs::set_permissions(about, Permissions::from_mode(0o4755)),
         // To the user who has it.
         "give" => chown(about, Some(rustix::process::getuid().as_raw()), None),

@@ -12,10 +12,17 @@ use seccompiler::{
     SeccompFilter, SeccompRule, TargetArch, apply_filter_all_threads,
 };
 
-use super::system_calls::{FCNTLS, IOCTLS, PERMITTED, PRCTLS, SEND, SET_MODE, SET_OWNER};
+use super::system_calls::{
+    FCNTLS, IOCTLS, PERMITTED, PRCTLS, SEND, SET_FILE_USER, SET_MODE, SET_OWNER,
+};
 
 /// The bits of a mode that make a file run as its owner or its group, and a directory hand on its group: inode(7).
 const SPECIAL_BITS: u64 = 0o7000;
+
+/// By which the group, or others, write to a directory and search it. A mode that has both lets them make files there, also
+/// such as the daemon cannot make, like symbolic links, which libvirt follows as root where it expects a guest's socket or
+/// disk.
+const WRITE_AND_SEARCH: [[u64; 2]; 2] = [[0o020, 0o010], [0o002, 0o001]];
 
 /// chown(2): the owner stays.
 const SAME_OWNER: u64 = 0xffff_ffff;
@@ -65,6 +72,7 @@ fn permitted(vsock: bool) -> Result<BpfProgram, BackendError> {
     // hostinfo-libvirt filters its own calls further, in its only thread and with no listener for them.
     rules.insert(libc::SYS_seccomp, vec![own_filter()?]);
     rules.insert(libc::SYS_memfd_create, memory_files()?);
+    rules.extend(file_users()?);
     rules.extend(modes_and_owners()?);
     rules.extend(without_fast_open()?);
     let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
@@ -111,11 +119,24 @@ fn own_filter() -> Result<SeccompRule, BackendError> {
     SeccompRule::new(vec![is(0, libc::SECCOMP_SET_MODE_FILTER)?, is(1, 0)?])
 }
 
-/// Modes without [`SPECIAL_BITS`], and other groups. What open(2) makes can have such bits, but whoever is not privileged
-/// writes nothing to it without losing them: `file_remove_privs` in the kernel's fs/inode.c.
+/// Neither root nor its group, nobody more than a user with one group: setgroups(2) with none.
+fn file_users() -> Result<Vec<(i64, Vec<SeccompRule>)>, BackendError> {
+    let mut rules = vec![(libc::SYS_setgroups, one_of(0, [0])?)];
+    for call in SET_FILE_USER {
+        rules.push((call, vec![rule(0, SeccompCmpOp::Ne, 0)?]));
+    }
+    Ok(rules)
+}
+
+/// Modes without [`SPECIAL_BITS`] and without either pair of [`WRITE_AND_SEARCH`], and other groups. What open(2) makes can
+/// have such bits, but it makes no directories, and whoever is not privileged writes nothing to a file without its losing
+/// those that are special: `file_remove_privs` in the kernel's fs/inode.c.
 fn modes_and_owners() -> Result<Vec<(i64, Vec<SeccompRule>)>, BackendError> {
+    let [of_group, of_others] = WRITE_AND_SEARCH;
+    let missing = of_group.map(|group| of_others.map(|others| SPECIAL_BITS | group | others));
     let modes = SET_MODE.iter().map(|(call, argument)| {
-        Ok((*call, vec![rule(*argument, SeccompCmpOp::MaskedEq(SPECIAL_BITS), 0)?]))
+        let without = |bits: &u64| rule(*argument, SeccompCmpOp::MaskedEq(*bits), 0);
+        Ok((*call, missing.as_flattened().iter().map(without).collect::<Result<_, _>>()?))
     });
     let owners = SET_OWNER
         .iter()
@@ -307,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_gets_a_mode_and_a_group_but_nobodys_rights_and_no_owner() {
+    fn no_mode_gives_anybodys_rights_or_lets_others_into_a_directory_and_no_owner_changes() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         std::fs::write(&file, "x").unwrap();
@@ -324,14 +345,37 @@ mod tests {
                 assert!(results.iter().all(|result| *result == results[0]), "{results:?}");
                 results[0]
             };
-            for permitted in [0o600, 0o666, 0o777] {
+            for permitted in [0o600, 0o666, 0o700, 0o711, 0o755, 0o721, 0o712] {
                 mode(permitted).unwrap();
             }
-            for refused in [0o4755, 0o2755, 0o1755, 0o6711] {
+            for refused in
+                [0o4755, 0o2755, 0o1755, 0o6711, 0o777, 0o770, 0o733, 0o730, 0o703, 0o1777]
+            {
                 assert_eq!(mode(refused), Err(Errno::PERM), "{refused:o}");
             }
             chown(&file, None, Some(group)).unwrap();
             assert_eq!(chown(&file, Some(user), None), Err(Errno::PERM));
+        });
+    }
+
+    #[test]
+    fn files_are_read_as_another_user_but_not_as_root_and_in_no_other_group() {
+        use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
+        use rustix::thread::set_thread_groups;
+        // Both say who it was before, or -1 where the call is refused.
+        let as_user = |id| setfsuid(Uid::from_raw(id)).as_raw();
+        let in_group = |id| setfsgid(Gid::from_raw(id)).as_raw();
+        confined(false, || {
+            assert_eq!([as_user(0), in_group(0)], [u32::MAX; 2]);
+            assert!(as_user(4321) != u32::MAX && in_group(4321) != u32::MAX);
+            assert_eq!(
+                set_thread_groups(&[rustix::process::Gid::from_raw(4321)]),
+                Err(Errno::PERM)
+            );
+            if rustix::process::getuid().is_root() {
+                assert_eq!((as_user(4322), in_group(4322)), (4321, 4321));
+                set_thread_groups(&[]).unwrap();
+            }
         });
     }
 

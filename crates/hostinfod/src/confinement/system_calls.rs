@@ -77,12 +77,8 @@ pub(super) const PERMITTED: &[c_long] = &[
     libc::SYS_landlock_add_rule,
     libc::SYS_landlock_create_ruleset,
     libc::SYS_landlock_restrict_self,
-    // To read a file of custom.d as its `user`. The kernel refuses them without the capabilities that only the drop-in
-    // of hostinfo-custom(5) gives the service.
+    // For a file of custom.d, which is read as its `user`: no capability is gained by it.
     libc::SYS_capset,
-    libc::SYS_setfsgid,
-    libc::SYS_setfsuid,
-    libc::SYS_setgroups,
     // Time.
     libc::SYS_clock_getres,
     libc::SYS_clock_gettime,
@@ -221,6 +217,10 @@ pub(super) const PRCTLS: [i32; 8] = [
 
 /// What sends, with the argument that has the flags.
 pub(super) const SEND: [(c_long, u8); 2] = [(libc::SYS_sendmsg, 2), (libc::SYS_sendto, 3)];
+
+/// What makes a thread another user and group to the kernel's checks of files, so that a file of custom.d is read as its
+/// `user`. The kernel refuses it without the capabilities that only the drop-in of hostinfo-custom(5) gives the service.
+pub(super) const SET_FILE_USER: [c_long; 2] = [libc::SYS_setfsuid, libc::SYS_setfsgid];
 
 /// What sets a file's or a directory's mode, with the argument that has it.
 pub(super) const SET_MODE: &[(c_long, u8)] = &[

@@ -1,9 +1,8 @@
 //! The host's secret and the identifiers made from it, which tell a guest only whether its host is
 //! still the same.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -108,10 +107,7 @@ fn read_machine_id(file: &Path) -> Vec<u8> {
 /// Writes a temporary file and links it to its name, so that a partial secret is never found there.
 /// If two daemons start at once, one of them wins.
 fn make_secret(state: &Path, file: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(0o700).create(state) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
+    hostinfo_file::make_directory(state, 0o700)?;
     let secret: [u8; SECRET_LEN] = random()?;
     let aside = state.join(format!("{SECRET_FILE}.{}", std::process::id()));
     let written = hostinfo_file::make_aside(&aside)

@@ -29,7 +29,7 @@ use crate::sockets::{self, ConnectError, Connected};
 use crate::system::file_error::TRY_AGAIN;
 use crate::system::file_id::FileId;
 
-/// Of a guest that has no port besides AF_VSOCK.
+/// Why nothing is known of the process of a guest that has only connected over AF_VSOCK.
 const BY_CID_ALONE: Absent =
     Absent::plain("over vsock alone it is not known which process runs this guest");
 
@@ -174,7 +174,8 @@ impl Guests {
         let is_another = match added {
             Ok(is_another) => is_another,
             Err(error) => {
-                tracing::error!(guest = guest.who.name().whole(), "cannot be served: {error}");
+                let name = guest.who.name().whole();
+                tracing::error!(guest = name, "guest {name} cannot be served: {error}");
                 let again = port.retry.after_failure(ctx.now);
                 return ctx.reactor.set_alarm(Alarm::Port(number), Some(again));
             }
@@ -289,7 +290,12 @@ impl Guests {
         }
         let guest = port.guest;
         if let Err(error) = self.identify_peer(number, peer.map(|found| found.peer), ctx) {
-            tracing::error!("no new session: {error}");
+            let name = self.roster.guests.get(guest).map(|guest| guest.who.name().whole());
+            tracing::error!(
+                guest = name,
+                "guest {} has no new session: {error}",
+                name.unwrap_or_default()
+            );
         }
         self.plan_watch(guest, ctx);
     }

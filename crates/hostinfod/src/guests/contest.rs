@@ -10,28 +10,7 @@ use crate::guest::peer;
 use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
-use crate::reactor::id::{GuestId, PatternId, PortId};
-
-/// Where a port is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Location {
-    /// The daemon's own directory, libvirt's channels, and where the daemon listens.
-    Own,
-    /// Where a `[[sockets]]` says: whoever puts sockets there could give them any name.
-    Pattern(PatternId),
-}
-
-fn location(port: &Port) -> Location {
-    match port.endpoint {
-        Endpoint::Socket
-        | Endpoint::Channel(_)
-        | Endpoint::Pty(_)
-        | Endpoint::Listener(_)
-        | Endpoint::Accepted(_)
-        | Endpoint::Vsock(_) => Location::Own,
-        Endpoint::Pattern(pattern) => Location::Pattern(pattern),
-    }
-}
+use crate::reactor::id::{GuestId, PortId};
 
 /// The time between two checks whether both processes that claim to be one guest still run. A check reads a file of each.
 pub(super) const CONTEST_CHECK_INTERVAL: Duration = Duration::from_secs(10);
@@ -51,7 +30,7 @@ impl Guests {
         ctx: &mut Ctx<'_>,
     ) -> bool {
         let Some(port) = self.roster.ports.get(number) else { return false };
-        let (guest, here) = (port.guest, location(port));
+        let (guest, here) = (port.guest, port.endpoint.pattern());
         // They were compared before there was a port.
         if let Endpoint::Accepted(_) | Endpoint::Vsock(_) = port.endpoint {
             return true;
@@ -66,10 +45,10 @@ impl Guests {
         // AF_VSOCK says nothing of the process.
         let has_process = |other: &&Port| !matches!(other.endpoint, Endpoint::Vsock(_));
         let others = self.connected(guest).filter(has_process);
-        let others = others.filter(|other| location(other) != here);
+        let others = others.filter(|other| other.endpoint.pattern() != here);
         let are_early: Vec<bool> = others.map(Port::is_early).collect();
         if are_early.is_empty() {
-            let is_it = here == Location::Own || !self.is_domain(guest);
+            let is_it = here.is_none() || !self.is_domain(guest);
             if !is_it {
                 self.refuse(number, DOMAIN, ctx);
             }
@@ -91,7 +70,7 @@ impl Guests {
         is_same
     }
 
-    /// Whether neither is served of those who claim to be a guest: while both run.
+    /// Whether two processes claim to be this guest, so that neither is served. Ends the contest if one of them has ended.
     pub(super) fn is_contested(&mut self, guest: GuestId) -> bool {
         let Some(claimants) = self.contested.get(&guest) else { return false };
         let both_run = claimants.iter().flatten().all(|claimant| self.runs(*claimant));
@@ -137,7 +116,7 @@ impl Guests {
         if !self.is_domain(guest) {
             return self.try_others(guest, ctx);
         }
-        if self.connected(guest).any(|port| location(port) == Location::Own) {
+        if self.connected(guest).any(|port| port.endpoint.pattern().is_none()) {
             return;
         }
         for (number, is_own) in self.ports_of(guest) {
@@ -159,7 +138,7 @@ impl Guests {
 
     fn ports_of(&self, guest: GuestId) -> Vec<(PortId, bool)> {
         let ports = self.roster.ports_of(guest);
-        ports.map(|(number, port)| (number, location(port) == Location::Own)).collect()
+        ports.map(|(number, port)| (number, port.endpoint.pattern().is_none())).collect()
     }
 
     /// Serves none of a guest's ports, until one of them goes or one of the processes ends.

@@ -7,6 +7,7 @@ use hostinfo_answer::{Dialect, Name};
 use rustix::fs::{AtFlags, FileType};
 
 use super::Guests;
+use super::standing::cannot_be_served;
 use crate::audit::Event;
 use crate::audit::quota::Permit;
 use crate::port::retry::Retry;
@@ -21,7 +22,10 @@ use crate::system::file_error::{FileError, TRY_AGAIN};
 impl Guests {
     /// Handles the events of a directory.
     pub(crate) fn take_directory_changes(&mut self, dialect: Dialect, ctx: &mut Ctx<'_>) {
-        for change in self.directories.of_mut(dialect).changes() {
+        let directory = self.directories.of_mut(dialect);
+        let changes = directory.changes(ctx.now);
+        ctx.reactor.set_alarm(Alarm::Sockets(dialect), directory.next_check());
+        for change in changes {
             self.take_directory_change(dialect, change, ctx);
         }
         self.plan_next_try(ctx);
@@ -114,7 +118,7 @@ impl Guests {
                 Ok(guest) => {
                     self.roster.add_port(Port::new(guest, Endpoint::Socket, dialect, ctx.now))
                 }
-                Err(error) => return tracing::error!(guest = name.whole(), "{error}"),
+                Err(error) => return cannot_be_served(&name, &error),
             },
         };
         if let Some(port) = self.roster.ports.get_mut(number)

@@ -8,6 +8,7 @@ use hostinfo_answer::Name;
 use hostinfo_peer::PeerSocket;
 
 use super::Guests;
+use super::standing::cannot_be_served;
 use crate::handover::{EndpointState, GuestState, GuestsState, PortState, UnidentifiedState};
 use crate::port::connection::Connection;
 use crate::port::pty::Pty;
@@ -121,7 +122,7 @@ impl Guests {
                 Ok(guest) => {
                     self.take_over_guest(guest, state, &mut fds, &mut later, ctx);
                 }
-                Err(error) => tracing::error!(guest = name.whole(), "{error}"),
+                Err(error) => cannot_be_served(&name, &error),
             }
         }
         let contested = contested.into_iter();
@@ -184,7 +185,8 @@ impl Guests {
         let number = self.roster.add_port(port);
         let connection = self.roster.ports.get(number)?.connection.as_ref()?;
         if let Err(error) = ctx.reactor.add(connection, Token::Port(number), phase.interest()) {
-            tracing::error!(guest = name.whole(), "cannot be served any more: {error}");
+            let name = name.whole();
+            tracing::error!(guest = name, "guest {name} cannot be served any more: {error}");
             self.roster.remove_port(number);
             return None;
         }
@@ -222,8 +224,7 @@ impl Guests {
                 self.take_over_port(taken, Endpoint::Accepted(listener), ctx);
             }
         }
-        let mut guests: Vec<GuestId> =
-            self.roster.guests.iter().map(|(number, _)| number).collect();
+        let mut guests = self.roster.guests.ids(|_| true);
         // Where there is not room to watch all, those that were watched stay so.
         let has_watch = |number: &GuestId| {
             self.roster.guests.get(*number).is_some_and(|guest| guest.observed.watch.is_some())

@@ -8,6 +8,7 @@ use hostinfo_peer::PeerSocket;
 
 use super::Guests;
 use super::refusals::RefusalLog;
+use super::standing::cannot_be_served;
 use crate::port::listener::{GuestListener, NotListening};
 use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
@@ -24,23 +25,23 @@ use crate::system::file_error::TRY_AGAIN;
 
 /// Users who connect where a VMM does and may not: one pace and one quota of log lines for all `[[listen]]` together. Those who
 /// may connect are charged to the guest.
-pub(super) struct Strangers {
+pub(super) struct RefusedPeers {
     pace: AcceptPace,
     refusals: RefusalLog,
 }
 
-impl Strangers {
+impl RefusedPeers {
     /// Nobody has come yet.
     pub(super) fn new() -> Self {
-        let refusals = RefusalLog::new("listen", Alarm::StrangersLeftOut);
+        let refusals = RefusalLog::new("listen", Alarm::RefusedPeersLeftOut);
         Self { pace: AcceptPace::new(), refusals }
     }
 }
 
 impl Guests {
-    /// Logs the number of lines left out about strangers, when that is due.
-    pub(crate) fn log_strangers_left_out(&mut self, ctx: &mut Ctx<'_>) {
-        self.strangers.refusals.log_left_out(ctx);
+    /// Logs the number of lines left out about refused peers, when that is due.
+    pub(crate) fn log_refused_peers_left_out(&mut self, ctx: &mut Ctx<'_>) {
+        self.refused_peers.refusals.log_left_out(ctx);
     }
 
     /// Listens where the settings say, and nowhere else any more.
@@ -145,7 +146,7 @@ impl Guests {
         let Some(name) = Name::parse(&whole) else { return };
         let guest = match self.guest(&name, ctx.now) {
             Ok(guest) => guest,
-            Err(error) => return tracing::error!(guest = name.whole(), "{error}"),
+            Err(error) => return cannot_be_served(&name, &error),
         };
         let endpoint = Endpoint::Listener(GuestListener::new(id, entry.to_owned()).into());
         let port = self.roster.add_port(Port::new(guest, endpoint, Dialect::Hostinfo, ctx.now));
@@ -241,14 +242,14 @@ impl Guests {
         let Some(fd) = fd.map(|fd| PeerSocket::new(fd, guest.unclosed.clone())) else { return };
         let Some(peer) = Credentials::of(&fd) else { return };
         if !peer.uid.is_root() && Some(peer.uid) != listener.user {
-            accepting.count(socket, &mut self.strangers.pace, ctx);
+            accepting.count(socket, &mut self.refused_peers.pace, ctx);
             let allowed =
                 listener.user.map_or_else(|| "nobody".to_owned(), |user| format!("user {user}"));
             let why = format!(
                 "user {} connected where the VMM does, and only {allowed} and root may: it was hung up on",
                 peer.uid
             );
-            return self.strangers.refusals.log(guest.who.name().whole(), &why, ctx);
+            return self.refused_peers.refusals.log(guest.who.name().whole(), &why, ctx);
         }
         if let Some(until) = self.responder.charge_accepted(guest, ctx.now) {
             // Those behind it wait in the kernel. If a line that came meanwhile takes what this waits for, the next one is

@@ -1,36 +1,26 @@
 //! libvirt's helper in the loop: its turns, and what follows from its answers.
 
+use std::time::Instant;
+
 use hostinfo_domains::Helper;
 
 use super::Guests;
 use crate::reactor::Ctx;
 
 impl Guests {
-    /// The helper has sent something.
-    pub(crate) fn libvirt_is_ready(&mut self, ctx: &mut Ctx<'_>) {
-        let now = ctx.now;
-        self.with_libvirt(|helper| helper.on_ready(now), ctx);
-    }
-
-    /// A deadline of the helper has come.
-    pub(crate) fn libvirt_is_due(&mut self, ctx: &mut Ctx<'_>) {
-        let now = ctx.now;
-        self.with_libvirt(|helper| helper.on_time(now), ctx);
-    }
-
-    /// Before another program takes this one's place: ends the helper, and starts another if this program goes on after all.
-    pub(crate) fn renew_helper(&mut self, ctx: &mut Ctx<'_>) {
-        let now = ctx.now;
-        self.with_libvirt(|helper| helper.renew(now), ctx);
-    }
-
     /// Logs what the helper has written to standard error, and how many lines of it were left out, when that is due.
     pub(crate) fn log_helper_errors(&mut self, ctx: &mut Ctx<'_>) {
         self.responder.libvirt().log_errors(ctx);
     }
 
-    fn with_libvirt(&mut self, turn: impl FnOnce(&mut Helper) -> bool, ctx: &mut Ctx<'_>) {
-        let update = self.responder.libvirt().turn(turn, ctx.now);
+    /// Gives the helper its turn: it has sent something, a deadline of it has come, or another program is about to take this
+    /// one's place.
+    pub(crate) fn turn_of_helper(
+        &mut self,
+        turn: impl FnOnce(&mut Helper, Instant) -> bool,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let update = self.responder.libvirt().turn(|helper| turn(helper, ctx.now), ctx.now);
         self.log_helper_errors(ctx);
         let Some(update) = update else { return };
         self.figures_have_come(ctx);

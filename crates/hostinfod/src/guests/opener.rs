@@ -64,6 +64,15 @@ impl Guests {
         self.ask_next(ctx);
     }
 
+    /// Before another program takes this one's place: hangs up on hostinfo-open. It is asked again there, or here if this
+    /// program goes on after all.
+    pub(crate) fn hang_up_on_opener(&mut self, ctx: &mut Ctx<'_>) {
+        if let Some(number) = self.patterns.opener.give_up() {
+            self.patterns.opener.add(number);
+            ctx.reactor.set_alarm(Alarm::Opener, Some(ctx.now));
+        }
+    }
+
     fn ask_next(&mut self, ctx: &mut Ctx<'_>) {
         while let Some(number) = self.patterns.opener.next() {
             let Some(request) = self.request(number) else { continue };

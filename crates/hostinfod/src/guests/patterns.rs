@@ -8,6 +8,7 @@ use hostinfo_open::{Entry, Sockets};
 
 use super::Guests;
 use super::handover::TakenPort;
+use super::standing::cannot_be_served;
 use crate::port::retry::Retry;
 use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
@@ -51,8 +52,7 @@ impl Guests {
     /// go on.
     pub(crate) fn apply_sockets(&mut self, sockets: &Sockets, ctx: &mut Ctx<'_>) {
         let mut wanted: Vec<Entry> = sockets.entries().to_vec();
-        let before: Vec<PatternId> = self.patterns.dirs.iter().map(|(number, _)| number).collect();
-        for number in before {
+        for number in self.patterns.dirs.ids(|_| true) {
             let Some(pattern) = self.patterns.dirs.get_mut(number) else { continue };
             match wanted.iter().position(|entry| entry.is_place_of(pattern.entry())) {
                 Some(at) => pattern.set_entry(wanted.swap_remove(at)),
@@ -73,8 +73,7 @@ impl Guests {
             }
         }
         self.take_over_pattern_ports(ctx);
-        let all: Vec<PatternId> = self.patterns.dirs.iter().map(|(number, _)| number).collect();
-        for number in all {
+        for number in self.patterns.dirs.ids(|_| true) {
             self.check_pattern(number, ctx);
         }
     }
@@ -151,7 +150,7 @@ impl Guests {
                 let Some(whole) = Name::parse(&pattern.entry().whole(name)) else { return };
                 match self.guest(&whole, ctx.now) {
                     Ok(guest) => self.add_pattern_port(number, name, guest, ctx),
-                    Err(error) => return tracing::error!(guest = whole.whole(), "{error}"),
+                    Err(error) => return cannot_be_served(&whole, &error),
                 }
             }
         };

@@ -15,7 +15,7 @@ use super::tags::take_tags;
 
 impl Guests {
     /// Something on the path of the rules file has changed.
-    pub(crate) fn take_rules_changes(&mut self, now: Instant) {
+    pub(super) fn take_rules_changes(&mut self, now: Instant) {
         self.rules.take_changes(now);
     }
 

@@ -1,5 +1,7 @@
 //! Values of custom statistics in the loop: whoever waits for a value has a turn when it arrives.
 
+use std::time::Instant;
+
 use hostinfo_answer::Pending;
 
 use super::Guests;
@@ -16,6 +18,12 @@ impl Guests {
             self.wake(|pending, guest| new_values.has(&pending.on, guest), ctx);
         }
         !new_values.is_empty()
+    }
+
+    /// Before another program takes this one's place: ends runs of commands, which begin again there, or here if this program
+    /// goes on after all.
+    pub(crate) fn end_runs(&mut self, now: Instant) {
+        self.responder.admin_values().customs.end_runs(now);
     }
 
     /// Reads the directory of definitions again.

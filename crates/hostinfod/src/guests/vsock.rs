@@ -11,11 +11,11 @@ use std::time::Duration;
 use super::Guests;
 use super::refusals::RefusalLog;
 use crate::handover::UnidentifiedState;
-use crate::port::Endpoint;
+use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
 use crate::reactor::accepting::{AcceptPace, Accepting};
 use crate::reactor::alarms::Alarm;
-use crate::reactor::id::{PortId, UnidentifiedId};
+use crate::reactor::id::UnidentifiedId;
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::settings::vsock::Vsock;
@@ -185,9 +185,8 @@ impl Guests {
     /// libvirt's domains have changed: connections of those that have stopped end.
     pub(super) fn end_stopped_domains_connections(&mut self, ctx: &mut Ctx<'_>) {
         let Some(known) = self.responder.libvirt().known().cloned() else { return };
-        let is_over = |endpoint: &Endpoint| matches!(endpoint, Endpoint::Vsock(Some(of)) if !of.still_runs(&known));
-        let over = self.roster.ports.iter().filter(|(_, port)| is_over(&port.endpoint));
-        let over: Vec<PortId> = over.map(|(number, _)| number).collect();
+        let is_over = |port: &Port| matches!(&port.endpoint, Endpoint::Vsock(Some(of)) if !of.still_runs(&known));
+        let over = self.roster.ports.ids(is_over);
         over.into_iter().for_each(|port| self.hang_up(port, "its domain has stopped", ctx));
     }
 }

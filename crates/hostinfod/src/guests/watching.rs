@@ -87,8 +87,7 @@ impl Guests {
     /// Starts or stops watching for all guests that may be concerned, after a change of the rules
     /// or of the number of watched guests.
     pub(super) fn plan_all_watches(&mut self, ctx: &mut Ctx<'_>) {
-        let concerned = self.roster.guests.iter().filter(|(_, guest)| guest.who.grant().watch());
-        let mut concerned: Vec<GuestId> = concerned.map(|(number, _)| number).collect();
+        let mut concerned = self.roster.guests.ids(|guest| guest.who.grant().watch());
         concerned.extend(self.watched.guests());
         while let Some(number) = self.watched.surplus() {
             self.unwatch(number, ctx);

@@ -4,9 +4,8 @@
 //! one if the daemon is killed. It is not synced to the disk. After a power failure it may be the
 //! old one, or damaged, and is then set aside.
 
-use std::fs::{self, DirBuilder, DirEntry};
+use std::fs::{self, DirEntry};
 use std::io::{self, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -111,10 +110,7 @@ fn read(path: &Path) -> Result<(String, Incidents), Unread> {
 }
 
 fn write(state: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    match DirBuilder::new().mode(0o700).create(state.join(FOLDER)) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
+    hostinfo_file::make_directory(&state.join(FOLDER), 0o700)?;
     let aside = state.join(ASIDE);
     let mut file = hostinfo_file::make_aside(&aside)?;
     file.write_all(bytes)?;

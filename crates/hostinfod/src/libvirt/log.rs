@@ -32,11 +32,10 @@ impl Libvirt {
         for domain in known.guests().map(|guest| &guest.domain).filter(|domain| domain.is_live()) {
             let was = before.guest(domain.uuid).map(|guest| &guest.domain);
             let is_told = was.is_some_and(|was| was.is_live() && was.unread == domain.unread);
-            if let (Some(why), false) = (&domain.unread, is_told) {
-                let name = &domain.name;
-                if let Some(Permit { left_out }) = self.errors.ask(now) {
-                    tracing::warn!(left_out, "{}", unread(name, why));
-                }
+            if let (Some(why), false) = (&domain.unread, is_told)
+                && let Some(Permit { left_out }) = self.errors.ask(now)
+            {
+                tracing::warn!(left_out, "{}", unread(domain, why));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Messages for when libvirt is not asked or does not answer, with the remedy.
 
-use hostinfo_domains::{PROGRAM, operand};
+use hostinfo_domains::{Domain, PROGRAM};
 use hostinfo_sample::Absent;
 
 /// For the guest. The remedy is in the log, at the time when the outage began.
@@ -31,11 +31,11 @@ pub(super) fn remedy(why: &str) -> String {
 }
 
 /// A domain whose XML cannot be read, and the consequences.
-pub(super) fn unread(name: &str, why: &str) -> String {
+pub(super) fn unread(domain: &Domain, why: &str) -> String {
+    let Domain { name, uuid, .. } = domain;
     format!(
         "the XML of the running domain {name:?} cannot be read: {why}; until it can, sockets that \
-         no other domain names are not served: shorten it with virsh edit {}, then shut the \
-         domain down and start it",
-        operand(name)
+         no other domain names are not served: shorten it with virsh edit {uuid}, then shut the \
+         domain down and start it"
     )
 }

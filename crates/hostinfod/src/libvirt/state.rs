@@ -38,7 +38,7 @@ impl Libvirt {
 /// Running domains whose XML cannot be read, one line each.
 fn all_unread(snapshot: &Snapshot) -> Option<String> {
     let live = snapshot.guests().map(|guest| &guest.domain).filter(|domain| domain.is_live());
-    let lines = live.filter_map(|domain| Some(unread(&domain.name, domain.unread.as_ref()?)));
+    let lines = live.filter_map(|domain| Some(unread(domain, domain.unread.as_ref()?)));
     let lines: Vec<String> = lines.take(UNREAD_TOLD).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
 }

@@ -4,6 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::time::Instant;
 
+use hostinfo_answer::Dialect;
+
 use super::id::{ClientId, GuestId, PatternId, PortId, ScraperId, SectionId, UnidentifiedId};
 
 /// What is due. Alarms with the same time go off in this order.
@@ -19,6 +21,10 @@ pub(crate) enum Alarm {
     Custom,
     /// A port is to be tried, its guest may continue, or its guest has not read for too long.
     Port(PortId),
+    /// More is to be read of what changes in watched directories.
+    Watches,
+    /// More that has changed in a socket directory is to be checked.
+    Sockets(Dialect),
     /// More that has changed in the place of a `[[sockets]]` is to be checked, or what could not be for a passing reason.
     Pattern(PatternId),
     /// The same of a `[[listen]]`.
@@ -38,7 +44,7 @@ pub(crate) enum Alarm {
     /// The number of log lines left out about such connections is to be logged.
     UnidentifiedLeftOut,
     /// The same of those where VMMs connect.
-    StrangersLeftOut,
+    RefusedPeersLeftOut,
     /// Incidents are to be written.
     Incidents,
     /// The number of log lines left out about a guest is to be logged.

@@ -91,6 +91,11 @@ impl<I: Id, T> Table<I, T> {
         self.slots.iter().map(|(index, one)| (I::of(index), one))
     }
 
+    /// The numbers of those that `are_meant`: for changes to each while the table changes.
+    pub(crate) fn ids(&self, mut are_meant: impl FnMut(&T) -> bool) -> Vec<I> {
+        self.iter().filter(|(_, one)| are_meant(one)).map(|(id, _)| id).collect()
+    }
+
     /// All elements in the order of their numbers.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (I, &mut T)> {
         self.slots.iter_mut().map(|(index, one)| (I::of(index), one))

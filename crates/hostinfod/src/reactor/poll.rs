@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::Timespec;
@@ -20,7 +21,7 @@ pub(crate) enum Interest {
 
 /// Descriptors that are waited for.
 pub(crate) struct Poll {
-    epoll: OwnedFd,
+    epoll: Arc<OwnedFd>,
     events: Vec<Event>,
 }
 
@@ -33,7 +34,8 @@ impl Poll {
     /// # Errors
     /// No descriptors are left.
     pub(crate) fn new() -> io::Result<Self> {
-        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        let epoll = Arc::new(epoll::create(CreateFlags::CLOEXEC)?);
+        hostinfo_peer::take_out_of(&epoll);
         Ok(Self { epoll, events: Vec::with_capacity(EVENTS) })
     }
 

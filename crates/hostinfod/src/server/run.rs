@@ -4,8 +4,8 @@ use std::io;
 use std::time::Instant;
 
 use anyhow::Context as _;
+use hostinfo_domains::Helper;
 use hostinfo_open::Sockets;
-
 use hostinfo_wire::limits::{ROUND_WORK, TURN_WORK};
 
 use super::Server;
@@ -97,14 +97,13 @@ impl Server {
                 self.begin_upgrade();
             }
             Token::Check => self.check_has_ended(),
-            Token::Rules => guests.take_rules_changes(ctx.now),
-            Token::Sockets(dialect) => guests.take_directory_changes(dialect, ctx),
-            Token::Pattern(pattern) => guests.take_pattern_changes(pattern, ctx),
+            Token::Rules | Token::Sockets(_) | Token::Pattern(_) | Token::Section(_) => {
+                guests.take_changes(token, ctx);
+            }
             Token::Opener => guests.opener_is_ready(ctx),
-            Token::Libvirt => guests.libvirt_is_ready(ctx),
+            Token::Libvirt => guests.turn_of_helper(Helper::on_ready, ctx),
             Token::Custom => self.take_values(),
             Token::Port(port) => guests.turn(port, hung_up, ctx),
-            Token::Section(section) => guests.take_section_changes(section, ctx),
             Token::Vsock => guests.accept_over_vsock(ctx),
             Token::Unidentified(peer) => guests.on_unidentified_ready(peer, hung_up, ctx),
             Token::Control => control.accept(ctx),
@@ -136,6 +135,8 @@ impl Server {
             }
             Alarm::Custom => self.take_values(),
             Alarm::Port(port) => guests.on_port_alarm(port, ctx),
+            Alarm::Watches => guests.go_on_watching(ctx),
+            Alarm::Sockets(dialect) => guests.take_directory_changes(dialect, ctx),
             Alarm::Pattern(pattern) => guests.take_pattern_changes(pattern, ctx),
             Alarm::Section(section) => guests.take_section_changes(section, ctx),
             Alarm::Watch(guest) => guests.watch(guest, ctx),
@@ -145,12 +146,12 @@ impl Server {
             Alarm::LookAgain(port) => guests.identify_again(port, ctx),
             Alarm::Opener => guests.give_up_on_opener(ctx),
             Alarm::UnidentifiedLeftOut => guests.log_unidentified_left_out(ctx),
-            Alarm::StrangersLeftOut => guests.log_strangers_left_out(ctx),
+            Alarm::RefusedPeersLeftOut => guests.log_refused_peers_left_out(ctx),
             Alarm::Incidents => guests.write_incidents(ctx.now),
             Alarm::LeftOut(guest) => guests.log_left_out(guest, ctx),
             Alarm::Directories => guests.try_directories_again(ctx),
             Alarm::Disk(guest) => guests.write_disk(guest, ctx),
-            Alarm::Libvirt => guests.libvirt_is_due(ctx),
+            Alarm::Libvirt => guests.turn_of_helper(Helper::on_time, ctx),
             Alarm::HelperLeftOut => guests.log_helper_errors(ctx),
             Alarm::Client(client) => {
                 control.on_alarm(client, &mut Daemon { guests, settings, logging, socket }, ctx);

@@ -11,7 +11,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use hostinfo_control::limits::PROBLEM_MAX;
-use hostinfo_domains::cut;
+use hostinfo_domains::{Helper, cut};
 use hostinfo_handover::Document;
 use hostinfo_sample::Host;
 use hostinfo_wire::text::printable;
@@ -150,7 +150,7 @@ impl Server {
     }
 
     /// Executes the new program, from the file that was checked. Returns only if that fails; then nothing has changed but
-    /// that clients were hung up on, and that libvirt's helper begins anew.
+    /// that clients were hung up on, and that libvirt's helper and runs of commands begin anew.
     fn execute(&mut self, checked: &ProgramFile) -> Result<Infallible, String> {
         self.hang_up();
         let files = self.prepare()?;
@@ -179,7 +179,9 @@ impl Server {
         control.hang_up_on_all_but_askers(ctx);
         guests.keep_events(false);
         scrape.hang_up_on_all(ctx);
-        guests.renew_helper(ctx);
+        guests.turn_of_helper(Helper::renew, ctx);
+        guests.end_runs(ctx.now);
+        guests.hang_up_on_opener(ctx);
     }
 
     /// Executes the file that was `checked`, if it is still that, and still the program's. A signal that ends the daemon

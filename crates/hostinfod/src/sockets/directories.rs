@@ -1,8 +1,6 @@
 //! The socket directories: the main one, and the one for vhostmd's clients in it.
 
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use hostinfo_answer::Dialect;
@@ -92,10 +90,7 @@ impl Directories {
 /// QEMU has to reach the sockets in it, and nobody needs to list them. If it cannot be created,
 /// opening it reports that it is missing.
 fn make(path: &Path) {
-    let made = std::fs::DirBuilder::new().mode(0o711).create(path);
-    if let Err(error) = made
-        && error.kind() != io::ErrorKind::AlreadyExists
-    {
+    if let Err(error) = hostinfo_file::make_directory(path, 0o711) {
         tracing::debug!("{}", FileError::of(path)(error));
     }
 }

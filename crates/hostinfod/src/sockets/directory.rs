@@ -1,13 +1,16 @@
 //! One socket directory: what appears, changes and disappears in it.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
 
 use crate::sockets::lock::{self, DirLock};
+use crate::sockets::pace::{Pace, PlaceChange};
 use crate::system::file_error::FileError;
 use crate::system::watch::{Change, Watch, Watcher};
 use crate::system::watched_path::WatchedPath;
@@ -28,6 +31,8 @@ pub(crate) struct SocketDir {
     problem: Option<String>,
     /// Whether that reason passes by itself. Nothing tells when, so it is tried again.
     is_passing: bool,
+    /// Of files' modes, owners and ACLs, which a VMM can change all the time: libvirt gives it its socket.
+    pace: Pace<OsString>,
 }
 
 /// What happened in the directory.
@@ -66,9 +71,10 @@ impl SocketDir {
         let watcher = watcher.map_err(lock::Error::Unreachable)?;
         let (watched_path, path) = (WatchedPath::new(path), path.to_owned());
         let (present, taken_over, problem, is_passing) = (None, None, None, false);
+        let pace = Pace::new();
         let mut directory =
-            Self { path, watcher, watched_path, present, taken_over, problem, is_passing };
-        directory.watch_path();
+            Self { path, watcher, watched_path, present, taken_over, problem, is_passing, pace };
+        directory.watched_path.watch_all(&directory.watcher);
         Ok(directory)
     }
 
@@ -102,18 +108,32 @@ impl SocketDir {
         &self.watcher
     }
 
-    /// What has happened since the last call. If the directory disappeared, it is waited for; if it
-    /// appeared, it is opened.
-    pub(crate) fn changes(&mut self) -> Vec<DirChange> {
-        let mut changes = Vec::new();
+    /// What has happened since the last call, as far as it is time to look at that. If the directory disappeared, it is
+    /// waited for; if it appeared, it is opened.
+    pub(crate) fn changes(&mut self, now: Instant) -> Vec<DirChange> {
+        let (mut changes, mut changed) = (Vec::new(), BTreeSet::new());
         for change in self.watcher.changes() {
             if self.watched_path.concerns(&change) {
                 changes.extend(self.look_again());
             } else if self.present.as_ref().is_some_and(|(_, watch)| *watch == change.watch) {
-                changes.extend(what_happened(change));
+                match what_happened(change) {
+                    Some(DirChange::Changed(name)) => {
+                        changed.insert(PlaceChange::Guest(name));
+                    }
+                    other => changes.extend(other),
+                }
             }
         }
+        changes.extend(self.pace.admit(changed, now).into_iter().map(|change| match change {
+            PlaceChange::Everything => DirChange::Everything,
+            PlaceChange::Guest(name) => DirChange::Changed(name),
+        }));
         changes
+    }
+
+    /// When [`SocketDir::changes`] has more although nothing happens.
+    pub(crate) fn next_check(&self) -> Option<Instant> {
+        self.pace.next()
     }
 
     /// Looks again if the path does not lead to the open directory. The kernel does not report a
@@ -128,7 +148,7 @@ impl SocketDir {
 
     /// Looks what the path leads to now, if anything.
     pub(crate) fn look_again(&mut self) -> Option<DirChange> {
-        self.watch_path();
+        self.watched_path.watch_all(&self.watcher);
         let was_there = self.present.is_some();
         if self.is_there() {
             return Some(DirChange::Everything);
@@ -164,13 +184,6 @@ impl SocketDir {
         let watch = watch.map_err(FileError::of(&self.path)).map_err(lock::Error::Unreachable)?;
         self.present = Some((lock, watch));
         Ok(())
-    }
-
-    fn watch_path(&mut self) {
-        let (_, unwatched) = self.watched_path.follow(&self.watcher, WatchFlags::empty());
-        for error in unwatched {
-            tracing::debug!("{error}; changes there take effect only at SIGHUP");
-        }
     }
 }
 

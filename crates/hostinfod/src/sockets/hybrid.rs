@@ -96,19 +96,13 @@ impl Section {
     }
 
     fn follow(&mut self) -> io::Result<()> {
-        let (_, unwatched) = self.watched_path.follow(&self.watcher, WatchFlags::empty());
-        for error in unwatched {
-            tracing::debug!("{error}; changes there take effect only at SIGHUP");
-        }
+        self.watched_path.watch_all(&self.watcher);
         let base = self.settings.path.directory();
         let added = match self.watcher.add(base, WATCHED | WatchFlags::ONLYDIR) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             added => added.map(Some),
         };
-        let before = std::mem::replace(&mut self.base, *added.as_ref().unwrap_or(&None));
-        if let Some(before) = before.filter(|before| Some(*before) != self.base) {
-            self.watcher.remove(before);
-        }
+        self.watcher.replace(&mut self.base, *added.as_ref().unwrap_or(&None));
         added.map(drop)
     }
 

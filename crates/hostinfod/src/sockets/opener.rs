@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use hostinfo_open::{Answer, Request, message};
@@ -19,7 +18,7 @@ use crate::sockets::ConnectError;
 pub(crate) struct Opener {
     path: PathBuf,
     /// Only while there is something to ask: then it can end.
-    connection: Option<OwnedFd>,
+    connection: Option<PeerSocket>,
     /// What it was asked.
     asked: Option<(PortId, Request)>,
     /// Ports that want it asked: at most as many as there are.
@@ -53,7 +52,7 @@ impl Opener {
         &mut self,
         port: PortId,
         request: Request,
-    ) -> Result<Option<&OwnedFd>, ConnectError> {
+    ) -> Result<Option<&PeerSocket>, ConnectError> {
         let is_new = self.connection.is_none();
         let connection = match self.connection.take() {
             Some(connection) => connection,
@@ -65,13 +64,14 @@ impl Opener {
         Ok(is_new.then_some(connection))
     }
 
-    fn connect(&self) -> Result<OwnedFd, ConnectError> {
+    fn connect(&self) -> Result<PeerSocket, ConnectError> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let socket =
             rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
         let address = SocketAddrUnix::new(&*self.path)?;
         match rustix::net::connect(&socket, &address) {
-            Ok(()) => Ok(socket),
+            // A late answer, which nobody takes, has a socket at which a guest's VMM can send anything.
+            Ok(()) => Ok(PeerSocket::for_descriptors(socket)),
             Err(Errno::NOENT | Errno::CONNREFUSED | Errno::ACCESS) => Err(ConnectError::NoOpener),
             Err(error) => Err(failed(error)),
         }
@@ -122,4 +122,33 @@ impl Opener {
 
 fn failed(error: Errno) -> ConnectError {
     ConnectError::Failed(io::Error::other(format!("hostinfo-open cannot be asked: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    use hostinfo_peer::examples::Slow;
+    use rustix::net::{SendFlags, accept, bind, listen, socket};
+
+    use crate::reactor::id::Id as _;
+
+    #[test]
+    fn nobody_waits_for_what_comes_with_an_answer_that_is_late() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let listener = socket(AddressFamily::UNIX, SocketType::SEQPACKET, None).unwrap();
+        bind(&listener, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+        listen(&listener, 1).unwrap();
+        let mut opener = Opener::new(path);
+        let [pattern, driver, name] = ["/run/{name}", "qemu", "a"].map(str::to_owned);
+        opener.ask(PortId::of(1), Request { pattern, driver, name }).unwrap();
+        let asked = accept(&listener).unwrap();
+        let far_end = Slow::new().unwrap().send(&asked, SendFlags::empty()).unwrap();
+        let begun = Instant::now();
+        assert_eq!(opener.give_up(), Some(PortId::of(1)));
+        assert!(begun.elapsed() < Duration::from_secs(60));
+        drop(far_end);
+    }
 }

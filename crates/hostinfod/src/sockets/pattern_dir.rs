@@ -130,10 +130,7 @@ impl PatternDir {
     /// Watches the directory, or waits for it where it is not there. The names of guests that are enabled and
     /// have something there.
     pub(crate) fn look(&mut self) -> BTreeSet<String> {
-        let (_, unwatched) = self.watched_path.follow(&self.watcher, WatchFlags::empty());
-        for error in unwatched {
-            tracing::debug!("{error}; changes there take effect only at SIGHUP");
-        }
+        self.watched_path.watch_all(&self.watcher);
         let path = self.entry.pattern.directory().to_owned();
         self.is_passing = false;
         let (watch, names) = match self.watch_and_read(&path) {
@@ -143,10 +140,7 @@ impl PatternDir {
                 (None, BTreeSet::new())
             }
         };
-        let before = std::mem::replace(&mut self.directory, watch);
-        if let Some(before) = before.filter(|before| self.directory != Some(*before)) {
-            self.watcher.remove(before);
-        }
+        self.watcher.replace(&mut self.directory, watch);
         names
     }
 

@@ -71,6 +71,14 @@ impl WatchedPath {
         (steps.end, unwatched)
     }
 
+    /// Watches the path as it is now. What cannot be watched is in the log.
+    pub(crate) fn watch_all(&mut self, watcher: &Watcher) {
+        let (_, unwatched) = self.follow(watcher, WatchFlags::empty());
+        for error in unwatched {
+            tracing::debug!("{error}; changes there take effect only at SIGHUP");
+        }
+    }
+
     fn watch(&mut self, steps: &Steps, watcher: &Watcher, what: WatchFlags) -> Vec<FileError> {
         let mut unwatched = Vec::new();
         for (directory, (flags, names)) in steps.directories(what) {

@@ -3,9 +3,9 @@
 use super::unknown::Unknown;
 use super::{Summary, Times};
 use crate::diagnose::conclude::Conclusion;
-use crate::diagnose::sentences::{advice, list};
+use crate::diagnose::sentences::{advice, list, spoken};
 use crate::report::episodes::Episode;
-use crate::report::words::{because, in_sentence, span};
+use crate::report::words::{because, span};
 use crate::units;
 use crate::verdict::{RESOURCES, State};
 
@@ -22,7 +22,7 @@ impl Summary {
             sentences.extend(self.silence());
             return sentences;
         }
-        let named = || RESOURCES.into_iter().map(in_sentence).zip(&self.times);
+        let named = || RESOURCES.into_iter().map(spoken).zip(&self.times);
         let mut sentences = Vec::new();
         for (resource, times) in named().filter(|(_, times)| times.contended > 0) {
             let time = self.of_all(times.contended);
@@ -118,7 +118,7 @@ impl Summary {
 
     /// Why a resource is unknown. `None` if the host did not say why.
     fn why(&self, unknown: &Unknown) -> Option<String> {
-        let (resource, reason) = (in_sentence(unknown.resource), unknown.reason.as_ref()?);
+        let (resource, reason) = (spoken(unknown.resource), unknown.reason.as_ref()?);
         let time = self.of_all(unknown.seconds);
         Some(match unknown.is_all {
             true => format!("Nothing is known about {resource}: {reason}."),
@@ -136,7 +136,7 @@ impl Summary {
         let is_ok =
             |(resource, times): &(&str, &Times)| times.known() > 0 && !unknown.contains(resource);
         let ok = RESOURCES.into_iter().zip(&self.times).filter(is_ok);
-        let ok: Vec<&str> = ok.map(|(resource, _)| in_sentence(resource)).collect();
+        let ok: Vec<&str> = ok.map(|(resource, _)| spoken(resource)).collect();
         let time = self.of_all(self.known());
         if !ok.is_empty() && unknown.is_empty() {
             return format!(
@@ -144,7 +144,7 @@ impl Summary {
             );
         }
         if !ok.is_empty() {
-            let unknown: Vec<&str> = unknown.into_iter().map(in_sentence).collect();
+            let unknown: Vec<&str> = unknown.into_iter().map(spoken).collect();
             return format!(
                 "For {}, it was not the host, in the {time} for which there are verdicts; for {}, that is unknown.",
                 list(&ok),

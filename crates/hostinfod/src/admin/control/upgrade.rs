@@ -6,9 +6,9 @@ use std::os::fd::AsFd as _;
 use hostinfo_control::{Refusal, answer};
 
 use super::Control;
+use super::client::Client;
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
-use crate::reactor::id::ClientId;
 use crate::system::descriptors::{Number, Outgoing};
 
 impl Control {
@@ -17,18 +17,12 @@ impl Control {
         std::mem::take(&mut self.wishes_upgrade)
     }
 
-    /// Says to all that asked why nothing has changed.
+    /// Tells all clients that asked why nothing has changed.
     pub(crate) fn refuse_upgrade(&mut self, why: &str, ctx: &mut Ctx<'_>) {
         let refusal =
             Refusal::Failed { message: format!("not upgraded, and nothing has changed: {why}") };
         let reply = answer(Err(refusal), false);
-        let askers: Vec<ClientId> = self
-            .clients
-            .iter()
-            .filter(|(_, client)| client.awaits_upgrade())
-            .map(|(number, _)| number)
-            .collect();
-        for number in askers {
+        for number in self.clients.ids(Client::awaits_upgrade) {
             if let Some(client) = self.clients.get_mut(number) {
                 client.stop_waiting();
             }
@@ -38,17 +32,16 @@ impl Control {
         }
     }
 
-    /// Hangs up on all others.
+    /// Hangs up on all clients that did not ask for an upgrade.
     pub(crate) fn hang_up_on_all_but_askers(&mut self, ctx: &mut Ctx<'_>) {
-        let others = self.clients.iter().filter(|(_, client)| !client.awaits_upgrade());
-        let others: Vec<ClientId> = others.map(|(number, _)| number).collect();
+        let others = self.clients.ids(|client| !client.awaits_upgrade());
         others.into_iter().for_each(|number| self.hang_up(number, ctx));
         let Self { listener: Some(listener), refused, unclosed, .. } = self else { return };
         refused.take().for_each(|client| listener.hang_up(client, unclosed, ctx.now));
         ctx.reactor.set_alarm(Alarm::Refused, None);
     }
 
-    /// All that asked, whom the other program answers.
+    /// The connections of all clients that asked, which the other program answers.
     pub(crate) fn hand_over_askers<'c>(&'c self, fds: &mut Outgoing<'c>) -> Vec<Number> {
         let askers = self.clients.iter().filter(|(_, client)| client.awaits_upgrade());
         askers.map(|(_, client)| fds.add(client.as_fd())).collect()

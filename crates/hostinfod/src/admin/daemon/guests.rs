@@ -141,15 +141,7 @@ fn describe_port(port: &Port, patterns: &Patterns, guest: &Name) -> PortInfo {
         (Endpoint::Socket, Dialect::Hostinfo) | (Endpoint::Pattern(_), _) => PortKind::Hostinfo,
         (Endpoint::Socket, Dialect::Vhostmd) | (Endpoint::Channel(_), _) => PortKind::Vhostmd,
     };
-    let path = match port.endpoint {
-        Endpoint::Pattern(pattern) => patterns.path(pattern, guest),
-        Endpoint::Socket
-        | Endpoint::Channel(_)
-        | Endpoint::Pty(_)
-        | Endpoint::Listener(_)
-        | Endpoint::Accepted(_)
-        | Endpoint::Vsock(_) => None,
-    };
+    let path = port.endpoint.pattern().and_then(|pattern| patterns.path(pattern, guest));
     let path = path.map(|path| path.display().to_string());
     PortInfo { kind, state: port_state(port), path, problem: port.refusal.clone() }
 }
