@@ -220,8 +220,11 @@ impl Guests {
         if let Some(standing) = standing.or_else(|| is_another.then_some(unknown)) {
             guest.set_standing(standing, ctx.now);
         }
-        if is_another {
+        // The same process may not have been read before: CommandLines.
+        if is_another || guest.cid.is_none() {
             guest.cid = cid;
+        }
+        if is_another {
             let (roots, files) = (Arc::clone(&self.roots), self.files.clone());
             guest.observed = Observed::new(peer.map(|peer| Process::new(roots, files, peer)));
             guest.asked_ahead = None;
