@@ -29,18 +29,18 @@ FUZZ_SECONDS ?= 60
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## The programs, optimised; for the guest in target/x86_64-unknown-linux-musl/release
+build: ## Build the programs, optimised; the guest's is in target/x86_64-unknown-linux-musl/release
 	scripts/setup build
 	cargo build --release --workspace && $(BUILD_GUEST_TOOL)
 	$(BUILT)/hostinfo-pages $(PAGES)
 
-install: ## What was built into PREFIX (/usr/local) below DESTDIR; starts no service, and upgrades a daemon that runs
+install: ## Copy what was built to PREFIX (/usr/local), below DESTDIR; starts no service, upgrades a running daemon
 	@scripts/install install
 
-uninstall: ## That taken away again; rules, settings, the log, state and sockets stay
+uninstall: ## Remove it again; rules, settings, the log, state and sockets stay
 	@scripts/install uninstall
 
-windows: ## The guest's tool for Windows, in target/x86_64-pc-windows-gnu/release
+windows: ## Build the guest's tool for Windows, in target/x86_64-pc-windows-gnu/release
 	scripts/setup windows
 	$(BUILD_WINDOWS_TOOL)
 
@@ -50,7 +50,7 @@ windows: ## The guest's tool for Windows, in target/x86_64-pc-windows-gnu/releas
 BUILD_FOR_PACKAGES = RUSTFLAGS="--remap-path-prefix=$(CURDIR)=/hostinfo \
 	--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo" \
 	cargo auditable build --release --locked --target-dir $(TARGET)/packaged
-packages: ## deb and rpm of host and guest, and a tarball, in target/packages
+packages: ## Build deb and rpm packages for host and guest, and a tarball, in target/packages
 	scripts/setup packages
 	$(BUILD_FOR_PACKAGES) --target $(FOR_GUESTS) -p hostinfo -p hostinfod -p hostinfoctl -p hostinfo-open \
 		-p hostinfo-custom
@@ -62,39 +62,39 @@ packages: ## deb and rpm of host and guest, and a tarball, in target/packages
 	lintian --allow-root --fail-on error,warning $(TARGET)/packages/*.deb
 	rpmlint -c dist/packages/rpmlint.toml $(TARGET)/packages/*.rpm
 
-demo: ## A real guest asks this machine why it is slow
+demo: ## Start a real guest that asks this machine why it is slow
 	scripts/setup demo
 	cargo build -p hostinfod && $(BUILD_GUEST_TOOL)
 	cargo run -p hostinfo-tests --bin demo
 
 # Half of the time a test of the whole system waits: for a guest's answer, a second step, a timeout.
-test: ## All tests, also those that start guests, with one scenario in the lab
+test: ## Run all tests, also those that start guests, with one scenario in the lab
 	scripts/setup test
 	$(BUILD_FOR_TESTS)
 	cargo nextest run --workspace --test-threads $$((2 * $$(nproc))) && cargo test --workspace --doc
 
-test-lab: ## Scenarios on real KVM hosts in a box: Debian 12 and 13, AppArmor and SELinux
+test-lab: ## Run scenarios on emulated KVM hosts: Debian 12 and 13, AppArmor and SELinux
 	scripts/setup test lab
 	$(BUILD_FOR_TESTS)
 	cargo nextest run --profile lab -p hostinfo-tests
 
-test-long: ## What takes hours
+test-long: ## Run the tests that take hours
 	scripts/setup test lab hosts
 	$(BUILD_FOR_TESTS) && cargo build --release -p hostinfod
 	cargo nextest run --profile long -p hostinfo-tests
 
-bench: ## A thousand guests, beside a bare echo server: fails where a target is missed
+bench: ## Measure a thousand guests, beside a bare echo server; fails where a target is missed
 	cargo build --release -p hostinfod -p hostinfo-bench
 	cargo test --release --quiet -p hostinfo-answer a_minute -- --nocapture
 	cargo run --release -p hostinfo-bench
 
-callgrind: ## Instructions of a query, whatever else the machine does
+callgrind: ## Count the instructions of a query, which do not depend on what else the machine does
 	scripts/setup callgrind
 	cargo build --release -p hostinfod -p hostinfo-bench
 	cargo run --release -p hostinfo-bench -- --only instructions
 
 # No sanitizer: what is fuzzed has no unsafe code, so it would find nothing and only slow this down.
-fuzz: ## Any bytes against the parsers, FUZZ_SECONDS for each; with make -j2 -Otarget two at once
+fuzz: ## Feed random bytes to the parsers, FUZZ_SECONDS for each; with make -j2 -Otarget two at once
 	scripts/setup fuzz
 	cargo +nightly fuzz build -s none
 	$(MAKE) $(FUZZ_TARGETS:%=fuzz-%)
@@ -103,7 +103,7 @@ fuzz-%:
 	mkdir -p fuzz/corpus/$*
 	cargo +nightly fuzz run -s none $* fuzz/corpus/$* fuzz/seeds/$* -- -max_total_time=$(FUZZ_SECONDS)
 
-lint: ## Format, clippy, the code's own pages, licences and versions of dependencies, unused dependencies
+lint: ## Check format, clippy, the code's own pages, licences and versions of dependencies, unused dependencies
 	cargo fmt --all --check && cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --target $(FOR_WINDOWS) -p hostinfo -- -D warnings
@@ -113,18 +113,18 @@ lint: ## Format, clippy, the code's own pages, licences and versions of dependen
 
 OLDEST_RUST = $(shell sed -n 's/^rust-version = "\(.*\)"$$/\1/p' Cargo.toml)
 ON_ARM = aarch64-unknown-linux-musl
-portable: ## Does it compile with the oldest Rust that Cargo.toml promises, and for 64-bit ARM?
+portable: ## Check that it compiles with the oldest Rust that Cargo.toml promises, and for 64-bit ARM
 	scripts/setup portable
 	cargo +$(OLDEST_RUST) check --workspace --locked --target-dir $(TARGET)/oldest
 	cargo check --locked --target $(ON_ARM)
 
-docs: ## docs/statistics.md and the code's own pages
+docs: ## Make docs/statistics.md and the code's own pages
 	UPDATE_DOCS=1 cargo test --quiet -p hostinfo-catalog
 	cargo doc --workspace --no-deps
 
-count: ## Lines of code in production, crate by crate
+count: ## Count the lines of production code, crate by crate
 	scripts/count
 
-clean: ## Everything that was made
+clean: ## Remove everything that was made
 	cargo clean
 	rm -rf fuzz/target fuzz/corpus fuzz/artifacts

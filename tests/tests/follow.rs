@@ -143,7 +143,7 @@ fn two_that_follow_at_once_give_each_guest_one_channel_between_them() -> Result<
         let enabled = logs.matches(&format!("{name}: enabled: ")).count();
         ensure!(enabled == 1, "{name}, {enabled} times: {logs}");
     }
-    ensure!(!logs.contains("hostinfoctl: web-"), "nothing failed: {logs}");
+    ensure!(!logs.contains("hostinfoctl: qemu-web-"), "nothing failed: {logs}");
     Ok(())
 }
 
@@ -159,7 +159,7 @@ fn a_guest_that_ends_meanwhile_is_no_error() -> Result<()> {
     create(&libvirtd, "last", "", WITH_CHANNELS)?;
     follower.wait_for_guests(&["last"])?;
     let log = follower.log();
-    ensure!(!log.contains("hostinfoctl: short-"), "{log}");
+    ensure!(!log.contains("hostinfoctl: qemu-short-"), "{log}");
     ensure!((0..10).all(|number| follower.count(&format!("short-{number}")) <= 1), "{log}");
     Ok(())
 }

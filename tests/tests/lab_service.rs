@@ -1,14 +1,14 @@
 //! The life of the service under a real systemd, as `make install` lays it out.
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use hostinfo_tests::deadline::wait_until;
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::install::run;
-use hostinfo_tests::lab::{self, BOOKWORM, PATIENCE};
-use hostinfo_tests::{paths, readme};
+use hostinfo_tests::lab::{self, BOOKWORM, FILES, Lab, PATIENCE};
+use hostinfo_tests::{FakeGuest, paths, readme};
 
 const RULES: &str = "/etc/hostinfo/hostinfo.conf";
 
@@ -66,15 +66,50 @@ fn the_first_answer_of_the_readme_comes_as_it_says() -> Result<()> {
     })
 }
 
+/// The longest that a guest waits for one of ten answers.
+fn longest_wait(guest: &mut FakeGuest) -> Result<Duration> {
+    let mut longest = Duration::ZERO;
+    for _ in 0..10 {
+        let begun = Instant::now();
+        ensure!(guest.ask("ping")? == ["200 pong"]);
+        longest = longest.max(begun.elapsed());
+    }
+    Ok(longest)
+}
+
+/// The CPU time that the daemon has used, in hundredths of a second.
+fn cpu_time(lab: &Lab) -> Result<u64> {
+    let pid = lab.property("MainPID")?;
+    Ok(lab.sh(&format!("awk '{{ print $14 + $15 }}' /proc/{pid}/stat"))?.trim().parse()?)
+}
+
 #[test]
-fn a_daemon_whose_loop_stands_still_is_started_again() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
+fn a_daemon_whose_loop_stands_still_is_started_again_and_no_vmm_can_have_it_stand_still()
+-> Result<()> {
+    lab::run_with(BOOKWORM, &[paths::program("slow-vmms")?], |lab| {
         lab.sh("systemctl start hostinfo")?;
         ensure!(lab.property("WatchdogUSec")? == "30s");
         lab.restart_with("[Service]\nWatchdogSec=2s\nTimeoutAbortSec=1s\n")?;
         // Whoever does its work is left alone: it says that it does.
+        let mut neighbour = lab.fake_guest("qemu-neighbour")?;
+        neighbour.ask("ping")?;
+        let in_peace = longest_wait(&mut neighbour)?;
         std::thread::sleep(Duration::from_secs(4));
         ensure!(lab.property("NRestarts")? == "0", "{}", lab.journal()?);
+
+        // More of them than there are threads that close what they send. The kernel is older than 6.16.
+        let sockets: String = (0..12).map(|vmm| format!(" /var/lib/hostinfo/qemu-{vmm}")).collect();
+        lab.sh(&format!("setsid {FILES}/slow-vmms{sockets} </dev/null >>/run/lab/vmms 2>&1 &"))?;
+        wait_until("descriptors of all", PATIENCE, || {
+            Ok(lab.journal()?.matches("its VMM has sent descriptors").count() == 12)
+        })?;
+        let (begun, used) = (Instant::now(), cpu_time(lab)?);
+        let waited = longest_wait(&mut neighbour)?;
+        std::thread::sleep(Duration::from_secs(4));
+        ensure!(lab.property("NRestarts")? == "0", "{}", lab.journal()?);
+        ensure!(waited < 4 * in_peace + Duration::from_millis(500), "{waited:?}, not {in_peace:?}");
+        let (used, passed) = (u128::from(cpu_time(lab)? - used) * 10, begun.elapsed().as_millis());
+        ensure!(used * 4 < passed, "the daemon used {used} ms of CPU time in {passed} ms");
 
         let pid = lab.property("MainPID")?;
         lab.sh(&format!("kill -STOP {pid}"))?;

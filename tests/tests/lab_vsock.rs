@@ -61,6 +61,8 @@ fn guests_that_ask_over_vsock_are_who_libvirt_says_and_enabled_by_the_administra
         let other = lab.domain("other").without_port().devices(ANY_CID).boot()?;
         expect_refused(&other)?;
         lab.wait_for_journal("qemu-other: not enabled")?;
+        let told = other.run("hostinfo --device vsock get physcpus")?.stderr;
+        ensure!(told.contains("the host says: this guest may not ask"), "{told}");
 
         lab.write("/etc/hostinfo/hostinfod.toml", &SETTINGS.replace("listed", "*"))?;
         lab.sh("systemctl reload hostinfo")?;

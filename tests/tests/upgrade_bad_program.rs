@@ -1,7 +1,9 @@
 //! New programs that cannot go on: the daemon that runs does, and its guests notice nothing.
 
 use std::fs::{self, Permissions};
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
@@ -13,6 +15,9 @@ use hostinfo_tests::{Daemon, DomainGuest, FakeGuest, Host, Libvirtd, paths};
 use tempfile::TempDir;
 
 const RULES: &str = "*:\n  interval = 0\n  all = 1\n";
+
+const SCRAPE: &str =
+    "GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: application/openmetrics-text\r\n\r\n";
 
 /// A daemon whose program can be replaced, and a guest of it.
 struct Replaceable {
@@ -30,11 +35,21 @@ impl Replaceable {
         let folder = tempfile::tempdir()?;
         fs::copy(paths::program("hostinfod")?, folder.path().join("hostinfod"))?;
         let host = Host::new(RULES)?.with_programs_in(folder.path());
-        host.write_config("[security]\nlandlock = false\nseccomp = false\n")?;
+        let scrape = host.path().join("scrape");
+        host.write_config(&format!(
+            "[security]\nlandlock = false\nseccomp = false\n[metrics]\nlisten = {scrape:?}\n"
+        ))?;
         let daemon = host.start_daemon()?;
         let mut guest = FakeGuest::join(&host.socket("a"))?;
         let session = guest.ask("session")?;
         Ok(Self { guest, session, daemon, host, folder })
+    }
+
+    /// Connects to read the daemon's metrics, and sends that.
+    fn scrape(&self, request: &str) -> Result<UnixStream> {
+        let mut stream = UnixStream::connect(self.host.path().join("scrape"))?;
+        stream.write_all(request.as_bytes())?;
+        Ok(stream)
     }
 
     fn program(&self) -> PathBuf {
@@ -108,9 +123,21 @@ fn a_program_that_reads_the_document_and_cannot_be_executed_changes_nothing() ->
     // It takes itself away after a check that succeeds.
     write_script(&program, format!("#!/bin/sh\nrm {}\n", program.display()))?;
     let mut watch = test.host.client()?.watch(None)?;
+    let (idle, half) = (test.scrape("")?, test.scrape("GET /met")?);
+    let unread = test.scrape(SCRAPE)?;
     let said = test.refused()?;
     ensure!(said.contains("cannot execute"), "{said}");
     ensure!(watch.next().is_none_or(|event| event.is_err()), "hung up on before that");
+    for mut scraper in [idle, half] {
+        scraper.set_nonblocking(true)?;
+        let told = scraper.read(&mut [0; 1]);
+        ensure!(matches!(told, Ok(0)), "hung up on before that, too: {told:?}");
+    }
+    for mut scraper in [unread, test.scrape(SCRAPE)?] {
+        let mut told = String::new();
+        scraper.read_to_string(&mut told)?;
+        ensure!(told.starts_with("HTTP/1.1 200 OK") && told.ends_with("# EOF\n"), "{told}");
+    }
     test.ensure_session_goes_on()?;
     // Signals are caught as before.
     test.daemon.hang_up()?;

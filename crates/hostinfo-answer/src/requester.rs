@@ -108,8 +108,8 @@ impl Requester {
         &self.standing
     }
 
-    /// Notes which process is at the other end. If it is not certainly the same as before, the
-    /// session that `fresh` makes begins, and the result is true.
+    /// Notes which process is at the other end. The result is true if it is not certainly the same as before. The session
+    /// that `fresh` makes begins then, but not at the first connection, which goes on with the session that it has.
     ///
     /// # Errors
     /// The error of `fresh`.

@@ -42,8 +42,8 @@ impl Standing {
         }
     }
 
-    /// The standing of a guest whose domain is known by something other than its `socket`; `None` if that
-    /// domain does not run any more. A process with these marks, if one listens at the socket, has to be the domain's:
+    /// The standing of a guest whose domain is known by something other than its `socket`; `None` if that domain does not
+    /// run any more, or under another name. A process with these marks, if one listens at the socket, has to be the domain's:
     /// otherwise two guests with one name would be answered as one.
     pub fn of_domain(
         uuid: Uuid,
@@ -51,7 +51,7 @@ impl Standing {
         marks: Option<&Marks>,
         snapshot: &Snapshot,
     ) -> Option<Self> {
-        let guest = snapshot.guest(uuid).filter(|guest| guest.domain.is_live())?;
+        let guest = snapshot.guest(uuid).filter(|guest| guest.domain.is_live_at(socket))?;
         let conflict = marks.and_then(|marks| snapshot.conflict_of(uuid, socket, marks));
         Some(conflict.map_or_else(
             || Self::Domain(uuid, guest.run()),

@@ -46,7 +46,7 @@ impl Scope {
         self.rows.clone().map(StatId)
     }
 
-    /// The instance, if exactly one is covered.
+    /// The instance that it names, which it covers together with those below it.
     pub fn instance(&self) -> Option<&str> {
         match &self.instances {
             Instances::Of(instance) => Some(instance),

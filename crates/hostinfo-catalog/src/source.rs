@@ -9,6 +9,8 @@ pub use host::*;
 pub use libvirt::*;
 pub use vmm::*;
 
+use strum::{EnumString, IntoStaticStr};
+
 use crate::Instances;
 
 /// A statistic's source, down to the single figure. Code that reads sources matches this without a wildcard.
@@ -41,7 +43,8 @@ pub enum Source {
 }
 
 /// The subject of a verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Judged {
     /// The vCPUs' time.
     Cpu,
@@ -59,12 +62,7 @@ impl Judged {
 
     /// Its word in a statistic's name.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::Memory => "memory",
-            Self::Io => "io",
-            Self::Net => "net",
-        }
+        self.into()
     }
 }
 

@@ -1,12 +1,14 @@
 //! A row of the table.
 
 use std::borrow::Cow;
-use std::fmt;
+
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::{Instances, Source};
 
 /// The kind of a statistic, in the sense of OpenMetrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Kind {
     /// Text.
     Info,
@@ -22,24 +24,18 @@ impl Kind {
 
     /// The kind's word in `list`.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Gauge => "gauge",
-            Self::Counter => "counter",
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.pad(self.word())
+        self.into()
     }
 }
 
 /// The base unit of a statistic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, strum::Display, EnumString, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "lowercase")]
 pub enum Unit {
     /// A plain number, or text.
+    #[strum(serialize = "-")]
     None,
     /// Bytes.
     Bytes,
@@ -57,33 +53,11 @@ pub enum Unit {
 
 impl Unit {
     /// Every unit.
-    pub const ALL: [Self; 7] = [
-        Self::None,
-        Self::Bytes,
-        Self::Seconds,
-        Self::Ratio,
-        Self::Hertz,
-        Self::Joules,
-        Self::Cpus,
-    ];
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// The unit's word in `list`.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::None => "-",
-            Self::Bytes => "bytes",
-            Self::Seconds => "seconds",
-            Self::Ratio => "ratio",
-            Self::Hertz => "hertz",
-            Self::Joules => "joules",
-            Self::Cpus => "cpus",
-        }
-    }
-}
-
-impl fmt::Display for Unit {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.pad(self.word())
+        self.into()
     }
 }
 

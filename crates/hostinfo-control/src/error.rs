@@ -31,7 +31,11 @@ pub enum Error {
         user: u32,
     },
     /// The daemon hangs, or is very busy.
-    #[error("{path}: hostinfod did not answer within {} s", .within.as_secs(), path = .path.display())]
+    #[error(
+        "{path}: hostinfod did not answer within {} s: ask again; if it stays silent, its log may have the reason",
+        .within.as_secs(),
+        path = .path.display()
+    )]
     Silent {
         /// The socket.
         path: PathBuf,

@@ -76,7 +76,7 @@ impl Custom {
     }
 
     /// Reads the directory again. Unchanged definitions keep their values; a run for anything else
-    /// is killed. Where [`Custom::is_unread`] follows, all stays as it was.
+    /// is killed. If [`Custom::is_unread`] is true afterwards, all is as it was.
     pub fn reload(&mut self) -> Vec<Problem> {
         let Found { mut definitions, problems, is_passing, .. } =
             directory::read(&self.directory, self.owner, &Accounts::of_host());

@@ -132,11 +132,11 @@ enum Refused {
     Writable,
     #[error("it is not a directory: put a directory in its place, or take it away")]
     NotADirectory,
-    #[error("it is {0}, not a regular file")]
+    #[error("it is {0}, not a regular file: put a regular file in its place, or take it away")]
     NotAFile(&'static str),
     #[error("it has over {FILE_MAX} bytes: spread it over several files")]
     TooLong,
-    #[error("it is not UTF-8")]
+    #[error("it is not UTF-8: save it as UTF-8")]
     NotText,
     #[error("it cannot be read: {}", in_words(.0))]
     Unread(io::Error),

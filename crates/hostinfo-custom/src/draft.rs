@@ -37,7 +37,7 @@ impl Draft {
     pub(crate) fn set(&mut self, key: &str, value: &DeValue<'_>) -> Result<(), String> {
         match key {
             "kind" => self.kind = Some(one_of(value, &Kind::ALL, Kind::word)?),
-            "unit" => self.unit = Some(one_of(value, &Unit::ALL, Unit::word)?),
+            "unit" => self.unit = Some(one_of(value, Unit::ALL, Unit::word)?),
             "scope" => self.scope = Some(one_of(value, &Scope::ALL, Scope::word)?),
             "help" => self.help = Some(help(value)?),
             "file" => self.file = Some(absolute(word(value)?)?),

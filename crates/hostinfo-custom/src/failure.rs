@@ -18,7 +18,7 @@ pub(crate) enum Failure {
     #[error("{}: {}", .0, in_words(.1))]
     Unread(String, io::Error),
     /// A directory, a pipe, a device.
-    #[error("{0}: it is not a regular file")]
+    #[error("{0}: it is not a regular file: name one in `file`")]
     NoFile(String),
     /// The user whose rights count, which need not be the daemon's, may not read it.
     #[error(

@@ -79,11 +79,12 @@ impl Stored {
         self.logged = Some((now, state));
         let Subject { name, guest, .. } = subject;
         let guest = (!guest.is_empty()).then_some(guest);
+        let of_guest = guest.map(|guest| format!(" of guest {guest}")).unwrap_or_default();
         match failure {
             Some(failure) => {
-                tracing::warn!(guest, "custom.{name}: {}: {failure}", failure.reason());
+                tracing::warn!(guest, "custom.{name}{of_guest}: {}: {failure}", failure.reason());
             }
-            None => tracing::info!(guest, "custom.{name}: has a value again"),
+            None => tracing::info!(guest, "custom.{name}{of_guest}: has a value again"),
         }
     }
 }

@@ -61,7 +61,7 @@ pub enum Unanswered {
     )]
     Unlinked,
     /// The helper is from another release.
-    #[error("{PROGRAM} has another release than this program: install both again")]
+    #[error("{PROGRAM} is of another release than this program: install both again")]
     OtherRelease,
     /// Communication with the helper failed.
     #[error("{PROGRAM}: {0}")]
@@ -306,9 +306,9 @@ mod tests {
         for (script, words) in [
             ("exit 2".to_owned(), "ended without an answer"),
             ("exit 127".to_owned(), "libvirt's library"),
-            ("echo error".to_owned(), "has another release"),
-            (said(&Answer::Hello { version: VERSION + 1 }), "has another release"),
-            (hello() + "head -c 10000000 /dev/zero", "has another release"),
+            ("echo error".to_owned(), "is of another release"),
+            (said(&Answer::Hello { version: VERSION + 1 }), "is of another release"),
+            (hello() + "head -c 10000000 /dev/zero", "is of another release"),
         ] {
             let error = start(&script).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");

@@ -51,6 +51,11 @@ impl Domain {
         self.id.is_some()
     }
 
+    /// The same, and that it has this `socket`'s name still: between two runs, it may be given another.
+    pub fn is_live_at(&self, socket: &str) -> bool {
+        self.is_live() && self.socket_name() == socket
+    }
+
     /// The name that its socket must have: `$driver-$name`.
     pub fn socket_name(&self) -> String {
         format!("{}-{}", self.driver, self.name)

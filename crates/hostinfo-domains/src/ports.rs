@@ -97,7 +97,7 @@ impl Ports {
     }
 
     /// Where hostinfo's port belongs unless somebody asks for another place: serial port 1 (ttyS1,
-    /// COM2), which is the only one that the guest's tool tries, or else the channel.
+    /// COM2), the only serial port that the guest's tool tries, or else the channel.
     pub fn default_place(&self) -> Place {
         let second = Place::Serial(1);
         match self.is_free(&second) && !self.has_lone_console {

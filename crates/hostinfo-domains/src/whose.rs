@@ -29,7 +29,7 @@ pub enum Claim<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Whose {
     judged: HashMap<String, Result<Uuid, Conflict>>,
-    /// The verdict on all other sockets if it is not known which ones a live domain names.
+    /// What holds for all other sockets if it is not known which ones a live domain names.
     others: Option<Conflict>,
 }
 
@@ -72,8 +72,8 @@ impl Whose {
     }
 }
 
-/// The worst conflict comes first: if two domains have the same path, it is impossible to tell
-/// which is at the other end.
+/// The domain that has the socket, or the conflict to mend first: a device that `hostinfoctl` cannot repair, then two
+/// domains with one path, where it is impossible to tell which is at the other end, then the ports of one domain.
 fn judge(name: &str, domains: &[&Domain]) -> Result<Uuid, Conflict> {
     if let Some(conflict) = domains.iter().find_map(|domain| beside_ports(name, domain)) {
         return Err(conflict);

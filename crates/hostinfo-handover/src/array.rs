@@ -22,6 +22,7 @@ pub fn deserialize<'de, D: Deserializer<'de>, T: Deserialize<'de>, const N: usiz
     deserializer: D,
 ) -> Result<[T; N], D::Error> {
     let all: Vec<T> = Vec::deserialize(deserializer)?;
-    all.try_into()
-        .map_err(|all: Vec<T>| D::Error::invalid_length(all.len(), &"another number of elements"))
+    all.try_into().map_err(|all: Vec<T>| {
+        D::Error::invalid_length(all.len(), &format!("{N} elements").as_str())
+    })
 }

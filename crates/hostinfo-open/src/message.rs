@@ -49,7 +49,9 @@ pub enum BadRequest {
     )]
     Unknown,
     /// The guest is not in `guests` of the entry. Has its whole name.
-    #[error("{0} is not in guests of its [[sockets]]")]
+    #[error(
+        "{0} is not in guests of its [[sockets]]: add it there, or reload hostinfo, so that it reads hostinfod.toml again"
+    )]
     NotEnabled(String),
 }
 

@@ -28,16 +28,16 @@ pub(crate) enum Refused {
     #[error("{} is a symbolic link: write the path without links into hostinfod.toml", .0.display())]
     Link(PathBuf),
     /// Something on the way is not a directory.
-    #[error("{} is not a directory", .0.display())]
+    #[error("{} is not a directory: correct path in [[sockets]] of hostinfod.toml", .0.display())]
     NotADirectory(PathBuf),
     /// Another user than root could have put this there, in place of the guest's socket.
     #[error("{path} belongs to another user than root or can be written by one: as root, chown root {path}; chmod go-w {path}", path = .0.display())]
     Writable(PathBuf),
     /// It is in a proc file system, wherever that is mounted.
-    #[error("{} is in a proc file system, where no socket of a guest is", .0.display())]
+    #[error("{} is in a proc file system, where no socket of a guest is: correct path in [[sockets]] of hostinfod.toml", .0.display())]
     Proc(PathBuf),
     /// The file at the end is not a socket.
-    #[error("{} is not a socket", .0.display())]
+    #[error("{} is not a socket: remove it, or correct path in [[sockets]] of hostinfod.toml", .0.display())]
     NoSocket(PathBuf),
     /// A system call failed.
     #[error("{}: {error}", .path.display())]

@@ -8,11 +8,11 @@ use std::thread;
 
 use rustix::event::epoll;
 
-/// Such threads at most. If all are busy, what comes next stays open until one is free: nobody sends descriptors but
-/// whoever means harm, and none of theirs is worth a thread more.
+/// How many threads close at once. If all are busy, what comes next stays open until one is free: only somebody who
+/// means harm sends descriptors, and that is not worth another thread.
 const THREADS_MAX: usize = 8;
 
-/// A thread only closes.
+/// Enough for a thread that does nothing but call close(2).
 const STACK: usize = 64 * 1024;
 
 /// What is to be closed, and who is counted for it.
@@ -39,7 +39,7 @@ static UNCLOSED: AtomicUsize = AtomicUsize::new(0);
 pub struct Unclosed(Arc<AtomicUsize>);
 
 impl Unclosed {
-    /// How often something is still to be closed.
+    /// How many of the sender's connections are still to be closed.
     pub fn count(&self) -> usize {
         let count = self.0.load(Ordering::Relaxed);
         if count > 0 {
@@ -78,7 +78,7 @@ pub(crate) fn close(fd: OwnedFd, of: Unclosed) {
 }
 
 impl Closing {
-    /// If something waits for a thread, and there may be another.
+    /// Starts a thread if something waits for one and there are fewer than [`THREADS_MAX`].
     fn start_a_thread(&mut self) {
         if self.waiting.is_empty() || self.threads >= THREADS_MAX {
             return;

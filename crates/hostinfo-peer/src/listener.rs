@@ -7,10 +7,11 @@ use rustix::fs::CWD;
 use crate::closing::{Unclosed, close};
 use crate::descriptors::refuse_descriptors;
 
-/// A socket that listens, or will. Those who wait to be accepted when it is closed may have sent descriptors already.
+/// A socket that listens, or will. Whoever still waits to be accepted when it is closed may have sent descriptors
+/// already, so it is closed in another thread.
 #[derive(Debug)]
 pub struct PeerListener {
-    /// There until this value is dropped.
+    /// `Some` until this value is dropped.
     fd: Option<OwnedFd>,
 }
 
@@ -24,7 +25,7 @@ impl PeerListener {
 
 impl AsFd for PeerListener {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        // In place of the second, which is never needed, something that no call takes for a socket.
+        // `None` only while it is dropped, when nobody borrows it. No call takes CWD for a socket.
         self.fd.as_ref().map_or(CWD, AsFd::as_fd)
     }
 }

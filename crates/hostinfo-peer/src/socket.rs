@@ -17,9 +17,9 @@ const LEFT_MAX: usize = 512;
 /// A non-blocking socket, or another descriptor that is read and written like one.
 #[derive(Debug)]
 pub struct PeerSocket {
-    /// There until this value is dropped.
+    /// `Some` until this value is dropped.
     fd: Option<OwnedFd>,
-    /// Whether descriptors can come. If not, it is read and closed like any other file, which is less work.
+    /// Whether the other end can send descriptors. If not, it is read and closed like any other file, which is less work.
     can_come: bool,
     unclosed: Unclosed,
 }
@@ -49,12 +49,13 @@ impl PeerSocket {
         Self { fd: Some(fd), can_come, unclosed }
     }
 
-    /// For a socket at which descriptors are to come, with which bytes are read elsewhere: it is only closed as any other.
+    /// Takes over a socket over which descriptors are meant to come. They are read elsewhere; here it is only closed, as
+    /// all others are.
     pub fn for_descriptors(fd: OwnedFd) -> Self {
         Self { fd: Some(fd), can_come: true, unclosed: Unclosed::default() }
     }
 
-    /// The same, with its sender known by now, in whose `unclosed` is counted from here on.
+    /// The same socket, counted in another `unclosed` from here on: for when its sender becomes known.
     #[must_use]
     pub fn counted_in(mut self, unclosed: Unclosed) -> Self {
         self.unclosed = unclosed;
@@ -80,7 +81,7 @@ impl PeerSocket {
     }
 }
 
-/// With nobody who is counted for what is to be closed.
+/// Counted in an `unclosed` of its own, which nobody looks at.
 impl From<OwnedFd> for PeerSocket {
     fn from(fd: OwnedFd) -> Self {
         Self::new(fd, Unclosed::default())
@@ -89,7 +90,7 @@ impl From<OwnedFd> for PeerSocket {
 
 impl AsFd for PeerSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        // In place of the second, which is never needed, something that no call takes for a socket.
+        // `None` only while it is dropped, when nobody borrows it. No call takes CWD for a socket.
         self.fd.as_ref().map_or(CWD, AsFd::as_fd)
     }
 }

@@ -77,10 +77,12 @@ impl Missing {
         if !is_new {
             return;
         }
+        let (file, of_guest) = (what.origin(), guest.map(|guest| format!(" of guest {guest}")));
+        let of_guest = of_guest.unwrap_or_default();
         match absent.advice() {
-            Some(advice) => tracing::warn!(guest, "{}: {advice}", what.origin()),
+            Some(advice) => tracing::warn!(guest, "{file}{of_guest}: {advice}"),
             None => {
-                tracing::info!(guest, "{}: nothing is wrong: {}", what.origin(), absent.without());
+                tracing::info!(guest, "{file}{of_guest}: nothing is wrong: {}", absent.without());
             }
         }
     }

@@ -85,9 +85,8 @@ mod word {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Judged, D::Error> {
-        let word = String::deserialize(deserializer)?;
-        let what = Judged::ALL.into_iter().find(|one| one.word() == word);
-        what.ok_or_else(|| D::Error::custom("not a resource that is judged"))
+        let what = String::deserialize(deserializer)?.parse();
+        what.map_err(|_| D::Error::custom("not a resource that is judged"))
     }
 }
 

@@ -60,7 +60,7 @@ pub struct Past {
     pub from: Timestamp,
     /// When it was last seen.
     pub to: Timestamp,
-    /// Whether its end was seen. Otherwise it may last.
+    /// Whether it is certainly over. Otherwise it may last.
     pub is_over: bool,
     /// How bad it was, in words; `None` if nothing was measured.
     pub figure: Option<String>,
@@ -152,7 +152,7 @@ impl Incidents {
                 other.end = End::Open;
                 return other.extend(new.to, &new.figure);
             }
-            // Only an incident of another state can still be open.
+            // Whatever was open, or was not seen to end, is over: another one has begun.
             other.end = End::Closed;
         }
         self.list.push(new);

@@ -4,9 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr};
 
 /// Who is to blame, from the guest's point of view.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum State {
     /// The guest itself at most: it got what it asked for.
     Ok,
@@ -19,22 +21,9 @@ pub enum State {
 }
 
 impl State {
-    /// Every state, in the order of their words in the catalog's `STATES`.
-    const ALL: [Self; 4] = [Self::Ok, Self::Contended, Self::SelfLimited, Self::Unknown];
-
-    /// The state with that word.
-    pub(crate) fn of(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.word() == word)
-    }
-
     /// The word that guests read.
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Contended => "contended",
-            Self::SelfLimited => "self-limited",
-            Self::Unknown => "unknown",
-        }
+        self.into()
     }
 }
 
@@ -72,7 +61,8 @@ mod tests {
 
     #[test]
     fn the_catalog_has_the_words_of_all_states() {
-        assert_eq!(State::ALL.map(State::word), hostinfo_catalog::metric::STATES);
+        let states = [State::Ok, State::Contended, State::SelfLimited, State::Unknown];
+        assert_eq!(states.map(State::word), hostinfo_catalog::metric::STATES);
     }
 
     #[test]

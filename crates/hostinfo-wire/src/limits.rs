@@ -33,9 +33,10 @@ pub const NONSENSE_COST: u32 = 16;
 pub const READ_CHUNK: usize = 4096;
 
 /// What reading costs in bytes each time, in addition to what was read, and what writing more of a reply that the guest
-/// has not read costs: a guest that sends or takes its bytes one at a time wakes the daemon for each. So it is woken 246,723 times at most at first ([`BYTE_BURST`] / 17) and 3,855 times a second
-/// after that, at 4 us each: 1 s, and 1.5 % of a CPU. A serial port, whose bytes come one at a time as well, has room for
-/// a boot log of 240 KB at once, and for four times as much as 20 lines a second of 48 bytes.
+/// has not read costs: a guest that sends or takes its bytes one at a time wakes the daemon for each. So it is woken
+/// 246,723 times at most at first ([`BYTE_BURST`] / 17) and 3,855 times a second after that, at 4 us each: 1 s, and 1.5
+/// % of a CPU. A serial port, whose bytes come one at a time as well, has room for a boot log of 240 KB at once, and
+/// for four times as much as 20 lines a second of 48 bytes.
 pub const CALL_COST: u32 = 16;
 
 /// Units of work after which a guest's turn is over and others get theirs. A unit is what it takes to process

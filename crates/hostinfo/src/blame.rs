@@ -21,7 +21,7 @@ pub(crate) fn in_use(others: &Others) -> String {
         _ if others.is_partial => {
             "another program keeps using it; as root, hostinfo says which".to_owned()
         }
-        _ => "another program keeps using it".to_owned(),
+        _ => "another program keeps using it. Stop that, then ask again".to_owned(),
     }
 }
 

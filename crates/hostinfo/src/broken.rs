@@ -12,6 +12,9 @@ pub(crate) enum Broken {
     Silent(Duration),
     #[error("something answers there, but it is not hostinfo")]
     Strange,
+    /// In place of any answer: this guest may ask nothing, or not yet.
+    #[error("the host says: {0}")]
+    Refused(&'static str),
     #[error("nobody is at the other end")]
     NotConnected,
     #[error("the host stopped in the middle of its reply")]

@@ -79,6 +79,7 @@ impl Trouble {
             Self::Open(OpenError::Missing | OpenError::NoHardware | OpenError::NobodyListens)
                 | Self::Open(OpenError::NoSocket)
                 | Self::Talk(Broken::Silent(_) | Broken::Strange | Broken::NotConnected)
+                | Self::Talk(Broken::Refused(_) | Broken::HungUp)
         )
     }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use hostinfo_wire::Code;
 use hostinfo_wire::frame::CANCEL;
 use hostinfo_wire::limits::{READ_CHUNK, REPLY_MAX, WRITE_DEADLINE};
-use hostinfo_wire::reply::ReplyLine;
+use hostinfo_wire::reply::{ASK_AGAIN, BLOCKED, ReplyLine};
 
 use crate::broken::Broken;
 use crate::others::Others;
@@ -48,6 +48,9 @@ pub(crate) struct Link<P> {
     /// Which other programs were seen at the port.
     others: Others,
     was_disturbed: bool,
+    has_heard: bool,
+    /// What the host said first, in place of the answer to a token.
+    refusal: Option<&'static str>,
 }
 
 impl<P: Port> Link<P> {
@@ -67,6 +70,8 @@ impl<P: Port> Link<P> {
             line: Vec::new(),
             others: Others::default(),
             was_disturbed: false,
+            has_heard: false,
+            refusal: None,
         };
         link.find_footing(timeout)?;
         Ok(link)
@@ -131,9 +136,16 @@ impl<P: Port> Link<P> {
         let (mut connected, mut heard) = (false, false);
         loop {
             let until = deadline.min(self.port.now() + patience);
-            match self.call(until, &mut heard) {
+            let called = self.call(until, &mut heard);
+            if let (Err(_), Some(why)) = (&called, self.refusal.take()) {
+                return Err(Broken::Refused(why));
+            }
+            match called {
                 Ok(()) => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::TimedOut => connected = true,
+                Err(error) if error.kind() == ErrorKind::NotConnected && !self.port.is_shared() => {
+                    return Err(Broken::HungUp);
+                }
                 Err(error) if error.kind() == ErrorKind::NotConnected => {
                     self.port.sleep(HUNG_UP_PAUSE);
                 }
@@ -166,6 +178,9 @@ impl<P: Port> Link<P> {
                 let is_at_end = |pong: &&str| without_cr(&line).ends_with(pong.as_bytes());
                 if let Some(which) = pongs.iter().position(is_at_end) {
                     return Ok(which);
+                }
+                if !std::mem::replace(&mut self.has_heard, true) && !self.port.is_shared() {
+                    self.refusal = refusal(&line);
                 }
             }
             if self.line.len() > READ_CHUNK {
@@ -287,6 +302,13 @@ fn on_a_new_line(lines: &str) -> Vec<u8> {
 /// The answer to a token.
 fn pong(token: &str) -> String {
     format!("{} pong {token}", Code::Done)
+}
+
+/// What a host says to a connection that it does not serve.
+fn refusal(line: &[u8]) -> Option<&'static str> {
+    let line = ReplyLine::parse(line).filter(|line| line.last)?;
+    let of = |code, text| (line.code == code && line.text == text).then_some(text);
+    of(Code::NotPermitted, BLOCKED).or_else(|| of(Code::Unavailable, ASK_AGAIN))
 }
 
 fn without_cr(line: &[u8]) -> &[u8] {

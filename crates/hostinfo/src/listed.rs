@@ -2,7 +2,7 @@
 
 use hostinfo_catalog::metric::Metric;
 use hostinfo_catalog::stat::{fits, is_placeholder};
-use hostinfo_catalog::{Kind, Named, StatId, Unit, resolve};
+use hostinfo_catalog::{Named, StatId, resolve};
 use hostinfo_wire::Code;
 
 use crate::reply::Line;
@@ -42,8 +42,7 @@ impl<'a> Listed<'a> {
         if stat != CUSTOM || row.is_some() {
             return Metric::of(stat).map(|metric| metric.sample.clone());
         }
-        let kind = Kind::ALL.into_iter().find(|kind| kind.word() == self.kind)?;
-        let unit = Unit::ALL.into_iter().find(|unit| unit.word() == self.unit)?;
+        let (kind, unit) = (self.kind.parse().ok()?, self.unit.parse().ok()?);
         let own = self.name.strip_prefix("custom.")?;
         Some(Metric::of_custom(own, kind, unit).sample)
     }

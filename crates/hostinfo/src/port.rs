@@ -22,6 +22,11 @@ pub(crate) trait Port {
     /// As [`Port::read`]. Some of the bytes may have been written.
     fn write(&mut self, bytes: &[u8], until: Instant) -> io::Result<()>;
 
+    /// Whether other programs may write to it as well, and whether its other end may come back once it was closed.
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     /// Which other programs have the port open, as far as this program may see.
     fn others(&mut self) -> Others {
         Others::default()
@@ -78,6 +83,10 @@ impl Port for Box<dyn Port> {
 
     fn write(&mut self, bytes: &[u8], until: Instant) -> io::Result<()> {
         (**self).write(bytes, until)
+    }
+
+    fn is_shared(&self) -> bool {
+        (**self).is_shared()
     }
 
     fn others(&mut self) -> Others {

@@ -193,7 +193,7 @@ impl Reader {
                 let (resource, state, reason) = (word().to_owned(), word(), word().to_owned());
                 let state = match state {
                     "-" => None,
-                    word => Some(State::named(word)?),
+                    word => Some(word.parse().ok()?),
                 };
                 Some(Entry::Verdict { time, resource, state, reason })
             }

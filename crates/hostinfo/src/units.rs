@@ -8,7 +8,7 @@ use hostinfo_catalog::{Kind, Unit};
 /// A value in readable form. Anything from a newer host that this program does not know is left
 /// unchanged.
 pub(crate) fn human(value: &str, kind: &str, unit: &str) -> String {
-    let known = Unit::ALL.into_iter().find(|known| known.word() == unit);
+    let known: Option<Unit> = unit.parse().ok();
     let number = value.parse::<f64>().ok().filter(|number| number.is_finite());
     let (Some(number), Some(unit)) = (number, known) else {
         return match known {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use hostinfo_wire::Code;
 use hostinfo_wire::limits::INTERVAL_MAX;
 use serde_json::Value;
+use strum::{EnumString, IntoStaticStr};
 
 use crate::reply::Line;
 
@@ -12,7 +13,8 @@ use crate::reply::Line;
 pub(crate) const RESOURCES: [&str; 4] = ["cpu", "memory", "io", "net"];
 
 /// Who is to blame, from the best state to the worst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub(crate) enum State {
     /// Only the guest's own programs.
     Ok,
@@ -27,18 +29,7 @@ pub(crate) enum State {
 impl State {
     /// The state's word.
     pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Unknown => "unknown",
-            Self::SelfLimited => "self-limited",
-            Self::Contended => "contended",
-        }
-    }
-
-    /// The state of that word.
-    pub(crate) fn named(word: &str) -> Option<Self> {
-        let states = [Self::Ok, Self::Unknown, Self::SelfLimited, Self::Contended];
-        states.into_iter().find(|state| state.word() == word)
+        self.into()
     }
 }
 
@@ -54,9 +45,9 @@ impl<'a> Verdict<'a> {
     /// `contended: your vCPUs waited 6% of the last 60 s for a host CPU`
     pub(crate) fn parse(value: &'a str) -> Self {
         let (word, reason) = value.split_once(": ").unwrap_or((value, ""));
-        match State::named(word) {
-            Some(state) => Self { state, reason },
-            None => Self { state: State::Unknown, reason: value },
+        match word.parse() {
+            Ok(state) => Self { state, reason },
+            Err(_) => Self { state: State::Unknown, reason: value },
         }
     }
 

@@ -81,7 +81,7 @@ fn shown(Outcome { upgraded, restarted }: &Outcome) -> String {
     let [before, version] = [before, version].map(|version| escaped(version));
     match restarted {
         false => format!(
-            "hostinfod {version} goes on in place of {before}, with {guests} guests connected\n"
+            "hostinfod {version} goes on in place of {before}; connected guests: {guests}\n"
         ),
         true => format!(
             "restarted: hostinfod {before} could not go on as another program; hostinfod {version} runs, and guests \
@@ -99,7 +99,7 @@ mod tests {
         let upgraded =
             Upgraded { before: "0.1.0".to_owned(), version: "0.2.0".to_owned(), guests: 7 };
         let told = shown(&Outcome { upgraded: upgraded.clone(), restarted: false });
-        assert_eq!(told, "hostinfod 0.2.0 goes on in place of 0.1.0, with 7 guests connected\n");
+        assert_eq!(told, "hostinfod 0.2.0 goes on in place of 0.1.0; connected guests: 7\n");
         let told = shown(&Outcome { upgraded, restarted: true });
         assert!(told.starts_with("restarted: hostinfod 0.1.0 could not go on"), "{told}");
     }

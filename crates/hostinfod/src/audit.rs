@@ -61,30 +61,30 @@ impl Event<'_> {
         match self {
             Self::Granted { guest, grant, pid, permit: Permit { left_out } } => {
                 let (rule, line) = place(grant);
-                audit!(INFO "access-granted": guest, rule, line, pid, left_out, "may ask");
+                audit!(INFO "access-granted": guest, rule, line, pid, left_out, "guest {guest} may ask");
             }
             Self::Refused { guest, grant, why, permit: Permit { left_out } } => {
                 let (rule, line) = place(grant);
-                audit!(WARN "access-refused": guest, rule, line, left_out, "may not ask: {why}");
+                audit!(WARN "access-refused": guest, rule, line, left_out, "guest {guest} may not ask: {why}");
             }
             Self::Gone { guest, why, permit: Permit { left_out } } => {
-                audit!(INFO "guest-gone": guest, left_out, "{why}");
+                audit!(INFO "guest-gone": guest, left_out, "guest {guest}: {why}");
             }
             Self::Denied { guest, grant, asked, denied, permit: Permit { left_out } } => {
                 let ((rule, line), asked) = (place(grant), &*shown(asked));
                 audit!(
                     INFO "query-denied": guest, rule, line, asked, denied, left_out,
-                    "asked for what it may not see"
+                    "guest {guest} asked for what it may not see"
                 );
             }
             Self::LeftOut { guest, permit: Permit { left_out } } => {
-                audit!(INFO "events-left-out": guest, left_out, "events were left out");
+                audit!(INFO "events-left-out": guest, left_out, "events about guest {guest} were left out");
             }
             Self::RefusalsLeftOut { socket, permit: Permit { left_out } } => {
-                audit!(INFO "events-left-out": socket, left_out, "events were left out");
+                audit!(INFO "events-left-out": socket, left_out, "events about connections to {socket} were left out");
             }
             Self::SocketRefused { socket, why, permit: Permit { left_out } } => {
-                audit!(WARN "socket-refused": socket, left_out, "not served: {why}");
+                audit!(WARN "socket-refused": socket, left_out, "{socket:?}: not served: {why}");
             }
             Self::RulesLoaded { file, rules } => {
                 let file = file.display();

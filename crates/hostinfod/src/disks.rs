@@ -45,7 +45,8 @@ impl Disks {
             return;
         }
         if let Err(error) = self.write(name, EMPTY) {
-            tracing::warn!(guest = name.whole(), "no metrics disk: {error}");
+            let guest = name.whole();
+            tracing::warn!(guest, "guest {guest} has no metrics disk: {error}");
         }
         self.files.remove(name.whole());
     }

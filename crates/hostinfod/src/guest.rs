@@ -20,6 +20,7 @@ use hostinfo_rules::{Rules, Tags};
 use crate::audit::quota::{OncePerMinute, Quotas};
 use crate::metrics::tally::Record;
 
+use cmdline::CommandLines;
 pub(crate) use random::begin_session;
 
 /// Figures that were requested from libvirt for a sample.
@@ -58,6 +59,8 @@ pub(crate) struct Guest {
     pub(crate) has_disk: bool,
     /// Values that its metrics disk waits for.
     pub(crate) disk_pending: Option<Box<Pending>>,
+    /// Reads its VMM's command line.
+    pub(crate) cmdlines: CommandLines,
     /// Its VMM's address on vsock, by its command line.
     pub(crate) cid: Option<u32>,
     /// The domain whose address on vsock it has connected from.
@@ -97,6 +100,7 @@ impl Guest {
             quotas: Quotas::default(),
             has_disk: false,
             disk_pending: None,
+            cmdlines: CommandLines::default(),
             cid: None,
             by_cid: None,
             unclosed: Unclosed::default(),
@@ -138,7 +142,8 @@ impl Guest {
             Change::AnotherRun => match begin_session() {
                 Ok(session) => self.who.begin_session(session, &mut self.observed),
                 Err(error) => {
-                    tracing::error!(guest = self.who.name().whole(), "no new session: {error}");
+                    let guest = self.who.name().whole();
+                    tracing::error!(guest, "guest {guest} has no new session: {error}");
                 }
             },
         }
@@ -161,6 +166,7 @@ impl Guest {
             && !self.has_disk
             && self.quotas.are_full(now)
             && self.meter.is_full(now)
+            && self.cmdlines.may_read(now)
     }
 }
 

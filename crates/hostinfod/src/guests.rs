@@ -268,7 +268,7 @@ impl Guests {
         self.round = self.round.next();
     }
 
-    /// Units of work done since the last call, in turns and for samples.
+    /// Units of work done in turns and for samples since this was last asked.
     pub(crate) fn take_work(&mut self) -> u32 {
         self.responder.take_work()
     }

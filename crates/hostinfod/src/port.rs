@@ -33,7 +33,7 @@ pub(crate) struct Port {
     pub(crate) retry: Retry,
     /// The connection, while there is one.
     pub(crate) connection: Option<Connection>,
-    /// The peer may be there since this time, so libvirt has to know about it since then.
+    /// The peer may be another one since this time: what libvirt said before does not count.
     pub(crate) since: Instant,
     /// Why it was refused, as last logged.
     pub(crate) refusal: Option<String>,

@@ -11,7 +11,7 @@ mod hostinfoctl;
 #[path = "../../../crates/hostinfod/src/args.rs"]
 mod hostinfod;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use clap::builder::Str;
@@ -102,26 +102,64 @@ fn repeats(arg: &Arg) -> bool {
 /// A part for each subcommand, with the options that it alone has, and behind them what several
 /// of them say below theirs.
 fn subcommands(command: &Command) -> Result<String> {
-    let mut notes = BTreeSet::new();
-    let mut all = parts(command, &mut notes)?;
-    let mut roff = Roff::new();
-    for note in notes {
-        roff.control("PP", []).text([roman(note)]);
+    let mut notes = BTreeMap::new();
+    count_notes(command, &mut notes);
+    let mut all = parts(command, &notes)?;
+    for (note, _) in notes.iter().filter(|(_, commands)| **commands > 1) {
+        all += &paragraph(note);
     }
-    all += &lines(&roff);
     Ok(if all.is_empty() { all } else { format!(".SH COMMANDS\n{all}") })
 }
 
-fn parts(command: &Command, notes: &mut BTreeSet<String>) -> Result<String> {
+/// How many subcommands say each paragraph below their options.
+fn count_notes(command: &Command, notes: &mut BTreeMap<String, usize>) {
+    for subcommand in subcommands_of(command) {
+        count_notes(subcommand, notes);
+        let help = below_options(subcommand);
+        for note in blocks(&help).filter(|block| !is_example(block)) {
+            *notes.entry(note.to_owned()).or_default() += 1;
+        }
+    }
+}
+
+fn subcommands_of(command: &Command) -> impl Iterator<Item = &Command> {
+    command.get_subcommands().filter(|sub| sub.get_name() != "help")
+}
+
+fn below_options(command: &Command) -> String {
+    command.get_after_help().map(ToString::to_string).unwrap_or_default()
+}
+
+fn blocks(help: &str) -> impl Iterator<Item = &str> {
+    help.split("\n\n").filter(|block| !block.is_empty())
+}
+
+fn is_example(block: &str) -> bool {
+    block.contains(":\n ")
+}
+
+fn paragraph(text: &str) -> String {
+    let mut roff = Roff::new();
+    roff.control("PP", []).text([roman(text)]);
+    lines(&roff)
+}
+
+fn parts(command: &Command, notes: &BTreeMap<String, usize>) -> Result<String> {
     let mut all = String::new();
-    for subcommand in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+    for subcommand in subcommands_of(command) {
         if subcommand.has_subcommands() {
             all += &parts(subcommand, notes)?;
             continue;
         }
         let own = subcommand.clone().mut_args(|arg| {
-            let everywhere = arg.is_global_set() || arg.get_id() == "help";
-            arg.hide(everywhere)
+            let says_the_same = |all: &Arg| {
+                let values = |arg: &Arg| arg.get_possible_values().len();
+                all.get_help() == arg.get_help() && values(all) == values(&arg)
+            };
+            let mut shared = command.get_arguments().filter(|all| all.get_id() == arg.get_id());
+            let everywhere = arg.is_global_set() && shared.any(says_the_same);
+            let is_hidden = arg.is_hide_set() || everywhere || arg.get_id() == "help";
+            arg.hide(is_hidden)
         });
         let mut heading = Roff::new();
         heading.control("SS", [subcommand.get_bin_name().unwrap_or_default()]);
@@ -132,13 +170,11 @@ fn parts(command: &Command, notes: &mut BTreeSet<String>) -> Result<String> {
         all += &about.replacen(".SH DESCRIPTION", ".PP", 1);
         let options = rendered(&own, Man::render_options_section)?;
         all += options.trim_start_matches(".SH OPTIONS\n");
-        let help = subcommand.get_after_help().map(ToString::to_string).unwrap_or_default();
-        for block in help.split("\n\n").filter(|block| !block.is_empty()) {
-            match block.split_once(":\n ") {
-                Some(_) => all += &example(block),
-                None => {
-                    notes.insert(block.to_owned());
-                }
+        for block in blocks(&below_options(subcommand)) {
+            if is_example(block) {
+                all += &example(block);
+            } else if notes.get(block) == Some(&1) {
+                all += &paragraph(block);
             }
         }
     }
@@ -204,6 +240,23 @@ mod tests {
         assert!(synopsis("disable").ends_with(r"<\fIGUEST\fR>..."), "{body}");
         assert!(synopsis("list").ends_with(r"[\fIGUEST\fR]..."), "{body}");
         assert!(synopsis("watch").ends_with(r"[\fIGUEST\fR]"), "{body}");
+    }
+
+    #[test]
+    fn what_a_command_says_below_its_options_stands_in_its_part_and_what_several_say_behind_all() {
+        let [_, hostinfoctl, hostinfo] = programs();
+        let part = |body: &str, command: &str| {
+            let (_, part) = body.split_once(&format!(".SS \"{command}\"\n")).unwrap();
+            part.split("\n.S").next().unwrap().replace('\n', " ")
+        };
+        let body = page(hostinfo).unwrap().body;
+        assert!(part(&body, "hostinfo diagnose").contains("Ctrl\\-C ends the observation early"));
+        assert!(part(&body, "hostinfo report").contains("one self\\-contained file"));
+        assert!(part(&body, "hostinfo record").contains("How often to take a sample"));
+        assert!(!part(&body, "hostinfo ping").contains("Ctrl"), "{body}");
+        let body = page(hostinfoctl).unwrap().body;
+        assert_eq!(body.matches("GUEST is a guest\\*(Aqs name in libvirt").count(), 1, "{body}");
+        assert!(!part(&body, "hostinfoctl enable").contains("GUEST is a guest"), "{body}");
     }
 
     #[test]

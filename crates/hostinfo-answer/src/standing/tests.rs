@@ -45,6 +45,13 @@ fn a_domain_that_is_known_by_its_address_is_not_the_process_that_listens_at_a_so
 }
 
 #[test]
+fn a_domain_that_was_renamed_is_not_known_by_its_address_under_its_old_name() {
+    let known = snapshot([(domain(7, "renamed"), None)]);
+    assert_eq!(Standing::of_domain(UUID, "qemu-a", None, &known), None);
+    assert!(Standing::of_domain(UUID, "qemu-renamed", None, &known).is_some());
+}
+
+#[test]
 fn if_a_domain_is_required_only_guests_that_libvirt_confirmed_are_served() {
     let known = snapshot([(domain(7, "a"), None)]);
     assert!(Standing::of("qemu-a", None, &known, true).may_ask());

@@ -46,9 +46,9 @@ fn a_bad_file_takes_away_its_own_statistics_and_no_others() {
     let starts = [
         "D/b.toml:6: unknown key `foo`",
         "D/c.toml:5: custom.a is already defined at D/a.toml:1",
-        "D/f.toml: it is a directory, not a regular file",
+        "D/f.toml: it is a directory, not a regular file: put a regular file in its place, or take it away",
         "D/g.toml: it has over 65536 bytes",
-        "D/i.toml: it is not UTF-8",
+        "D/i.toml: it is not UTF-8: save it as UTF-8",
     ];
     assert_eq!(problems.len(), starts.len(), "{problems:?}");
     for (problem, start) in problems.iter().zip(starts) {

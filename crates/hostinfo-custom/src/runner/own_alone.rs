@@ -42,9 +42,9 @@ pub(super) fn restrict() -> io::Result<()> {
 
 fn filter() -> Result<BpfProgram, BackendError> {
     let mut refused = vec![
-        // Without new limits, it only tells them.
+        // Without new limits, it only reads them.
         (libc::SYS_prlimit64, vec![all_of([is_not(0, 0)?, is_set(2)?])?]),
-        // Of groups and users, too.
+        // Those of groups and users are refused as well.
         (
             libc::SYS_setpriority,
             vec![all_of([is_not(0, PRIORITY_OF_PROCESS)?])?, all_of([is_not(1, 0)?])?],

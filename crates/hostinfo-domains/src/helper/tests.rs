@@ -184,11 +184,11 @@ fn every_way_to_fail_is_told_in_words() {
         ("exit 127".to_owned(), "hostinfo-libvirt ended without an answer"),
         (
             say(&Message::Hello { version: VERSION + 1 }),
-            "hostinfo-libvirt has another release than this program: install both again",
+            "hostinfo-libvirt is of another release than this program: install both again",
         ),
         (
             say(&Message::Done(0)),
-            "hostinfo-libvirt has another release than this program: install both again",
+            "hostinfo-libvirt is of another release than this program: install both again",
         ),
         (
             "echo libvirt: error".to_owned(),

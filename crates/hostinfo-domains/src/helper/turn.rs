@@ -169,7 +169,7 @@ impl Helper {
                 Message::Hello { version: VERSION } => running.is_known = true,
                 _ if !running.is_known => {
                     return Err(format!(
-                        "{PROGRAM} has another release than this program: install both again"
+                        "{PROGRAM} is of another release than this program: install both again"
                     ));
                 }
                 Message::Hello { .. } => {}

@@ -18,11 +18,8 @@ const DEPTH_MAX: usize = 64;
 
 const NO_OWN: Absent = Absent::new(
     "this guest has no cgroup of its own",
-    "start the guest with libvirt, or in a unit of its own, as with systemd-run",
-);
-const NO_OWN_OF_LIBVIRTS: Absent = Absent::new(
-    "this guest has no cgroup of its own",
-    "libvirt gives a guest one in qemu:///system, where cgroup_controllers in qemu.conf allows it",
+    "start the guest in a unit of its own, as with systemd-run, or with libvirt, which gives a guest one in \
+     qemu:///system, where cgroup_controllers in qemu.conf allows it",
 );
 pub(crate) const ELSEWHERE: Absent = Absent::new(
     "hostinfod cannot see this guest's cgroups",
@@ -85,7 +82,6 @@ pub(crate) struct Finder<'a> {
     at: Moment,
     buffer: Vec<u8>,
     company: Company<'a>,
-    no_own: Option<Absent>,
 }
 
 impl<'a> Finder<'a> {
@@ -97,7 +93,7 @@ impl<'a> Finder<'a> {
         buffer: &'a mut Vec<u8>,
     ) -> Self {
         let company = Company::of(process, parent, at, buffer);
-        Self { process, at, buffer: Vec::new(), company, no_own: None }
+        Self { process, at, buffer: Vec::new(), company }
     }
 
     /// The kernel threads in the guest's own cgroups that work for it.
@@ -106,14 +102,8 @@ impl<'a> Finder<'a> {
     }
 
     /// The cgroups of a VMM that is in the root, or on a host without this tree.
-    pub(crate) fn nowhere(&mut self, version: Version) -> Branch {
-        Branch { version, paths: Vec::new(), own: Err(self.no_own()) }
-    }
-
-    fn no_own(&mut self) -> Absent {
-        let (process, buffer) = (self.process, &mut self.buffer);
-        let why = || if process.is_libvirts(buffer) { NO_OWN_OF_LIBVIRTS } else { NO_OWN };
-        self.no_own.get_or_insert_with(why).clone()
+    pub(crate) fn nowhere(version: Version) -> Branch {
+        Branch { version, paths: Vec::new(), own: Err(NO_OWN) }
     }
 
     /// The cgroups of a VMM that is at `path` according to the kernel, in the tree mounted at the
@@ -137,10 +127,10 @@ impl<'a> Finder<'a> {
                 && (is_root || roots.cgroups().join(mount).join(whole).is_dir())
         };
         let Some(mount) = mounts.find(is_there) else {
-            return if path == b"/" { Ok(self.nowhere(version)) } else { Err(ELSEWHERE) };
+            return if path == b"/" { Ok(Self::nowhere(version)) } else { Err(ELSEWHERE) };
         };
         let paths = self.paths(version, mount, below);
-        let own = self.own(version, &paths).ok_or_else(|| self.no_own());
+        let own = self.own(version, &paths).ok_or(NO_OWN);
         Ok(Branch { version, paths, own })
     }
 

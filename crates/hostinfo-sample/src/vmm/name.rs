@@ -4,7 +4,7 @@
 /// 15 bytes), Firecracker and crosvm.
 const VMMS: [&[u8]; 5] = [b"qemu", b"kvm", b"cloud-hyperviso", b"firecracker", b"crosvm"];
 
-/// QEMU's and KVM's tools, cut to 15 bytes. Of these, `qemu-ga` and `qemu-nbd` run for days.
+/// QEMU's and KVM's tools, cut to 15 bytes. Some of them, such as `qemu-ga` and `qemu-nbd`, run for days.
 const TOOLS: [&[u8]; 11] = [
     b"qemu-bridge-hel",
     b"qemu-edid",

@@ -1,6 +1,5 @@
 //! A guest's incidents as the bytes of a file.
 
-use hostinfo_catalog::source::Judged;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -129,8 +128,7 @@ impl Entry {
     /// `None` if it is not a valid incident.
     fn incident(self) -> Option<Incident> {
         let Self { what, state, from, to, open, part, whole, disk } = self;
-        let what = Judged::ALL.into_iter().find(|one| one.word() == what)?;
-        let state = State::of(&state)?;
+        let (what, state) = (what.parse().ok()?, state.parse().ok()?);
         let is_one = matches!(state, State::Contended | State::SelfLimited) && from <= to;
         let figure = Figure { part, whole, disk };
         let end = if open { End::Unseen } else { End::Closed };

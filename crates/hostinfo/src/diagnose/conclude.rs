@@ -7,7 +7,8 @@ use crate::views::hosts::Judged;
 use crate::views::own::View;
 
 /// The conclusion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub(crate) enum Conclusion {
     /// This guest may not see any verdict.
     Refused,
@@ -24,13 +25,7 @@ pub(crate) enum Conclusion {
 impl Conclusion {
     /// The word for programs.
     pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Refused => "refused",
-            Self::Ok => State::Ok.word(),
-            Self::Unknown => State::Unknown.word(),
-            Self::SelfLimited => State::SelfLimited.word(),
-            Self::Contended => State::Contended.word(),
-        }
+        self.into()
     }
 }
 

@@ -57,7 +57,8 @@ impl Diagnosis {
 }
 
 /// The severity, as numbered by Nagios and Icinga.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
+#[strum(serialize_all = "UPPERCASE")]
 pub(crate) enum Level {
     Ok = 0,
     Warning = 1,
@@ -74,22 +75,13 @@ impl Level {
             Conclusion::Unknown | Conclusion::Refused => Self::Unknown,
         }
     }
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Ok => "OK",
-            Self::Warning => "WARNING",
-            Self::Critical => "CRITICAL",
-            Self::Unknown => "UNKNOWN",
-        }
-    }
 }
 
 /// The single line of a plugin. A `|` in its text would start the figures, a line end another text.
 pub(crate) fn plugin_line(level: Level, told: &str, figures: &str) -> String {
     let told = told.lines().next().unwrap_or_default().replace('|', "/");
     let bar = if figures.is_empty() { "" } else { " | " };
-    format!("HOSTINFO {}: {told}{bar}{figures}\n", level.word())
+    format!("HOSTINFO {level}: {told}{bar}{figures}\n")
 }
 
 #[cfg(test)]

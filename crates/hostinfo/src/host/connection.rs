@@ -1,7 +1,9 @@
 //! The connection to the host: the first way on which one answers.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use hostinfo_wire::reply::ASK_AGAIN;
 
 use crate::blame;
 use crate::broken::Broken;
@@ -14,6 +16,9 @@ use crate::way::Way;
 
 /// How long a way may be silent before the next one is tried.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
+
+/// The pause before a way is tried again on which the host hung up: as it says itself, [`ASK_AGAIN`].
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// A way on which a host has answered.
 pub(super) struct Connection {
@@ -41,7 +46,7 @@ impl Connection {
 
 /// The first of the ways on which a host answers. Each is tried briefly, so that one without an
 /// answer does not delay the next; the last existing one then gets what is left of the timeout,
-/// because a serial line under emulation is slow.
+/// because a serial line under emulation is slow, and a host may not know its guests yet.
 pub(super) fn find(ways: Vec<Way>, timeout: Duration) -> Result<Connection, Failure> {
     let (mut tried, mut failure, mut last) = (Vec::new(), None, None);
     let look = FIRST_LOOK.min(timeout / 2);
@@ -50,7 +55,9 @@ pub(super) fn find(ways: Vec<Way>, timeout: Duration) -> Result<Connection, Fail
         match talk(&way, timeout, look) {
             Ok(link) => return Ok(Connection { way, link }),
             Err(why) if why.is_absence() => {
-                if let Trouble::Talk(Broken::Silent(_) | Broken::Strange) = why {
+                if is_put_off(&why)
+                    || matches!(why, Trouble::Talk(Broken::Silent(_) | Broken::Strange))
+                {
                     last = Some((way.clone(), tried.len()));
                     left = left.saturating_sub(look);
                 }
@@ -64,7 +71,8 @@ pub(super) fn find(ways: Vec<Way>, timeout: Duration) -> Result<Connection, Fail
     if let Some((way, number)) = last {
         // Short timeouts may be over, but a port that was dead is not until it has been opened twice.
         let left = left.max(look);
-        match talk(&way, timeout, left) {
+        let was_put_off = tried.get(number).is_some_and(|(_, why)| is_put_off(why));
+        match keep_talking(&way, timeout, left, was_put_off) {
             Ok(link) => return Ok(Connection { way, link }),
             Err(why) if why.is_absence() => {
                 if let Some((_, first)) = tried.get_mut(number) {
@@ -90,6 +98,30 @@ pub(super) fn find(ways: Vec<Way>, timeout: Duration) -> Result<Connection, Fail
     let remedy = taken.unwrap_or_else(|| remedy(&ways, existing.map(|(way, _)| way)));
     let tried = tried.iter().map(|(way, why)| format!("{way}: {why}")).collect();
     Err(failure.unwrap_or(Failure::NoHost { tried, remedy }))
+}
+
+/// [`talk`] for that time, and again whenever the host puts this guest off.
+fn keep_talking(
+    way: &Way,
+    timeout: Duration,
+    time: Duration,
+    was_put_off: bool,
+) -> Result<Link<Box<dyn Port>>, Trouble> {
+    let until = Instant::now() + time;
+    let left = || until.saturating_duration_since(Instant::now());
+    let mut pause = if was_put_off && left() > AGAIN { AGAIN } else { Duration::ZERO };
+    loop {
+        std::thread::sleep(pause);
+        match talk(way, timeout, left()) {
+            Err(why) if is_put_off(&why) && left() > AGAIN => pause = AGAIN,
+            talked => return talked,
+        }
+    }
+}
+
+/// Whether a new connection may be answered in a moment.
+fn is_put_off(why: &Trouble) -> bool {
+    matches!(why, Trouble::Talk(Broken::HungUp | Broken::Refused(ASK_AGAIN)))
 }
 
 /// Opens a way and synchronizes with the host within `patience`. A serial port that is opened while
@@ -165,6 +197,39 @@ mod tests {
         let slow = listen(&folder.path().join("slow"), true, FIRST_LOOK + FIRST_LOOK / 2);
         let none = Way::Device(folder.path().join("none"));
         assert_eq!(find(vec![slow.clone(), none], TIMEOUT).unwrap().way, slow);
+    }
+
+    #[test]
+    fn a_host_that_does_not_know_the_guest_yet_is_asked_again_and_one_that_forbids_it_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let refuse = |name: &str, line: &'static str| {
+            let path = folder.path().join(name);
+            let listener = UnixListener::bind(&path).unwrap();
+            std::thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                stream.write_all(line.as_bytes()).unwrap();
+                drop((stream, listener));
+            });
+            path
+        };
+        let path = refuse("not-yet", "503 ask again in 1 s\n");
+        let (way, at) = (Way::Unix(path.clone()), path.clone());
+        let later = std::thread::spawn(move || {
+            std::thread::sleep(AGAIN / 2);
+            std::fs::remove_file(&at).unwrap();
+            listen(&at, true, Duration::ZERO)
+        });
+        assert_eq!(find(vec![way.clone()], TIMEOUT).unwrap().way, way);
+        later.join().unwrap();
+
+        let start = Instant::now();
+        let way = Way::Unix(refuse("never", "403 this guest may not ask\n"));
+        let Err(failure) = find(vec![way], TIMEOUT) else { panic!("somebody answered") };
+        assert!(
+            failure.to_string().contains(": the host says: this guest may not ask\n"),
+            "{failure}"
+        );
+        assert!(start.elapsed() < TIMEOUT / 2);
     }
 
     #[test]

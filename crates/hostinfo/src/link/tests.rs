@@ -20,6 +20,7 @@ struct Fake<H> {
     /// The most bytes per read, and the time that a read takes.
     pace: (usize, Duration),
     connected: bool,
+    shared: bool,
     /// The programs that the next look sees at the port.
     others: Others,
 }
@@ -29,7 +30,8 @@ impl<H: FnMut(&str) -> Vec<u8>> Fake<H> {
         let clock = Rc::new(Cell::new(Instant::now()));
         let pace = (usize::MAX, Duration::from_millis(1));
         let incoming = VecDeque::new();
-        Self { clock, host, incoming, pace, connected: true, others: Others::default() }
+        let (connected, shared, others) = (true, true, Others::default());
+        Self { clock, host, incoming, pace, connected, shared, others }
     }
 
     fn with(mut self, before: &[u8]) -> Self {
@@ -70,6 +72,10 @@ impl<H: FnMut(&str) -> Vec<u8>> Port for Fake<H> {
         let text = String::from_utf8_lossy(bytes).into_owned();
         self.incoming.extend((self.host)(&text));
         Ok(())
+    }
+
+    fn is_shared(&self) -> bool {
+        self.shared
     }
 
     fn others(&mut self) -> Others {

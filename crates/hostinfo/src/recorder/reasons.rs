@@ -73,7 +73,7 @@ mod tests {
         let (mut reasons, start) = (Reasons::default(), Instant::now());
         let mut is_news = |(seconds, verdict): &(u64, &str)| {
             let (state, reason) = verdict.split_once(": ").unwrap();
-            let state = State::named(state).unwrap();
+            let state = state.parse().unwrap();
             let judged = Judged::Verdict { state, reason: reason.to_owned() };
             reasons.is_news(&judged, start + Duration::from_secs(*seconds), false)
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hostinfo_catalog::metric::Metric;
-use hostinfo_catalog::{About, Kind, Named, StatId, Unit, resolve};
+use hostinfo_catalog::{About, Named, StatId, resolve};
 use hostinfo_render::{Answer, Row, openmetrics};
 use hostinfo_wire::reply::BLOCKED;
 use hostinfo_wire::request::{Names, VHOSTMD_PATH};
@@ -190,8 +190,7 @@ fn row(name: &str, rows: &[Listed<'_>]) -> Option<Row> {
         return Some(Row { stat, instance, about: None });
     }
     let listed = rows.iter().find(|row| row.name == name)?;
-    let kind = Kind::ALL.into_iter().find(|kind| kind.word() == listed.kind)?;
-    let unit = Unit::ALL.into_iter().find(|unit| unit.word() == listed.unit)?;
+    let (kind, unit) = (listed.kind.parse().ok()?, listed.unit.parse().ok()?);
     let metric = instance.as_deref().map(|own| Metric::of_custom(own, kind, unit));
     let about = About { kind, unit, help: listed.description.to_owned(), metric };
     Some(Row { stat, instance, about: Some(Arc::new(about)) })

@@ -66,7 +66,11 @@ fn bind(path: &Path, mode: u32) -> io::Result<UnixListener> {
             return taken("it is a file that is no socket: name another with --socket");
         }
         Ok(_) => match UnixStream::connect(path) {
-            Ok(_) => return taken("another broker listens there"),
+            Ok(_) => {
+                return taken(
+                    "another broker listens there: ask that, or name another with --socket",
+                );
+            }
             // Left behind by a broker that was killed.
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path)?,
             Err(error) => return Err(error),
@@ -85,7 +89,11 @@ fn bind(path: &Path, mode: u32) -> io::Result<UnixListener> {
 /// [`Failure::Listen`].
 pub(crate) fn tcp(address: SocketAddr) -> Result<TcpListener, Failure> {
     let failed = |why: io::Error| Failure::Listen { place: address.to_string(), why };
-    let listener = TcpListener::bind(address).map_err(failed)?;
+    let taken = "another program listens there: name another with --listen";
+    let listener = TcpListener::bind(address).map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => failed(io::Error::new(error.kind(), taken)),
+        _ => failed(error),
+    })?;
     listener.set_nonblocking(true).map_err(failed)?;
     Ok(listener)
 }

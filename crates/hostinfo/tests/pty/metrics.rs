@@ -40,7 +40,7 @@ fn all() -> String {
 
 /// Statistics such as an administrator may define.
 fn customs() -> impl Iterator<Item = Answer<'static>> {
-    let units = Unit::ALL.into_iter().map(|unit| ("spent", Kind::Counter, unit));
+    let units = Unit::ALL.iter().map(|unit| ("spent", Kind::Counter, *unit));
     let others = [("site", Kind::Info, Unit::None), ("level", Kind::Gauge, Unit::Ratio)];
     units.chain(others).map(|(name, kind, unit)| {
         let name = format!("my-own.{name}{}", unit.word());

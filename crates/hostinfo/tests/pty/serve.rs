@@ -368,6 +368,7 @@ fn an_address_for_scrapers_that_was_asked_for_and_is_taken_is_an_error() {
     let (status, _, errors) = said(command.env("HOSTINFO_DEVICE", &host.path).output().unwrap());
     assert_eq!(status, 1);
     assert!(errors.starts_with("hostinfo: cannot listen at 127.0.0.1:"), "{errors}");
+    assert!(errors.ends_with(": name another with --listen\n"), "{errors}");
     assert!(!socket.exists());
 }
 

@@ -11,7 +11,7 @@ Examples:
   hostinfoctl doctor         what is wrong on this host, and the command that mends it
   hostinfoctl doctor web     the same, and of all guests only web
   hostinfoctl doctor --json  the same for programs
-  hostinfoctl doctor || mail -s hostinfo root < /dev/null
+  found=$(hostinfoctl doctor) || echo \"$found\" | mail -s hostinfo root
 
 Exit status of doctor:
   0  nothing has to be done

@@ -32,7 +32,7 @@ const PROFILES: [(&str, &str); 3] = [
     ("virt-aa-helper", "usr.lib.libvirt.virt-aa-helper"),
 ];
 
-/// What the kernel calls programs has at most 15 bytes: TASK_COMM_LEN.
+/// How the names of hostinfo's programs begin, also those that the kernel cuts to 15 bytes (TASK_COMM_LEN).
 const OURS: &str = "hostinfo";
 
 /// Who denied it.

@@ -33,8 +33,9 @@ impl Level {
 }
 
 /// What a finding is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, strum::Display)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum Subject {
     Units,
     Daemon,
@@ -47,19 +48,6 @@ pub(crate) enum Subject {
 }
 
 impl Subject {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Units => "units",
-            Self::Daemon => "daemon",
-            Self::Rules => "rules",
-            Self::Settings => "settings",
-            Self::Directory => "directory",
-            Self::Libvirt => "libvirt",
-            Self::Guests => "guests",
-            Self::Denials => "denials",
-        }
-    }
-
     pub(super) fn fine(self, message: impl AsRef<str>) -> Finding {
         self.finding(Level::Fine, message, &[])
     }
@@ -104,7 +92,7 @@ impl Finding {
     pub(super) fn line(&self) -> String {
         let (level, style) = self.level.shown();
         let gap = " ".repeat(7_usize.saturating_sub(level.len()));
-        format!("{style}{level}{style:#}{gap}  {:9}  {}\n", self.subject.word(), self.message)
+        format!("{style}{level}{style:#}{gap}  {:9}  {}\n", self.subject, self.message)
     }
 
     /// The line, and the commands below it.

@@ -232,10 +232,38 @@ fn loopback(address: std::net::SocketAddr, before: Option<Inherited>) -> io::Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read as _, Write as _};
+
+    use hostinfo_peer::examples::{Slow, pair};
+    use rustix::net::SendFlags;
 
     fn ask(request: &str) -> Option<String> {
         let answer = answer(request.as_bytes(), |wanted| http::metrics(wanted, "x 1\n# EOF\n"));
         answer.map(|answer| String::from_utf8(answer).unwrap())
+    }
+
+    #[test]
+    fn whoever_hangs_up_on_all_scrapers_waits_for_no_descriptor_that_nobody_has_read() {
+        let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
+        let place = Listen::Unix(folder.path().join("s"));
+        let mut scrape = Scrape::open(&place, "", None, &reactor).unwrap();
+        let begun = Instant::now();
+        let connect = |_| {
+            let (sender, socket) = pair(&scrape.unclosed).unwrap();
+            let (stream, request, interest) = (Stream::new(socket), Vec::new(), Interest::Read);
+            scrape.scrapers.insert(Scraper { stream, request, since: begun, interest });
+            sender
+        };
+        let [idle, mut half, laden] = [(); 3].map(connect);
+        half.write_all(b"GET /metrics HTTP").unwrap();
+        let far_end = Slow::new().unwrap().send(&laden, SendFlags::empty()).unwrap();
+        scrape.hang_up_on_all(&mut reactor.now());
+        assert!(begun.elapsed() < DEADLINE && scrape.scrapers.iter().next().is_none());
+        assert_eq!(scrape.unclosed.count(), 1);
+        for mut scraper in [idle, half] {
+            assert!(matches!(scraper.read(&mut [0; 1]), Ok(0)), "it is not hung up on");
+        }
+        drop(far_end);
     }
 
     #[test]

@@ -45,6 +45,12 @@ fn logged(events: &[Event<'_>]) -> Vec<Logged> {
 
 const PERMIT: Permit = Permit { left_out: Some(3) };
 
+/// Every event, once.
+fn all<'a>(grant: &'a Grant, notice: &'a Notice, declared: &'a Declared) -> Vec<Event<'a>> {
+    let first = after(None, grant, notice, declared);
+    std::iter::successors(first, |event| after(Some(event), grant, notice, declared)).collect()
+}
+
 /// The event after `event`, so that each is tested once with all its fields. Matched without a
 /// wildcard, so that none is forgotten.
 fn after<'a>(
@@ -91,16 +97,39 @@ fn notice() -> Arc<Notice> {
     Notices::default().set(draft, Timestamp::UNIX_EPOCH).unwrap()
 }
 
+fn declared() -> Declared {
+    let remark = Some("a fan has failed".to_owned());
+    Declared::new(HostState::Degraded, remark, Timestamp::UNIX_EPOCH).unwrap()
+}
+
+#[test]
+fn whatever_an_event_is_about_is_named_in_its_sentence_which_journalctl_shows_alone() {
+    let mut named = 0;
+    for (_, fields) in logged(&all(&grant(), &notice(), &declared())) {
+        let message = &fields["message"];
+        for field in ["guest", "socket", "state"] {
+            let Some(name) = fields.get(field) else { continue };
+            assert!(message.contains(&**name), "{message}");
+            named += 1;
+        }
+    }
+    assert_eq!(named, 8);
+}
+
+#[test]
+fn a_sockets_name_that_would_end_the_line_does_not() {
+    let permit = Permit { left_out: None };
+    let [(_, fields)] = &logged(&[Event::SocketRefused { socket: "a\nb", why: "why", permit }])[..]
+    else {
+        panic!("it is one event")
+    };
+    assert!(!fields["message"].contains('\n'), "{fields:?}");
+}
+
 #[test]
 fn the_page_in_docs_names_every_event_its_level_and_its_fields() {
-    let (grant, notice) = (grant(), notice());
-    let remark = Some("a fan has failed".to_owned());
-    let declared = Declared::new(HostState::Degraded, remark, Timestamp::UNIX_EPOCH).unwrap();
-    let first = after(None, &grant, &notice, &declared);
-    let next = std::iter::successors(first, |event| after(Some(event), &grant, &notice, &declared));
-    let events: Vec<Event<'_>> = next.collect();
     let mut table: Vec<String> = Vec::new();
-    for (level, mut fields) in logged(&events) {
+    for (level, mut fields) in logged(&all(&grant(), &notice(), &declared())) {
         let name = fields.remove("event").unwrap();
         assert!(fields.remove("message").is_some_and(|message| !message.is_empty()));
         let fields: Vec<&str> = fields.into_keys().collect();

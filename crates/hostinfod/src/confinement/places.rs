@@ -19,9 +19,9 @@ const LOADERS: [&str; 7] = [
     "/lib/ld-musl-riscv64.so.1",
 ];
 
-/// The directory above one that is written to, or above the first one on its way that exists. It is never `/`, below
-/// which everything is: that directory itself then, and where it is made anew the daemon has to be restarted. `None` if
-/// only `/` exists on its way.
+/// The directory above one that is written to, or above the first one on its way that exists. Never `/`,
+/// since everything is below it: in its place the directory itself, and if that is made anew, the daemon has to be
+/// restarted. `None` if only `/` exists on its way.
 pub(super) fn above(directory: &Path) -> Option<PathBuf> {
     let (real, is_there) = directory
         .ancestors()

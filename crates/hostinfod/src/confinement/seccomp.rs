@@ -9,10 +9,12 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::Errno;
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
-    SeccompFilter, SeccompRule, TargetArch, apply_filter_all_threads,
+    SeccompFilter, SeccompRule, apply_filter_all_threads,
 };
 
-use super::system_calls::{FCNTLS, IOCTLS, PERMITTED, PRCTLS, SEND, SET_MODE, SET_OWNER};
+use super::system_calls::{
+    FCNTLS, IOCTLS, PERMITTED, PERMITTED_OLD, PRCTLS, SEND, SET_FILE_USER, SET_MODE, SET_OWNER,
+};
 
 /// The bits of a mode that make a file run as its owner or its group, and a directory hand on its group: inode(7).
 const SPECIAL_BITS: u64 = 0o7000;
@@ -52,13 +54,14 @@ pub(super) fn restrict(vsock: bool) -> Result<(), Error> {
 fn without_clone3() -> Result<BpfProgram, BackendError> {
     let number = libc::ENOSYS.unsigned_abs();
     let rules = [(libc::SYS_clone3, Vec::new())].into();
-    program(SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(number), arch()?)?)
+    program(rules, SeccompAction::Allow, SeccompAction::Errno(number))
 }
 
 fn permitted(vsock: bool) -> Result<BpfProgram, BackendError> {
     let families = [Some(libc::AF_UNIX), vsock.then_some(libc::AF_VSOCK)];
     let families = families.into_iter().flatten().map(bits);
-    let mut rules: BTreeMap<_, _> = PERMITTED.iter().map(|call| (*call, Vec::new())).collect();
+    let permitted = PERMITTED.iter().chain(PERMITTED_OLD);
+    let mut rules: BTreeMap<_, _> = permitted.map(|call| (*call, Vec::new())).collect();
     rules.insert(libc::SYS_socket, one_of(0, families)?);
     rules.insert(libc::SYS_socketpair, one_of(0, [bits(libc::AF_UNIX)])?);
     rules.insert(libc::SYS_ioctl, one_of(1, IOCTLS)?);
@@ -70,10 +73,11 @@ fn permitted(vsock: bool) -> Result<BpfProgram, BackendError> {
     // hostinfo-libvirt filters its own calls further, in its only thread and with no listener for them.
     rules.insert(libc::SYS_seccomp, vec![own_filter()?]);
     rules.insert(libc::SYS_memfd_create, memory_files()?);
+    rules.extend(file_users()?);
     rules.extend(modes_and_owners()?);
     rules.extend(without_fast_open()?);
     let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
-    program(SeccompFilter::new(rules, refused, SeccompAction::Allow, arch()?)?)
+    program(rules, refused, SeccompAction::Allow)
 }
 
 /// Threads, and what posix_spawn(3) does: the new process shares memory with this one, which waits until it executes a
@@ -114,6 +118,15 @@ fn own_filter() -> Result<SeccompRule, BackendError> {
         SeccompCondition::new(argument, SeccompCmpArgLen::Dword, equal, value.into())
     };
     SeccompRule::new(vec![is(0, libc::SECCOMP_SET_MODE_FILTER)?, is(1, 0)?])
+}
+
+/// Neither root nor its group, nobody more than a user with one group: setgroups(2) with none.
+fn file_users() -> Result<Vec<(i64, Vec<SeccompRule>)>, BackendError> {
+    let mut rules = vec![(libc::SYS_setgroups, one_of(0, [0])?)];
+    for call in SET_FILE_USER {
+        rules.push((call, vec![rule(0, SeccompCmpOp::Ne, 0)?]));
+    }
+    Ok(rules)
 }
 
 /// Modes without [`SPECIAL_BITS`] and without either pair of [`WRITE_AND_SEARCH`], and other groups. What open(2) makes can
@@ -158,12 +171,13 @@ fn bits(argument: i32) -> u64 {
     u64::from(argument.cast_unsigned())
 }
 
-fn arch() -> Result<TargetArch, BackendError> {
-    ARCH.try_into()
-}
-
-fn program(filter: SeccompFilter) -> Result<BpfProgram, BackendError> {
-    filter.try_into()
+/// What becomes of calls that no rule is about, and of those that meet one.
+fn program(
+    rules: BTreeMap<i64, Vec<SeccompRule>>,
+    others: SeccompAction,
+    these: SeccompAction,
+) -> Result<BpfProgram, BackendError> {
+    SeccompFilter::new(rules, others, these, ARCH.try_into()?)?.try_into()
 }
 
 #[cfg(test)]
@@ -343,6 +357,27 @@ mod tests {
             }
             chown(&file, None, Some(group)).unwrap();
             assert_eq!(chown(&file, Some(user), None), Err(Errno::PERM));
+        });
+    }
+
+    #[test]
+    fn files_are_read_as_another_user_but_not_as_root_and_in_no_other_group() {
+        use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
+        use rustix::thread::set_thread_groups;
+        // Both say who it was before, or -1 where the call is refused.
+        let as_user = |id| setfsuid(Uid::from_raw(id)).as_raw();
+        let in_group = |id| setfsgid(Gid::from_raw(id)).as_raw();
+        confined(false, || {
+            assert_eq!([as_user(0), in_group(0)], [u32::MAX; 2]);
+            assert!(as_user(4321) != u32::MAX && in_group(4321) != u32::MAX);
+            assert_eq!(
+                set_thread_groups(&[rustix::process::Gid::from_raw(4321)]),
+                Err(Errno::PERM)
+            );
+            if rustix::process::getuid().is_root() {
+                assert_eq!((as_user(4322), in_group(4322)), (4321, 4321));
+                set_thread_groups(&[]).unwrap();
+            }
         });
     }
 

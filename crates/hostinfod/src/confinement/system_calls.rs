@@ -77,12 +77,8 @@ pub(super) const PERMITTED: &[c_long] = &[
     libc::SYS_landlock_add_rule,
     libc::SYS_landlock_create_ruleset,
     libc::SYS_landlock_restrict_self,
-    // To read a file of custom.d as its `user`. The kernel refuses them without the capabilities that only the drop-in
-    // of hostinfo-custom(5) gives the service.
+    // For a file of custom.d, which is read as its `user`: no capability is gained by it.
     libc::SYS_capset,
-    libc::SYS_setfsgid,
-    libc::SYS_setfsuid,
-    libc::SYS_setgroups,
     // Time.
     libc::SYS_clock_getres,
     libc::SYS_clock_gettime,
@@ -152,40 +148,30 @@ pub(super) const PERMITTED: &[c_long] = &[
     libc::SYS_recvmsg,
     libc::SYS_setsockopt,
     libc::SYS_shutdown,
-    // The same by calls that newer architectures do not have.
-    #[cfg(target_arch = "x86_64")]
+];
+
+/// The same by calls that newer architectures do not have.
+#[cfg(target_arch = "x86_64")]
+pub(super) const PERMITTED_OLD: &[c_long] = &[
     libc::SYS_access,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_dup2,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_epoll_create,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_epoll_wait,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_getrlimit,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_inotify_init,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_lstat,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_open,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_pipe,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_poll,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_readlink,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_rename,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_select,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_stat,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_time,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_unlink,
 ];
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) const PERMITTED_OLD: &[c_long] = &[];
 
 /// ioctl(2), by the numbers of asm-generic/ioctls.h, which libc types differently for each C library: whether a
 /// descriptor waits (FIONBIO), how much can be read (FIONREAD), closing when a program is executed (FIOCLEX, FIONCLEX),
@@ -221,6 +207,10 @@ pub(super) const PRCTLS: [i32; 8] = [
 
 /// What sends, with the argument that has the flags.
 pub(super) const SEND: [(c_long, u8); 2] = [(libc::SYS_sendmsg, 2), (libc::SYS_sendto, 3)];
+
+/// What makes a thread another user and group to the kernel's checks of files, so that a file of custom.d is read as its
+/// `user`. The kernel refuses it without the capabilities that only the drop-in of hostinfo-custom(5) gives the service.
+pub(super) const SET_FILE_USER: [c_long; 2] = [libc::SYS_setfsuid, libc::SYS_setfsgid];
 
 /// What sets a file's or a directory's mode, with the argument that has it.
 pub(super) const SET_MODE: &[(c_long, u8)] = &[

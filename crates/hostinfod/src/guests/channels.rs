@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use hostinfo_answer::{Dialect, Name};
 
 use super::Guests;
+use super::standing::cannot_be_served;
 use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
 
@@ -45,7 +46,7 @@ impl Guests {
                     let number = self.roster.add_port(port);
                     self.try_connect(number, ctx);
                 }
-                Err(error) => tracing::error!(guest = name.whole(), "{error}"),
+                Err(error) => cannot_be_served(&name, &error),
             }
         }
     }

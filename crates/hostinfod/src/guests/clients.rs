@@ -71,8 +71,8 @@ impl Guests {
         }
     }
 
-    /// Charges a guest for a connection over AF_VSOCK. It is not known whose one is before it was accepted, so it cannot
-    /// wait in the kernel as at a `[[listen]]`.
+    /// Charges a guest for a connection over AF_VSOCK. Which guest's it is shows only once it is accepted, so it cannot
+    /// wait in the kernel as one at a `[[listen]]` does.
     ///
     /// # Errors
     /// [`NotAdmitted::TooOften`].

@@ -70,7 +70,7 @@ impl Guests {
         is_same
     }
 
-    /// Whether neither is served of those who claim to be a guest: while both run.
+    /// Whether two processes claim to be this guest, so that neither is served. Ends the contest if one of them has ended.
     pub(super) fn is_contested(&mut self, guest: GuestId) -> bool {
         let Some(claimants) = self.contested.get(&guest) else { return false };
         let both_run = claimants.iter().flatten().all(|claimant| self.runs(*claimant));

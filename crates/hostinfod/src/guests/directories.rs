@@ -7,6 +7,7 @@ use hostinfo_answer::{Dialect, Name};
 use rustix::fs::{AtFlags, FileType};
 
 use super::Guests;
+use super::standing::cannot_be_served;
 use crate::audit::Event;
 use crate::audit::quota::Permit;
 use crate::port::retry::Retry;
@@ -117,7 +118,7 @@ impl Guests {
                 Ok(guest) => {
                     self.roster.add_port(Port::new(guest, Endpoint::Socket, dialect, ctx.now))
                 }
-                Err(error) => return tracing::error!(guest = name.whole(), "{error}"),
+                Err(error) => return cannot_be_served(&name, &error),
             },
         };
         if let Some(port) = self.roster.ports.get_mut(number)

@@ -7,6 +7,7 @@ use hostinfo_domains::{Domain, Snapshot};
 use hostinfo_rules::Decision;
 
 use super::Guests;
+use super::standing::cannot_be_served;
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::GuestId;
@@ -68,7 +69,7 @@ impl Guests {
         }
         match self.guest(name, ctx.now) {
             Ok(guest) => ctx.reactor.set_alarm(Alarm::Disk(guest), Some(ctx.now)),
-            Err(error) => tracing::error!(guest = name.whole(), "{error}"),
+            Err(error) => cannot_be_served(name, &error),
         }
     }
 
@@ -91,10 +92,11 @@ impl Guests {
         if let Err(error) = self.disks.write(guest.who.name(), &document)
             && let Some(permit) = guest.quotas.own.ask(ctx.now)
         {
+            let name = guest.who.name().whole();
             tracing::warn!(
-                guest = guest.who.name().whole(),
+                guest = name,
                 left_out = permit.left_out,
-                "no metrics disk: {error}"
+                "guest {name} has no metrics disk: {error}"
             );
         }
         let period = guest.who.grant().interval().max(PERIOD_MIN);

@@ -8,6 +8,7 @@ use hostinfo_answer::Name;
 use hostinfo_peer::PeerSocket;
 
 use super::Guests;
+use super::standing::cannot_be_served;
 use crate::handover::{EndpointState, GuestState, GuestsState, PortState, UnidentifiedState};
 use crate::port::connection::Connection;
 use crate::port::pty::Pty;
@@ -121,7 +122,7 @@ impl Guests {
                 Ok(guest) => {
                     self.take_over_guest(guest, state, &mut fds, &mut later, ctx);
                 }
-                Err(error) => tracing::error!(guest = name.whole(), "{error}"),
+                Err(error) => cannot_be_served(&name, &error),
             }
         }
         let contested = contested.into_iter();
@@ -184,7 +185,8 @@ impl Guests {
         let number = self.roster.add_port(port);
         let connection = self.roster.ports.get(number)?.connection.as_ref()?;
         if let Err(error) = ctx.reactor.add(connection, Token::Port(number), phase.interest()) {
-            tracing::error!(guest = name.whole(), "cannot be served any more: {error}");
+            let name = name.whole();
+            tracing::error!(guest = name, "guest {name} cannot be served any more: {error}");
             self.roster.remove_port(number);
             return None;
         }

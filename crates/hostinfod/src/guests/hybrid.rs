@@ -8,6 +8,7 @@ use hostinfo_peer::PeerSocket;
 
 use super::Guests;
 use super::refusals::RefusalLog;
+use super::standing::cannot_be_served;
 use crate::port::listener::{GuestListener, NotListening};
 use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
@@ -145,7 +146,7 @@ impl Guests {
         let Some(name) = Name::parse(&whole) else { return };
         let guest = match self.guest(&name, ctx.now) {
             Ok(guest) => guest,
-            Err(error) => return tracing::error!(guest = name.whole(), "{error}"),
+            Err(error) => return cannot_be_served(&name, &error),
         };
         let endpoint = Endpoint::Listener(GuestListener::new(id, entry.to_owned()).into());
         let port = self.roster.add_port(Port::new(guest, endpoint, Dialect::Hostinfo, ctx.now));

@@ -8,6 +8,7 @@ use hostinfo_open::{Entry, Sockets};
 
 use super::Guests;
 use super::handover::TakenPort;
+use super::standing::cannot_be_served;
 use crate::port::retry::Retry;
 use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
@@ -149,7 +150,7 @@ impl Guests {
                 let Some(whole) = Name::parse(&pattern.entry().whole(name)) else { return };
                 match self.guest(&whole, ctx.now) {
                     Ok(guest) => self.add_pattern_port(number, name, guest, ctx),
-                    Err(error) => return tracing::error!(guest = whole.whole(), "{error}"),
+                    Err(error) => return cannot_be_served(&whole, &error),
                 }
             }
         };

@@ -13,6 +13,12 @@ use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::GuestId;
 
+/// Logs why a guest is not there for what it needs, as [`Guests::guest`] says it.
+pub(super) fn cannot_be_served(name: &Name, error: &io::Error) {
+    let name = name.whole();
+    tracing::error!(guest = name, "guest {name} cannot be served: {error}");
+}
+
 impl Guests {
     /// The guest with that name, which is added if it is not known.
     ///

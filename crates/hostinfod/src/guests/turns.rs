@@ -60,7 +60,7 @@ impl Guests {
                 Endpoint::Listener(_) => self.on_listener_alarm(number, ctx),
                 Endpoint::Accepted(_) | Endpoint::Vsock(_) => {}
             },
-            Some(Phase::Writing(_)) => self.hang_up(number, "guest does not read its reply", ctx),
+            Some(Phase::Writing(_)) => self.hang_up(number, "it does not read its reply", ctx),
             Some(Phase::Reading | Phase::Throttled(_) | Phase::WaitingForValue(_)) => {
                 self.turn(number, false, ctx);
             }
@@ -99,7 +99,8 @@ impl Guests {
         let Some((port, guest)) = self.roster.at(number) else { return };
         if let Endpoint::Accepted(_) | Endpoint::Vsock(_) = port.endpoint {
             // A program in the guest that asks once makes one connection: the log tells of the VMM.
-            tracing::debug!(guest = guest.who.name().whole(), "one of its connections: {why}");
+            let guest = guest.who.name().whole();
+            tracing::debug!(guest, "one of the connections of guest {guest}: {why}");
             return self.remove_port(number, ctx);
         }
         guest.log_gone(why, ctx.now);

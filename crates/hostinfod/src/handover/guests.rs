@@ -76,7 +76,7 @@ impl GuestsState {
     pub(super) fn check(&self) -> Result<(), &'static str> {
         let mut names = self.guests.keys().chain(self.contested.keys());
         if names.any(|name| Name::parse(name).is_none()) {
-            return Err("a guest's name is none");
+            return Err("a guest has a name that no guest can have");
         }
         self.guests.values().flat_map(|guest| &guest.ports).try_for_each(PortState::check)
     }

@@ -78,7 +78,7 @@ impl PortState {
     /// What cannot.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         match &self.connection.unsent {
-            Some(unsent) if unsent.length() > REPLY_MAX => Err("a reply is longer than any"),
+            Some(unsent) if unsent.length() > REPLY_MAX => Err("a reply is longer than any can be"),
             _ => Ok(()),
         }
     }

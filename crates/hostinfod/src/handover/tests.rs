@@ -78,14 +78,17 @@ fn a_document_that_no_daemon_hands_over_is_refused() {
             let guest = value["guests"]["guests"]["qemu-a"].clone();
             value["guests"]["guests"]["no/name"] = guest;
         }),
-        Err(Refused::Invalid("a guest's name is none"))
+        Err(Refused::Invalid("a guest has a name that no guest can have"))
     ));
     let unsent = "00".repeat(hostinfo_wire::limits::REPLY_MAX + 1);
     let refused = changed(|value| {
         let ports = &mut value["guests"]["guests"]["qemu-a"]["ports"];
         ports[0]["connection"]["unsent"] = serde_json::json!({ "bytes": unsent, "since": 0 });
     });
-    assert!(matches!(refused, Err(Refused::Invalid("a reply is longer than any"))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(Refused::Invalid("a reply is longer than any can be"))),
+        "{refused:?}"
+    );
     assert!(changed(|value| value["start"] = u64::MAX.into()).is_err());
     assert!(changed(|value| value["more"] = 1.into()).is_err());
     assert!(changed(|value| drop(value.as_object_mut().unwrap().remove("tally"))).is_err());

@@ -30,7 +30,8 @@ impl Libvirt {
             let guest = known.guest(uuid);
             guest.map_or(Tags::Unreadable, |guest| tags_of(&guest.domain, &self.sought))
         };
-        let is_live = |uuid: &Uuid| known.guest(*uuid).is_some_and(|guest| guest.domain.is_live());
+        let is_live =
+            |uuid: &Uuid| known.guest(*uuid).is_some_and(|guest| guest.domain.is_live_at(socket));
         match known.whose().of(socket) {
             Claim::Unnamed => by_cid.filter(is_live).map_or(Tags::NONE, of_domain),
             Claim::Refused(_) => Tags::Unreadable,

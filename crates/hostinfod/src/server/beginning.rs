@@ -109,7 +109,7 @@ impl Clients {
         let Self { before, fds } = self;
         let version = env!("CARGO_PKG_VERSION").to_owned();
         tracing::info!(
-            "hostinfod {version} goes on in place of {before}, with {guests} guests connected"
+            "hostinfod {version} goes on in place of {before}; connected guests: {guests}"
         );
         let upgraded = serde_json::to_value(Upgraded { before, version, guests });
         let Ok(reply) = upgraded.map(|upgraded| answer(Ok(upgraded), false)) else { return };

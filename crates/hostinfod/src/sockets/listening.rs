@@ -20,7 +20,7 @@ const NAME_PREFIX: &str = "listen-";
 /// Connections that wait to be accepted: every one that a guest may have, and some that are closed at once.
 const BACKLOG: i32 = 16;
 
-/// Who connects is looked at, so everybody may.
+/// Everybody may connect, since who has connected is checked.
 const MODE: u32 = 0o666;
 
 /// A socket that listens. It is removed with this value, unless another stands in its place.

@@ -34,7 +34,7 @@ pub(crate) enum Error {
     #[error(transparent)]
     Unreachable(FileError),
     /// Another process has locked it.
-    #[error("{path} is already served by {holder}", path = .path.display())]
+    #[error("{path} is already served by {holder}: end that first, or serve another directory", path = .path.display())]
     Held {
         /// The directory.
         path: PathBuf,

@@ -78,3 +78,33 @@ fn noise_without_end_is_given_up_after_the_timeout_and_not_kept() {
         assert!(matches!(fake.establish(), Err(Broken::Strange)));
     }
 }
+
+#[test]
+fn what_a_host_says_in_place_of_an_answer_is_believed_where_nobody_else_can_say_it() {
+    for why in [BLOCKED, ASK_AGAIN] {
+        let code = if why == BLOCKED { 403 } else { 503 };
+        let line = format!("{code} {why}\n");
+        let mut said = Some(line.clone().into_bytes());
+        let mut fake = Fake::new(move |_: &str| said.take().unwrap_or_default());
+        fake.shared = false;
+        let told = fake.establish().err().unwrap();
+        assert!(matches!(told, Broken::Refused(told) if told == why), "{told}");
+        assert!(matches!(
+            Fake::new(move |_: &str| line.clone().into_bytes()).establish(),
+            Err(Broken::Strange)
+        ));
+        // Another program's on a serial port, or what was asked for before.
+        let late = format!("200 x=1\n{code} {why}\n").into_bytes();
+        let mut fake = Fake::new(saying("200 x=1\n")).with(&late);
+        fake.shared = false;
+        assert!(fake.establish().is_ok());
+    }
+}
+
+#[test]
+fn a_socket_that_was_hung_up_on_is_not_waited_for() {
+    let mut fake = Fake::new(|_: &str| Vec::new());
+    (fake.connected, fake.shared) = (false, false);
+    let (clock, start) = (fake.clock.clone(), fake.clock.get());
+    assert!(matches!(fake.establish(), Err(Broken::HungUp)) && clock.get() == start);
+}

@@ -107,6 +107,10 @@ impl Port for Socket {
     fn write(&mut self, bytes: &[u8], until: Instant) -> io::Result<()> {
         fd::write(&self.0, bytes, until)
     }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

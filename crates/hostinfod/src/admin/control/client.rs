@@ -132,7 +132,7 @@ impl Client {
         }
     }
 
-    /// Whether it may change something and always finds room.
+    /// Whether it may change something, and take a place that is reserved.
     pub(super) fn is_trusted(&self) -> bool {
         is_trusted(self.user)
     }

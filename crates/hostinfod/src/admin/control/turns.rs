@@ -57,7 +57,7 @@ impl Control {
         }
     }
 
-    /// Units of work done for calls since the last call.
+    /// Units of work done for clients' calls since this was last asked.
     pub(crate) fn take_work(&mut self) -> u32 {
         std::mem::take(&mut self.work)
     }

@@ -17,7 +17,7 @@ impl Control {
         std::mem::take(&mut self.wishes_upgrade)
     }
 
-    /// Says to all that asked why nothing has changed.
+    /// Tells all clients that asked why nothing has changed.
     pub(crate) fn refuse_upgrade(&mut self, why: &str, ctx: &mut Ctx<'_>) {
         let refusal =
             Refusal::Failed { message: format!("not upgraded, and nothing has changed: {why}") };
@@ -32,7 +32,7 @@ impl Control {
         }
     }
 
-    /// Hangs up on all others.
+    /// Hangs up on all clients that did not ask for an upgrade.
     pub(crate) fn hang_up_on_all_but_askers(&mut self, ctx: &mut Ctx<'_>) {
         let others = self.clients.ids(|client| !client.awaits_upgrade());
         others.into_iter().for_each(|number| self.hang_up(number, ctx));
@@ -41,7 +41,7 @@ impl Control {
         ctx.reactor.set_alarm(Alarm::Refused, None);
     }
 
-    /// All that asked, whom the other program answers.
+    /// The connections of all clients that asked, which the other program answers.
     pub(crate) fn hand_over_askers<'c>(&'c self, fds: &mut Outgoing<'c>) -> Vec<Number> {
         let askers = self.clients.iter().filter(|(_, client)| client.awaits_upgrade());
         askers.map(|(_, client)| fds.add(client.as_fd())).collect()

@@ -1,13 +1,14 @@
 use super::*;
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Instant;
 
-use hostinfo_answer::{Name, Peer};
+use hostinfo_answer::{Name, Peer, Standing};
 use hostinfo_domains::examples::domain;
 use hostinfo_domains::limits::DEADLINE;
-use hostinfo_domains::{Domain, Helper, Message, VERSION};
+use hostinfo_domains::{Domain, Helper, Message, Tags, Uuid, VERSION};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::guest::begin_session;
@@ -67,6 +68,34 @@ fn connected(
     (guests, id, far_end)
 }
 
+/// Waits until libvirt has said whose the connection is.
+fn hear(guests: &mut Guests, ctx: &mut Ctx<'_>) {
+    while !guests.vsock.unidentified.awaiting().is_empty() {
+        let patience = Timespec { tv_sec: 10, tv_nsec: 0 };
+        let helper = guests.responder.libvirt().helper().unwrap();
+        let mut polled = [PollFd::new(helper, PollFlags::IN)];
+        assert_eq!(rustix::event::poll(&mut polled, Some(&patience)), Ok(1), "nothing comes");
+        guests.turn_of_helper(Helper::on_ready, ctx);
+    }
+}
+
+#[test]
+fn a_domain_that_was_renamed_leaves_neither_its_tags_nor_its_figures_to_its_old_name() {
+    let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
+    let ctx = &mut reactor.now();
+    let tags = Tags::Known(BTreeMap::from([("role".to_owned(), Some("db".to_owned()))]));
+    let domain = Domain { cid: Some(3), tags, ..domain(7, "a") };
+    let said = [Message::Hello { version: VERSION }, Message::Domain(domain), Message::Done(0)];
+    let helper = Libvirt::helper_that_says(&said);
+    let (mut guests, _, _far_end) = connected(folder.path(), helper, ctx);
+    hear(&mut guests, ctx);
+    let (libvirt, by_cid) = (guests.responder.libvirt(), Some(Uuid::from_u128(7)));
+    assert_eq!(libvirt.standing("qemu-old", None, by_cid), Some(Standing::Unnamed));
+    let none = hostinfo_rules::Tags::NONE;
+    assert_eq!(libvirt.tags("qemu-old", None, by_cid), none);
+    assert_ne!(libvirt.tags("qemu-a", None, by_cid), none);
+}
+
 #[test]
 fn a_connection_is_held_until_a_helper_that_has_just_been_started_says_whose_it_is() {
     let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
@@ -79,13 +108,7 @@ fn a_connection_is_held_until_a_helper_that_has_just_been_started_says_whose_it_
     ctx.now += Duration::from_secs(4);
     guests.on_unidentified_alarm(id, ctx);
     assert_eq!(guests.vsock.unidentified.awaiting(), [id], "it is refused");
-    while !guests.vsock.unidentified.awaiting().is_empty() {
-        let patience = Timespec { tv_sec: 10, tv_nsec: 0 };
-        let helper = guests.responder.libvirt().helper().unwrap();
-        let mut polled = [PollFd::new(helper, PollFlags::IN)];
-        assert_eq!(rustix::event::poll(&mut polled, Some(&patience)), Ok(1), "nothing comes");
-        guests.turn_of_helper(Helper::on_ready, ctx);
-    }
+    hear(&mut guests, ctx);
     assert!(guests.roster.is_connected(guests.roster.named("qemu-a").unwrap()));
 }
 

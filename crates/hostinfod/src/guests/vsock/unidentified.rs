@@ -9,13 +9,13 @@ use hostinfo_wire::reply::{ASK_AGAIN, BLOCKED};
 
 use crate::reactor::id::{Table, UnidentifiedId};
 
-/// Of all addresses together. Each costs a descriptor and at most 128 bytes, so they take 256 descriptors and 32 KiB. A
+/// How many there are of all addresses together. Each costs a descriptor and at most 128 bytes, so they take 256 descriptors and 32 KiB. A
 /// guest's second one waits up to [`LOOK_UP_INTERVAL`], so guests that connect again and again hold [`EACH_MAX`] places each
 /// all the time; and guests whose timers are alike connect at the same moment. What is asked of libvirt for all of them is
 /// bounded by [`LOOK_UPS_MAX`].
 const ALL_MAX: usize = 256;
 
-/// Of one address.
+/// How many there are of one address.
 const EACH_MAX: usize = 2;
 
 /// The time between two look-ups of one address.
@@ -104,7 +104,7 @@ impl UnidentifiedPeers {
         refused.min_by_key(|(_, peer)| peer.since).map(|(id, _)| id)
     }
 
-    /// One whose address has another.
+    /// The second connection of an address that has two.
     fn second_of_one(&self) -> Option<UnidentifiedId> {
         let mut addresses = HashSet::new();
         self.all.iter().find(|(_, peer)| !addresses.insert(peer.cid)).map(|(id, _)| id)
