@@ -130,7 +130,7 @@ impl<'a> Finder<'a> {
             return if path == b"/" { Ok(Self::nowhere(version)) } else { Err(ELSEWHERE) };
         };
         let paths = self.paths(version, mount, below);
-        let own = self.own(&paths).ok_or(NO_OWN);
+        let own = self.own(version, &paths).ok_or(NO_OWN);
         Ok(Branch { version, paths, own })
     }
 
@@ -162,26 +162,29 @@ impl<'a> Finder<'a> {
     }
 
     /// How many of the innermost cgroups are the guest's own.
-    fn own(&mut self, paths: &[PathBuf]) -> Option<usize> {
+    fn own(&mut self, version: Version, paths: &[PathBuf]) -> Option<usize> {
         let top = paths.iter().position(|path| is_unit(path)).unwrap_or(0);
-        let candidates = paths.iter().enumerate().take(top + 1).rev();
-        let own =
-            candidates.filter(|(_, path)| !is_slice(path)).find(|(_, path)| self.is_own(path));
-        own.map(|(index, _)| index + 1)
+        let levels = (1..=top + 1).rev().filter_map(|count| paths.get(..count));
+        let mut levels = levels.filter(|levels| !levels.last().is_some_and(|path| is_slice(path)));
+        levels.find(|levels| self.are_own(version, levels)).map(<[_]>::len)
     }
 
-    /// Whether the cgroup contains no second VMM. If that cannot be seen, the cgroup does not count
-    /// as the guest's own.
-    fn is_own(&mut self, path: &Path) -> bool {
-        if !is_libvirts(path) {
-            let Seen { own, second, unclear } = self.company.below(path);
+    /// Whether the cgroups, of which the last one contains the others, contain no second VMM. If that cannot be
+    /// seen, they do not count as the guest's own.
+    fn are_own(&mut self, version: Version, levels: &[PathBuf]) -> bool {
+        let (Some(innermost), Some(whole)) = (levels.first(), levels.last()) else { return false };
+        if !is_libvirts(whole) {
+            let Seen { own, second, unclear } = self.company.below(whole);
             return own && !second && !unclear;
         }
-        // The name of a cgroup from libvirt shows that it is one guest's; below it are cgroups of
-        // its threads.
+        // The name of a cgroup from libvirt shows that it is one guest's. The cgroups of its threads are below the
+        // innermost, which lists their processes on v2.
         let mut seen = Seen::default();
-        for inner in ["", "emulator", "libvirt", "libvirt/emulator"] {
-            self.company.look(&path.join(inner), &mut seen);
+        for path in levels {
+            self.company.look(path, &mut seen);
+        }
+        if version == Version::V1 {
+            self.company.look(&innermost.join("emulator"), &mut seen);
         }
         !seen.second
     }
