@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::guests::{Guests, Listening};
+use crate::kernel;
 use crate::large_host;
 use crate::machine::Cpus;
 use crate::plan::{Plan, SETTLED};
@@ -56,6 +57,9 @@ pub(crate) fn run(plan: &Plan, dir: &Path, cpus: &Cpus) -> anyhow::Result<Vec<Ro
         let mut guests = listening.accept().with_context(|| server.log())?;
         sleep(SETTLED);
         rows.extend(on_host(host, &server, &mut guests)?);
+        if !is_large {
+            rows.push(kernel::of_vmms(vmms.pids(), Threads::USUAL.vcpus, ROUNDS, PAUSE)?);
+        }
     }
     Ok(rows)
 }
@@ -67,12 +71,16 @@ fn on_host(host: &str, server: &Server, guests: &mut Guests) -> anyhow::Result<V
         guests.each_asks(GUESTS, b"vm\n")?;
         sleep(PAUSE);
     }
+    // Opens the host's files, which then stay open.
+    guests.each_asks(1, b"*\n")?;
+    sleep(PAUSE);
     let mut rows = Vec::new();
     for (count, who, query, target) in [
         (GUESTS, "100 guests with VMMs ask", "loadavg", Target::None),
         (GUESTS, "100 guests with VMMs ask", "vm", OF_GUEST),
-        (GUESTS, "100 guests with VMMs ask", "*", OF_ALL),
+        // Before all of them do: whoever asks for verdicts is watched for a while, which would be measured as well.
         (1, "1 of them asks", "*", ALONE),
+        (GUESTS, "100 guests with VMMs ask", "*", OF_ALL),
     ] {
         let line = format!("{query}\n");
         let process = server.process();

@@ -3,9 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use hostinfo_tests::ctl::{Ended, alone, command, hostinfoctl, output};
+use hostinfo_tests::ctl::{Ended, alone, command, hostinfoctl, output, program};
 use hostinfo_tests::process::write_script;
 use hostinfo_tests::{FakeGuest, FakeQemu, Host, Libvirtd};
 use serde_json::Value;
@@ -65,6 +66,28 @@ fn a_host_on_which_all_is_well_has_nothing_to_be_done() -> Result<()> {
     ensure!(said.contains("ok       guests     qemu-web: connected\n"), "{said}");
     let said = doctor(&host, &path, &["weeb"])?;
     ensure!(said.status == 1 && said.stdout.contains("there is no guest \"weeb\""), "{said:?}");
+    Ok(())
+}
+
+/// Somebody who has taken it over could otherwise have root open a directory of the host to its user.
+#[test]
+fn what_the_daemon_says_of_its_directory_is_no_reason_for_a_command() -> Result<()> {
+    let host = Host::new(RULES)?;
+    let _daemon = host.start_daemon()?;
+    let _guest = FakeGuest::join(&host.socket("web"))?;
+    let other = host.path().join("other");
+    fs::create_dir(&other)?;
+    let mut doctor = Command::new(program()?);
+    doctor.arg("doctor").arg("--directory").arg(&other).arg("--control").arg(host.control());
+    let said = output(&mut doctor)?.stdout;
+    let theirs = host.sockets().display().to_string();
+    let note = format!(
+        "hostinfod says that its sockets are in {theirs}, and {} was looked at",
+        other.display()
+    );
+    ensure!(said.contains(&note), "{said}");
+    let mut commands = said.lines().filter(|line| line.trim_start().starts_with('#'));
+    ensure!(!commands.any(|command| command.contains(&theirs)), "{said}");
     Ok(())
 }
 

@@ -29,6 +29,12 @@ impl Client {
         Ok(Self { connection: Connection::open(path, deadline)? })
     }
 
+    /// The process that listens at the socket, by what the kernel says: SO_PEERCRED, unix(7). What the daemon says of itself
+    /// can be false where somebody has taken it over. `None`: it is in no PID namespace that this process sees.
+    pub fn process(&self) -> Option<u32> {
+        self.connection.process()
+    }
+
     /// What the daemon does, and what is wrong with the things it needs.
     ///
     /// # Errors

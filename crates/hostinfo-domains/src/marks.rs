@@ -72,6 +72,11 @@ impl Marks {
         }
     }
 
+    /// Whether its cgroup says which live domain it runs: then what the command line says does not count.
+    pub fn is_known_by_cgroup(&self, snapshot: &Snapshot) -> bool {
+        self.by_cgroup(snapshot).is_some()
+    }
+
     fn is_run(&self, domain: &Domain) -> bool {
         self.id.is_some() && self.id == domain.id
     }
@@ -79,12 +84,16 @@ impl Marks {
     /// The live domain that it runs. A command line, which QEMU could change, is believed only where
     /// the cgroup says nothing that is known.
     fn domain<'s>(&self, snapshot: &'s Snapshot) -> Option<&'s Domain> {
-        let mut live = snapshot.guests().map(|guest| &guest.domain).filter(|found| found.is_live());
-        let by_run = self.id.and_then(|_| live.find(|d| d.driver == QEMU && self.is_run(d)));
-        by_run.or_else(|| {
+        self.by_cgroup(snapshot).or_else(|| {
             let found = &snapshot.guest(self.uuid?)?.domain;
             Some(found).filter(|found| found.is_live())
         })
+    }
+
+    fn by_cgroup<'s>(&self, snapshot: &'s Snapshot) -> Option<&'s Domain> {
+        self.id?;
+        let mut domains = snapshot.guests().map(|guest| &guest.domain);
+        domains.find(|found| found.is_live() && found.driver == QEMU && self.is_run(found))
     }
 }
 
@@ -195,6 +204,13 @@ mod tests {
             let marks = Marks::new(7, b"qemu\n", cgroup, cmdline).unwrap();
             assert!(matches!(conflict(&marks, "qemu-a"), Some(Conflict::Device { .. })));
         }
+    }
+
+    #[test]
+    fn the_command_line_is_not_needed_of_a_process_whose_cgroup_names_a_run_that_libvirt_tells_of()
+    {
+        let is_enough = |run| marks(run, Some(1)).is_known_by_cgroup(&snapshot());
+        assert_eq!([Some(2), Some(9), None].map(is_enough), [true, false, false]);
     }
 
     #[test]

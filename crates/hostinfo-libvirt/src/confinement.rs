@@ -53,31 +53,26 @@ const REFUSED: &[c_long] = &[
     libc::SYS_openat2,
     libc::SYS_execve,
     libc::SYS_execveat,
-    #[cfg(target_arch = "x86_64")]
+];
+
+/// The same by calls that newer architectures do not have.
+#[cfg(target_arch = "x86_64")]
+const REFUSED_OLD: &[c_long] = &[
     libc::SYS_chmod,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_chown,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_lchown,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_link,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_mkdir,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_mknod,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_rename,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_rmdir,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_symlink,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_unlink,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_fork,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_vfork,
 ];
+#[cfg(not(target_arch = "x86_64"))]
+const REFUSED_OLD: &[c_long] = &[];
 
 /// Refused for a value of an argument: the call, the argument, and the bits that are looked at and what they are then.
 const REFUSED_WITH: &[(c_long, u8, c_int, c_int)] = &[
@@ -101,7 +96,7 @@ pub(crate) fn filter_calls() -> Result<(), seccompiler::Error> {
         Ok((*call, vec![SeccompRule::new(vec![condition])?]))
     });
     let mut rules: BTreeMap<_, _> = with.collect::<Result<_, BackendError>>()?;
-    rules.extend(REFUSED.iter().map(|call| (*call, Vec::new())));
+    rules.extend(REFUSED.iter().chain(REFUSED_OLD).map(|call| (*call, Vec::new())));
     let fails = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, fails, ARCH.try_into()?)?;
     let program: BpfProgram = filter.try_into()?;

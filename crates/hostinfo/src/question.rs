@@ -20,7 +20,8 @@ pub(crate) struct Question {
     names: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 enum Verb {
     Get,
     Json,
@@ -164,14 +165,7 @@ impl Question {
 impl fmt::Display for Question {
     /// In the form the host reads, without a line end.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self.verb {
-            Verb::Get => "get",
-            Verb::Json => "json",
-            Verb::Metrics => "metrics",
-            Verb::List => "list",
-            Verb::Ping => "ping",
-            Verb::Version => "version",
-        })?;
+        out.write_str(self.verb.into())?;
         self.names.iter().try_for_each(|name| write!(out, " {name}"))
     }
 }

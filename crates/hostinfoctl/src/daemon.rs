@@ -83,6 +83,8 @@ pub(crate) struct Known {
     pub(crate) rules: Rules,
     /// What it says of itself.
     pub(crate) status: Status,
+    /// Its process, by what the kernel says.
+    pub(crate) process: Option<u32>,
     /// Whether the daemon knows all guests: there is no libvirt here, or the settings turn it off.
     pub(crate) has_all: bool,
 }
@@ -112,6 +114,7 @@ pub(crate) fn ask(options: &Options) -> Result<Known, Error> {
     let guests = daemon.list()?.into_iter().map(|guest| (guest.guest.clone(), guest)).collect();
     let rules = daemon.rules()?;
     let status = daemon.status()?;
+    let process = daemon.process();
     let has_all = matches!(status.libvirt.state, LibvirtState::Off | LibvirtState::Missing);
-    Ok(Known { guests, rules, status, has_all })
+    Ok(Known { guests, rules, status, process, has_all })
 }

@@ -15,7 +15,7 @@ mod user;
 
 use std::path::Path;
 
-use hostinfo_control::Error;
+use hostinfo_control::{Error, Status as DaemonStatus};
 use hostinfo_domains::{Access, Unanswered};
 use serde_json::json;
 
@@ -96,9 +96,10 @@ fn examine(options: &Options, words: &[String]) -> Vec<Finding> {
     let mut findings = files::look(options, known.map(|known| &known.status));
     // Only a unit runs it as another user than whoever starts it.
     let user = if has_systemd { unit_user.as_deref() } else { Some("root") };
-    let user = User::of(known.map(|known| known.status.pid), user);
-    let directory = known.map(|known| known.status.socket_dir.path.as_ref());
-    findings.extend(access::look(directory.unwrap_or(&options.directory), user));
+    let process = known.and_then(|known| known.process);
+    let user = User::of(process, user);
+    findings.extend(access::look(&options.directory, user));
+    findings.extend(known.and_then(|known| elsewhere(options, &known.status)));
     findings.extend(of_units);
     findings.push(match &daemon {
         Ok(known) => answers(&known.status.version, known.status.pid),
@@ -135,13 +136,25 @@ fn examine(options: &Options, words: &[String]) -> Vec<Finding> {
         }
     };
     findings.extend(guests::look(options, words, known, has_libvirt));
-    findings.extend(labels::look(&options.directory, known.map(|known| known.status.pid)));
+    findings.extend(labels::look(&options.directory, process));
     findings.extend(denials::look(&options.directory));
     if !has_systemd {
         let works = |command: &String| !command.starts_with("systemctl ");
         findings.iter_mut().for_each(|finding| finding.remedy.retain(works));
     }
     findings
+}
+
+/// The daemon's sockets are in another directory than that which was looked at. Its word is not enough for commands that open
+/// a directory to its user: whoever has taken it over would choose one of the host's.
+fn elsewhere(options: &Options, status: &DaemonStatus) -> Option<Finding> {
+    let (own, its) = (&options.directory, Path::new(&status.socket_dir.path));
+    (own != its).then(|| {
+        let (own, its) = (own.display(), its.display());
+        Subject::Directory.note(format!(
+            "hostinfod says that its sockets are in {its}, and {own} was looked at: if you have set that, name it with --directory"
+        ))
+    })
 }
 
 /// A daemon of that version answers.

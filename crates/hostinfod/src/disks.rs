@@ -1,36 +1,115 @@
 //! Metrics disks: a file for each guest whose rule says `vhostmd-disk = 1`. QEMU presents it to the
 //! guest as a read-only disk. See `docs/vhostmd.md`.
+//!
+//! They are written in threads: whoever reads a file with `O_DIRECT` can have the kernel keep everybody from writing it
+//! for as long as they like.
 
-use std::collections::HashMap;
-use std::fs::{File, OpenOptions, Permissions, read_dir};
+mod file;
+
+use std::collections::{HashMap, VecDeque};
+use std::fs::read_dir;
 use std::io;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use hostinfo_answer::Name;
 use hostinfo_domains::DISK_DIR;
-use hostinfo_render::disk::{self, Disk, Step};
 use hostinfo_render::vhostmd::EMPTY;
-use rustix::fs::{FallocateFlags, OFlags};
-use rustix::io::Errno;
+use rustix::event::{EventfdFlags, eventfd};
 
 use crate::system::file_error::FileError;
+use file::Open;
 
-/// The files that are kept up to date.
+/// How many disks are written at once. If each of these waits for somebody who reads it, the others wait as well, but
+/// nothing else does. The unit permits 32 threads and processes in all.
+const THREADS_MAX: usize = 8;
+
+/// Enough for a thread that opens and writes files. Documents are not on the stack.
+const STACK: usize = 128 * 1024;
+
+/// How long the daemon waits for disks that are being written, before it ends or another program goes on.
+const ENDED_WITHIN: Duration = Duration::from_secs(1);
+
+/// Disks, and the threads that write them.
 pub(crate) struct Disks {
     directory: PathBuf,
-    files: HashMap<Box<str>, (File, Disk)>,
+    shared: Arc<Shared>,
+}
+
+/// What is to be done with a disk.
+enum Task {
+    /// It is to exist.
+    Make,
+    /// It is to show nothing any more.
+    Clear,
+    /// It is to show this document.
+    Write(String),
+}
+
+/// Why a disk could not be written.
+pub(crate) struct Failure {
+    /// The guest's whole name.
+    pub(crate) guest: Box<str>,
+    /// The error, with the file.
+    pub(crate) error: FileError,
+    /// Whether the disk may show what it is not to show any more.
+    pub(crate) shows_too_much: bool,
+}
+
+/// Writes a document to a file that is open or is to be opened.
+type Write = dyn Fn(Option<Open>, &Path, &str) -> Result<Open, FileError> + Send + Sync;
+
+struct Shared {
+    work: Mutex<Work>,
+    /// One of the threads has ended.
+    ended: Condvar,
+    /// Readable when a disk could not be written.
+    failed: OwnedFd,
+    write: Box<Write>,
+}
+
+#[derive(Default)]
+struct Work {
+    threads: usize,
+    /// Disks that are kept up to date or have something to be done. Each has its guest's whole name.
+    slots: HashMap<Box<str>, Slot>,
+    /// Those of them that have something to be done and are not being written.
+    waiting: VecDeque<Box<str>>,
+    failures: Vec<Failure>,
+}
+
+#[derive(Default)]
+struct Slot {
+    /// Its file, unless it is being written.
+    open: Option<Open>,
+    /// Since when it is being written.
+    since: Option<Instant>,
+    /// What is to be done next: the last that was asked for, so at most one document waits for each disk.
+    next: Option<Task>,
 }
 
 impl Disks {
     /// The disks beside the sockets.
-    pub(crate) fn beside(sockets: &Path) -> Self {
-        Self { directory: sockets.join(DISK_DIR), files: HashMap::new() }
+    ///
+    /// # Errors
+    /// No descriptor is free.
+    pub(crate) fn beside(sockets: &Path) -> io::Result<Self> {
+        Self::written_by(sockets, Box::new(file::write))
+    }
+
+    fn written_by(sockets: &Path, write: Box<Write>) -> io::Result<Self> {
+        let failed = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let (work, ended) = (Mutex::default(), Condvar::new());
+        let shared = Arc::new(Shared { work, ended, failed, write });
+        Ok(Self { directory: sockets.join(DISK_DIR), shared })
     }
 
     /// At the start: empties the existing files until they are written again, since their guests' rules may have
     /// changed, and a busy flag left by a crash would keep a reader waiting; but not those of guests that go on.
-    pub(crate) fn clear_all_but(&mut self, goes_on: impl Fn(&str) -> bool) {
+    pub(crate) fn clear_all_but(&self, goes_on: impl Fn(&str) -> bool) {
         let before = read_dir(&self.directory).into_iter().flatten().flatten();
         for name in before.filter_map(|entry| entry.file_name().into_string().ok()) {
             if let Some(name) = Name::parse(&name).filter(|name| !goes_on(name.whole())) {
@@ -40,193 +119,142 @@ impl Disks {
     }
 
     /// Creates a guest's disk if there is none, so that it exists when the guest starts.
-    pub(crate) fn make(&mut self, name: &Name) {
-        if self.directory.join(name.whole()).exists() {
-            return;
+    pub(crate) fn make(&self, name: &Name) {
+        if !self.directory.join(name.whole()).exists() {
+            self.shared.lock().ask(name, Task::Make);
         }
-        if let Err(error) = self.write(name, EMPTY) {
-            let guest = name.whole();
-            tracing::warn!(guest, "guest {guest} has no metrics disk: {error}");
-        }
-        self.files.remove(name.whole());
     }
 
     /// Empties a guest's disk. The file remains, because a domain does not start without it.
-    pub(crate) fn clear(&mut self, name: &Name) {
-        if self.directory.join(name.whole()).exists()
-            && let Err(error) = self.write(name, EMPTY)
-        {
-            tracing::warn!("{error}; the disk may still show what its guest may not see any more");
+    pub(crate) fn clear(&self, name: &Name) {
+        let mut work = self.shared.lock();
+        if work.slots.contains_key(name.whole()) || self.directory.join(name.whole()).exists() {
+            work.ask(name, Task::Clear);
         }
-        self.files.remove(name.whole());
     }
 
     /// Writes a document to a guest's disk, and creates the disk if there is none.
+    pub(crate) fn write(&self, name: &Name, document: String) {
+        self.shared.lock().ask(name, Task::Write(document));
+    }
+
+    /// For how long a guest's disk has been being written.
+    pub(crate) fn is_written_for(&self, name: &Name, now: Instant) -> Option<Duration> {
+        let since = self.shared.lock().slots.get(name.whole())?.since?;
+        Some(now.saturating_duration_since(since))
+    }
+
+    /// Starts threads for what is to be done. To be called in each round of the loop, and not before the process has
+    /// confined itself, since Landlock confines only the thread that asks for it.
+    pub(crate) fn go_on(&self) {
+        let mut work = self.shared.lock();
+        for _ in 0..work.waiting.len().min(THREADS_MAX - work.threads) {
+            let (shared, directory) = (self.shared.clone(), self.directory.clone());
+            let thread = thread::Builder::new().name("disk".to_owned()).stack_size(STACK);
+            if thread.spawn(move || shared.run(&directory)).is_err() {
+                return;
+            }
+            work.threads += 1;
+        }
+    }
+
+    /// Waits up to [`ENDED_WITHIN`] until nothing is being written. A process that ends, or executes another program,
+    /// would leave a disk half written, or wait in the kernel for as long as the thread does.
     ///
     /// # Errors
-    /// The system's error, with the file. The disk is then empty, as far as anything can be
-    /// written.
-    pub(crate) fn write(&mut self, name: &Name, document: &str) -> Result<(), FileError> {
-        let path = self.directory.join(name.whole());
-        let (file, mut disk) = match self.files.remove(name.whole()) {
-            Some(before) => before,
-            None => (open(&self.directory, &path).map_err(FileError::of(&path))?, Disk::new()),
-        };
-        let put = |step: &Step| file.write_all_at(&step.bytes, step.offset);
-        let written = reserve(&file).and_then(|()| update(&mut disk, document, put));
-        match written {
-            Ok(()) => {
-                self.files.insert(name.whole().into(), (file, disk));
-                Ok(())
+    /// A disk is still being written: why, and the remedy.
+    pub(crate) fn finish(&self) -> Result<(), String> {
+        self.go_on();
+        let is_busy = |work: &mut Work| work.threads > 0;
+        let (work, ended) = (self.shared.lock(), &self.shared.ended);
+        let waited = ended.wait_timeout_while(work, ENDED_WITHIN, is_busy);
+        let (work, result) = waited.unwrap_or_else(PoisonError::into_inner);
+        if !result.timed_out() {
+            return Ok(());
+        }
+        let mut slots = work.slots.iter().filter(|(_, slot)| slot.since.is_some());
+        let path = self.directory.join(slots.next().map_or("", |(name, _)| name));
+        let path = path.display();
+        Err(format!("{path} cannot be written while a process reads it: end that process"))
+    }
+
+    /// Readable when there are failures to take.
+    pub(crate) fn failed(&self) -> BorrowedFd<'_> {
+        self.shared.failed.as_fd()
+    }
+
+    /// What could not be done since this was last asked.
+    pub(crate) fn take_failures(&self) -> Vec<Failure> {
+        let mut work = self.shared.lock();
+        let _ = rustix::io::read(&self.shared.failed, &mut [0; 8]);
+        std::mem::take(&mut work.failures)
+    }
+}
+
+impl Work {
+    fn ask(&mut self, name: &Name, task: Task) {
+        let slot = self.slots.entry(name.whole().into()).or_default();
+        if slot.next.replace(task).is_none() && slot.since.is_none() {
+            self.waiting.push_back(name.whole().into());
+        }
+    }
+
+    /// What a thread does next. If there is nothing, it must end.
+    fn take(&mut self) -> Option<(Box<str>, Option<Open>, Task)> {
+        while let Some(name) = self.waiting.pop_front() {
+            if let Some(slot) = self.slots.get_mut(&name)
+                && let Some(task) = slot.next.take()
+            {
+                slot.since = Some(Instant::now());
+                return Some((name, slot.open.take(), task));
             }
-            Err(error) => {
-                for step in disk.give_up() {
-                    let _ = put(&step);
-                }
-                Err(FileError::of(&path)(error))
-            }
+        }
+        self.threads -= 1;
+        None
+    }
+
+    /// A disk is not being written any more; its file is still open if it is kept up to date.
+    fn put_back(&mut self, name: Box<str>, open: Option<Open>) {
+        let Some(slot) = self.slots.get_mut(&name) else { return };
+        let is_kept = open.is_some();
+        (slot.open, slot.since) = (open, None);
+        if slot.next.is_some() {
+            self.waiting.push_back(name);
+        } else if !is_kept {
+            self.slots.remove(&name);
         }
     }
 }
 
-fn update(
-    disk: &mut Disk,
-    document: &str,
-    put: impl Fn(&Step) -> io::Result<()>,
-) -> io::Result<()> {
-    disk.update(document).map_err(io::Error::other)?.iter().try_for_each(put)
-}
-
-/// Reserves all blocks of the file, so that a full file system is noticed before the file is marked
-/// as busy. Most file systems support that; on the others it may be noticed later.
-fn reserve(file: &File) -> io::Result<()> {
-    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, disk::SIZE as u64) {
-        Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::INTR) => Ok(()),
-        Err(error) => Err(error.into()),
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// QEMU runs as another user, and must be able to read the file and to search the directory.
-fn open(directory: &Path, path: &Path) -> io::Result<File> {
-    hostinfo_file::make_directory(directory, 0o711)?;
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let mut options = OpenOptions::new();
-    options
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o644)
-        .custom_flags(flags.bits().cast_signed());
-    let refused = || io::Error::other("is not a regular file: remove it");
-    let file = options.open(path).map_err(|error| match Errno::from_io_error(&error) {
-        Some(Errno::LOOP | Errno::NXIO | Errno::ISDIR) => refused(),
-        _ => error,
-    })?;
-    if !file.metadata()?.is_file() {
-        return Err(refused());
+    fn run(&self, directory: &Path) {
+        loop {
+            let Some((name, open, task)) = self.lock().take() else { break };
+            let document = match &task {
+                Task::Write(document) => document,
+                Task::Make | Task::Clear => EMPTY,
+            };
+            let written = (self.write)(open, &directory.join(&*name), document);
+            let mut work = self.lock();
+            let open = match written {
+                Ok(open) => matches!(task, Task::Write(_)).then_some(open),
+                Err(error) => {
+                    let shows_too_much = matches!(task, Task::Clear);
+                    work.failures.push(Failure { guest: name.clone(), error, shows_too_much });
+                    // It fails only if it is readable already.
+                    let _ = rustix::io::write(&self.failed, &1u64.to_ne_bytes());
+                    None
+                }
+            };
+            work.put_back(name, open);
+        }
+        self.ended.notify_all();
     }
-    // The umask or a default ACL may have removed read permission for others.
-    file.set_permissions(Permissions::from_mode(0o644))?;
-    file.set_len(disk::SIZE as u64)?;
-    Ok(file)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::system::mounts::{mount_tmpfs, with_own_mounts};
-    use rustix::fs::{CWD, FileType, Mode, mknodat};
-    use std::os::unix::fs::symlink;
-
-    fn content(path: &Path) -> String {
-        let bytes = std::fs::read(path).unwrap();
-        assert_eq!((bytes.len(), &bytes[..8]), (disk::SIZE, &b"mvbd\0\0\0\0"[..]), "not busy");
-        String::from_utf8(bytes[16..].split(|byte| *byte == 0).next().unwrap().to_vec()).unwrap()
-    }
-
-    #[test]
-    fn a_disk_shows_what_was_written_last_and_qemu_may_read_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let name = Name::parse("qemu-a").unwrap();
-        let path = folder.path().join("disk/qemu-a");
-        let mut disks = Disks::beside(folder.path());
-        for text in ["<metrics>\n<a>\n</metrics>\n\n", EMPTY] {
-            disks.write(&name, text).unwrap();
-            assert_eq!(content(&path).trim_end(), text.trim_end());
-        }
-        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!([mode(&path), mode(path.parent().unwrap())], [0o644, 0o711]);
-    }
-
-    #[test]
-    fn a_directory_that_others_may_not_search_stays_so() {
-        let folder = tempfile::tempdir().unwrap();
-        let directory = folder.path().join("disk");
-        hostinfo_file::make_directory(&directory, 0o710).unwrap();
-        let mut disks = Disks::beside(folder.path());
-        disks.write(&Name::parse("qemu-a").unwrap(), EMPTY).unwrap();
-        assert_eq!(std::fs::metadata(&directory).unwrap().permissions().mode() & 0o777, 0o710);
-    }
-
-    #[test]
-    fn a_disk_of_before_shows_nothing_and_is_not_busy() {
-        let folder = tempfile::tempdir().unwrap();
-        let [path, goes_on] = ["disk/qemu-a", "disk/qemu-b"].map(|path| folder.path().join(path));
-        std::fs::create_dir(path.parent().unwrap()).unwrap();
-        for path in [&path, &goes_on] {
-            std::fs::write(path, b"mvbd\0\0\0\x01secret").unwrap();
-        }
-        Disks::beside(folder.path()).clear_all_but(|name| name == "qemu-b");
-        assert_eq!(content(&path).trim_end(), EMPTY.trim_end());
-        assert_eq!(std::fs::read(goes_on).unwrap(), b"mvbd\0\0\0\x01secret");
-    }
-
-    #[test]
-    fn on_a_full_file_system_a_disk_shows_nothing_and_keeps_no_reader_waiting() {
-        with_own_mounts(|| {
-            let folder = tempfile::tempdir().unwrap();
-            mount_tmpfs(folder.path(), Some("size=400k"));
-            let place = |name: &str| folder.path().join("disk").join(name);
-            let [good, old, new] =
-                ["qemu-good", "qemu-old", "qemu-new"].map(|n| Name::parse(n).unwrap());
-            std::fs::create_dir(folder.path().join("disk")).unwrap();
-            // Sparse, as older versions of hostinfod left it, and in the middle of a write.
-            std::fs::write(place("qemu-old"), b"mvbd\0\0\0\x01secret").unwrap();
-            let mut disks = Disks { directory: folder.path().join("disk"), files: HashMap::new() };
-            let text = format!("<metrics>\n{}</metrics>\n\n", "<a/>\n".repeat(30_000));
-            disks.write(&good, &text).unwrap();
-            for name in [&old, &new] {
-                let error = disks.write(name, &text).unwrap_err().to_string();
-                assert!(error.ends_with("make room on that file system"), "{error}");
-            }
-            for name in ["qemu-old", "qemu-new"] {
-                assert_eq!(content(&place(name)).trim_end(), EMPTY.trim_end());
-            }
-            std::fs::write(folder.path().join("rest"), vec![0; 400 << 10]).unwrap_err();
-            disks.write(&good, EMPTY).unwrap();
-            disks.write(&good, &text).unwrap();
-            assert_eq!(content(&place("qemu-good")).trim_end(), text.trim_end());
-        });
-    }
-
-    #[test]
-    fn a_pipe_link_or_folder_in_a_disks_place_is_neither_followed_nor_waited_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let place = |name: &str| folder.path().join("disk").join(name);
-        let aim = folder.path().join("aim");
-        std::fs::write(&aim, "x").unwrap();
-        std::fs::create_dir_all(place("qemu-folder")).unwrap();
-        symlink(&aim, place("qemu-link")).unwrap();
-        for pipe in ["qemu-pipe", "qemu-read"] {
-            mknodat(CWD, place(pipe), FileType::Fifo, Mode::RWXU, 0).unwrap();
-        }
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK;
-        let _reader = rustix::fs::open(place("qemu-read"), flags, Mode::empty()).unwrap();
-        let mut disks = Disks::beside(folder.path());
-        for name in ["qemu-folder", "qemu-link", "qemu-pipe", "qemu-read"] {
-            let error = disks.write(&Name::parse(name).unwrap(), EMPTY).unwrap_err().to_string();
-            assert!(error.ends_with("is not a regular file: remove it"), "{name}: {error}");
-        }
-        assert_eq!(std::fs::read_to_string(&aim).unwrap(), "x");
-    }
-}
+mod tests;

@@ -134,7 +134,7 @@ impl Guests {
             contested: HashMap::new(),
             roster: Roster::default(),
             watched: Watched::new(watch.guests),
-            disks: Disks::beside(&paths.socket_dir),
+            disks: Disks::beside(&paths.socket_dir)?,
             responder,
             admin_files,
             roots: paths.roots().into(),
@@ -150,6 +150,7 @@ impl Guests {
     pub(crate) fn wait_for_all(&mut self, reactor: &Reactor) -> io::Result<()> {
         reactor.add(self.rules.watcher(), Token::Rules, Interest::Read)?;
         reactor.add(&self.responder.admin_values().customs, Token::Custom, Interest::Read)?;
+        reactor.add(self.disks.failed(), Token::Disks, Interest::Read)?;
         for dialect in Dialect::ALL {
             let watcher = self.directories.of(dialect).watcher();
             reactor.add(watcher, Token::Sockets(dialect), Interest::Read)?;
@@ -199,6 +200,11 @@ impl Guests {
         }
     }
 
+    /// Has metrics disks written.
+    pub(crate) fn go_on_with_disks(&self) {
+        self.disks.go_on();
+    }
+
     /// Sets the alarms of the parts that have deadlines of their own.
     pub(crate) fn set_deadlines(&mut self, reactor: &mut Reactor) {
         reactor.set_alarm(Alarm::Libvirt, self.responder.libvirt().next_deadline());
@@ -210,6 +216,9 @@ impl Guests {
     /// Before the daemon ends: writes what has to be kept to its files.
     pub(crate) fn end(&mut self) {
         self.incidents.write_all();
+        if let Err(why) = self.disks.finish() {
+            tracing::warn!("hostinfod cannot end yet: {why}");
+        }
     }
 
     /// Before another program goes on: writes what has to be kept to its files. Returns the text of
@@ -218,6 +227,7 @@ impl Guests {
     /// # Errors
     /// Why another program would not go on under these rules, with the remedy.
     pub(crate) fn prepare_handover(&mut self, now: Instant) -> Result<Option<String>, String> {
+        self.disks.finish().map_err(|why| format!("{why}, then try again"))?;
         let rules = self.rules.hand_over(now)?;
         self.incidents.write_all();
         Ok(rules)

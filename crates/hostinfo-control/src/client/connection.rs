@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use serde::de::DeserializeOwned;
@@ -31,6 +32,11 @@ impl Connection {
         let stream = connect(path, deadline).map_err(|error| failed(path, deadline, error))?;
         let (protocol, buffer) = (sansio::Client::new(), vec![0; CHUNK].into());
         Ok(Self { path: path.to_owned(), stream, deadline, protocol, buffer, unfinished: 0 })
+    }
+
+    pub(super) fn process(&self) -> Option<u32> {
+        let peer = getsockopt(&self.stream, PeerCredentials).ok()?;
+        u32::try_from(peer.pid()).ok().filter(|pid| *pid != 0)
     }
 
     /// The reply to a call, which may take as long as other replies and `more`.
@@ -167,6 +173,7 @@ mod tests {
         let _listener = UnixListener::bind(&path).unwrap();
         let [deadline, more] = [50, 100].map(Duration::from_millis);
         let mut connection = Connection::open(&path, deadline).unwrap();
+        assert_eq!(connection.process(), Some(std::process::id()));
         let answer = connection.ask::<Metrics>(&Call::Metrics {}, more);
         assert!(matches!(answer, Err(Error::Silent { within, .. }) if within == deadline + more));
     }

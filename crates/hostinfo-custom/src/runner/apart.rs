@@ -38,9 +38,9 @@ fn layer() -> Option<RulesetCreated> {
         .ok()?
         .create()
         .ok()?;
-    let layer = permit(layer, EVERYWHERE, AccessFs::Refer)?;
+    let layer = permit_everywhere(layer, AccessFs::Refer)?;
     let Ok(entries) = fs::read_dir(EVERYWHERE) else {
-        return permit(layer, EVERYWHERE, AccessFs::WriteFile);
+        return permit_everywhere(layer, AccessFs::WriteFile);
     };
     let entries = entries.flatten();
     // A link leads to what another entry permits, or to PROCESSES.
@@ -53,12 +53,8 @@ fn layer() -> Option<RulesetCreated> {
     layer.add_rules(rules).ok()
 }
 
-fn permit(
-    layer: RulesetCreated,
-    below: impl AsRef<Path>,
-    access: AccessFs,
-) -> Option<RulesetCreated> {
-    layer.add_rule(PathBeneath::new(PathFd::new(below).ok()?, access)).ok()
+fn permit_everywhere(layer: RulesetCreated, access: AccessFs) -> Option<RulesetCreated> {
+    layer.add_rule(PathBeneath::new(PathFd::new(EVERYWHERE).ok()?, access)).ok()
 }
 
 /// Calls `start` in a thread that has a layer of its own, which is that of a process it starts as well. Where the

@@ -1,6 +1,10 @@
 //! Keeps a command from changing the limits and priorities of other processes of its user, which Landlock does not see: by
 //! limits of CPU time or files it could end them. A filter of seccomp(2) refuses calls that name a process. A command
 //! changes its own limits and priorities by the number 0, as ulimit, nice(1), taskset(1) and ionice(1) do.
+//!
+//! It also keeps a command out of the process group of whoever started it. A group whose last tie to its session ends while
+//! one of its processes is stopped gets SIGHUP from the kernel itself (kernel/exit.c, kill_orphaned_pgrp), which Landlock
+//! does not see: a command could so end hostinfo-run, and with it all others.
 
 use std::env::consts::ARCH;
 use std::io;
@@ -8,6 +12,7 @@ use std::sync::LazyLock;
 use std::thread;
 
 use nix::libc;
+use rustix::process::getpgrp;
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
     SeccompFilter, SeccompRule, apply_filter,
@@ -54,6 +59,9 @@ fn filter() -> Result<BpfProgram, BackendError> {
             vec![all_of([is_not(0, IO_PRIORITY_OF_PROCESS)?])?, all_of([is_not(1, 0)?])?],
         ),
     ];
+    // Shells with job control and timeout(1) name 0 or a process of their own.
+    let own_group = u64::try_from(getpgrp().as_raw_pid()).unwrap_or_default();
+    refused.push((libc::SYS_setpgid, vec![all_of([is(1, own_group)?])?]));
     for call in [
         libc::SYS_sched_setaffinity,
         libc::SYS_sched_setattr,
@@ -74,6 +82,11 @@ fn all_of<const N: usize>(conditions: [SeccompCondition; N]) -> Result<SeccompRu
 }
 
 /// A number, of which the kernel looks at the lower half.
+fn is(argument: u8, value: u64) -> Result<SeccompCondition, BackendError> {
+    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)
+}
+
+/// As in [`is`].
 fn is_not(argument: u8, value: u64) -> Result<SeccompCondition, BackendError> {
     SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, value)
 }

@@ -275,6 +275,17 @@ fn a_command_reaches_neither_another_run_nor_hostinfo_run_but_what_it_has_starte
     assert_eq!(told, format!("output\nmemory\nsignal\n.\n{others}"));
 }
 
+/// The kernel itself would send SIGHUP to the group when it is left without a parent, while one of its processes is stopped.
+#[test]
+fn a_command_joins_no_process_group_of_who_started_it() {
+    let group = rustix::process::getpgrp().as_raw_pid();
+    let join = format!("perl -e 'print setpgrp(0, {group}) ? 1 : 0, setpgrp(0, 0) ? 1 : 0'");
+    let scene = Scene::new([join]);
+    scene.serve(true);
+    let told = hear(&scene.ask(&scene.request("s0", "a").to_packet()));
+    assert_eq!(told, Some(Answer::Printed(b"01".to_vec())));
+}
+
 /// Whether no signal leaves a layer of Landlock: since Linux 6.12.
 fn keeps_signals() -> bool {
     let uname = rustix::system::uname();

@@ -18,11 +18,8 @@ const DEPTH_MAX: usize = 64;
 
 const NO_OWN: Absent = Absent::new(
     "this guest has no cgroup of its own",
-    "start the guest with libvirt, or in a unit of its own, as with systemd-run",
-);
-const NO_OWN_OF_LIBVIRTS: Absent = Absent::new(
-    "this guest has no cgroup of its own",
-    "libvirt gives a guest one in qemu:///system, where cgroup_controllers in qemu.conf allows it",
+    "start the guest in a unit of its own, as with systemd-run, or with libvirt, which gives a guest one in \
+     qemu:///system, where cgroup_controllers in qemu.conf allows it",
 );
 pub(crate) const ELSEWHERE: Absent = Absent::new(
     "hostinfod cannot see this guest's cgroups",
@@ -85,7 +82,6 @@ pub(crate) struct Finder<'a> {
     at: Moment,
     buffer: Vec<u8>,
     company: Company<'a>,
-    no_own: Option<Absent>,
 }
 
 impl<'a> Finder<'a> {
@@ -97,7 +93,7 @@ impl<'a> Finder<'a> {
         buffer: &'a mut Vec<u8>,
     ) -> Self {
         let company = Company::of(process, parent, at, buffer);
-        Self { process, at, buffer: Vec::new(), company, no_own: None }
+        Self { process, at, buffer: Vec::new(), company }
     }
 
     /// The kernel threads in the guest's own cgroups that work for it.
@@ -106,14 +102,8 @@ impl<'a> Finder<'a> {
     }
 
     /// The cgroups of a VMM that is in the root, or on a host without this tree.
-    pub(crate) fn nowhere(&mut self, version: Version) -> Branch {
-        Branch { version, paths: Vec::new(), own: Err(self.no_own()) }
-    }
-
-    fn no_own(&mut self) -> Absent {
-        let (process, buffer) = (self.process, &mut self.buffer);
-        let why = || if process.is_libvirts(buffer) { NO_OWN_OF_LIBVIRTS } else { NO_OWN };
-        self.no_own.get_or_insert_with(why).clone()
+    pub(crate) fn nowhere(version: Version) -> Branch {
+        Branch { version, paths: Vec::new(), own: Err(NO_OWN) }
     }
 
     /// The cgroups of a VMM that is at `path` according to the kernel, in the tree mounted at the
@@ -137,10 +127,10 @@ impl<'a> Finder<'a> {
                 && (is_root || roots.cgroups().join(mount).join(whole).is_dir())
         };
         let Some(mount) = mounts.find(is_there) else {
-            return if path == b"/" { Ok(self.nowhere(version)) } else { Err(ELSEWHERE) };
+            return if path == b"/" { Ok(Self::nowhere(version)) } else { Err(ELSEWHERE) };
         };
         let paths = self.paths(version, mount, below);
-        let own = self.own(&paths).ok_or_else(|| self.no_own());
+        let own = self.own(version, &paths).ok_or(NO_OWN);
         Ok(Branch { version, paths, own })
     }
 
@@ -172,26 +162,29 @@ impl<'a> Finder<'a> {
     }
 
     /// How many of the innermost cgroups are the guest's own.
-    fn own(&mut self, paths: &[PathBuf]) -> Option<usize> {
+    fn own(&mut self, version: Version, paths: &[PathBuf]) -> Option<usize> {
         let top = paths.iter().position(|path| is_unit(path)).unwrap_or(0);
-        let candidates = paths.iter().enumerate().take(top + 1).rev();
-        let own =
-            candidates.filter(|(_, path)| !is_slice(path)).find(|(_, path)| self.is_own(path));
-        own.map(|(index, _)| index + 1)
+        let levels = (1..=top + 1).rev().filter_map(|count| paths.get(..count));
+        let mut levels = levels.filter(|levels| !levels.last().is_some_and(|path| is_slice(path)));
+        levels.find(|levels| self.are_own(version, levels)).map(<[_]>::len)
     }
 
-    /// Whether the cgroup contains no second VMM. If that cannot be seen, the cgroup does not count
-    /// as the guest's own.
-    fn is_own(&mut self, path: &Path) -> bool {
-        if !is_libvirts(path) {
-            let Seen { own, second, unclear } = self.company.below(path);
+    /// Whether the cgroups, of which the last one contains the others, contain no second VMM. If that cannot be
+    /// seen, they do not count as the guest's own.
+    fn are_own(&mut self, version: Version, levels: &[PathBuf]) -> bool {
+        let (Some(innermost), Some(whole)) = (levels.first(), levels.last()) else { return false };
+        if !is_libvirts(whole) {
+            let Seen { own, second, unclear } = self.company.below(whole);
             return own && !second && !unclear;
         }
-        // The name of a cgroup from libvirt shows that it is one guest's; below it are cgroups of
-        // its threads.
+        // The name of a cgroup from libvirt shows that it is one guest's. The cgroups of its threads are below the
+        // innermost, which lists their processes on v2.
         let mut seen = Seen::default();
-        for inner in ["", "emulator", "libvirt", "libvirt/emulator"] {
-            self.company.look(&path.join(inner), &mut seen);
+        for path in levels {
+            self.company.look(path, &mut seen);
+        }
+        if version == Version::V1 {
+            self.company.look(&innermost.join("emulator"), &mut seen);
         }
         !seen.second
     }

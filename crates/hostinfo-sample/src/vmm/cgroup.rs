@@ -67,7 +67,7 @@ pub(crate) fn read(
         (Some(path), Some(mount)) => {
             finder.branch(Version::V2, [Path::new(mount)].into_iter(), path)
         }
-        (Some(b"/") | None, None) => Ok(finder.nowhere(Version::V2)),
+        (Some(b"/") | None, None) => Ok(Finder::nowhere(Version::V2)),
         (Some(_), None) => Err(ELSEWHERE),
         (None, Some(_)) => Err(UNTOLD),
     };

@@ -1,6 +1,6 @@
 //! The samples of a VMM's cgroups, part by part: a part is read when a statistic needs it.
 
-use hostinfo_catalog::source::{self, Resource};
+use hostinfo_catalog::source::Resource;
 use serde::{Deserialize, Serialize};
 
 use super::cgroup::Cgroups;
@@ -29,32 +29,6 @@ pub(super) enum Part {
     Cpu,
     Pressure(Resource),
     MemoryLimit,
-}
-
-impl Part {
-    /// The part that has the statistic. `None` if it is not one of a cgroup's.
-    pub(super) fn of(what: source::Vmm) -> Option<Self> {
-        use source::Vmm as Source;
-        match what {
-            Source::Throttled | Source::Quota | Source::Weight => Some(Self::Cpu),
-            Source::Pressure(resource, ..) => Some(Self::Pressure(resource)),
-            Source::MemoryLimit => Some(Self::MemoryLimit),
-            Source::Vcpus
-            | Source::VcpuTime
-            | Source::VcpuDelay
-            | Source::OneVcpuTime
-            | Source::OneVcpuDelay
-            | Source::Contention
-            | Source::EmulatorDelay
-            | Source::IothreadDelay
-            | Source::Pinned
-            | Source::Resident
-            | Source::Swapped
-            | Source::MajorFaults
-            | Source::NumaLocal
-            | Source::NumaRemote => None,
-        }
-    }
 }
 
 impl OfCgroups {

@@ -4,14 +4,12 @@
 //! counts only if `stat` still has the same start afterwards: the number then belonged to the process the whole
 //! time.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use memchr::memmem;
-
 use crate::open_files::Reader;
-use crate::root::{FIXED_BYTES, LINE_BYTES, Unread};
+use crate::root::{LINE_BYTES, Unread};
 use crate::text::{millionths, words};
 use crate::vmm::process_stat::{Stat, parse};
 use crate::{Absent, Units};
@@ -50,8 +48,6 @@ pub(crate) struct Process {
     numbers: Option<Numbers>,
     /// The second VMM that was last found in its cgroups.
     pub(crate) second_vmm: Cell<Option<u64>>,
-    /// Whether libvirt started it, once that was checked.
-    is_libvirts: OnceCell<bool>,
 }
 
 /// Where process numbers come from.
@@ -74,7 +70,6 @@ impl Process {
             seen: None,
             numbers: None,
             second_vmm: Cell::default(),
-            is_libvirts: OnceCell::new(),
         }
     }
 
@@ -154,15 +149,6 @@ impl Process {
         Some(
             up.saturating_sub(Duration::from_millis(self.start?.saturating_mul(1000) / per_second)),
         )
-    }
-
-    /// Whether libvirt started it: all versions of libvirt give QEMU a monitor of this name.
-    pub(crate) fn is_libvirts(&self, buffer: &mut Vec<u8>) -> bool {
-        const MONITOR: &[u8] = b"chardev=charmonitor";
-        *self.is_libvirts.get_or_init(|| {
-            let head = self.roots.proc_head(&format!("{}/cmdline", self.pid), FIXED_BYTES, buffer);
-            head.is_ok_and(|line| memmem::find(line, MONITOR).is_some())
-        })
     }
 
     /// The contents of `stat`, if it still belongs to this process. Sets the start if that is not known yet.

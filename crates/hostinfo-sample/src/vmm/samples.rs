@@ -15,6 +15,7 @@ use super::of_cgroups::{OfCgroups, Part};
 use super::process::Process;
 use super::status::{self, Status};
 use super::threads::Threads;
+use super::value::Origin;
 use super::{ForVerdicts, NO_VMM, Vmm};
 use crate::cached::Cached;
 use crate::pressure::Pressure;
@@ -114,7 +115,11 @@ impl Vmm {
     /// Reads what these statistics need from the guest's cgroups, ahead of their use in the moment's slot: whether the VMM
     /// was in them the whole time is then checked once for all, and not for each.
     pub fn read_cgroups(&mut self, needed: impl Iterator<Item = source::Vmm>, at: Moment) {
-        let mut parts = needed.filter_map(Part::of).peekable();
+        let of_cgroups = |what| match Origin::of(what) {
+            Origin::Cgroups(part) => Some(part),
+            Origin::Threads | Origin::Status => None,
+        };
+        let mut parts = needed.filter_map(of_cgroups).peekable();
         if parts.peek().is_some() && self.require_vmm(at).is_ok() {
             self.of_cgroups(parts, at);
         }

@@ -3,6 +3,7 @@
 use hostinfo_catalog::source;
 use hostinfo_wire::Value;
 
+use super::of_cgroups::Part;
 use super::threads::Times;
 use super::{Vmm, psi};
 use crate::units::micro;
@@ -60,6 +61,22 @@ impl Vmm {
     /// Whether the value of a statistic requires reading every thread: [`Self::read_threads`] reads those
     /// ahead.
     pub fn needs_threads(&mut self, what: source::Vmm, at: Moment) -> bool {
+        matches!(Origin::of(what), Origin::Threads) || self.is_known_by_its_threads(at)
+    }
+}
+
+/// What is read for a statistic.
+pub(super) enum Origin {
+    /// Every thread.
+    Threads,
+    /// The process's own `status`.
+    Status,
+    /// That part of its cgroups.
+    Cgroups(Part),
+}
+
+impl Origin {
+    pub(super) fn of(what: source::Vmm) -> Self {
         use source::Vmm as Source;
         match what {
             Source::Vcpus
@@ -72,15 +89,11 @@ impl Vmm {
             | Source::IothreadDelay
             | Source::Pinned
             | Source::NumaLocal
-            | Source::NumaRemote => true,
-            Source::Throttled
-            | Source::Quota
-            | Source::Weight
-            | Source::Pressure(..)
-            | Source::Resident
-            | Source::Swapped
-            | Source::MajorFaults
-            | Source::MemoryLimit => self.is_known_by_its_threads(at),
+            | Source::NumaRemote => Self::Threads,
+            Source::Resident | Source::Swapped | Source::MajorFaults => Self::Status,
+            Source::Throttled | Source::Quota | Source::Weight => Self::Cgroups(Part::Cpu),
+            Source::Pressure(resource, ..) => Self::Cgroups(Part::Pressure(resource)),
+            Source::MemoryLimit => Self::Cgroups(Part::MemoryLimit),
         }
     }
 }

@@ -175,6 +175,35 @@ fn libvirts_cgroups_of_threads_tell_of_single_vcpus_and_not_of_the_guest() {
 }
 
 #[test]
+fn a_second_vmm_in_one_of_libvirts_cgroups_is_seen_wherever_the_guests_own_is() {
+    let scope = "machine.slice/machine-qemu\\x2d1\\x2dq.scope";
+    for (below, listed_in) in
+        [("libvirt/emulator", "libvirt"), ("libvirt/emulator", ""), ("emulator", "")]
+    {
+        let qemu = Qemu::new();
+        qemu.moves(&format!("{scope}/{below}"), "");
+        qemu.remove(&format!("sys/fs/cgroup/{scope}/{below}/cgroup.procs"));
+        qemu.beside(8, "qemu-system-x86", 1, PROCESS);
+        with_figures(&qemu, scope);
+        let mut vmm = qemu.vmm();
+        assert_eq!(ask(&mut vmm, "vm.cpu.weight", 0), "300");
+        qemu.cgroup(&format!("{scope}/{listed_in}/cgroup.procs"), "7\n8\n");
+        assert_eq!(ask(&mut vmm, "vm.cpu.weight", 100), NO_OWN, "{below} {listed_in}");
+    }
+    // On v1, the process is in the cgroup that libvirt has made for its first thread.
+    let qemu = Qemu::new();
+    qemu.remove("sys/fs/cgroup/cgroup.controllers");
+    qemu.0.write("proc/7/cgroup", format!("4:cpu:/{scope}/emulator\n0::/\n"));
+    qemu.cgroup(&format!("cpu/{scope}/cpu.shares"), "2048\n");
+    qemu.cgroup(&format!("cpu/{scope}/emulator/cgroup.procs"), "7\n");
+    qemu.beside(8, "qemu-system-x86", 1, PROCESS);
+    let mut vmm = qemu.vmm();
+    assert_eq!(ask(&mut vmm, "vm.cpu.weight", 0), "200");
+    qemu.cgroup(&format!("cpu/{scope}/emulator/cgroup.procs"), "7\n8\n");
+    assert_eq!(ask(&mut vmm, "vm.cpu.weight", 100), NO_OWN);
+}
+
+#[test]
 fn a_cgroup_for_some_threads_is_part_of_the_one_around_it() {
     let qemu = Qemu::new();
     qemu.moves("a/b/housekeeping", "");

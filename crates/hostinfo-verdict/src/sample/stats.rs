@@ -26,7 +26,7 @@ pub(super) const BUSY_PARTS: [StatId; 7] = [
 pub(super) const IDLE_PARTS: [StatId; 2] =
     [StatId::named("cpu.seconds.idle"), StatId::named("cpu.seconds.iowait")];
 pub(super) const CPU_STALL: StatId = StatId::named("pressure.cpu.some.seconds");
-/// Reveals the same as a stall over a minute.
+/// Reveals the same as a stall: whoever reads it every 2 s can work out that of each 2 s.
 pub(crate) const CPU_PRESSURE: StatId = StatId::named("pressure.cpu.some.avg60");
 
 pub(crate) const SWAPPED: StatId = StatId::named("vm.memory.swapped");

@@ -63,9 +63,8 @@ impl Reply {
         self.granted |= code == Code::Done;
         self.last = Some(code);
         self.last_line = self.bytes.len();
-        self.bytes.extend_from_slice(code.digits().as_bytes());
         // Writing to a vector does not fail.
-        let _ = writeln!(self.bytes, "-{text}");
+        let _ = writeln!(self.bytes, "{code}-{text}");
     }
 
     /// Counts a result that has no line of its own.

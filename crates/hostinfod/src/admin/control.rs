@@ -82,19 +82,17 @@ impl Control {
         before: Before,
         reactor: &Reactor,
     ) -> io::Result<Self> {
-        let (listener, clients, refused) = (None, Table::default(), Refused::default());
         let Before { socket, since, left_out } = before;
-        let (wishes_upgrade, work, unclosed) = (false, 0, Unclosed::default());
         let mut control = Self {
             settings,
-            listener,
-            clients,
-            refused,
+            listener: None,
+            clients: Table::default(),
+            refused: Refused::default(),
             since,
             left_out,
-            wishes_upgrade,
-            work,
-            unclosed,
+            wishes_upgrade: false,
+            work: 0,
+            unclosed: Unclosed::default(),
         };
         control.listen(socket, reactor)?;
         Ok(control)

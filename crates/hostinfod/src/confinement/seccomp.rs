@@ -9,11 +9,11 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::Errno;
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
-    SeccompFilter, SeccompRule, TargetArch, apply_filter_all_threads,
+    SeccompFilter, SeccompRule, apply_filter_all_threads,
 };
 
 use super::system_calls::{
-    FCNTLS, IOCTLS, PERMITTED, PRCTLS, SEND, SET_FILE_USER, SET_MODE, SET_OWNER,
+    FCNTLS, IOCTLS, PERMITTED, PERMITTED_OLD, PRCTLS, SEND, SET_FILE_USER, SET_MODE, SET_OWNER,
 };
 
 /// The bits of a mode that make a file run as its owner or its group, and a directory hand on its group: inode(7).
@@ -54,13 +54,14 @@ pub(super) fn restrict(vsock: bool) -> Result<(), Error> {
 fn without_clone3() -> Result<BpfProgram, BackendError> {
     let number = libc::ENOSYS.unsigned_abs();
     let rules = [(libc::SYS_clone3, Vec::new())].into();
-    program(SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(number), arch()?)?)
+    program(rules, SeccompAction::Allow, SeccompAction::Errno(number))
 }
 
 fn permitted(vsock: bool) -> Result<BpfProgram, BackendError> {
     let families = [Some(libc::AF_UNIX), vsock.then_some(libc::AF_VSOCK)];
     let families = families.into_iter().flatten().map(bits);
-    let mut rules: BTreeMap<_, _> = PERMITTED.iter().map(|call| (*call, Vec::new())).collect();
+    let permitted = PERMITTED.iter().chain(PERMITTED_OLD);
+    let mut rules: BTreeMap<_, _> = permitted.map(|call| (*call, Vec::new())).collect();
     rules.insert(libc::SYS_socket, one_of(0, families)?);
     rules.insert(libc::SYS_socketpair, one_of(0, [bits(libc::AF_UNIX)])?);
     rules.insert(libc::SYS_ioctl, one_of(1, IOCTLS)?);
@@ -76,7 +77,7 @@ fn permitted(vsock: bool) -> Result<BpfProgram, BackendError> {
     rules.extend(modes_and_owners()?);
     rules.extend(without_fast_open()?);
     let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
-    program(SeccompFilter::new(rules, refused, SeccompAction::Allow, arch()?)?)
+    program(rules, refused, SeccompAction::Allow)
 }
 
 /// Threads, and what posix_spawn(3) does: the new process shares memory with this one, which waits until it executes a
@@ -170,12 +171,13 @@ fn bits(argument: i32) -> u64 {
     u64::from(argument.cast_unsigned())
 }
 
-fn arch() -> Result<TargetArch, BackendError> {
-    ARCH.try_into()
-}
-
-fn program(filter: SeccompFilter) -> Result<BpfProgram, BackendError> {
-    filter.try_into()
+/// What becomes of calls that no rule is about, and of those that meet one.
+fn program(
+    rules: BTreeMap<i64, Vec<SeccompRule>>,
+    others: SeccompAction,
+    these: SeccompAction,
+) -> Result<BpfProgram, BackendError> {
+    SeccompFilter::new(rules, others, these, ARCH.try_into()?)?.try_into()
 }
 
 #[cfg(test)]

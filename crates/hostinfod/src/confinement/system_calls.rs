@@ -148,40 +148,30 @@ pub(super) const PERMITTED: &[c_long] = &[
     libc::SYS_recvmsg,
     libc::SYS_setsockopt,
     libc::SYS_shutdown,
-    // The same by calls that newer architectures do not have.
-    #[cfg(target_arch = "x86_64")]
+];
+
+/// The same by calls that newer architectures do not have.
+#[cfg(target_arch = "x86_64")]
+pub(super) const PERMITTED_OLD: &[c_long] = &[
     libc::SYS_access,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_dup2,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_epoll_create,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_epoll_wait,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_getrlimit,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_inotify_init,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_lstat,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_open,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_pipe,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_poll,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_readlink,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_rename,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_select,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_stat,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_time,
-    #[cfg(target_arch = "x86_64")]
     libc::SYS_unlink,
 ];
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) const PERMITTED_OLD: &[c_long] = &[];
 
 /// ioctl(2), by the numbers of asm-generic/ioctls.h, which libc types differently for each C library: whether a
 /// descriptor waits (FIONBIO), how much can be read (FIONREAD), closing when a program is executed (FIOCLEX, FIONCLEX),

@@ -1,6 +1,14 @@
-//! The command line of a guest's VMM: its address on vsock(7).
+//! The command lines of guests' VMMs.
+//!
+//! The kernel lets nobody read one while its process changes what memory it has mapped (mmap_lock). A process that was
+//! taken over can draw that out for as long as it likes: to protect a terabyte that is mapped takes a minute. So a thread
+//! reads, and the daemon does not wait for it for long.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use hostinfo_answer::Peer;
 
@@ -9,15 +17,81 @@ use super::peer::read;
 /// The most that is read of a command line: one of libvirt's with 100 disks has 60 KiB.
 const LENGTH_MAX: usize = 256 * 1024;
 
-/// The address that a QEMU has.
-pub(crate) fn cid(peer: Peer, proc: &Path) -> Option<u32> {
-    cid_in(&read(peer.pid, "cmdline", LENGTH_MAX, proc).ok()?)
+/// How long to wait for one: a thousand times what it takes, for a host whose CPUs are all busy.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// How long no other command line of a guest is read after one that took longer: so a guest holds up the others for a
+/// 600th of the time.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// Threads that read at the same time. If all wait for the kernel, nothing is read: nobody's command line takes so long
+/// but that of a process that means harm, and the unit has room for 32 processes and threads (`TasksMax=`).
+const THREADS_MAX: usize = 8;
+
+/// A thread only reads.
+const STACK: usize = 64 * 1024;
+
+/// Reads the command lines of the processes that are one guest.
+#[derive(Debug, Default)]
+pub(crate) struct CommandLines {
+    /// When the next may be read, after one that took long.
+    next: Option<Instant>,
+}
+
+impl CommandLines {
+    /// Whether one may be read.
+    pub(crate) fn may_read(&self, now: Instant) -> bool {
+        self.next.is_none_or(|next| next <= now)
+    }
+
+    /// The command line of a process; `None` if it cannot be read, or not soon.
+    pub(crate) fn read(&mut self, peer: Peer, proc: &Path, now: Instant) -> Option<Vec<u8>> {
+        if !self.may_read(now) {
+            return None;
+        }
+        let reader = Reader::begin()?;
+        let (told, heard) = sync_channel(1);
+        let proc = PathBuf::from(proc);
+        let run = move || {
+            let line = read(peer.pid, "cmdline", LENGTH_MAX, &proc).ok();
+            drop(reader);
+            // Nobody hears it any more if it took too long.
+            let _ = told.send(line);
+        };
+        thread::Builder::new().name("cmdline".to_owned()).stack_size(STACK).spawn(run).ok()?;
+        match heard.recv_timeout(PATIENCE) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Timeout) => {
+                self.next = now.checked_add(PAUSE);
+                None
+            }
+            Err(RecvTimeoutError::Disconnected) => None,
+        }
+    }
+}
+
+/// One of the threads, from before it starts until it has read.
+struct Reader;
+
+static READERS: AtomicUsize = AtomicUsize::new(0);
+
+impl Reader {
+    fn begin() -> Option<Self> {
+        let reader = Self;
+        (READERS.fetch_add(1, Ordering::Relaxed) < THREADS_MAX).then_some(reader)
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        READERS.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The address on the command line of a QEMU, as `/proc/PID/cmdline` has it: proc(5).
 ///
 /// `...\0-device\0vhost-vsock-pci,id=vsock0,guest-cid=3\0...`, or `{"driver":"vhost-vsock-pci","guest-cid":3}`
-fn cid_in(cmdline: &[u8]) -> Option<u32> {
+pub(crate) fn cid(cmdline: &[u8]) -> Option<u32> {
     let mut found = None;
     for argument in cmdline.split(|byte| *byte == 0) {
         let Ok(argument) = std::str::from_utf8(argument) else { continue };
@@ -39,10 +113,39 @@ fn cid_in(cmdline: &[u8]) -> Option<u32> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    #[test]
+    fn a_process_that_lets_nobody_read_its_command_line_is_waited_for_once_in_a_minute() {
+        let proc = tempfile::tempdir().unwrap();
+        let process = proc.path().join("7");
+        std::fs::create_dir(&process).unwrap();
+        // Whoever opens it waits, as in the kernel.
+        mknodat(CWD, process.join("cmdline"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+        let (mut lines, start) = (CommandLines::default(), Instant::now());
+        let read = |lines: &mut CommandLines, after: u64| {
+            let (begun, now) = (Instant::now(), start + Duration::from_secs(after));
+            assert_eq!(lines.read(Peer { pid: 7, start: None }, proc.path(), now), None);
+            begun.elapsed() >= PATIENCE
+        };
+        let waited: Vec<u64> = (0..125).filter(|after| read(&mut lines, *after)).collect();
+        assert_eq!(waited, [0, 60, 120]);
+        let mut others = (0..125).map(|_| CommandLines::default());
+        let waited = others.by_ref().filter_map(|mut other| read(&mut other, 0).then_some(()));
+        assert_eq!(waited.count(), THREADS_MAX - 3, "no more threads are started");
+    }
+
+    #[test]
+    fn the_command_line_of_a_process_is_read() {
+        let pid = std::process::id().cast_signed();
+        let peer = Peer { pid, start: None };
+        let line = CommandLines::default().read(peer, Path::new("/proc"), Instant::now()).unwrap();
+        assert!(line.ends_with(b"\0") && line.len() > 1);
+    }
 
     #[test]
     fn a_command_line_has_one_address_or_none() {
-        for (line, cid) in [
+        for (line, expected) in [
             ("qemu\0-device\0vhost-vsock-pci,id=v,guest-cid=42\0-m\0x\0", Some(42)),
             (
                 "qemu\0-device\0{\"driver\":\"vhost-vsock-pci\",\"guest-cid\":7,\"id\":\"v\"}\0",
@@ -57,15 +160,15 @@ mod tests {
             ("qemu\0-device\0vhost-vsock-pci,guest-cid=", None),
             ("", None),
         ] {
-            assert_eq!(cid_in(line.as_bytes()), cid, "{line:?}");
+            assert_eq!(cid(line.as_bytes()), expected, "{line:?}");
         }
     }
 
     proptest! {
         #[test]
         fn any_command_line_is_read(bytes: Vec<u8>, rest in "(vsock,guest-cid=)?\\PC{0,20}") {
-            let _ = cid_in(&bytes);
-            let _ = cid_in(rest.as_bytes());
+            let _ = cid(&bytes);
+            let _ = cid(rest.as_bytes());
         }
     }
 }

@@ -78,17 +78,18 @@ fn look(pid: i32, proc: &Path) -> (Peer, bool) {
 /// libvirt's daemons that start QEMU: the one for all drivers, and the one for QEMU.
 const LIBVIRT: [&str; 2] = ["libvirtd", "virtqemud"];
 
-/// What libvirt has marked the process with. `None` where it cannot be looked at or has ended, or
-/// where `/proc` has the numbers of another PID namespace, in which another process has this one.
-pub(crate) fn marks(peer: Peer, proc: &Path) -> Option<Marks> {
+/// What libvirt has marked the process with, if `cmdline` is its command line, or empty, where that is not known. `None`
+/// where it cannot be looked at or has ended, or where `/proc` has the numbers of another PID namespace, in which
+/// another process has this one.
+pub(crate) fn marks(peer: Peer, proc: &Path, cmdline: &[u8]) -> Option<Marks> {
     let own = fs::read_link(proc.join("self")).ok()?;
     if own.to_str()?.parse() != Ok(std::process::id()) {
         return None;
     }
     let comm = line(peer.pid, "comm", proc).ok()?;
     let cgroup = read(peer.pid, "cgroup", CGROUP_MAX, proc).ok()?;
-    let cmdline = read(peer.pid, "cmdline", CMDLINE_MAX, proc).ok()?;
-    let marks = Marks::new(peer.pid, &comm, &cgroup, &cmdline)?;
+    let cmdline = cmdline.get(..CMDLINE_MAX).unwrap_or(cmdline);
+    let marks = Marks::new(peer.pid, &comm, &cgroup, cmdline)?;
     now(peer.pid, proc).is(peer).then_some(marks)
 }
 
@@ -206,14 +207,14 @@ mod tests {
     #[test]
     fn a_process_is_looked_at_only_in_a_proc_of_this_pid_namespace_and_only_while_it_is_the_same() {
         let own = now(std::process::id().cast_signed(), Path::new("/proc"));
-        assert!(marks(own, Path::new("/proc")).is_some());
-        assert!(marks(Peer { start: Some(1), ..own }, Path::new("/proc")).is_none());
+        assert!(marks(own, Path::new("/proc"), b"x").is_some());
+        assert!(marks(Peer { start: Some(1), ..own }, Path::new("/proc"), b"x").is_none());
         let proc = tempfile::tempdir().unwrap();
         let process = proc.path().join(own.pid.to_string());
         std::os::unix::fs::symlink("/proc/self", &process).unwrap();
-        assert!(marks(own, proc.path()).is_none(), "nothing says whose numbers these are");
+        assert!(marks(own, proc.path(), b"x").is_none(), "nothing says whose numbers these are");
         std::os::unix::fs::symlink("1", proc.path().join("self")).unwrap();
-        assert!(marks(own, proc.path()).is_none());
+        assert!(marks(own, proc.path(), b"x").is_none());
     }
 
     #[test]

@@ -3,9 +3,11 @@
 use std::ffi::OsStr;
 use std::io::{self, Write as _};
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Context as _;
 use hostinfo_answer::{Dialect, Name, Observed, Peer, Process, VMM_UNKNOWN};
+use hostinfo_domains::Marks;
 use hostinfo_open::unix::connect_to;
 use hostinfo_peer::PeerSocket;
 use hostinfo_sample::Absent;
@@ -205,24 +207,24 @@ impl Guests {
         peer: Result<Peer, Absent>,
         ctx: &mut Ctx<'_>,
     ) -> io::Result<bool> {
+        let known = peer.as_ref().ok().copied();
+        let (marks, cid) =
+            known.map(|peer| self.look_at(number, peer, ctx.now)).unwrap_or_default();
         let Some((port, guest)) = self.roster.at(number) else { return Ok(false) };
         let libvirt = self.responder.libvirt();
-        let known = peer.as_ref().ok().filter(|_| libvirt.helper().is_some());
-        guest.marks = known.and_then(|peer| peer::marks(*peer, &self.roots.proc)).map(Box::new);
+        guest.marks = marks.map(Box::new);
         let name = guest.who.name().whole();
         let standing = libvirt.standing(name, guest.marks.as_deref(), guest.by_cid);
         let unknown = libvirt.unknown(name);
-        let is_another = guest.who.connected(peer.as_ref().ok().copied(), begin_session)?;
+        let is_another = guest.who.connected(known, begin_session)?;
         if let Some(standing) = standing.or_else(|| is_another.then_some(unknown)) {
             guest.set_standing(standing, ctx.now);
         }
+        // The same process may not have been read before: CommandLines.
+        if is_another || guest.cid.is_none() {
+            guest.cid = cid;
+        }
         if is_another {
-            let is_wanted = self.vsock.is_enabled();
-            guest.cid = peer
-                .as_ref()
-                .ok()
-                .filter(|_| is_wanted)
-                .and_then(|peer| cmdline::cid(*peer, &self.roots.proc));
             let (roots, files) = (Arc::clone(&self.roots), self.files.clone());
             guest.observed = Observed::new(peer.map(|peer| Process::new(roots, files, peer)));
             guest.asked_ahead = None;
@@ -232,6 +234,31 @@ impl Guests {
             self.decide_anew(guest, since, ctx);
         }
         Ok(is_another)
+    }
+
+    /// What libvirt has marked a guest's process with, if libvirt is asked, and its address on vsock(7), if guests may
+    /// connect there. Of a domain's process, the cgroup says enough, and its command line is not read.
+    fn look_at(
+        &mut self,
+        number: PortId,
+        peer: Peer,
+        now: Instant,
+    ) -> (Option<Marks>, Option<u32>) {
+        let libvirt = self.responder.libvirt();
+        let (is_asked, is_cid_wanted) = (libvirt.helper().is_some(), self.vsock.is_enabled());
+        let marks =
+            |cmdline: &[u8]| peer::marks(peer, &self.roots.proc, cmdline).filter(|_| is_asked);
+        let by_cgroup = marks(b"");
+        let mut with_domains = by_cgroup.iter().zip(libvirt.known());
+        let is_enough = with_domains.any(|(marks, known)| marks.is_known_by_cgroup(known));
+        if is_enough || !(is_asked || is_cid_wanted) {
+            return (by_cgroup, None);
+        }
+        let Some((_, guest)) = self.roster.at(number) else { return (by_cgroup, None) };
+        match guest.cmdlines.read(peer, &self.roots.proc, now) {
+            Some(line) => (marks(&line), cmdline::cid(&line).filter(|_| is_cid_wanted)),
+            None => (by_cgroup, None),
+        }
     }
 
     /// Identifies the peer of an early connection. Either the guest has sent something, so QEMU has

@@ -1,6 +1,6 @@
 //! Metrics disks in the loop: which guests have one, and when it is written.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hostinfo_answer::{Name, Standing, When};
 use hostinfo_domains::{Domain, Snapshot};
@@ -8,6 +8,7 @@ use hostinfo_rules::Decision;
 
 use super::Guests;
 use super::standing::cannot_be_served;
+use crate::disks::Failure;
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::GuestId;
@@ -89,18 +90,41 @@ impl Guests {
                 return ctx.reactor.set_alarm(Alarm::Disk(number), Some(until));
             }
         };
-        if let Err(error) = self.disks.write(guest.who.name(), &document)
+        let held_for = self.disks.is_written_for(guest.who.name(), ctx.now);
+        self.disks.write(guest.who.name(), document);
+        if held_for >= Some(PERIOD_MIN)
             && let Some(permit) = guest.quotas.own.ask(ctx.now)
         {
             let name = guest.who.name().whole();
             tracing::warn!(
                 guest = name,
                 left_out = permit.left_out,
-                "guest {name} has no metrics disk: {error}"
+                "guest {name} has an old metrics disk: a process that reads it keeps hostinfod from writing it"
             );
         }
         let period = guest.who.grant().interval().max(PERIOD_MIN);
         ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now + period));
+    }
+
+    /// Logs which disks could not be written.
+    pub(crate) fn log_failed_disks(&mut self, now: Instant) {
+        for Failure { guest: name, error, shows_too_much } in self.disks.take_failures() {
+            if shows_too_much {
+                tracing::warn!(
+                    "{error}; the disk may still show what its guest may not see any more"
+                );
+                continue;
+            }
+            let guest = self.roster.named(&name);
+            let left_out = match guest.and_then(|guest| self.roster.guests.get_mut(guest)) {
+                None => None,
+                Some(guest) => match guest.quotas.own.ask(now) {
+                    None => continue,
+                    Some(permit) => permit.left_out,
+                },
+            };
+            tracing::warn!(guest = &*name, left_out, "guest {name} has no metrics disk: {error}");
+        }
     }
 
     /// Whether a guest has a disk and may be running and read it: it is connected, libvirt knows

@@ -72,6 +72,8 @@ tokens! {
     16 Client(client: ClientId),
     /// The connection of a client that reads the metrics over HTTP.
     17 Scraper(scraper: ScraperId),
+    /// Metrics disks: one could not be written.
+    18 Disks,
 }
 
 /// A number consists of a kind and, in its lower bits, an index in that kind's table. The 2^48
@@ -115,7 +117,8 @@ mod tests {
             Token::Vsock => Token::Unidentified(UnidentifiedId::of(3)),
             Token::Unidentified(_) => Token::Client(ClientId::of(3)),
             Token::Client(_) => Token::Scraper(ScraperId::of(0)),
-            Token::Scraper(_) => return None,
+            Token::Scraper(_) => Token::Disks,
+            Token::Disks => return None,
         })
     }
 
@@ -131,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_number_that_is_nobodys_is_refused_and_is_not_somebody_elses() {
-        let behind = 18 * INDICES;
+        let behind = 19 * INDICES;
         for number in
             [1, 7, 5 * INDICES + 2, Token::Scrape.encode() + 1, behind, behind + 1, u64::MAX]
         {

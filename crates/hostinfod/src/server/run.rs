@@ -49,6 +49,7 @@ impl Server {
         }
         let mut ready = Vec::new();
         loop {
+            self.guests.go_on_with_disks();
             self.guests.set_deadlines(&mut self.reactor);
             self.reactor.wait(&mut ready).context("epoll")?;
             self.guests.begin_round();
@@ -103,6 +104,7 @@ impl Server {
             Token::Opener => guests.opener_is_ready(ctx),
             Token::Libvirt => guests.turn_of_helper(Helper::on_ready, ctx),
             Token::Custom => self.take_values(),
+            Token::Disks => guests.log_failed_disks(ctx.now),
             Token::Port(port) => guests.turn(port, hung_up, ctx),
             Token::Vsock => guests.accept_over_vsock(ctx),
             Token::Unidentified(peer) => guests.on_unidentified_ready(peer, hung_up, ctx),

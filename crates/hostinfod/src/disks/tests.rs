@@ -1,0 +1,134 @@
+use super::*;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use hostinfo_render::disk::SIZE;
+
+/// Longer than any thread takes that is not kept waiting.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a disk that is not busy shows.
+pub(super) fn content(path: &Path) -> String {
+    let bytes = std::fs::read(path).unwrap();
+    assert_eq!((bytes.len(), &bytes[..8]), (SIZE, &b"mvbd\0\0\0\0"[..]), "not busy");
+    String::from_utf8(bytes[16..].split(|byte| *byte == 0).next().unwrap().to_vec()).unwrap()
+}
+
+fn name(guest: &str) -> Name {
+    Name::parse(guest).unwrap()
+}
+
+/// Disks, of which that of `qemu-held` is not written before the sender is dropped; and each disk that was written, with
+/// the document.
+fn held(below: &Path) -> (Disks, Sender<()>, Receiver<(String, String)>) {
+    let (release, is_released) = channel();
+    let (tell, written) = channel();
+    let is_released = Mutex::new(is_released);
+    let write = move |before: Option<Open>, path: &Path, document: &str| {
+        if path.ends_with("qemu-held") {
+            let _ = is_released.lock().unwrap().recv();
+        }
+        let written = file::write(before, path, document);
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let _ = tell.send((name, document.to_owned()));
+        written
+    };
+    (Disks::written_by(below, Box::new(write)).unwrap(), release, written)
+}
+
+fn wait_until(is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE);
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_disk_that_somebody_keeps_from_being_written_keeps_neither_the_caller_nor_other_disks_waiting()
+{
+    let folder = tempfile::tempdir().unwrap();
+    let (disks, release, written) = held(folder.path());
+    let held = name("qemu-held");
+    for document in ["<1>", "<2>", "<3>"] {
+        disks.write(&held, document.to_owned());
+        disks.go_on();
+        wait_until(|| disks.is_written_for(&held, Instant::now()).is_some());
+        disks.write(&name("qemu-b"), document.to_owned());
+        disks.go_on();
+        assert_eq!(written.recv_timeout(PATIENCE).unwrap(), ("qemu-b".into(), document.into()));
+    }
+    let why = disks.finish().unwrap_err();
+    assert!(why.contains("disk/qemu-held cannot be written while a process reads it"), "{why}");
+    drop(release);
+    let next = || written.recv_timeout(PATIENCE).unwrap().1;
+    assert_eq!([next(), next()], ["<1>", "<3>"], "the last document is written then");
+    wait_until(|| disks.finish().is_ok());
+    assert_eq!(content(&folder.path().join("disk/qemu-held")), "<3>");
+    assert_eq!(disks.shared.lock().threads, 0, "no thread stays");
+}
+
+#[test]
+fn what_a_held_disk_is_not_to_show_any_more_is_removed_once_it_can_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disks, release, _written) = held(folder.path());
+    let held = name("qemu-held");
+    disks.write(&held, "<secret>".to_owned());
+    disks.go_on();
+    wait_until(|| disks.is_written_for(&held, Instant::now()).is_some());
+    disks.clear(&held);
+    drop(release);
+    wait_until(|| disks.finish().is_ok());
+    assert_eq!(content(&folder.path().join("disk/qemu-held")).trim_end(), EMPTY.trim_end());
+    assert!(disks.shared.lock().slots.is_empty(), "its file is closed");
+}
+
+#[test]
+fn no_more_than_a_few_disks_are_written_at_once_and_none_before_the_process_has_confined_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let (begin, is_begun) = channel::<()>();
+    let is_begun = Mutex::new(is_begun);
+    let write = move |before: Option<Open>, path: &Path, document: &str| {
+        let _ = is_begun.lock().unwrap().recv();
+        file::write(before, path, document)
+    };
+    let disks = Disks::written_by(folder.path(), Box::new(write)).unwrap();
+    for number in 0..3 * THREADS_MAX {
+        disks.make(&name(&format!("qemu-{number}")));
+    }
+    assert_eq!(disks.shared.lock().threads, 0);
+    disks.go_on();
+    disks.go_on();
+    assert_eq!(disks.shared.lock().threads, THREADS_MAX);
+    drop(begin);
+    wait_until(|| disks.finish().is_ok());
+    assert_eq!(std::fs::read_dir(folder.path().join("disk")).unwrap().count(), 3 * THREADS_MAX);
+}
+
+#[test]
+fn a_disk_of_before_shows_nothing_and_is_not_busy() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, goes_on] = ["disk/qemu-a", "disk/qemu-b"].map(|path| folder.path().join(path));
+    std::fs::create_dir(path.parent().unwrap()).unwrap();
+    for path in [&path, &goes_on] {
+        std::fs::write(path, b"mvbd\0\0\0\x01secret").unwrap();
+    }
+    let disks = Disks::beside(folder.path()).unwrap();
+    disks.clear_all_but(|name| name == "qemu-b");
+    wait_until(|| disks.finish().is_ok());
+    assert_eq!(content(&path).trim_end(), EMPTY.trim_end());
+    assert_eq!(std::fs::read(goes_on).unwrap(), b"mvbd\0\0\0\x01secret");
+}
+
+#[test]
+fn a_disk_that_could_not_be_written_is_reported_once() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("disk/qemu-a")).unwrap();
+    let disks = Disks::beside(folder.path()).unwrap();
+    disks.write(&name("qemu-a"), "<a>".to_owned());
+    wait_until(|| disks.finish().is_ok());
+    let failures = disks.take_failures();
+    let [Failure { guest, error, shows_too_much: false }] = &*failures else { panic!() };
+    assert_eq!(&**guest, "qemu-a");
+    assert!(error.to_string().ends_with("is not a regular file: remove it"), "{error}");
+    assert!(disks.take_failures().is_empty());
+}
