@@ -246,8 +246,9 @@ impl Guests {
     ) -> (Option<Marks>, Option<u32>) {
         let libvirt = self.responder.libvirt();
         let (is_asked, is_cid_wanted) = (libvirt.helper().is_some(), self.vsock.is_enabled());
-        let marks =
-            |cmdline: &[u8]| peer::marks(peer, &self.roots.proc, cmdline).filter(|_| is_asked);
+        let marks = |cmdline: &[u8]| {
+            is_asked.then(|| peer::marks(peer, &self.roots.proc, cmdline)).flatten()
+        };
         let by_cgroup = marks(b"");
         let mut with_domains = by_cgroup.iter().zip(libvirt.known());
         let is_enough = with_domains.any(|(marks, known)| marks.is_known_by_cgroup(known));
