@@ -14,6 +14,7 @@ mod incidents;
 mod libvirt;
 mod opener;
 mod patterns;
+mod peers;
 mod preview;
 mod refusals;
 mod rules;

@@ -1,22 +1,17 @@
-//! Ports that are not connected: trying to connect them, and finding out who is at the other end.
+//! Ports that are not connected: trying to connect them.
 
 use std::ffi::OsStr;
 use std::io::{self, Write as _};
-use std::sync::Arc;
-use std::time::Instant;
 
 use anyhow::Context as _;
-use hostinfo_answer::{Dialect, Name, Observed, Peer, Process, VMM_UNKNOWN};
-use hostinfo_domains::Marks;
+use hostinfo_answer::{Dialect, Name, VMM_UNKNOWN};
 use hostinfo_open::unix::connect_to;
 use hostinfo_peer::PeerSocket;
 use hostinfo_sample::Absent;
 
 use super::Guests;
 use super::contest::CONTEST_CHECK_INTERVAL;
-use crate::guest::begin_session;
-use crate::guest::peer::Identified;
-use crate::guest::{cmdline, peer};
+use crate::guest::peer::{self, Identified};
 use crate::port::connection::Connection;
 use crate::port::pty::{self, Pty};
 use crate::port::{Endpoint, Port};
@@ -116,12 +111,15 @@ impl Guests {
     }
 
     /// Whether a guest's connections have left something to be closed before it gets another.
-    fn has_unclosed(&self, guest: GuestId) -> bool {
+    pub(super) fn has_unclosed(&self, guest: GuestId) -> bool {
         self.roster.guests.get(guest).is_some_and(|guest| guest.unclosed.count() > 0)
     }
 
     /// Connects to a port's socket; `None` if there is none to connect to.
-    fn dial(&mut self, number: PortId) -> Option<Result<(PeerSocket, FileId), ConnectError>> {
+    pub(super) fn dial(
+        &mut self,
+        number: PortId,
+    ) -> Option<Result<(PeerSocket, FileId), ConnectError>> {
         let (port, guest) = self.roster.at(number)?;
         let unclosed = guest.unclosed.clone();
         let connected: Result<Connected, ConnectError> = match &port.endpoint {
@@ -197,111 +195,6 @@ impl Guests {
         if is_own && self.patterns.dirs().next().is_some() {
             self.try_others(guest, ctx);
         }
-    }
-
-    /// Sets which process a port's guest is, or why that is unknown. True if it is another process than
-    /// before.
-    fn identify_peer(
-        &mut self,
-        number: PortId,
-        peer: Result<Peer, Absent>,
-        ctx: &mut Ctx<'_>,
-    ) -> io::Result<bool> {
-        let known = peer.as_ref().ok().copied();
-        let (marks, cid) =
-            known.map(|peer| self.look_at(number, peer, ctx.now)).unwrap_or_default();
-        let Some((port, guest)) = self.roster.at(number) else { return Ok(false) };
-        let libvirt = self.responder.libvirt();
-        guest.marks = marks.map(Box::new);
-        let name = guest.who.name().whole();
-        let standing = libvirt.standing(name, guest.marks.as_deref(), guest.by_cid);
-        let unknown = libvirt.unknown(name);
-        let is_another = guest.who.connected(known, begin_session)?;
-        if let Some(standing) = standing.or_else(|| is_another.then_some(unknown)) {
-            guest.set_standing(standing, ctx.now);
-        }
-        // The same process may not have been read before: CommandLines.
-        if is_another || guest.cid.is_none() {
-            guest.cid = cid;
-        }
-        if is_another {
-            let (roots, files) = (Arc::clone(&self.roots), self.files.clone());
-            guest.observed = Observed::new(peer.map(|peer| Process::new(roots, files, peer)));
-            guest.asked_ahead = None;
-            let since = matches!(port.endpoint, Endpoint::Socket | Endpoint::Pattern(_))
-                .then_some(port.since);
-            let guest = port.guest;
-            self.decide_anew(guest, since, ctx);
-        }
-        Ok(is_another)
-    }
-
-    /// What libvirt has marked a guest's process with, if libvirt is asked, and its address on vsock(7), if guests may
-    /// connect there. Of a domain's process, the cgroup says enough, and its command line is not read.
-    fn look_at(
-        &mut self,
-        number: PortId,
-        peer: Peer,
-        now: Instant,
-    ) -> (Option<Marks>, Option<u32>) {
-        let libvirt = self.responder.libvirt();
-        let (is_asked, is_cid_wanted) = (libvirt.helper().is_some(), self.vsock.is_enabled());
-        let marks = |cmdline: &[u8]| {
-            is_asked.then(|| peer::marks(peer, &self.roots.proc, cmdline)).flatten()
-        };
-        let by_cgroup = marks(b"");
-        let mut with_domains = by_cgroup.iter().zip(libvirt.known());
-        let is_enough = with_domains.any(|(marks, known)| marks.is_known_by_cgroup(known));
-        if is_enough || !(is_asked || is_cid_wanted) {
-            return (by_cgroup, None);
-        }
-        let Some((_, guest)) = self.roster.at(number) else { return (by_cgroup, None) };
-        match guest.cmdlines.read(peer, &self.roots.proc, now) {
-            Some(line) => (marks(&line), cmdline::cid(&line).filter(|_| is_cid_wanted)),
-            None => (by_cgroup, None),
-        }
-    }
-
-    /// Identifies the peer of an early connection. Either the guest has sent something, so QEMU has
-    /// the socket by now, and a new connection shows QEMU as the peer. Or the guest is to be
-    /// watched and some time has passed; then the socket may still be libvirt's. This connection is
-    /// closed again before QEMU accepts it.
-    pub(crate) fn identify_again(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
-        let Some(port) = self.roster.ports.get(number).filter(|port| port.is_early()) else {
-            return;
-        };
-        let guest = port.guest;
-        if self.has_unclosed(guest) {
-            return;
-        }
-        match self.dial(number) {
-            Some(Ok((socket, _))) => self.identify_by(number, &socket, ctx),
-            Some(Err(ConnectError::Denied)) => self.ask_opener(number, ctx),
-            None | Some(Err(_)) => {}
-        }
-        self.plan_watch(guest, ctx);
-    }
-
-    /// Identifies the peer of an early connection by another connection to the same socket.
-    pub(super) fn identify_by(&mut self, number: PortId, socket: &PeerSocket, ctx: &mut Ctx<'_>) {
-        let peer = peer::of(socket, &self.roots.proc, ctx.now);
-        if matches!(peer, Ok(found) if found.is_libvirt) {
-            return;
-        }
-        let Some(port) = self.roster.ports.get_mut(number) else { return };
-        if let Some(connection) = &mut port.connection {
-            connection.is_early = false;
-        }
-        let guest = port.guest;
-        if let Err(error) = self.identify_peer(number, peer.map(|found| found.peer), ctx) {
-            let name = self.roster.guests.get(guest).map(|guest| guest.who.name().whole());
-            tracing::error!(
-                guest = name,
-                "guest {} has no new session: {error}",
-                name.unwrap_or_default()
-            );
-        }
-        self.plan_watch(guest, ctx);
     }
 
     /// Serves a pseudo-terminal, and prints its path.
