@@ -5,6 +5,7 @@
 mod args;
 mod blame;
 mod broken;
+mod joined;
 mod link;
 mod others;
 mod port;

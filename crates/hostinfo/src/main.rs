@@ -11,6 +11,7 @@ mod diagnose;
 mod exit;
 mod get;
 mod host;
+mod joined;
 mod link;
 mod list;
 mod listed;

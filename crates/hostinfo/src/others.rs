@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::diagnose::sentences::list;
+use crate::joined::list;
 
 /// What was seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

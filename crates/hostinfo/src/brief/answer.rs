@@ -1,7 +1,8 @@
 //! Is it the host? The sentence that says so, from the verdicts. Pure.
 
 use crate::diagnose::conclude::absent;
-use crate::diagnose::sentences::{list, partly_known, spoken};
+use crate::diagnose::sentences::{partly_known, spoken};
+use crate::joined::list;
 use crate::verdict::{RESOURCES, State, Verdict, is_lasting};
 use crate::views::reply::Reply;
 

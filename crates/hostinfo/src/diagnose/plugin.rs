@@ -2,7 +2,7 @@
 
 use crate::diagnose::conclude::{Conclusion, Finding};
 use crate::diagnose::report::Diagnosis;
-use crate::diagnose::sentences::list;
+use crate::joined::list;
 use crate::views::hosts::Judged;
 
 impl Diagnosis {

@@ -1,11 +1,11 @@
 //! The conclusion in sentences. Pure.
 
-use std::borrow::Borrow;
 use std::time::Duration;
 
 use hostinfo_wire::reply::BLOCKED;
 
 use crate::diagnose::conclude::{BUSY, Conclusion, FELT, Finding, LOOK_LEAST, overall, percent};
+use crate::joined::list;
 use crate::remedy::ASK_WHY_BLOCKED;
 use crate::units;
 use crate::verdict::{RESOURCES, State};
@@ -297,15 +297,6 @@ pub(crate) fn spoken(resource: &str) -> &str {
         "io" => "disk I/O",
         "net" => "network",
         other => other,
-    }
-}
-
-/// `a, b and c`
-pub(crate) fn list<S: Borrow<str>>(words: &[S]) -> String {
-    match words.split_last() {
-        None => String::new(),
-        Some((last, [])) => last.borrow().to_owned(),
-        Some((last, before)) => format!("{} and {}", before.join(", "), last.borrow()),
     }
 }
 

@@ -37,9 +37,9 @@ impl Server {
         confinement: Confinement,
     ) -> anyhow::Result<()> {
         self.wait_for_all().context("epoll")?;
-        self.guests.begin(sockets, listen, vsock, before, &mut self.reactor.now());
-        // Nothing that a guest has sent was read so far, and nothing was started.
+        // First, since what it does for guests can start threads.
         self.upgrade.confined = confinement.enter();
+        self.guests.begin(sockets, listen, vsock, before, &mut self.reactor.now());
         let every = systemd::watchdog();
         self.reactor.set_alarm(Alarm::Watchdog, every.map(|every| Instant::now() + every));
         match clients {

@@ -3,7 +3,8 @@
 use super::unknown::Unknown;
 use super::{Summary, Times};
 use crate::diagnose::conclude::Conclusion;
-use crate::diagnose::sentences::{advice, list, spoken};
+use crate::diagnose::sentences::{advice, spoken};
+use crate::joined::list;
 use crate::report::episodes::Episode;
 use crate::report::words::{because, span};
 use crate::units;
