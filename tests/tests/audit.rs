@@ -41,7 +41,7 @@ fn coming_being_denied_and_going_are_an_event_each_with_the_rule_that_decides() 
 }
 
 #[test]
-fn a_guest_that_may_not_ask_is_told_of_until_a_rule_lets_it() -> Result<()> {
+fn the_log_says_that_a_guest_may_not_ask_and_when_a_rule_lets_it() -> Result<()> {
     let host = Host::new(RULES)?;
     let daemon = host.start_daemon()?;
     let _guest = FakeGuest::join(&host.socket("off"))?;
@@ -86,7 +86,7 @@ fn a_flood_of_denials_fills_no_log_and_hides_nothing_else() -> Result<()> {
 }
 
 #[test]
-fn a_socket_that_is_not_served_is_told_of() -> Result<()> {
+fn a_socket_that_is_not_served_is_named_in_the_log() -> Result<()> {
     let host = Host::new(RULES)?;
     let daemon = host.start_daemon()?;
     let _nameless = FakeQemu::listen(&host.sockets().join("nohyphen"))?;

@@ -107,7 +107,7 @@ fn a_signal_ends_it_between_two_guests_and_never_within_one() -> Result<()> {
 }
 
 #[test]
-fn if_nobody_reads_its_output_enable_changes_every_guest_and_fails() -> Result<()> {
+fn if_nobody_reads_their_output_enable_and_disable_change_every_guest_and_fail() -> Result<()> {
     let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
     let names = ["a", "b", "c"];
     for name in names {

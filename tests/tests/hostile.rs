@@ -162,6 +162,8 @@ fn a_file_that_is_no_guests_socket_is_left_alone() -> Result<()> {
     assert_eq!(guest.ask_one("vm.name")?, "200 vm.name=a");
     assert!(nameless.stays_alone(Duration::from_millis(500))?);
     assert!(daemon.stop()?.success());
+    assert!(host.socket("file").is_file() && host.socket("folder").is_dir());
+    assert!(host.socket("link").is_symlink());
     Ok(())
 }
 

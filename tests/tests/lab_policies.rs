@@ -69,7 +69,7 @@ fn under_selinux_each_program_has_its_domain_and_nothing_is_denied() -> Result<(
 }
 
 #[test]
-fn linked_by_the_host_itself_the_module_is_the_same_and_goes_with_its_package() -> Result<()> {
+fn linked_by_the_host_itself_the_module_serves_as_well_and_goes_with_its_package() -> Result<()> {
     let folder = tempfile::tempdir()?;
     lab::run_with(SELINUX, &[package(&folder)?], |lab| {
         use_everything_under_selinux(lab)?;

@@ -84,7 +84,7 @@ fn cpu_time(lab: &Lab) -> Result<u64> {
 }
 
 #[test]
-fn a_daemon_whose_loop_stands_still_is_started_again_and_no_vmm_can_have_it_stand_still()
+fn a_daemon_whose_loop_stands_still_is_started_again_and_vmms_that_send_descriptors_do_not_stop_it()
 -> Result<()> {
     lab::run_with(BOOKWORM, &[paths::program("slow-vmms")?], |lab| {
         lab.sh("systemctl start hostinfo")?;
@@ -218,7 +218,7 @@ fn a_directory_that_the_service_may_not_use_ends_it_for_good_with_the_remedy() -
 }
 
 #[test]
-fn the_log_goes_to_the_journal_with_its_fields_or_to_a_file_if_it_is_to() -> Result<()> {
+fn the_log_goes_to_the_journal_with_its_fields_or_to_a_file_as_the_settings_say() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
         let log_to = |output: &str| {
             let settings = format!("[log]\noutput = '{output}'\n");
@@ -235,7 +235,8 @@ fn the_log_goes_to_the_journal_with_its_fields_or_to_a_file_if_it_is_to() -> Res
 }
 
 #[test]
-fn the_guests_service_is_started_by_who_asks_and_asks_with_the_rights_of_its_group() -> Result<()> {
+fn the_guests_service_is_started_by_its_first_client_and_leaves_nothing_when_it_is_removed()
+-> Result<()> {
     lab::run(BOOKWORM, |lab| {
         lab.sh("systemctl start hostinfo")?;
         let told = lab.sh("sh /usr/share/hostinfo/guest/install /usr/bin/hostinfo")?;

@@ -68,7 +68,8 @@ fn milliseconds(guest: &LabGuest<'_>, command: &str) -> Result<f64> {
 }
 
 #[test]
-fn diagnose_tells_over_serial_port_channel_vsock_and_broker_whether_it_is_the_host() -> Result<()> {
+fn the_tool_sums_up_diagnoses_and_records_over_serial_port_channel_vsock_and_broker() -> Result<()>
+{
     lab::run(BOOKWORM, |lab| {
         lab.serve_over_vsock("[vsock]\nenabled = true\n")?;
         let serial = lab.domain("s").boot()?;

@@ -60,8 +60,7 @@ fn a_domain_and_its_clone_that_run_at_once_are_both_refused() -> Result<()> {
 }
 
 #[test]
-fn a_console_at_another_guests_socket_makes_it_nobodys_and_names_whose_console_it_is() -> Result<()>
-{
+fn a_domain_with_a_console_at_another_guests_socket_is_found_and_named() -> Result<()> {
     let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
     let daemon = host.start_daemon_beside(&libvirtd)?;
     libvirtd.define("a", path(&host.socket("a"))?)?;
@@ -78,7 +77,7 @@ fn a_console_at_another_guests_socket_makes_it_nobodys_and_names_whose_console_i
 }
 
 #[test]
-fn whatever_a_management_program_keeps_in_a_domain_the_others_are_served() -> Result<()> {
+fn beside_a_domain_with_heavy_metadata_the_others_are_served() -> Result<()> {
     let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
     let spaces: String = (0..2000).map(|number| format!(" xmlns:x{number}='u{number}'")).collect();
     let notes = format!("<r xmlns='urn:r'{spaces}>{}</r>", "<y xmlns:z='z'/>".repeat(15_000));
@@ -158,7 +157,7 @@ fn with_metadata(libvirtd: &Libvirtd, name: &str, metadata: &str, devices: &str)
 }
 
 #[test]
-fn whatever_is_in_its_metadata_a_domain_is_served_as_itself_alone() -> Result<()> {
+fn a_domain_with_heavy_metadata_is_not_served_as_the_guest_whose_socket_it_uses() -> Result<()> {
     let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
     let daemon = host.start_daemon_beside(&libvirtd)?;
     daemon.wait_for_log("libvirt answers")?;

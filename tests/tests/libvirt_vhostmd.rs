@@ -70,7 +70,7 @@ fn read(disk: &Path) -> String {
 }
 
 #[test]
-fn a_disk_is_there_before_its_domain_starts_whatever_pattern_the_rule_has() -> Result<()> {
+fn a_disk_is_there_before_its_domain_starts_also_where_the_rule_has_a_pattern() -> Result<()> {
     let libvirtd = Libvirtd::start()?;
     let host = Host::new("qemu-w*:\n  interval = 0\n  all = 1\n  vhostmd-disk = 1\n*:\n")?;
     let disks = host.sockets().join("disk");
@@ -106,7 +106,7 @@ fn a_disk_is_there_before_its_domain_starts_whatever_pattern_the_rule_has() -> R
 }
 
 #[test]
-fn a_clone_that_has_the_channel_or_the_disk_of_another_gets_nothing() -> Result<()> {
+fn a_clone_that_has_the_vhostmd_channel_of_another_gets_an_empty_document() -> Result<()> {
     let libvirtd = Libvirtd::start()?;
     let host = Host::new("*:\n  interval = 0\n  all = 1\n  vhostmd-disk = 1\n")?;
     let daemon = host.start_daemon_beside(&libvirtd)?;

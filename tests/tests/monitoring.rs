@@ -27,7 +27,7 @@ fn dashboard() -> Result<Value> {
 }
 
 #[test]
-fn the_alert_rules_hold_and_raise_what_they_should() -> Result<()> {
+fn the_alert_rules_are_valid_and_pass_their_own_tests() -> Result<()> {
     check(&["check", "rules"], shipped("prometheus/hostinfo.rules.yml"))?;
     check(&["test", "rules"], shipped("prometheus/hostinfo.test.yml"))?;
     Ok(())

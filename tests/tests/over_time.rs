@@ -49,7 +49,7 @@ fn a_guest_that_may_ask_once_a_minute_is_told_what_that_means_for_its_recording(
 }
 
 #[test]
-fn on_the_console_of_a_real_guest_verdicts_are_seen_as_they_change() -> Result<()> {
+fn on_the_console_of_a_real_guest_top_shows_a_verdict_and_restores_the_terminal() -> Result<()> {
     let host = Host::new(EVERYTHING)?;
     let _daemon = host.start_daemon()?;
     let mut guest = Guest::restore(&host.socket("a"), Port::Serial)?;

@@ -96,7 +96,7 @@ fn the_module_for_selinux_is_built_against_the_hosts_policy_if_that_is_there() -
 }
 
 #[test]
-fn the_tarball_installs_what_make_install_does() -> Result<()> {
+fn the_tarball_installs_the_files_that_make_install_does() -> Result<()> {
     let [wanted, unpacked, root] =
         [tempfile::tempdir()?, tempfile::tempdir()?, tempfile::tempdir()?];
     Install::prepare()?.make("install", "/usr", wanted.path())?;

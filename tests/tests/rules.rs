@@ -183,7 +183,7 @@ fn a_file_is_not_read_in_the_middle_of_a_write() -> Result<()> {
 }
 
 #[test]
-fn sighup_reads_the_rules_again() -> Result<()> {
+fn after_sighup_the_rules_hold_and_changed_ones_are_in_force_at_once() -> Result<()> {
     let host = Host::new(OPEN)?;
     let daemon = host.start_daemon()?;
     let mut guest = FakeGuest::join(&host.socket("a"))?;
@@ -205,7 +205,7 @@ fn a_daemon_does_not_start_with_wrong_rules_and_says_where_they_are_wrong() -> R
 }
 
 #[test]
-fn a_real_guest_feels_a_changed_rule_at_its_next_query() -> Result<()> {
+fn a_real_guest_feels_a_changed_rule_within_a_second() -> Result<()> {
     let host = Host::new(OPEN)?;
     let _daemon = host.start_daemon()?;
     let mut guest = Guest::restore(&host.socket("a"), Port::Serial)?;

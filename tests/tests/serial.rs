@@ -98,7 +98,7 @@ fn thirty_times_beside(guest: &mut Guest, noise: &str) -> Result<()> {
 }
 
 #[test]
-fn a_program_that_writes_to_the_port_all_the_time_does_not_get_its_answers_believed() -> Result<()>
+fn answers_to_another_program_that_writes_to_the_port_all_the_time_are_not_believed() -> Result<()>
 {
     let (_host, _daemon, mut guest) = served_guest(EVERYTHING)?;
     thirty_times_beside(&mut guest, "echo loadavg.1 >/dev/ttyS1")
@@ -116,8 +116,7 @@ fn a_kernel_that_logs_to_the_port_does_not_get_in_the_way_of_an_answer() -> Resu
 }
 
 #[test]
-fn hostinfo_alone_says_in_eight_lines_whether_it_is_the_host_and_with_an_option_everything()
--> Result<()> {
+fn hostinfo_alone_has_at_most_eight_lines_and_with_all_more_than_twenty() -> Result<()> {
     let (_host, _daemon, mut guest) = served_guest(EVERYTHING)?;
     let brief = guest.sh("hostinfo")?;
     assert!((3..=8).contains(&brief.lines().count()), "{brief}");

@@ -161,7 +161,7 @@ fn a_guest_of_proxmox_asks_through_the_opener_and_no_other_socket_is_touched() -
 }
 
 #[test]
-fn a_new_directory_and_new_settings_are_in_force_at_once() -> Result<()> {
+fn a_new_directory_and_new_settings_are_in_force_without_a_restart() -> Result<()> {
     let host = Host::new(EVERYTHING)?;
     let place = host.path().join("vm");
     let settings = |guests: &str| {

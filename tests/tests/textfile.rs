@@ -16,7 +16,7 @@ fn values(text: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn node_exporter_takes_the_file_and_tells_every_value_in_it() -> Result<()> {
+fn node_exporter_takes_the_file_and_tells_every_metric_in_it() -> Result<()> {
     let host = Host::new(RULES)?;
     let _daemon = host.start_daemon()?;
     let mut guest = FakeGuest::join(&host.socket("web"))?;
@@ -45,7 +45,7 @@ fn node_exporter_takes_the_file_and_tells_every_value_in_it() -> Result<()> {
 }
 
 #[test]
-fn promtool_finds_nothing_to_say_about_it() -> Result<()> {
+fn promtool_finds_nothing_to_say_about_the_metrics() -> Result<()> {
     let host = Host::new(RULES)?;
     let _daemon = host.start_daemon()?;
     let text = alone(&host, &["stats", "--format", "prometheus"])?.succeeds()?;
@@ -55,7 +55,8 @@ fn promtool_finds_nothing_to_say_about_it() -> Result<()> {
 }
 
 #[test]
-fn without_a_daemon_or_with_no_room_the_file_stays_as_it_was() -> Result<()> {
+fn without_a_daemon_the_file_stays_as_it_was_and_what_is_no_place_for_one_is_refused() -> Result<()>
+{
     let host = Host::new(RULES)?;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("hostinfod.prom");
@@ -82,7 +83,7 @@ fn without_a_daemon_or_with_no_room_the_file_stays_as_it_was() -> Result<()> {
 }
 
 #[test]
-fn each_format_has_the_same_values() -> Result<()> {
+fn openmetrics_has_the_values_of_the_classic_format_and_json_as_many() -> Result<()> {
     let host = Host::new(RULES)?;
     let _daemon = host.start_daemon()?;
     let of = |format: &str| alone(&host, &["stats", "--format", format])?.succeeds();

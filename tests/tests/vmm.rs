@@ -15,7 +15,7 @@ fn figure(guest: &mut Guest, name: &str) -> Result<f64> {
 }
 
 #[test]
-fn a_guest_sees_its_own_cpu_time_and_memory_as_the_host_does() -> Result<()> {
+fn a_guest_sees_the_memory_and_the_growing_cpu_time_of_its_own_vmm() -> Result<()> {
     let host = Host::new(EVERYTHING)?;
     let _daemon = host.start_daemon()?;
     let mut guest = Guest::restore(&host.socket("a"), Port::Serial)?;

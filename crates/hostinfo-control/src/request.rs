@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_json_are_not_answered() {
+    fn bytes_that_are_no_call_are_not_answered() {
         for broken in ["\0", "hello\0", "{}\0", "{\"method\":1}\0", "{\0", "\u{e9}\0"] {
             assert_eq!(front(broken.as_bytes()), Front::Broken, "{broken:?}");
         }

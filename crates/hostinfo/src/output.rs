@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_stays_as_it_was_if_there_is_nothing_to_write_or_no_room() {
+    fn the_file_stays_as_it_was_if_there_is_nothing_to_write_and_what_is_no_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("host.prom");
         fs::write(&file, "before").unwrap();

@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_that_cannot_go_together_are_refused() {
+    fn arguments_that_are_wrong_or_cannot_go_together_are_refused() {
         for line in [
             "enable",
             "enable a --now --port 2",

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn another_host_is_not_asked() {
+    fn no_guests_of_another_host_are_offered() {
         let words = ["-c", "qemu+ssh://host/system", "enable"].map(OsString::from);
         let (_, options) = next(words.into_iter()).unwrap();
         assert!(guests(options, "").is_empty());

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_process_that_has_a_socket_is_found_with_its_program() {
+    fn the_process_that_has_a_socket_is_found() {
         let (socket, _other) = UnixStream::pair().unwrap();
         let link = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&socket));
         let number = socket_of(fs::read_link(link).unwrap().to_str().unwrap()).unwrap();

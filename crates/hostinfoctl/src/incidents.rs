@@ -150,7 +150,7 @@ mod tests {
         {"what":"memory","state":"self-limited","from":"2026-11-28T11:00:00Z","to":"2026-11-28T11:10:00Z","open":true,"part":0,"whole":0}]}"#;
 
     #[test]
-    fn incidents_are_shown_the_newest_first_with_what_was_measured() {
+    fn incidents_are_shown_with_what_was_measured_and_a_file_that_cannot_be_read_is_a_failure() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a"), FILE).unwrap();
         fs::write(folder.path().join("b.damaged"), "x").unwrap();

@@ -114,7 +114,7 @@ fn a_request_longer_than_the_daemon_takes_is_a_wrong_command_line() -> Result<()
 }
 
 #[test]
-fn watch_shows_each_line_with_its_answer() -> Result<()> {
+fn watch_shows_a_guests_line_with_its_answer() -> Result<()> {
     let host = Host::new(RULES)?;
     let _daemon = host.start_daemon()?;
     let mut guest = FakeGuest::join(&host.socket("web"))?;
@@ -129,7 +129,7 @@ fn watch_shows_each_line_with_its_answer() -> Result<()> {
 }
 
 #[test]
-fn a_name_that_is_nearly_one_is_refused_with_the_one_that_is_meant() -> Result<()> {
+fn a_name_that_is_nearly_one_is_answered_with_the_one_that_is_meant() -> Result<()> {
     let host = Host::new(RULES)?;
     let _daemon = host.start_daemon()?;
     let mut guest = FakeGuest::join(&host.socket("web"))?;

@@ -101,7 +101,7 @@ fn a_notice_is_told_at_once_and_taken_back() -> Result<()> {
 }
 
 #[test]
-fn incidents_that_were_recorded_are_shown_without_a_daemon_too() -> Result<()> {
+fn incidents_that_were_recorded_are_shown_without_a_daemon() -> Result<()> {
     let host = Host::new(RULES)?;
     let state = host.state();
     let state = ["--state-dir", state.to_str().context("no text")?];

@@ -72,7 +72,7 @@ fn a_daemons_answers_do_nothing_to_a_terminal() -> Result<()> {
         let said = said?.succeeds()?;
         ensure!(said.contains(r"\u{1b}[2J\u{d}\u{202e}"), "{command:?}: {said:?}");
         ensure!(said.lines().count() == lines, "{command:?}: {said:?}");
-        ensure!(!said.contains(['\r', '\u{202e}']), "{command:?}: {said:?}");
+        ensure!(!said.contains(['\u{1b}', '\r', '\u{202e}']), "{command:?}: {said:?}");
     }
     Ok(())
 }

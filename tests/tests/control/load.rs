@@ -86,7 +86,7 @@ fn however_many_of_the_group_do_their_worst_root_finds_room_to_ask_and_to_watch(
 }
 
 #[test]
-fn a_client_that_is_refused_gets_its_reason_however_late_it_asks() -> Result<()> {
+fn a_client_that_is_refused_gets_its_reason_also_if_it_asks_a_moment_later() -> Result<()> {
     let host = host_with_group()?;
     let _daemon = host.start_daemon()?;
     become_user(GROUP, || {
@@ -256,8 +256,8 @@ fn guests_and_clients_that_flood_do_not_hold_each_other_up() -> Result<()> {
 }
 
 #[test]
-fn a_thousand_clients_a_second_are_let_in_and_neither_root_nor_guests_wait_for_more() -> Result<()>
-{
+fn at_most_a_thousand_clients_a_second_are_let_in_and_root_and_guests_are_answered_meanwhile()
+-> Result<()> {
     let host = host_with_group()?;
     let _daemon = host.start_daemon()?;
     let mut guest = FakeGuest::join(&host.socket("a"))?;

@@ -61,7 +61,7 @@ fn a_guest_that_is_moved_is_told_so_and_asks_on_in_a_new_session_on_another_host
 }
 
 #[test]
-fn a_guest_with_a_channel_that_is_moved_is_told_so_and_asks_on_too() -> Result<()> {
+fn a_guest_with_a_channel_that_is_moved_is_told_so_and_asks_on_in_a_new_session() -> Result<()> {
     moves(Port::Channel)
 }
 

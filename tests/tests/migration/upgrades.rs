@@ -73,7 +73,7 @@ fn asks_while_it_is_moved(port: Port, meanwhile: fn(&Site, &Site) -> Result<()>)
 }
 
 #[test]
-fn a_guest_that_is_moved_loses_what_is_under_way_and_nothing_else() -> Result<()> {
+fn a_guest_that_is_moved_loses_only_what_is_under_way() -> Result<()> {
     for port in [Port::Serial, Port::Channel] {
         ensure!(asks_while_it_is_moved(port, pause)? == 0);
     }
@@ -81,13 +81,15 @@ fn a_guest_that_is_moved_loses_what_is_under_way_and_nothing_else() -> Result<()
 }
 
 #[test]
-fn a_guest_that_is_moved_while_both_daemons_are_upgraded_loses_nothing_else() -> Result<()> {
+fn a_guest_that_is_moved_while_both_daemons_are_upgraded_loses_only_what_is_under_way()
+-> Result<()> {
     ensure!(asks_while_it_is_moved(Port::Serial, upgrade_both)? > 10);
     Ok(())
 }
 
 #[test]
-fn a_guest_with_a_channel_that_is_moved_during_upgrades_loses_nothing_else() -> Result<()> {
+fn a_guest_with_a_channel_that_is_moved_during_upgrades_loses_only_what_is_under_way() -> Result<()>
+{
     ensure!(asks_while_it_is_moved(Port::Channel, upgrade_both)? > 10);
     Ok(())
 }

@@ -167,7 +167,7 @@ mod tests {
     use crate::Metrics;
 
     #[test]
-    fn an_answer_that_may_take_longer_than_others_is_late_only_after_that_and_the_error_says_so() {
+    fn the_error_for_an_answer_that_may_take_longer_than_others_names_that_longer_time() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control.sock");
         let _listener = UnixListener::bind(&path).unwrap();

@@ -130,7 +130,7 @@ fn another_device_under_the_same_name_counts_from_its_beginning() {
 }
 
 #[test]
-fn a_tap_whose_name_a_real_interface_gets_is_no_longer_left_out() {
+fn a_tap_is_looked_up_once_and_again_when_another_interface_has_its_name() {
     let mut scene = Scene::default();
     scene.class.there = vec![("tap0", 1, None)];
     assert_eq!(scene.read(&[("tap0", 1, None, 50)]), 0);

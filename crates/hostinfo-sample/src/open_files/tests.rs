@@ -232,7 +232,7 @@ fn a_file_over_its_bound_is_an_error_when_it_is_open_already_too() {
     assert_eq!(reader.opened(), 1);
 }
 
-/// Needs a cgroup tree in which this user may create cgroups.
+/// Needs a cgroup tree in which this user may create cgroups. Without one, nothing is checked.
 #[test]
 fn a_cgroup_that_is_made_anew_under_the_same_name_is_another() {
     let Some(mount) = ["sys/fs/cgroup/memory", "sys/fs/cgroup"]

@@ -80,7 +80,8 @@ fn a_vmm_that_dies_between_two_samples_gives_no_more_figures() {
     }
 }
 
-/// Needs permission to choose the next process number: `/proc/sys/kernel/ns_last_pid`.
+/// Needs permission to choose the next process number: `/proc/sys/kernel/ns_last_pid`. Without it, and where other programs
+/// take that number each time for 20 s, nothing is checked.
 #[test]
 fn another_vmm_with_the_number_of_one_that_ended_is_not_taken_for_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -147,6 +148,7 @@ impl Drop for Cgroup {
     }
 }
 
+/// Where this user may create no cgroup, nothing is checked.
 #[test]
 fn a_guest_that_moves_is_told_of_the_cgroup_that_it_is_in_and_of_one_made_anew_under_its_name() {
     const MIB: u64 = 1024 * 1024;

@@ -28,7 +28,7 @@ fn micros(vmm: &mut Vmm, what: Source, vcpu: Option<u32>, millis: u64) -> i64 {
 }
 
 #[test]
-fn the_kernel_tells_of_threads_as_it_should() {
+fn the_time_of_a_thread_grows_while_it_runs_and_stays_when_it_has_ended() {
     static STOP: AtomicBool = AtomicBool::new(false);
     static STARTED: Barrier = Barrier::new(2);
     let spin = || {

@@ -102,7 +102,7 @@ fn a_host_that_keeps_putting_off_its_verdict_is_waited_for_twice_and_that_is_sai
 }
 
 #[test]
-fn a_terminal_shows_what_is_waited_for_and_then_removes_it() {
+fn a_terminal_shows_what_is_waited_for() {
     let host = host_after(Duration::from_secs(2), FIRST, THEN);
     let (mut terminal, tty, _) = pty();
     let mut command = tool("");

@@ -4,7 +4,7 @@ use crate::host::FakeHost;
 use crate::{said, tool};
 
 #[test]
-fn names_are_those_of_the_last_list_and_a_host_that_is_silent_holds_nobody_up() {
+fn names_are_those_of_the_last_list_and_before_that_those_that_the_tool_knows() {
     let home = tempfile::tempdir().unwrap();
     let run = |arguments: &str, device: &std::path::Path| {
         let mut command = tool(arguments);

@@ -177,7 +177,7 @@ fn top_without_a_terminal_or_in_one_too_small_says_what_it_needs() {
 }
 
 #[test]
-fn a_console_that_does_not_say_how_large_it_is_gets_80_by_24() {
+fn top_runs_on_a_console_that_does_not_say_how_large_it_is() {
     let host = FakeHost::new(|_| ANSWER);
     let mut top = Top::start(&host, 0, 0);
     top.wait_for("guest CPU busy");
@@ -214,7 +214,7 @@ fn a_host_that_answers_only_pings_is_waited_for_while_the_guest_is_watched_and_k
 }
 
 #[test]
-fn the_port_is_left_as_it_was_found_while_the_host_is_being_asked() {
+fn the_port_is_left_as_it_was_found_where_top_ends_while_it_asks() {
     for signal in [None, Some(Signal::TERM)] {
         let host = FakeHost::raw(b"", |_| "");
         let is_cooked = || tcgetattr(&host.tty).unwrap().local_modes.contains(LocalModes::ICANON);

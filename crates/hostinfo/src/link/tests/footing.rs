@@ -64,14 +64,14 @@ fn a_silent_host_is_given_up_after_the_timeout() {
 }
 
 #[test]
-fn a_port_with_nobody_at_its_other_end_is_given_up_after_the_timeout() {
+fn a_port_with_nobody_at_its_other_end_is_given_up() {
     let mut fake = Fake::new(|_: &str| Vec::new());
     fake.connected = false;
     assert!(matches!(fake.establish(), Err(Broken::NotConnected)));
 }
 
 #[test]
-fn noise_without_end_is_given_up_after_the_timeout_and_not_kept() {
+fn noise_without_end_is_no_footing_and_is_given_up() {
     for byte in [b'x', b'\n'] {
         let mut fake = Fake::new(move |_: &str| vec![byte; 10 * REPLY_MAX]);
         fake.pace.1 = Duration::from_millis(10);

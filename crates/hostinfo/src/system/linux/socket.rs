@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_that_takes_nobody_is_given_up_in_time() {
+    fn a_listener_that_takes_nobody_is_waited_for_and_then_given_up() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         let _listener = UnixListener::bind(&path).unwrap();
