@@ -16,8 +16,8 @@ fn make_pipe(path: &Path) -> Result<()> {
 }
 
 #[test]
-fn settings_that_are_a_pipe_or_huge_are_refused_with_the_reason_and_guests_are_served()
--> Result<()> {
+fn settings_that_are_a_pipe_or_huge_are_refused_with_the_reason_and_guests_are_served() -> Result<()>
+{
     let host = Host::new(EVERYTHING)?;
     let daemon = host.start_daemon()?;
     let mut guest = FakeGuest::join(&host.socket("a"))?;

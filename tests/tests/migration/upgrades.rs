@@ -81,8 +81,8 @@ fn a_guest_that_is_moved_loses_only_what_is_under_way() -> Result<()> {
 }
 
 #[test]
-fn a_guest_that_is_moved_while_both_daemons_are_upgraded_loses_only_what_is_under_way()
--> Result<()> {
+fn a_guest_that_is_moved_while_both_daemons_are_upgraded_loses_only_what_is_under_way() -> Result<()>
+{
     ensure!(asks_while_it_is_moved(Port::Serial, upgrade_both)? > 10);
     Ok(())
 }
