@@ -158,7 +158,7 @@ fn command(name: &str, kind: &str, words: &str, more: &str) -> String {
 }
 
 #[test]
-fn a_value_comes_from_a_program_and_names_look_the_same_to_who_may_not_see_them() {
+fn a_value_comes_from_a_program_and_a_guest_that_may_not_see_names_cannot_tell_them_apart() {
     let definitions = command("rack.temp", "gauge", "'DIR/temp'", "")
         + &command("who", "info", "'DIR/who', '--guest', '{guest}'", "scope = 'guest'");
     let programs = [("temp", "echo 21.5"), ("who", "echo \"$2 of $(id -un)\"")];
@@ -339,7 +339,7 @@ fn without_hostinfo_run_the_status_says_so_and_nobody_waits() {
 }
 
 #[test]
-fn vhostmds_document_shows_them_also_on_a_metrics_disk() {
+fn vhostmds_document_shows_custom_statistics_also_on_a_metrics_disk() {
     // The disk is written as soon as the value is there, and not only after its timeout.
     let slow = "timeout = '30s'";
     let host = Host::new(&command("x", "gauge", "'/bin/echo', '7'", slow), &[]);

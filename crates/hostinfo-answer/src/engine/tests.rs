@@ -273,7 +273,7 @@ fn the_sixth_line_of_nonsense_and_all_after_it_are_dropped_until_one_makes_sense
 }
 
 #[test]
-fn too_long_a_line_is_answered_once() {
+fn a_line_that_is_too_long_is_answered_with_400() {
     let mut scene = Scene::new(FREE);
     let mut reply = Reply::new();
     let (protocol, now) = (&mut scene.protocol, scene.now.into());

@@ -72,7 +72,7 @@ proptest! {
 }
 
 #[test]
-fn every_seed_of_the_fuzzers_is_answered() {
+fn every_seed_of_the_conversation_fuzzer_is_answered_at_least_twice() {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/conversation");
     let answered: Vec<usize> = fs::read_dir(seeds)
         .unwrap()

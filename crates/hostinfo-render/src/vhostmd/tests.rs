@@ -43,7 +43,7 @@ fn seeing(names: &[&str]) -> String {
     document(|stat| names.contains(&stat.stat().name), value, &EXTRA, &[])
 }
 
-/// The only one of its step.
+/// A document that shares its common part with no other.
 fn document<'v>(
     permits: impl Fn(StatId) -> bool,
     value: impl Fn(StatId) -> Option<Value<'v>>,

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn statistics_are_told_as_wide_as_they_changed() {
+    fn changed_statistics_are_named_by_the_widest_group_that_changed() {
         let closed = changes("all = 1", "all = 1\nmemory = 0\nloadavg.5 = 0");
         assert_eq!(closed.closed, ["loadavg.5", "memory"]);
         assert!(closed.opened.is_empty() && closed.interval.is_none());

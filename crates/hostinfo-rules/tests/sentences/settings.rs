@@ -33,7 +33,7 @@ fn a_rule_is_a_header_and_the_settings_below_it() {
 }
 
 #[test]
-fn indentation_and_blank_lines_do_not_matter() {
+fn indentation_blank_lines_crlf_and_a_byte_order_mark_do_not_matter() {
     let tidy = "a-1:\n  interval = 2\n";
     for file in [
         "a-1:\ninterval=2",

@@ -14,7 +14,7 @@ mod limits;
 const GIB: u64 = 1 << 30;
 const LENGTH: Duration = Duration::from_secs(60);
 
-/// What one minute adds.
+/// A minute in which the guest waits for nothing: what it adds to the counters, and the gauges at its end.
 fn quiet() -> Memory {
     Memory {
         swapped: Some(0),

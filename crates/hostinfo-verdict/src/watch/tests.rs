@@ -192,7 +192,7 @@ fn a_period_of_10_s_is_handed_out_once_however_often_the_guest_asks() {
 
 proptest! {
     #[test]
-    fn however_late_samples_come_they_are_few_and_the_wait_is_kept(
+    fn however_late_samples_come_they_are_few_and_the_wait_is_a_step_at_most(
         steps in proptest::collection::vec(0u64..40_000, 0..60), asks: u64, is_kept: bool,
     ) {
         let start = Instant::now();

@@ -1,3 +1,5 @@
+//! What a guest reads of libvirt's figures, and of what libvirt says about it.
+
 use super::*;
 use hostinfo_render::vhostmd::EMPTY;
 
@@ -182,7 +184,7 @@ fn a_guest_without_a_domain_and_one_on_a_host_that_does_not_ask_libvirt_are_told
 }
 
 #[test]
-fn a_guest_whose_socket_names_another_one_is_blocked() {
+fn a_guest_that_libvirt_refuses_gets_a_single_line_or_an_empty_document() {
     let mut scene = Scene::new(FREE);
     scene.set_standing(Standing::Refused("two domains have it".to_owned()));
     for line in ["loadavg", "json loadavg", "metrics", "GET /metrics/XML"] {

@@ -5,6 +5,7 @@ use super::*;
 /// A vCPU with little to do, and threads that serve its disks on the same CPU.
 const SERVED: Stretch = Stretch { run: 2.0, delay: 1.0, ..ON_ONE };
 
+/// The host keeps those threads on the CPU of the vCPU.
 fn here(run: f64, waited: f64, busy: f64) -> Stretch {
     let cpus = Some(Used { busy, own: (run, waited), ..PINNED });
     Stretch { cpus, threads: Some((run, waited)), busy: Some(busy + 2.0), ..SERVED }

@@ -2,6 +2,7 @@
 
 use super::*;
 
+/// Two disks that complete nothing while the guest's process and tasks of the host wait for I/O.
 fn idle(own_millis: Option<u64>, host_millis: Option<u64>) -> Io {
     Io {
         stall: own_millis.map(Duration::from_millis),
