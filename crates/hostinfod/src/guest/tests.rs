@@ -40,7 +40,7 @@ fn a_guest_is_forgotten_only_when_that_gives_it_nothing() {
 }
 
 #[test]
-fn a_guest_has_one_turn_a_round_whatever_connections_it_has() {
+fn a_guest_has_one_turn_a_round() {
     let mut guest = guest("qemu-a");
     let first = Round::default().next();
     assert!(guest.take_turn(first) && !guest.take_turn(first));
