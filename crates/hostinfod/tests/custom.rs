@@ -267,7 +267,7 @@ fn two_guests_that_ask_at_once_share_one_run_and_nothing_runs_while_nobody_asks(
 }
 
 #[test]
-fn list_and_metrics_tell_kind_unit_and_help_and_no_two_have_one_name() {
+fn list_and_metrics_show_kind_unit_and_help_and_no_two_metrics_have_one_name() {
     let unit = "unit = 'seconds'";
     let definitions = command("backup.age", "gauge", "'/bin/echo', '5'", unit)
         + &command("backup-age", "gauge", "'/bin/echo', '6'", unit)
@@ -298,7 +298,7 @@ fn list_and_metrics_tell_kind_unit_and_help_and_no_two_have_one_name() {
 }
 
 #[test]
-fn sighup_reads_definitions_again_and_who_waits_for_one_that_is_gone_is_told() {
+fn sighup_reads_definitions_again_and_a_guest_waiting_for_one_that_is_gone_gets_404() {
     let hangs = command("hangs", "gauge", "'DIR/hang'", "timeout = '30s'");
     let host = Host::new(&hangs, &[("hang", "touch begun; exec sleep 60")]);
     let mut guest = host.guest("qemu-a");

@@ -246,7 +246,7 @@ fn a_guest_whose_tags_cannot_be_read_is_asked_to_ask_again_and_sees_nothing() {
 }
 
 #[test]
-fn list_tells_what_may_be_asked_available_or_not() {
+fn list_shows_what_may_be_asked_available_or_not() {
     let mut scene = Scene::new("*:\n all = 0\n swap = 1\n vm.disk = 1\n");
     assert_eq!(
         scene.ask("list swap.total host.name nosuch"),

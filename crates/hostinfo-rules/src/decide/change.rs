@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_that_a_setting_names_is_told_by_its_name() {
+    fn an_instance_that_a_setting_names_is_reported_by_its_name() {
         let one = changes("all = 1", "all = 1\nvm.disk.vda.latency = 0");
         assert_eq!((one.opened.len(), &*one.closed), (0, &["vm.disk.vda.latency".to_owned()][..]));
         let custom = changes("custom.rack = 1", "custom.rack = 0\ncustom.door = 1");

@@ -252,7 +252,7 @@ fn a_file_has_at_most_4_kib_and_what_is_none_is_refused() {
 
 proptest! {
     #[test]
-    fn any_course_of_verdicts_is_told_in_few_short_lines_also_after_restarts(
+    fn any_course_of_verdicts_is_shown_in_few_short_lines_also_after_restarts(
         states in "[ocs?]{0,120}", restarts: u64,
     ) {
         let mut scene = Scene::new();

@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_of_which_nothing_tells_when_it_began_is_not_believed() {
+    fn a_peer_whose_start_cannot_be_read_is_not_believed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         let _listener = UnixListener::bind(&path).unwrap();

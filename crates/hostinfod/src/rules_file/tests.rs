@@ -183,7 +183,7 @@ fn a_file_that_was_a_link_to_nowhere_or_to_itself_is_watched_on() {
 }
 
 #[test]
-fn a_directory_above_it_that_is_made_anew_is_seen() {
+fn a_directory_above_the_file_that_is_made_anew_is_seen() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("etc/hostinfo/hostinfo.conf");
     let make = |interval| {

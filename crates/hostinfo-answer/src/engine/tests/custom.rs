@@ -141,7 +141,7 @@ fn a_line_that_waits_for_many_commands_is_asked_again_as_often_as_run_at_once() 
 }
 
 #[test]
-fn list_and_metrics_tell_what_the_administrator_defined() {
+fn list_and_metrics_show_what_the_administrator_defined() {
     let mut scene = Scene::new("*:\n interval = 0\n all = 0\n custom = 1\n label.rack = 1\n");
     scene.engine.backend.admin_values = admin_values(CUSTOMS);
     assert_eq!(

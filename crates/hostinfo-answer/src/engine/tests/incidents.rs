@@ -62,7 +62,7 @@ fn process() -> Option<Peer> {
 }
 
 #[test]
-fn two_periods_of_10_s_that_are_contended_are_told_as_an_incident_and_six_good_ones_end_it() {
+fn two_contended_periods_of_10_s_are_an_incident_and_six_good_ones_end_it() {
     let mut scene = Scene::watched(FREE);
     let none = "there was no incident while this guest was watched\n";
     scene.waits(3, 10);
@@ -107,7 +107,7 @@ fn incidents_are_the_same_however_often_the_guest_asks() {
 }
 
 #[test]
-fn a_figure_is_told_under_the_rule_that_is_in_force_when_the_guest_asks() {
+fn a_figure_is_shown_under_the_rule_that_is_in_force_when_the_guest_asks() {
     let mut scene = Scene::watched(FREE);
     scene.waits(3, 20);
     assert!(scene.ask("verdict.incident.1").ends_with(" to now: 30% waited\n"));
@@ -121,7 +121,7 @@ fn a_figure_is_told_under_the_rule_that_is_in_force_when_the_guest_asks() {
 }
 
 #[test]
-fn times_are_told_to_the_minute_and_never_with_seconds() {
+fn times_are_given_to_the_minute_without_seconds() {
     let mut scene = Scene::watched(FREE);
     scene.waits(3, 20);
     let reply = scene.ask("verdict.incident.1");
@@ -133,7 +133,7 @@ fn times_are_told_to_the_minute_and_never_with_seconds() {
 }
 
 #[test]
-fn another_guest_behind_the_same_name_is_told_nothing_of_the_one_before() {
+fn another_guest_behind_the_same_name_reads_no_incident_of_the_previous_one() {
     let mut scene = Scene::watched(FREE);
     scene.waits(3, 20);
     assert_eq!(scene.incidents().len(), 1);
@@ -144,7 +144,7 @@ fn another_guest_behind_the_same_name_is_told_nothing_of_the_one_before() {
 }
 
 #[test]
-fn a_guest_that_is_not_watched_is_told_how_to_be() {
+fn a_guest_that_is_not_watched_reads_how_to_be_watched() {
     let mut scene = Scene::with_vmm(FREE);
     assert_eq!(
         scene.ask("verdict.incident.1"),

@@ -60,7 +60,7 @@ fn a_value_that_is_on_its_way_may_be_asked_for_once_more_when_it_is_there() {
 }
 
 #[test]
-fn a_document_of_vhostmds_counts_that_is_empty_since_nothing_is_there() {
+fn an_empty_document_of_vhostmds_counts_only_if_something_was_read_for_it() {
     let mut scene = Scene::new("*:\n interval = 60\n all = 0\n physcpus = 1\n");
     assert_eq!(scene.ask("GET /metrics/XML"), "<metrics>\n</metrics>\n\n");
     assert_eq!(scene.ask("physcpus"), "429 retry after 60.000 s\n");

@@ -38,7 +38,7 @@ fn a_guest_reads_the_notices_that_are_for_it_counted_from_one() {
 }
 
 #[test]
-fn a_notice_that_is_over_is_read_no_more_and_without_any_it_is_said_so() {
+fn a_notice_that_is_over_is_not_shown_and_without_any_the_reply_says_so() {
     let mut scene = Scene::new(FREE);
     set_notice(&mut scene, "*", "x", Some(50));
     std::thread::sleep(Duration::from_millis(60));

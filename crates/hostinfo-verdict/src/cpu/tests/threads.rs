@@ -77,7 +77,7 @@ fn threads_of_which_nothing_is_known_are_not_said_to_have_had_their_time() {
 }
 
 #[test]
-fn threads_that_waited_while_they_were_seen_are_told_of() {
+fn threads_that_waited_while_they_were_seen_are_contended() {
     let unknown = Stretch { threads: None, ..here(10.0, 20.0, 60.0) };
     let waits = here(10.0, 20.0, 60.0);
     assert_eq!(judge(&[waits, waits, unknown], &|_, _| true).state, State::Contended);

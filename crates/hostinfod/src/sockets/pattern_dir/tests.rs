@@ -48,7 +48,7 @@ impl Scene {
 }
 
 #[test]
-fn only_what_matches_in_full_and_is_enabled_is_told_of() {
+fn only_sockets_that_match_in_full_and_are_enabled_are_reported() {
     let mut scene = Scene::new("{name}.serial1");
     let names = ["100.serial1", "100.serial0", "100.qmp", "200.serial1", ".serial1", "..serial1"];
     let _sockets: Vec<UnixListener> = names.iter().map(|name| scene.bind(name)).collect();
