@@ -162,7 +162,7 @@ mod tests {
     use hostinfo_wire::Frame;
     use serde::de::DeserializeOwned;
 
-    fn again<T: Serialize + DeserializeOwned>(state: &T) -> T {
+    fn through_json<T: Serialize + DeserializeOwned>(state: &T) -> T {
         serde_json::from_slice(&serde_json::to_vec(state).unwrap()).unwrap()
     }
 
@@ -175,14 +175,14 @@ mod tests {
         let (asked, until) = (now, now + Duration::from_secs(30));
         before.pending = Some(Pending { asked, until, on: "x".to_owned() }.into());
         before.held = b"custom.x\nping\n".to_vec();
-        let mut after = Conversation::taken_over(again(&before.hand_over())).unwrap();
+        let mut after = Conversation::taken_over(through_json(&before.hand_over())).unwrap();
         assert_eq!((after.protocol.nonsense, &after.held), (3, &before.held));
         let pending = after.pending().unwrap();
         assert_eq!((pending.asked, pending.until, &*pending.on), (asked, until, "x"));
         let rest = &mut b"lf\n".as_slice();
         assert_eq!(after.framer.next(rest), Some(Frame::Line(b" ping half")));
         // A line that was answered is not part of the next one.
-        let mut after = Conversation::taken_over(again(&after.hand_over())).unwrap();
+        let mut after = Conversation::taken_over(through_json(&after.hand_over())).unwrap();
         assert_eq!(after.framer.next(&mut b"ping\n".as_slice()), Some(Frame::Line(b"ping")));
     }
 
@@ -190,7 +190,7 @@ mod tests {
     fn a_line_that_is_too_long_is_so_after_the_handover() {
         let mut before = Conversation::new(Dialect::Hostinfo);
         assert_eq!(before.framer.next(&mut [b'x'; LINE_MAX + 1].as_slice()), None);
-        let mut after = Conversation::taken_over(again(&before.hand_over())).unwrap();
+        let mut after = Conversation::taken_over(through_json(&before.hand_over())).unwrap();
         assert_eq!(after.framer.next(&mut b"y\n".as_slice()), Some(Frame::TooLong));
     }
 

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_one_family_are_of_one_kind_and_unit_and_told_apart_by_a_label() {
+    fn rows_of_one_family_are_of_one_kind_and_unit_and_all_but_the_lead_have_a_label() {
         for (row, metric) in StatId::all().filter_map(|row| Some((row, Metric::of(row)?))) {
             let (stat, lead) = (row.stat(), metric.lead.stat());
             assert_eq!((stat.kind, stat.unit), (lead.kind, lead.unit), "{}", stat.name);

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn any_object_is_json_to_a_parser_of_json() {
+    fn an_object_with_odd_characters_is_json_to_a_parser_of_json() {
         let answers = [
             value("time", Value::Micro(-1)),
             value("host.name", Value::text("\u{2028}\u{7f}\"")),

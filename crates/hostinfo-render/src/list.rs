@@ -23,7 +23,7 @@ mod tests {
     use hostinfo_catalog::{Named, resolve};
 
     #[test]
-    fn a_line_of_list_tells_name_kind_unit_and_description() {
+    fn a_line_of_list_has_name_kind_unit_and_description() {
         let Some(Named::Stat(stat, instance)) = resolve("vm.net.0.rx.bytes") else { panic!() };
         let mut reply = Reply::new();
         list(&Row { stat, instance, about: None }, &mut reply);

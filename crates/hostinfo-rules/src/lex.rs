@@ -225,7 +225,8 @@ mod tests {
         }
     }
 
-    fn pattern(line: &str) -> Option<(&str, Quotes, &str)> {
+    /// The pattern of a header, how it is quoted, and what follows its conditions.
+    fn header(line: &str) -> Option<(&str, Quotes, &str)> {
         match lex(line) {
             Some(Content::Header(header)) => {
                 Some((header.pattern.text, header.quotes, header.rest.text))
@@ -242,20 +243,20 @@ mod tests {
         assert_eq!(setting("a = b # c"), Some(("a", "b")));
         assert_eq!(setting("a = b\t# c"), Some(("a", "b")));
         assert_eq!(setting("a = b# c"), Some(("a", "b# c")));
-        assert_eq!(pattern("a: # b"), Some(("a", Quotes::No, ":")));
+        assert_eq!(header("a: # b"), Some(("a", Quotes::No, ":")));
     }
 
     #[test]
     fn the_first_colon_or_equals_sign_tells_a_header_from_a_setting() {
         assert_eq!(setting("\ta=b:"), Some(("a", "b:")));
-        assert_eq!(pattern(" a : b = c"), Some(("a", Quotes::No, ": b = c")));
-        assert_eq!(pattern("a b"), Some(("a b", Quotes::No, "")));
+        assert_eq!(header(" a : b = c"), Some(("a", Quotes::No, ": b = c")));
+        assert_eq!(header("a b"), Some(("a b", Quotes::No, "")));
     }
 
     #[test]
     fn a_colon_at_the_end_is_that_of_the_header() {
-        assert_eq!(pattern("a:b :"), Some(("a:b", Quotes::No, ":")));
-        assert_eq!(pattern(":"), Some(("", Quotes::No, ":")));
+        assert_eq!(header("a:b :"), Some(("a:b", Quotes::No, ":")));
+        assert_eq!(header(":"), Some(("", Quotes::No, ":")));
     }
 
     #[test]
@@ -279,11 +280,11 @@ mod tests {
         assert_eq!(conditions("qemu-a role=db"), ("qemu-a", vec![("role", "db")], ""));
         assert_eq!(conditions("qemu-a role=a:b:"), ("qemu-a", vec![("role", "a")], ":b:"));
         assert_eq!(conditions("qemu-a role=a b:"), ("qemu-a", vec![("role", "a")], "b:"));
-        assert_eq!(pattern("a b=\"c:").unwrap().1, Quotes::Open);
+        assert_eq!(header("a b=\"c:").unwrap().1, Quotes::Open);
     }
 
     #[test]
-    fn a_setting_is_none_the_less_one_for_equals_signs_in_its_value() {
+    fn equals_signs_in_the_value_of_a_setting_are_part_of_it() {
         assert_eq!(setting("interval =60 a=b"), Some(("interval", "60 a=b")));
         assert_eq!(setting("interval=60 a=b:"), Some(("interval", "60 a=b:")));
         assert_eq!(setting("interval = a=b:"), Some(("interval", "a=b:")));
@@ -292,11 +293,11 @@ mod tests {
 
     #[test]
     fn nothing_between_double_quotes_is_special_to_a_line() {
-        assert_eq!(pattern("  \"a # = : \": # b"), Some(("a # = : ", Quotes::Yes, ":")));
-        assert_eq!(pattern("\"a\\\"b\\\\\":"), Some(("a\\\"b\\\\", Quotes::Yes, ":")));
-        assert_eq!(pattern("\"a: # b"), Some(("a: # b", Quotes::Open, "")));
-        assert_eq!(pattern("\"a\"# b"), Some(("a", Quotes::Yes, "# b")));
-        assert_eq!(pattern("a\" # b\":"), Some(("a\"", Quotes::No, "")));
+        assert_eq!(header("  \"a # = : \": # b"), Some(("a # = : ", Quotes::Yes, ":")));
+        assert_eq!(header("\"a\\\"b\\\\\":"), Some(("a\\\"b\\\\", Quotes::Yes, ":")));
+        assert_eq!(header("\"a: # b"), Some(("a: # b", Quotes::Open, "")));
+        assert_eq!(header("\"a\"# b"), Some(("a", Quotes::Yes, "# b")));
+        assert_eq!(header("a\" # b\":"), Some(("a\"", Quotes::No, "")));
     }
 
     proptest! {

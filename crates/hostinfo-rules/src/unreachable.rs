@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn thousands_of_rules_of_any_form_take_no_time() {
+    fn five_thousand_rules_of_any_form_take_less_than_3_s_of_cpu_time() {
         let forms: [fn(usize) -> String; 7] = [
             |n| format!("qemu-web{n}"),
             |n| format!("qemu-team{n}-*"),

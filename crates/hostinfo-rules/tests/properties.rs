@@ -101,7 +101,7 @@ fn timed(file: &str) -> (Duration, Result<Parsed, Vec<Problem>>) {
 }
 
 #[test]
-fn five_thousand_rules_take_well_under_a_second() {
+fn five_thousand_rules_take_less_than_a_second_when_optimized() {
     let forms: [fn(usize) -> String; 3] =
         [|n| format!("qemu-web{n}"), |n| format!("*-web{n}*"), |n| format!("qemu-*{n}")];
     for form in forms {
@@ -112,14 +112,14 @@ fn five_thousand_rules_take_well_under_a_second() {
         file.push_str("qemu-*:\n*:\n");
         let (time, parsed) = timed(&file);
         assert_eq!(parsed.unwrap().rules.len(), 5002);
-        // Unoptimized code takes ten times as long, and tests share the machine.
+        // Without optimization it takes ten times as long, and tests share the machine.
         let bound = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 1 });
         assert!(time < bound, "{}: {time:?}", form(7));
     }
 }
 
 #[test]
-fn a_file_of_errors_takes_no_longer_and_is_not_kept_as_a_whole() {
+fn a_hostile_file_takes_less_than_20_s_and_what_is_said_about_it_less_than_2_mb() {
     for file in [
         "intervall = 5\n".repeat(100_000),
         "\\a".repeat(200_000) + ":",

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn an_incident_is_told_to_the_minute_on_the_guests_own_phase() {
+    fn an_incident_is_given_to_the_minute_on_the_guests_own_phase() {
         let told = |phase| incident().words(false, Duration::from_secs(phase), &|_, _| true);
         assert_eq!(
             told(0),
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn an_incident_that_lasts_is_told_to_last() {
+    fn an_incident_that_lasts_is_given_until_now() {
         let told = incident().words(true, Duration::ZERO, &|_, _| true);
         assert_eq!(told, "cpu contended from 2026-11-28T10:02Z to now: 34% waited");
     }
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn any_time_can_be_told_and_is_never_a_later_one() {
+    fn any_time_can_be_given_and_never_as_a_later_one() {
         for time in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX] {
             for phase in [Duration::ZERO, Duration::from_secs(59), Duration::MAX] {
                 let told = minute(time, phase);

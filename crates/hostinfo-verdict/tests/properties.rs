@@ -121,7 +121,7 @@ fn any_samples() -> impl Strategy<Value = Vec<(Duration, Sample)>> {
 
 proptest! {
     #[test]
-    fn any_figures_have_a_verdict_of_one_short_line(mut samples in any_samples(), permitted: u64) {
+    fn any_figures_have_a_verdict_of_one_short_line_without_hidden_figures(mut samples in any_samples(), permitted: u64) {
         samples.sort_by_key(|(at, _)| *at);
         let permits = |stat: StatId, _: Option<&str>| {
             permitted.rotate_left(u32::try_from(stat.index() % 64).unwrap()) & 1 == 1
@@ -286,7 +286,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn no_verdict_is_ok_where_5_percent_of_the_time_was_waited(window in any_window()) {
+    fn cpu_memory_and_a_silent_disk_are_not_ok_where_5_percent_of_the_time_was_waited(window in any_window()) {
         let parts = &window.0;
         let [of_cpu, of_memory, of_io, _] = states(&window);
         let length = sum(parts, |part| part.length);

@@ -74,7 +74,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_has_an_answer(text in "\\PC{0,20}|[0-9.]{0,30}[a-z]{0,2}") {
+        fn any_text_is_a_time_within_the_range_or_none(text in "\\PC{0,20}|[0-9.]{0,30}[a-z]{0,2}") {
             prop_assert!(parse(&text, ..=DAY).is_none_or(|time| time <= DAY));
         }
 

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_name_is_the_one_most_alike_and_the_first_of_several() {
+    fn the_nearest_name_is_the_one_most_alike_and_of_several_the_first_in_the_alphabet() {
         let near = |word: &str| nearest(word, ["web2", "web1", "mail"].into_iter(), ALIKE);
         assert_eq!(near("mial"), Some("mail"));
         assert_eq!(near("web"), Some("web1"));

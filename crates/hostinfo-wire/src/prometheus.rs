@@ -75,7 +75,8 @@ hostinfo_host_name_info{value=\"a # EOF\"} 1
                 text.lines().filter(|line| !line.starts_with("# ")).map(str::to_owned).collect()
             };
             prop_assert_eq!(samples(&classic), samples(&text));
-            prop_assert!(!classic.contains("# UNIT"));
+            let stays = |line: &str| line.starts_with("# HELP ") || line.starts_with("# TYPE ");
+            prop_assert!(classic.lines().filter(|line| line.starts_with("# ")).all(stays));
         }
     }
 }

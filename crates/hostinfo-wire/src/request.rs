@@ -286,9 +286,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_have_an_answer(line in proptest::collection::vec(any::<u8>(), 0..200)) {
-            if let Ok(Request::Get(names)) = Request::parse(&line) {
-                let _ = names.iter().count();
+        fn any_bytes_have_an_answer_and_a_request_for_names_has_at_least_one(
+            line in prop_oneof![
+                proptest::collection::vec(any::<u8>(), 0..200),
+                "[ \t]?(get|json|metrics|list|ping)?[a-z.*~ \t]{0,20}".prop_map(String::into_bytes),
+            ],
+        ) {
+            use Request::{Get, Json, List, Metrics};
+            if let Ok(Get(names) | Json(names) | Metrics(names) | List(names)) = Request::parse(&line) {
+                prop_assert!(names.iter().next().is_some());
             }
         }
     }

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_json_may_show_to_a_terminal_is_spelt_out() {
+    fn json_spells_out_what_a_terminal_would_not_show_as_it_is() {
         for (json, told) in [
             ("{\n  \"a\": \"é 👩🚀\"\n}", "{\n  \"a\": \"é 👩🚀\"\n}"),
             ("\"a\u{9b}31m\u{7f}\"", "\"a\\u009b31m\\u007f\""),

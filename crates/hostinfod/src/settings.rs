@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_setting_is_an_error_with_its_place() {
+    fn an_unknown_or_bad_setting_is_an_error_that_names_the_file_and_shows_it() {
         for (text, word) in [
             ("[flow]\nlines = 3\n", "lines"),
             ("[log]\nlevel = 'loud'\n", "loud"),

@@ -158,7 +158,7 @@ fn command(name: &str, kind: &str, words: &str, more: &str) -> String {
 }
 
 #[test]
-fn a_value_comes_from_a_program_and_names_look_the_same_to_who_may_not_see_them() {
+fn a_value_comes_from_a_program_and_a_guest_that_may_not_see_names_cannot_tell_them_apart() {
     let definitions = command("rack.temp", "gauge", "'DIR/temp'", "")
         + &command("who", "info", "'DIR/who', '--guest', '{guest}'", "scope = 'guest'");
     let programs = [("temp", "echo 21.5"), ("who", "echo \"$2 of $(id -un)\"")];
@@ -267,7 +267,7 @@ fn two_guests_that_ask_at_once_share_one_run_and_nothing_runs_while_nobody_asks(
 }
 
 #[test]
-fn list_and_metrics_tell_kind_unit_and_help_and_no_two_have_one_name() {
+fn list_and_metrics_show_kind_unit_and_help_and_no_two_metrics_have_one_name() {
     let unit = "unit = 'seconds'";
     let definitions = command("backup.age", "gauge", "'/bin/echo', '5'", unit)
         + &command("backup-age", "gauge", "'/bin/echo', '6'", unit)
@@ -298,7 +298,7 @@ fn list_and_metrics_tell_kind_unit_and_help_and_no_two_have_one_name() {
 }
 
 #[test]
-fn sighup_reads_definitions_again_and_who_waits_for_one_that_is_gone_is_told() {
+fn sighup_reads_definitions_again_and_a_guest_waiting_for_one_that_is_gone_gets_404() {
     let hangs = command("hangs", "gauge", "'DIR/hang'", "timeout = '30s'");
     let host = Host::new(&hangs, &[("hang", "touch begun; exec sleep 60")]);
     let mut guest = host.guest("qemu-a");
@@ -339,7 +339,7 @@ fn without_hostinfo_run_the_status_says_so_and_nobody_waits() {
 }
 
 #[test]
-fn vhostmds_document_shows_them_also_on_a_metrics_disk() {
+fn vhostmds_document_shows_custom_statistics_also_on_a_metrics_disk() {
     // The disk is written as soon as the value is there, and not only after its timeout.
     let slow = "timeout = '30s'";
     let host = Host::new(&command("x", "gauge", "'/bin/echo', '7'", slow), &[]);

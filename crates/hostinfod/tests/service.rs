@@ -195,7 +195,7 @@ fn sigterm_and_sigint_end_it_at_once_and_cleanly() {
 }
 
 #[test]
-fn sighup_opens_the_log_anew_and_takes_over_settings_and_rules() {
+fn sighup_opens_the_log_anew_and_reads_settings_and_rules_again() {
     let place = Place::new();
     let toml = |level: &str| {
         let file = place.path("log");
@@ -274,7 +274,7 @@ fn a_log_that_nobody_reads_holds_nobody_up_and_says_later_what_is_missing() {
 }
 
 #[test]
-fn without_a_place_for_its_secret_it_serves_all_the_same() {
+fn without_a_place_for_its_secret_a_daemon_starts_and_says_what_that_means() {
     let place = Place::new();
     place.write("file", "");
     let state = place.path("file/state");

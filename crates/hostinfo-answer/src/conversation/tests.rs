@@ -139,7 +139,7 @@ fn a_line_of_ninety_refused_names_is_a_turn_of_its_own_also_where_it_is_dropped(
 }
 
 #[test]
-fn words_that_are_said_again_are_work_as_well() {
+fn repeated_words_are_work_as_well() {
     let mut scene = Scene::new();
     let line = "a ".repeat(LINE_WORK as usize) + "\n";
     let (works, _) = scene.turns(line.as_bytes());

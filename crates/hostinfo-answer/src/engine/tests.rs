@@ -246,7 +246,7 @@ fn a_guest_whose_tags_cannot_be_read_is_asked_to_ask_again_and_sees_nothing() {
 }
 
 #[test]
-fn list_tells_what_may_be_asked_available_or_not() {
+fn list_shows_what_may_be_asked_available_or_not() {
     let mut scene = Scene::new("*:\n all = 0\n swap = 1\n vm.disk = 1\n");
     assert_eq!(
         scene.ask("list swap.total host.name nosuch"),
@@ -273,7 +273,7 @@ fn the_sixth_line_of_nonsense_and_all_after_it_are_dropped_until_one_makes_sense
 }
 
 #[test]
-fn too_long_a_line_is_answered_once() {
+fn a_line_that_is_too_long_is_answered_with_400() {
     let mut scene = Scene::new(FREE);
     let mut reply = Reply::new();
     let (protocol, now) = (&mut scene.protocol, scene.now.into());

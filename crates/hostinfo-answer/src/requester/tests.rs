@@ -61,7 +61,7 @@ fn a_guest_that_libvirt_refuses_may_not_ask_whatever_its_rule_says_and_loses_its
 }
 
 #[test]
-fn the_same_process_that_runs_another_guest_is_told_apart_from_one_that_is_only_found_out() {
+fn another_run_of_a_guest_is_distinguished_from_a_domain_that_was_only_identified() {
     let mut guest = guest();
     let domain = |id, reverts| Standing::Domain(UUID, run(id, reverts));
     assert_eq!(guest.set_standing(domain(1, 0)), Change::Other, "it was only found out who it is");

@@ -6,7 +6,8 @@ use hostinfo_rules::Grant;
 use hostinfo_wire::Code;
 use hostinfo_wire::limits::REPLY_MAX;
 
-/// A reply is complete, each of its lines has a code, and it reveals nothing that is denied.
+/// A reply is complete, each of its lines has a code, and it reveals nothing that is denied. Of vhostmd's document, only
+/// its beginning and its end are looked at.
 pub(crate) fn reply(reply: &[u8], grant: &Grant) {
     assert!(reply.len() <= REPLY_MAX);
     let text = std::str::from_utf8(reply).expect("a reply is text");

@@ -72,7 +72,7 @@ proptest! {
 }
 
 #[test]
-fn every_seed_of_the_fuzzers_is_answered() {
+fn every_seed_of_the_conversation_fuzzer_is_answered_at_least_twice() {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/conversation");
     let answered: Vec<usize> = fs::read_dir(seeds)
         .unwrap()
@@ -82,7 +82,7 @@ fn every_seed_of_the_fuzzers_is_answered() {
 }
 
 #[test]
-fn a_reply_that_tells_what_is_denied_is_found() {
+fn a_reply_that_reveals_what_is_denied_is_found() {
     let rules = hostinfo_rules::parse(b"*:\n loadavg = 0\n").unwrap().rules;
     let grant = rules.decide("qemu-a");
     for reply in [

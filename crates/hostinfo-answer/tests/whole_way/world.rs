@@ -34,10 +34,10 @@ pub(crate) const HOST: &str = "hosts/two-sockets-6.1";
 pub(crate) const GUEST: &str = "guests/kvm-libvirt-v2-6.1";
 const CAPTURED: i32 = 513;
 
-/// No libvirt.
-pub(crate) struct None;
+/// A host that does not ask libvirt.
+pub(crate) struct NoLibvirt;
 
-impl Libvirt for None {
+impl Libvirt for NoLibvirt {
     fn snapshot(&self) -> Result<&Arc<Snapshot>, Absent> {
         Err(Absent::plain("this host does not ask libvirt"))
     }
@@ -55,7 +55,7 @@ pub(crate) struct Guest {
 
 /// A host and its guests.
 pub(crate) struct World {
-    engine: Engine<None>,
+    engine: Engine<NoLibvirt>,
     flow: Flow,
     pub(crate) guests: Vec<Guest>,
     reply: Reply,
@@ -74,15 +74,15 @@ impl World {
             Custom::load(&host.join("custom.d"), u32::MAX, Path::new("/none")).unwrap();
         let labels = BTreeMap::from([("rack".to_owned(), "b 7".to_owned())]).try_into().unwrap();
         let admin_values =
-            AdminValues { labels, customs, notices: Notices::default(), declared: Option::None };
+            AdminValues { labels, customs, notices: Notices::default(), declared: None };
         let host = Host::new(roots(host), OpenFiles::default());
-        let engine = Engine::new(host, None, admin_values, Some("x".to_owned()), start);
+        let engine = Engine::new(host, NoLibvirt, admin_values, Some("x".to_owned()), start);
         let bound = Bound { per_second: 20, burst: 40 };
         let flow = Flow { lines: bound, bytes: Bound { per_second: 65_536, burst: 262_144 } };
         let mut world = Self { engine, flow, guests: Vec::new(), reply: Reply::new() };
         let rules = hostinfo_rules::parse(rules.as_bytes()).unwrap().rules;
         world.add("qemu-a", &rules, Some((vmm, CAPTURED)));
-        world.add("qemu-b", &rules, Option::None);
+        world.add("qemu-b", &rules, None);
         world
     }
 
@@ -97,7 +97,7 @@ impl World {
         );
         let mut observed = Observed::default();
         if let Some((folder, pid)) = vmm {
-            let peer = Peer { pid, start: Option::None };
+            let peer = Peer { pid, start: None };
             who.connected(Some(peer), || Ok::<_, ()>(Session::new([2; 8]))).unwrap();
             let files = OpenFiles::default();
             observed = Observed::new(Ok(Process::new(roots(folder).into(), files, peer)));

@@ -20,7 +20,7 @@ fn texts(notices: &Notices, guest: &str, now: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_guest_reads_those_whose_pattern_matches_the_soonest_first() {
+fn a_guest_reads_the_notices_whose_pattern_matches_it_the_soonest_first() {
     let notices = notices(&[
         draft("qemu-web*", LATER, "third"),
         draft("qemu-db", SOON, "not for it"),
@@ -32,7 +32,7 @@ fn a_guest_reads_those_whose_pattern_matches_the_soonest_first() {
 }
 
 #[test]
-fn a_guest_reads_sixteen_at_the_most_and_those_that_are_over_do_not_count() {
+fn a_guest_reads_sixteen_notices_at_most_and_those_that_are_over_do_not_count() {
     let mut drafts: Vec<Draft> = (0..20).map(|n| draft("*", LATER, &n.to_string())).collect();
     drafts[0].until = Some(time("2026-11-24T00:00:00Z"));
     let notices = notices(&drafts);
@@ -57,7 +57,7 @@ fn past_notices_without_an_end_come_last_the_newest_first() {
 }
 
 #[test]
-fn a_notice_that_sixteen_others_come_before_is_hidden_from_whom_they_are_for() {
+fn a_notice_behind_sixteen_others_is_hidden_from_the_guests_that_those_are_for() {
     let mut all =
         notices(&(0..PER_GUEST).map(|n| draft("qemu-a", SOON, &n.to_string())).collect::<Vec<_>>());
     let last = all.set(draft("*", LATER, "last"), time(NOW)).unwrap();
@@ -137,7 +137,11 @@ fn a_file_that_is_not_wholly_understood_is_damaged() {
         assert!(good.contains(from), "{from}");
         assert!(Notices::parse(good.replace(from, to).as_bytes()).is_err(), "{to}");
     }
-    for bytes in [&b""[..], b"{", b"[]", b"\xff", b"{}", &vec![b' '; FILE_MAX + 1]] {
+    let mut long = good.into_bytes();
+    long.resize(FILE_MAX, b' ');
+    assert!(Notices::parse(&long).is_ok());
+    long.push(b' ');
+    for bytes in [&b""[..], b"{", b"[]", b"\xff", b"{}", &long] {
         assert!(Notices::parse(bytes).is_err());
     }
 }

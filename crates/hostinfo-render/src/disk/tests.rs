@@ -143,7 +143,7 @@ fn nothing_is_left_of_a_longer_document() {
 }
 
 #[test]
-fn an_update_writes_no_more_than_what_was_and_is_there() {
+fn an_update_of_a_short_document_writes_less_than_100_bytes() {
     let (mut disk, mut file) = new();
     written(&mut disk, &mut file, &document("1"));
     let steps = disk.update(&document("2")).unwrap();

@@ -43,7 +43,7 @@ fn seeing(names: &[&str]) -> String {
     document(|stat| names.contains(&stat.stat().name), value, &EXTRA, &[])
 }
 
-/// The only one of its step.
+/// A document that shares its common part with no other.
 fn document<'v>(
     permits: impl Fn(StatId) -> bool,
     value: impl Fn(StatId) -> Option<Value<'v>>,
@@ -175,13 +175,13 @@ fn a_host_without_swap_has_none_of_it_to_add() {
 }
 
 #[test]
-fn the_host_has_its_name_only_for_who_may_see_it_and_for_others_its_id() {
+fn a_guest_that_may_not_see_the_hosts_name_reads_its_id_instead() {
     assert_eq!(figure(&seeing(&["host.name", "host.id"]), "HostName").unwrap(), "rack7.example");
     assert_eq!(figure(&seeing(&["host.id"]), "HostName").unwrap(), "c0ffee");
 }
 
 #[test]
-fn the_distribution_and_the_version_are_for_who_may_see_the_version() {
+fn the_distribution_and_the_version_are_for_guests_that_may_see_the_version() {
     let document = seeing(&["hypervisor"]);
     assert_eq!(figure(&document, "VirtProductInfo").unwrap(), "qemu");
     assert_eq!(figure(&document, "VirtualizationVendor"), None);

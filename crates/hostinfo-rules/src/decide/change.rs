@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn statistics_are_told_as_wide_as_they_changed() {
+    fn changed_statistics_are_named_by_the_widest_group_that_changed() {
         let closed = changes("all = 1", "all = 1\nmemory = 0\nloadavg.5 = 0");
         assert_eq!(closed.closed, ["loadavg.5", "memory"]);
         assert!(closed.opened.is_empty() && closed.interval.is_none());
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_that_a_setting_names_is_told_by_its_name() {
+    fn an_instance_that_a_setting_names_is_reported_by_its_name() {
         let one = changes("all = 1", "all = 1\nvm.disk.vda.latency = 0");
         assert_eq!((one.opened.len(), &*one.closed), (0, &["vm.disk.vda.latency".to_owned()][..]));
         let custom = changes("custom.rack = 1", "custom.rack = 0\ncustom.door = 1");

@@ -6,6 +6,7 @@ fn faults(text: &str, quoted: bool) -> Vec<(usize, String)> {
     faults.into_iter().map(|fault| (fault.at, fault.message)).collect()
 }
 
+/// Where the only fault is.
 fn only(text: &str, quoted: bool) -> usize {
     let [(at, _)] = faults(text, quoted)[..] else { panic!("{text}: {:?}", faults(text, quoted)) };
     at

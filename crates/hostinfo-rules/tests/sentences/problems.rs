@@ -167,7 +167,7 @@ fn a_pattern_that_fits_no_guests_name_is_a_warning() {
 }
 
 #[test]
-fn a_rule_that_opens_much_to_guests_that_select_themselves_is_a_warning_for_who_checks() {
+fn a_rule_that_opens_much_to_guests_that_select_themselves_is_a_warning_of_check_alone() {
     let warnings = |file: &str| {
         let parsed = check(file.as_bytes(), |key| key != "project").unwrap();
         parsed.warnings.iter().map(Problem::line).collect::<Vec<_>>()

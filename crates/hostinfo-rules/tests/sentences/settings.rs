@@ -33,7 +33,7 @@ fn a_rule_is_a_header_and_the_settings_below_it() {
 }
 
 #[test]
-fn indentation_and_blank_lines_do_not_matter() {
+fn indentation_blank_lines_crlf_and_a_byte_order_mark_do_not_matter() {
     let tidy = "a-1:\n  interval = 2\n";
     for file in [
         "a-1:\ninterval=2",
@@ -110,7 +110,7 @@ fn interval_is_the_setting_also_where_a_statistic_has_that_name() {
 }
 
 #[test]
-fn enabled_0_is_told_apart_from_what_may_be_seen() {
+fn enabled_0_leaves_the_selection_as_it_is() {
     let file = "*:\n enabled = no\n";
     assert!(!rules(file).decide("a-1").enabled());
     assert!(sees(file, "a-1", "physcpus"));
@@ -183,7 +183,7 @@ fn a_guest_is_watched_only_where_its_rule_says_so() {
 }
 
 #[test]
-fn the_decision_tells_its_rule_and_line() {
+fn a_decision_names_its_rule_and_line() {
     let file = "\"qemu-a b\":\n  all = 0\n  # more\n  loadavg = yes\n";
     let grant = rules(file).decide("qemu-a b");
     let rule = grant.rule().unwrap();

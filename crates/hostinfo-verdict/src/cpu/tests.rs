@@ -76,6 +76,7 @@ const PINNED: Used = Used { first: 1, number: 1, busy: 0.0, uncounted: 0.0, own:
 /// One vCPU on that CPU.
 const ON_ONE: Stretch = Stretch { vcpus: 1, cpus: Some(PINNED), ..QUIET };
 
+/// So many CPUs that the vCPUs may run on, with their busy time.
 fn on(number: u32, busy: f64) -> Option<Used> {
     Some(Used { number, busy, ..PINNED })
 }
@@ -220,7 +221,7 @@ impl Stretch {
 }
 
 #[test]
-fn alone_it_is_ok_and_told_that_its_own_work_keeps_it_busy() {
+fn a_guest_alone_on_its_host_is_ok_and_reads_that_its_own_work_keeps_it_busy() {
     let minute = Stretch { run: 119.0, delay: 0.5, busy: Some(121.0), ..QUIET };
     assert_eq!(
         minute.verdict(),

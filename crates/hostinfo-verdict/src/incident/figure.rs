@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guest_that_waits_a_third_of_the_time_is_told_so_whichever_of_its_vcpus_wait() {
+    fn a_guest_that_waits_a_third_of_the_time_reads_so_whichever_of_its_vcpus_wait() {
         let waits = figure(Judged::Cpu, |sample, at| {
             sample.cpu.vcpus = Some(8);
             sample.cpu.run = Some(Duration::from_millis(6_600) * at);

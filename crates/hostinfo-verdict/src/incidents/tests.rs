@@ -90,7 +90,7 @@ fn two_samples_in_a_row_open_an_incident_that_began_with_the_first() {
 }
 
 #[test]
-fn six_that_are_ok_close_it_and_it_ended_with_the_last_that_was_not() {
+fn six_ok_samples_close_an_incident_that_ended_with_the_last_that_was_not_ok() {
     let mut scene = Scene::new();
     scene.cpu("cccccccccccc");
     scene.cpu("ooooo?");
@@ -252,7 +252,7 @@ fn a_file_has_at_most_4_kib_and_what_is_none_is_refused() {
 
 proptest! {
     #[test]
-    fn any_course_of_verdicts_is_told_in_few_short_lines_and_survives_a_restart(
+    fn any_course_of_verdicts_is_shown_in_few_short_lines_also_after_restarts(
         states in "[ocs?]{0,120}", restarts: u64,
     ) {
         let mut scene = Scene::new();

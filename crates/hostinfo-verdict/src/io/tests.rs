@@ -256,7 +256,7 @@ fn a_guest_that_queues_up_alone_on_the_hosts_disks_is_not_told_that_others_are_t
 }
 
 #[test]
-fn an_operation_that_failed_on_the_host_is_told_of_however_fast() {
+fn an_operation_that_failed_on_the_host_is_reported_however_fast() {
     let failed = |errors| Disk { errors: Some(errors), ..disk("vda", 100, 1) };
     assert_eq!(
         verdict(failed(1), None),
@@ -266,7 +266,7 @@ fn an_operation_that_failed_on_the_host_is_told_of_however_fast() {
 }
 
 #[test]
-fn a_burst_is_told_of_where_fast_operations_hide_it() {
+fn a_burst_is_reported_where_fast_operations_hide_it() {
     // 20 s of operations of 40 ms each, among 50,000 of 1 ms.
     let mut done = disk("vda", 0, 0);
     let mut samples = vec![(
@@ -307,7 +307,7 @@ fn figures_of_libvirts_that_are_old_speak_of_more_time() {
 }
 
 #[test]
-fn without_libvirt_it_is_told_that_the_guests_process_waited() {
+fn without_libvirt_the_wait_of_the_guests_process_is_reported() {
     let waits = |millis| Io {
         stall: Some(Duration::from_millis(millis)),
         ..host(Vec::new(), Some(30_000))

@@ -63,7 +63,7 @@ fn a_run_of_parts_is_a_burst_from_4_s_on_and_the_longest_one_counts() {
 }
 
 #[test]
-fn a_window_is_told_of_where_it_was_felt_and_otherwise_a_burst_in_it() {
+fn a_window_is_reported_if_it_was_felt_and_otherwise_a_burst_in_it() {
     let part = |time| lost(10, 0, &[((Contended, 0), time)]);
     let told = |parts: &[u64]| {
         let parts: Vec<_> = parts.iter().map(|time| part(*time)).collect();

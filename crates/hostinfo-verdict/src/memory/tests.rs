@@ -14,7 +14,7 @@ mod limits;
 const GIB: u64 = 1 << 30;
 const LENGTH: Duration = Duration::from_secs(60);
 
-/// What one minute adds.
+/// A minute in which the guest waits for nothing: what it adds to the counters, and the gauges at its end.
 fn quiet() -> Memory {
     Memory {
         swapped: Some(0),
@@ -159,7 +159,7 @@ fn memory_that_the_balloon_took_may_be_missed_where_no_host_can_see_it() {
 }
 
 #[test]
-fn a_host_that_tells_neither_faults_nor_stalls_cannot_judge() {
+fn a_host_that_measures_neither_faults_nor_stalls_cannot_judge() {
     let untold = || Memory { faults: None, all_faults: None, stall: None, ..quiet() };
     let told = "unknown: this host does not measure how long you waited for memory";
     assert_eq!(judge(untold(), untold(), &|_, _| true).to_string(), told);

@@ -143,7 +143,7 @@ fn drops_that_nobody_counts_are_not_said_to_be_few() {
 }
 
 #[test]
-fn the_way_that_lost_most_is_told_of() {
+fn the_direction_that_lost_most_packets_is_named() {
     let mut brought = quiet(interface(way(60_000, 100), way(60_000, 0)));
     brought
         .interfaces
@@ -164,7 +164,7 @@ fn the_way_that_lost_most_is_told_of() {
 }
 
 #[test]
-fn a_burst_is_told_of_where_the_rest_of_the_window_hides_it() {
+fn a_burst_is_reported_where_the_rest_of_the_window_hides_it() {
     let mut samples = vec![sample(quiet(interface(way(0, 0), way(0, 0))))];
     for at in 1..=6 {
         let mut next = samples.last().unwrap().clone();

@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_added_and_figures_that_there_are_none_of_stay_away() {
+    fn parts_are_added_up_and_figures_that_a_host_lacks_stay_unknown() {
         let ops = Limit { read: Some(9), ..Limit::default() };
         let limits = Limits { ops, ..Limits::default() };
         let devices = Devices {

@@ -48,7 +48,7 @@ fn the_window_grows_up_to_a_minute_and_then_moves_on() {
 }
 
 #[test]
-fn a_second_question_that_waits_as_long_as_it_was_told_speaks_of_that_time() {
+fn a_second_question_after_the_wait_that_the_first_answer_named_covers_that_time() {
     for interval in [1, 5, 30, 60, 300] {
         let start = Instant::now();
         let (mut watch, interval) = (Watch::begin(start, interval * SECOND), interval * SECOND);
@@ -136,7 +136,7 @@ fn a_guest_that_asks_after_it_should_have_been_forgotten_begins_anew() {
 }
 
 #[test]
-fn a_sample_that_comes_late_is_where_it_is_and_the_next_ones_keep_to_the_schedule() {
+fn a_late_sample_keeps_its_own_time_and_the_next_ones_keep_to_the_schedule() {
     let start = Instant::now();
     let mut watch = Watch::begin(start, SECOND);
     run(&mut watch, start, 20 * SECOND);
@@ -159,7 +159,7 @@ fn a_sample_that_is_taken_a_little_early_is_that_of_its_step() {
 }
 
 #[test]
-fn a_sample_that_is_not_due_is_none() {
+fn a_sample_that_is_not_due_is_ignored() {
     let start = Instant::now();
     let mut watch = Watch::begin(start, SECOND);
     for millis in 0..59_000 {
@@ -192,7 +192,7 @@ fn a_period_of_10_s_is_handed_out_once_however_often_the_guest_asks() {
 
 proptest! {
     #[test]
-    fn however_late_samples_come_they_are_few_and_the_wait_is_kept(
+    fn however_late_samples_come_they_are_few_and_the_wait_is_a_step_at_most(
         steps in proptest::collection::vec(0u64..40_000, 0..60), asks: u64, is_kept: bool,
     ) {
         let start = Instant::now();

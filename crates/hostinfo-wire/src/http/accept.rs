@@ -149,7 +149,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_decided(accept in "([a-z*/;=,q.0-9 \"]|application/openmetrics-text|\\PC){0,60}") {
+        fn any_text_is_decided_and_openmetrics_is_for_who_names_it(accept in "([a-z*/;=,q.0-9 \"]|application/openmetrics-text|\\PC){0,60}") {
             if wants_openmetrics(&accept) {
                 prop_assert!(accept.to_ascii_lowercase().contains("application/openmetrics-text"));
             }

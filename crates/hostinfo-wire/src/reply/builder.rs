@@ -187,6 +187,8 @@ mod tests {
         assert!(!reply.is_nonsense());
         reply.refuse("a", &Refusal::NoSuchStatistic);
         assert!(reply.is_nonsense());
+        reply.line(Code::NotARequest, "x");
+        assert!(reply.is_nonsense());
         reply.refuse("b", &Refusal::NotPermitted);
         assert!(!reply.is_nonsense());
     }

@@ -62,14 +62,14 @@ mod tests {
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     #[test]
-    fn a_host_of_which_nobody_said_anything_has_no_state_of_its_own() {
+    fn opening_without_a_file_declares_no_state_and_makes_no_file() {
         let state = tempfile::tempdir().unwrap();
         assert_eq!(HostStateFile::open(state.path()).1, None);
         assert_eq!(fs::read_dir(state.path()).unwrap().count(), 0);
     }
 
     #[test]
-    fn the_words_are_those_of_the_metric() {
+    fn the_words_of_states_are_those_of_the_metric() {
         let words = HostState::ALL.map(HostState::word);
         assert_eq!(words, hostinfo_catalog::metric::HOST_STATES);
     }

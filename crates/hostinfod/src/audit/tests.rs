@@ -153,7 +153,7 @@ fn the_page_in_docs_names_every_event_its_level_and_its_fields() {
 }
 
 #[test]
-fn the_rule_and_its_line_are_told_and_neither_of_the_built_in_default() {
+fn the_rule_and_its_line_are_logged_and_neither_for_the_built_in_default() {
     let permit = Permit { left_out: None };
     let (grant, builtin) = (grant(), Rules::builtin().decide("qemu-a"));
     let granted = |grant| Event::Granted { guest: "qemu-a", grant, pid: None, permit };

@@ -97,13 +97,13 @@ mod tests {
     use std::fs::{self, File};
     use std::io::ErrorKind;
 
-    /// In a thread of its own, which alone is confined.
+    /// Runs a test in a thread of its own, which alone is confined; nothing, on a kernel without Landlock.
     fn confined(writable: &Path, test: impl FnOnce() + Send) {
         let writable = [writable.to_owned()];
         std::thread::scope(|scope| {
             let thread = scope.spawn(|| match restrict(&writable, &[]) {
                 Ok(()) => test(),
-                // A kernel without it, as some that build this have.
+                // As some kernels that build this are.
                 Err(Error::Missing) => {}
                 Err(error) => panic!("{error}"),
             });
@@ -137,7 +137,7 @@ mod tests {
 
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     #[test]
-    fn a_kernel_without_it_is_named_and_so_is_what_hides_it() {
+    fn landlock_counts_as_missing_whether_the_kernel_lacks_it_or_a_filter_hides_it() {
         use nix::libc;
         use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
         for error in [libc::ENOSYS, libc::EOPNOTSUPP, libc::EPERM] {

@@ -189,7 +189,7 @@ mod tests {
     use rustix::fs::{AtFlags, CWD, Mode, chmodat, chown, mkdirat};
     use rustix::net::{AddressFamily, SocketType};
 
-    /// In a thread of its own, which alone is confined.
+    /// Runs a test in a thread of its own, which alone is confined.
     fn confined(vsock: bool, test: impl FnOnce() + Send) {
         std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
@@ -295,6 +295,7 @@ mod tests {
     #[test]
     fn a_memory_file_can_be_made_only_if_it_cannot_be_executed() {
         let create = |flags| memfd_create("x", MemfdFlags::CLOEXEC | flags).map(drop);
+        // Before Linux 6.3, no memory file says whether it can be executed, and all are permitted.
         if create(MemfdFlags::NOEXEC_SEAL) == Err(Errno::INVAL) {
             confined(false, || create(MemfdFlags::ALLOW_SEALING).unwrap());
             return;
@@ -324,7 +325,7 @@ mod tests {
             for command in permitted {
                 fcntl(&reader, command).unwrap();
             }
-            // Which stands for all that no list can name here: this crate offers neither leases nor owners.
+            // It stands for all commands that are refused: this crate offers neither leases nor owners.
             assert_eq!(fcntl(&reader, FcntlArg::F_GETPIPE_SZ), Err(Errno::EPERM));
         });
     }
@@ -361,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_read_as_another_user_but_not_as_root_and_in_no_other_group() {
+    fn files_are_read_as_another_user_and_group_but_not_as_roots_and_in_no_further_group() {
         use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
         use rustix::thread::set_thread_groups;
         // Both say who it was before, or -1 where the call is refused.
@@ -381,9 +382,9 @@ mod tests {
         });
     }
 
-    /// Which is why open(2) needs no rule.
+    /// Which is why open(2) needs no rule. What root writes to stays as it is, so there is no such test for root.
     #[test]
-    fn a_file_that_was_made_with_such_a_bit_loses_it_with_its_first_byte() {
+    fn a_file_that_was_made_set_user_id_is_so_no_more_after_its_first_byte() {
         use std::io::Write as _;
         use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
         if rustix::process::getuid().is_root() {

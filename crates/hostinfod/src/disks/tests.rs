@@ -83,7 +83,7 @@ fn what_a_held_disk_is_not_to_show_any_more_is_removed_once_it_can_be_written() 
 }
 
 #[test]
-fn no_more_than_a_few_disks_are_written_at_once_and_none_before_the_process_has_confined_itself() {
+fn no_more_than_a_few_disks_are_written_at_once_and_none_before_they_may_go_on() {
     let folder = tempfile::tempdir().unwrap();
     let (begin, is_begun) = channel::<()>();
     let is_begun = Mutex::new(is_begun);
@@ -105,7 +105,7 @@ fn no_more_than_a_few_disks_are_written_at_once_and_none_before_the_process_has_
 }
 
 #[test]
-fn a_disk_of_before_shows_nothing_and_is_not_busy() {
+fn a_disk_that_a_previous_daemon_left_shows_nothing_unless_its_guest_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let [path, goes_on] = ["disk/qemu-a", "disk/qemu-b"].map(|path| folder.path().join(path));
     std::fs::create_dir(path.parent().unwrap()).unwrap();

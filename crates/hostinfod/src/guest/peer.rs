@@ -133,7 +133,7 @@ mod tests {
     use std::process::{Child, Command, Stdio};
 
     #[test]
-    fn a_name_with_blanks_and_brackets_does_not_shift_the_fields() {
+    fn the_name_of_a_process_with_blanks_and_brackets_does_not_shift_the_fields() {
         let stat = "4242 (CPU 0/KVM (x)) S 1 4242 4242 0 -1 4194560 1 0 0 0 5 6 0 0 20 0 3 0 123456 1000 9";
         assert_eq!(start_time(stat), Some(123_456));
         for broken in ["", "1 (a", "1 (a) S 1", "1 (a) S 1 2 3 4 5 6 7 8 9 a b c d e f g h i j k x"]
@@ -145,6 +145,7 @@ mod tests {
     #[test]
     fn another_users_process_that_calls_itself_libvirtd_is_not_libvirt() {
         const ANOTHER: u32 = 65_534;
+        // Only root can listen as another user: for others, there is no such test.
         if !geteuid().is_root() {
             return;
         }
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_of_which_nothing_tells_when_it_began_is_not_believed() {
+    fn a_peer_whose_start_cannot_be_read_is_not_believed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         let _listener = UnixListener::bind(&path).unwrap();
@@ -275,6 +276,7 @@ mod tests {
         let why = |socket| of(socket, Path::new(PROC), Instant::now()).map_err(|why| why.reason);
         let handed_on = Err(Vmm::HANDED_ON.reason);
         let is_handed_on = || why(connect()).map(|found| found.peer.pid) == handed_on;
+        // For other users than root, only the end of this is tested.
         if let Some(mut other) = process_numbered(pid) {
             let is_found_out = is_handed_on();
             other.kill().unwrap();

@@ -145,7 +145,7 @@ mod tests {
                        file = '/nonexistent/{guest}'\n";
 
     #[test]
-    fn a_guest_that_is_forgotten_takes_along_what_was_had_for_it_alone() {
+    fn what_was_kept_for_a_guest_alone_goes_when_the_guest_is_forgotten() {
         let (mut roster, mut customs) = (Roster::default(), admin_values(OWN).customs);
         let now = Instant::now();
         let names: Vec<Name> =

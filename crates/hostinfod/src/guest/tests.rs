@@ -16,7 +16,7 @@ pub(crate) fn guest(name: &str) -> Guest {
 }
 
 #[test]
-fn a_guest_that_is_undecided_keeps_what_is_kept_of_it_and_says_why_it_may_not_ask() {
+fn an_undecided_guest_may_still_be_watched_and_says_why_it_may_not_ask() {
     let (mut guest, now) = (guest("qemu-a"), Instant::now());
     let rules = |text: &str| hostinfo_rules::parse(text.as_bytes()).unwrap().rules;
     let tagged = rules("qemu-* role=db:\n watch = 1\n vhostmd-disk = 1\n*:\n");
@@ -24,6 +24,7 @@ fn a_guest_that_is_undecided_keeps_what_is_kept_of_it_and_says_why_it_may_not_as
     guest.apply_rules(&tagged, now);
     assert!(guest.who.is_undecided() && guest.who.may_be_watched() && !guest.who.may_ask());
     assert!(!guest.who.grant().watch() && !guest.who.grant().vhostmd_disk());
+    assert!(guest.who.refusal().is_some());
     guest.tags = Tags::NONE;
     guest.apply_rules(&tagged, now);
     assert!(guest.who.may_ask() && !guest.who.may_be_watched());
@@ -39,7 +40,7 @@ fn a_guest_is_forgotten_only_when_that_gives_it_nothing() {
 }
 
 #[test]
-fn a_guest_has_one_turn_a_round_whatever_connections_it_has() {
+fn a_guest_has_one_turn_a_round() {
     let mut guest = guest("qemu-a");
     let first = Round::default().next();
     assert!(guest.take_turn(first) && !guest.take_turn(first));
@@ -72,7 +73,7 @@ fn a_session_begins_when_the_same_process_runs_another_guest() {
 }
 
 #[test]
-fn an_upgrade_moves_no_sample_of_a_guest_that_is_not_connected() {
+fn an_upgrade_hands_over_when_the_next_sample_of_a_guest_that_left_is_due() {
     let (mut before, mut after) = (guest("qemu-a"), guest("qemu-a"));
     before.left_at = Some(Instant::now());
     let state = serde_json::to_vec(&before.hand_over(Vec::new())).unwrap();

@@ -186,7 +186,7 @@ mod tests {
     use crate::reactor::Reactor;
 
     #[test]
-    fn each_connection_over_vsock_counts_as_a_line_and_those_over_it_are_closed() {
+    fn each_connection_over_vsock_counts_as_a_line_and_those_beyond_the_flow_are_closed() {
         let folder = tempfile::tempdir().unwrap();
         let (mut guests, mut reactor) = (guests(folder.path()), Reactor::new().unwrap());
         let start = reactor.now().now;

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn incidents_of_a_guest_that_a_tag_may_watch_are_kept_until_its_tags_are_known() {
+    fn a_guest_whose_tags_decide_may_be_watched_as_long_as_they_are_not_known() {
         let rules = |text: &str| hostinfo_rules::parse(text.as_bytes()).unwrap().rules;
         let tagged = rules("qemu-* role=db:\n watch = 1\n*:\n");
         assert!(may_be_watched(&tagged, "qemu-a") && !may_be_watched(&tagged, "lxc-a"));

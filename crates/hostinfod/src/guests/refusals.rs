@@ -45,7 +45,7 @@ mod tests {
     use crate::reactor::Reactor;
 
     #[test]
-    fn the_number_of_log_lines_left_out_is_written_even_if_nobody_connects_any_more() {
+    fn an_alarm_has_the_number_of_lines_left_out_logged_even_if_nobody_connects_any_more() {
         let alarm = Alarm::UnidentifiedLeftOut;
         let (mut reactor, mut log) = (Reactor::new().unwrap(), RefusalLog::new("vsock", alarm));
         let ctx = &mut reactor.now();

@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hanging_up_does_not_move_the_samples() {
+    fn the_next_sample_keeps_the_step_of_one_that_is_or_was_due() {
         let due = Instant::now();
         let [second, minute] = [1, 60].map(Duration::from_secs);
         for (now, next) in [(due - second, due), (due, due), (due + second, due + 10 * second)] {

@@ -48,7 +48,7 @@ fn assert_same(one: &Value, other: &Value) {
 }
 
 #[test]
-fn a_document_of_an_older_or_a_newer_version_is_refused_by_its_release() {
+fn a_document_of_an_older_or_a_newer_version_is_refused_and_its_release_named() {
     for version in [VERSION - 1, VERSION + 1] {
         let refused = changed(|value| {
             value["version"] = version.into();
@@ -101,7 +101,7 @@ proptest! {
     }
 
     #[test]
-    fn a_document_in_which_something_is_another_is_one_or_an_error(
+    fn a_document_with_one_byte_changed_is_a_document_or_an_error(
         at in any::<prop::sample::Index>(), byte in any::<u8>(),
     ) {
         let mut seed = seed();

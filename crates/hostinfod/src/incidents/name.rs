@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn only_such_names_are_ours() {
+    fn only_names_of_domains_and_of_processes_are_ours() {
         let uuid = Uuid::from_u128(7).to_string();
         assert!(Names::is_ours(&uuid));
         for other in ["", "x", "process-", "process-1-2", "process-1-2-x", &uuid.replace('-', "")] {

@@ -83,7 +83,7 @@ fn incidents_outlive_the_daemon_for_a_domain_and_without_libvirt_for_a_process()
 }
 
 #[test]
-fn a_guest_of_the_same_name_that_is_another_is_told_nothing_and_what_was_is_deleted() {
+fn another_guest_of_the_same_name_reads_no_incidents_and_those_of_the_first_are_deleted() {
     let place = Place::new();
     let mut files = place.open();
     files.keep(domain(7), "qemu-a", bytes("qemu-a", 0));
@@ -205,12 +205,14 @@ fn a_foreign_file_is_neither_waited_for_nor_followed_nor_touched() {
     symlink(&aim, link).unwrap();
     fs::create_dir(folder).unwrap();
     fs::write(place.path("README"), "x").unwrap();
+    let before = place.files();
     let mut files = place.open();
     for number in [8, 9, 10] {
         assert_eq!(count(&files.load(domain(number), "qemu-b")), 0);
     }
     assert_eq!(count(&files.load(domain(7), "qemu-a")), 1);
     assert_eq!(fs::read(place.path("README")).unwrap(), b"x");
+    assert_eq!(place.files(), before);
 }
 
 #[test]

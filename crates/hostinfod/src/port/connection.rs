@@ -156,7 +156,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn an_answer_that_was_begun_is_so_while_other_connections_have_their_turns() {
+    fn an_answer_that_was_begun_before_an_upgrade_counts_as_begun_after_it() {
         let now = Instant::now();
         let fd = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap()).into();
         let plain = Connection::new(fd(), None, Dialect::Hostinfo, now);

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ten_tries_double_from_10_ms_to_1_s_and_then_it_rests() {
+    fn the_waits_before_ten_tries_double_from_10_ms_to_1_s_and_there_is_no_eleventh() {
         let (mut retry, now) = (Retry::default(), Instant::now());
         let waits: Vec<u128> = std::iter::from_fn(|| retry.after_refusal(now))
             .map(|at| (at - now).as_millis())

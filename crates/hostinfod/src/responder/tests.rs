@@ -198,7 +198,7 @@ fn a_reply_that_is_taken_bit_by_bit_is_written_as_seldom_as_short_lines() {
         scene.say("help\n");
         scene.now += Duration::from_millis(50);
     }
-    // From then on there is room again and again, for little.
+    // From then on each turn tries to write, as where there is room for little again and again.
     let flow = settings::flow::Flow::default().bounds();
     scene.responder.set_flow(Flow { bytes: Bound { burst: 64 * 1024, ..flow.bytes }, ..flow });
     let next = loop {

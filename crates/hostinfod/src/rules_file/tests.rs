@@ -183,7 +183,7 @@ fn a_file_that_was_a_link_to_nowhere_or_to_itself_is_watched_on() {
 }
 
 #[test]
-fn a_directory_above_it_that_is_made_anew_is_seen() {
+fn a_directory_above_the_file_that_is_made_anew_is_seen() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("etc/hostinfo/hostinfo.conf");
     let make = |interval| {
@@ -200,7 +200,7 @@ fn a_directory_above_it_that_is_made_anew_is_seen() {
 }
 
 #[test]
-fn a_daemon_does_not_start_with_a_bad_file() {
+fn a_bad_file_or_a_directory_cannot_be_opened_at_the_start() {
     let (folder, path) = folder("interval = 1\n");
     assert!(matches!(open(&path), Err(Error::Malformed { .. })));
     assert!(matches!(open(folder.path()), Err(Error::Unreadable(_))));

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_section_that_cannot_work_is_refused_with_what_to_do() {
+    fn a_section_that_cannot_work_is_refused_with_the_reason() {
         let twice = section("/srv/{name}/v", REST) + &section("/srv/a{name}/v", REST);
         let many: String =
             (0..17).map(|number| section(&format!("/srv/{number}/{{name}}/v"), REST)).collect();

@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_others_could_reach_is_refused_and_so_is_one_that_is_none() {
+    fn an_address_that_others_could_reach_is_refused_and_so_is_an_invalid_one() {
         for address in ["0.0.0.0:9101", "[::]:9101", "192.0.2.1:9101", "[::ffff:127.0.0.1]:9101"] {
             assert!(listen(address).unwrap_err().contains("from elsewhere"), "{address}");
         }

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_may_connect_and_it_is_gone_with_its_value() {
+    fn everybody_may_connect_to_the_socket_and_it_is_gone_with_its_value() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("v_4678");
         let listening = open(folder.path()).unwrap();

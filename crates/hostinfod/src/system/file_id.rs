@@ -54,7 +54,7 @@ mod tests {
     use rustix::fs::{CWD, Mode, OFlags};
 
     #[test]
-    fn a_socket_is_known_again_and_told_from_the_next_one_of_its_name() {
+    fn a_socket_is_recognized_and_distinguished_from_the_next_one_of_its_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("qemu-a");
         let look = || {

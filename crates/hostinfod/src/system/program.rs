@@ -172,7 +172,7 @@ mod tests {
     use std::process::Stdio;
 
     #[test]
-    fn a_file_that_was_replaced_is_looked_for_at_its_path() {
+    fn the_mark_of_a_deleted_program_is_cut_off_its_path() {
         let path = |text: &str| without_mark(OsStr::new(text)).to_str().unwrap().to_owned();
         assert_eq!(path("/usr/sbin/hostinfod (deleted)"), "/usr/sbin/hostinfod");
         assert_eq!(path("/usr/sbin/hostinfod"), "/usr/sbin/hostinfod");

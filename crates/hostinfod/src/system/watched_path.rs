@@ -163,14 +163,14 @@ mod tests {
             assert!(errors.is_empty(), "{errors:?}");
         }
 
-        fn is_told(&mut self) -> bool {
+        fn is_noticed(&mut self) -> bool {
             let changes = self.watcher.changes();
             changes.iter().any(|change| self.watched_path.concerns(change))
         }
     }
 
     #[test]
-    fn whatever_on_the_way_comes_goes_or_is_exchanged_is_told() {
+    fn whatever_on_the_way_comes_goes_or_is_exchanged_is_noticed() {
         let mut scene = Scene::new();
         scene.follow();
         let at = |name: &str| scene.folder.path().join(name);
@@ -212,7 +212,7 @@ mod tests {
         scene.follow();
         assert_eq!(scene.watched_path.path, scene.at("a/b/c"));
         fs::remove_file(scene.at("a/b/c")).unwrap();
-        assert!(scene.is_told());
+        assert!(scene.is_noticed());
     }
 
     #[test]
@@ -223,7 +223,7 @@ mod tests {
         let (_, errors) = scene.watched_path.follow(&scene.watcher, WatchFlags::empty());
         assert!(errors.is_empty(), "{errors:?}");
         fs::remove_file(scene.at("a/b")).unwrap();
-        assert!(scene.is_told());
+        assert!(scene.is_noticed());
     }
 
     #[test]

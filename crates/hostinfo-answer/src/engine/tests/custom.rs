@@ -24,7 +24,7 @@ timeout = '500ms'
 ";
 
 #[test]
-fn names_of_the_administrators_look_the_same_to_who_may_not_see_them_there_or_not() {
+fn a_guest_that_may_not_see_the_administrators_names_cannot_tell_which_there_are() {
     let mut scene = Scene::new("*:\n interval = 0\n custom.who = 1\n");
     scene.engine.backend.admin_values = admin_values(CUSTOMS);
     assert_eq!(
@@ -70,7 +70,7 @@ fn names_below_a_custom_name_show_only_to_guests_that_may_see_them() {
 }
 
 #[test]
-fn a_name_that_the_administrator_did_not_give_is_told_even_when_it_is_too_soon() {
+fn a_name_that_the_administrator_did_not_give_is_404_even_when_it_comes_too_soon() {
     let mut scene = Scene::new("*:\n interval = 60\n custom = 1\n");
     scene.ask("loadavg.1");
     assert_eq!(scene.ask("custom.none"), "404 custom.none: no such statistic\n");
@@ -141,7 +141,7 @@ fn a_line_that_waits_for_many_commands_is_asked_again_as_often_as_run_at_once() 
 }
 
 #[test]
-fn list_and_metrics_tell_what_the_administrator_defined() {
+fn list_and_metrics_show_what_the_administrator_defined() {
     let mut scene = Scene::new("*:\n interval = 0\n all = 0\n custom = 1\n label.rack = 1\n");
     scene.engine.backend.admin_values = admin_values(CUSTOMS);
     assert_eq!(

@@ -4,8 +4,6 @@ use super::*;
 
 use crate::peer::Peer;
 
-const RULES: &str = "*:\n interval = 0\n";
-
 impl Scene {
     /// A guest that is watched, in a cgroup of its own, on a busy host with four CPUs.
     fn watched(rules: &str) -> Self {
@@ -64,8 +62,8 @@ fn process() -> Option<Peer> {
 }
 
 #[test]
-fn two_periods_of_10_s_that_are_contended_are_told_as_an_incident_and_six_good_ones_end_it() {
-    let mut scene = Scene::watched(RULES);
+fn two_contended_periods_of_10_s_are_an_incident_and_six_good_ones_end_it() {
+    let mut scene = Scene::watched(FREE);
     let none = "there was no incident while this guest was watched\n";
     scene.waits(3, 10);
     assert_eq!(scene.ask("verdict.incident.1"), format!("503 verdict.incident.1: {none}"));
@@ -87,7 +85,7 @@ fn two_periods_of_10_s_that_are_contended_are_told_as_an_incident_and_six_good_o
 #[test]
 fn incidents_are_the_same_however_often_the_guest_asks() {
     for asks in [true, false] {
-        let mut scene = Scene::watched(RULES);
+        let mut scene = Scene::watched(FREE);
         for _ in 0..30 {
             scene.waits(4, 1);
             if asks {
@@ -109,8 +107,8 @@ fn incidents_are_the_same_however_often_the_guest_asks() {
 }
 
 #[test]
-fn a_figure_is_told_under_the_rule_that_is_in_force_when_the_guest_asks() {
-    let mut scene = Scene::watched(RULES);
+fn a_figure_is_shown_under_the_rule_that_is_in_force_when_the_guest_asks() {
+    let mut scene = Scene::watched(FREE);
     scene.waits(3, 20);
     assert!(scene.ask("verdict.incident.1").ends_with(" to now: 30% waited\n"));
     let rules = |text: &str| hostinfo_rules::parse(text.as_bytes()).unwrap().rules;
@@ -123,8 +121,8 @@ fn a_figure_is_told_under_the_rule_that_is_in_force_when_the_guest_asks() {
 }
 
 #[test]
-fn times_are_told_to_the_minute_and_never_with_seconds() {
-    let mut scene = Scene::watched(RULES);
+fn times_are_given_to_the_minute_without_seconds() {
+    let mut scene = Scene::watched(FREE);
     scene.waits(3, 20);
     let reply = scene.ask("verdict.incident.1");
     let (_, from) = reply.split_once(" from ").unwrap();
@@ -135,8 +133,8 @@ fn times_are_told_to_the_minute_and_never_with_seconds() {
 }
 
 #[test]
-fn another_guest_behind_the_same_name_is_told_nothing_of_the_one_before() {
-    let mut scene = Scene::watched(RULES);
+fn another_guest_behind_the_same_name_reads_no_incident_of_the_previous_one() {
+    let mut scene = Scene::watched(FREE);
     scene.waits(3, 20);
     assert_eq!(scene.incidents().len(), 1);
     let domain =
@@ -146,8 +144,8 @@ fn another_guest_behind_the_same_name_is_told_nothing_of_the_one_before() {
 }
 
 #[test]
-fn a_guest_that_is_not_watched_is_told_how_to_be() {
-    let mut scene = Scene::with_vmm(RULES);
+fn a_guest_that_is_not_watched_reads_how_to_be_watched() {
+    let mut scene = Scene::with_vmm(FREE);
     assert_eq!(
         scene.ask("verdict.incident.1"),
         "503 verdict.incident.1: this guest is not watched: asking for a verdict has it watched \
@@ -160,7 +158,7 @@ fn a_rule_that_watches_no_more_takes_what_was_recorded_with_it() {
     let mut scene = Scene::watched("*:\n interval = 0\n watch = 1\n");
     scene.waits(3, 20);
     assert_eq!(scene.incidents().len(), 1);
-    let rules = hostinfo_rules::parse(RULES.as_bytes()).unwrap().rules;
+    let rules = hostinfo_rules::parse(FREE.as_bytes()).unwrap().rules;
     scene.apply(rules.decide("qemu-a-b"));
     assert!(scene.ask("verdict.incident.1").starts_with("503 "));
 }

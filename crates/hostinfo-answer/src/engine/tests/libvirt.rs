@@ -1,3 +1,5 @@
+//! What a guest reads of libvirt's figures, and of what libvirt says about it.
+
 use super::*;
 use hostinfo_render::vhostmd::EMPTY;
 
@@ -125,7 +127,7 @@ fn the_balloon_has_taken_the_maximum_less_the_current_memory() {
 }
 
 #[test]
-fn an_interface_without_a_limit_is_told_apart_from_one_of_which_nothing_is_told() {
+fn an_interface_without_a_limit_differs_from_one_whose_limit_is_not_reported() {
     let net = Net { rx_limit: Some(1_000_000), tx_limit: Some(0), ..Net::default() };
     let without_counts = Net { number: 1, ..Net::default() };
     let mut scene =
@@ -167,7 +169,7 @@ fn figures_that_others_had_asked_for_are_as_old_as_figures_can_be() {
 }
 
 #[test]
-fn a_guest_without_a_domain_and_one_on_a_host_that_does_not_ask_libvirt_are_told_so() {
+fn a_guest_without_a_domain_and_one_on_a_host_that_does_not_ask_libvirt_read_why() {
     let mut scene = Scene::in_libvirt(FREE, figures());
     scene.set_standing(Standing::Unnamed);
     for name in ["vm.uuid", "vm.memory.current", "vm.disk", "vm.net.0.rx.bytes"] {
@@ -182,7 +184,7 @@ fn a_guest_without_a_domain_and_one_on_a_host_that_does_not_ask_libvirt_are_told
 }
 
 #[test]
-fn a_guest_whose_socket_names_another_one_is_blocked() {
+fn a_guest_that_libvirt_refuses_gets_a_single_line_or_an_empty_document() {
     let mut scene = Scene::new(FREE);
     scene.set_standing(Standing::Refused("two domains have it".to_owned()));
     for line in ["loadavg", "json loadavg", "metrics", "GET /metrics/XML"] {

@@ -4,7 +4,7 @@ use super::*;
 use hostinfo_notices::{Draft, Kind};
 use jiff::Timestamp;
 
-fn tell(scene: &mut Scene, pattern: &str, text: &str, ends_in: Option<u64>) {
+fn set_notice(scene: &mut Scene, pattern: &str, text: &str, ends_in: Option<u64>) {
     let now = Timestamp::now();
     let draft = Draft {
         pattern: pattern.to_owned(),
@@ -19,9 +19,9 @@ fn tell(scene: &mut Scene, pattern: &str, text: &str, ends_in: Option<u64>) {
 #[test]
 fn a_guest_reads_the_notices_that_are_for_it_counted_from_one() {
     let mut scene = Scene::new(FREE);
-    tell(&mut scene, "qemu-b*", "for another", None);
-    tell(&mut scene, "*", "a=b", None);
-    tell(&mut scene, "qemu-a*", "new memory", None);
+    set_notice(&mut scene, "qemu-b*", "for another", None);
+    set_notice(&mut scene, "*", "a=b", None);
+    set_notice(&mut scene, "qemu-a*", "new memory", None);
     let first = "notice.1=maintenance at 1970-01-01T00:00:00Z: new memory\n";
     assert_eq!(
         scene.ask("notice"),
@@ -38,9 +38,9 @@ fn a_guest_reads_the_notices_that_are_for_it_counted_from_one() {
 }
 
 #[test]
-fn a_notice_that_is_over_is_read_no_more_and_without_any_it_is_said_so() {
+fn a_notice_that_is_over_is_not_shown_and_without_any_the_reply_says_so() {
     let mut scene = Scene::new(FREE);
-    tell(&mut scene, "*", "x", Some(50));
+    set_notice(&mut scene, "*", "x", Some(50));
     std::thread::sleep(Duration::from_millis(60));
     let none = "there is no notice for this guest\n";
     assert_eq!(scene.ask("notice.1"), format!("503 notice.1: {none}"));
@@ -51,13 +51,13 @@ fn a_notice_that_is_over_is_read_no_more_and_without_any_it_is_said_so() {
 #[test]
 fn a_rule_closes_notices_like_any_statistic() {
     let mut scene = Scene::new("*:\n interval = 0\n notice.1 = 0\n");
-    tell(&mut scene, "*", "x", None);
-    tell(&mut scene, "*", "y", None);
+    set_notice(&mut scene, "*", "x", None);
+    set_notice(&mut scene, "*", "y", None);
     assert_eq!(
         scene.ask("notice.1 notice"),
         "403-notice.1: not permitted\n200 notice.2=maintenance at 1970-01-01T00:00:00Z: x\n"
     );
     let mut scene = Scene::new("*:\n interval = 0\n notice = 0\n");
-    tell(&mut scene, "*", "x", None);
+    set_notice(&mut scene, "*", "x", None);
     assert_eq!(scene.ask("notice"), "403 notice: not permitted\n");
 }

@@ -21,7 +21,8 @@ impl Scene {
         who
     }
 
-    fn shared(&self, line: &str) -> bool {
+    /// Whether guests of this one's rule would get the reply to this line as it was made.
+    fn is_shared(&self, line: &str) -> bool {
         let step = self.engine.backend.moment(self.now).slot();
         self.engine.shared.find(line.as_bytes(), &self.who.grant, step).is_some()
     }
@@ -32,9 +33,9 @@ fn the_same_query_about_the_host_is_rendered_once_a_step_for_guests_of_one_rule(
     let mut scene = Scene::new(FREE);
     let mut neighbour = scene.neighbour();
     for line in ["loadavg", "json loadavg.1 loadavg.5", "metrics loadavg"] {
-        assert!(!scene.shared(line));
+        assert!(!scene.is_shared(line));
         let answer = scene.ask(line);
-        assert!(scene.shared(line), "{line}");
+        assert!(scene.is_shared(line), "{line}");
         scene.wait(1);
         assert_eq!(scene.ask_as(&mut neighbour, line), answer);
     }
@@ -80,7 +81,7 @@ fn a_shared_reply_is_given_to_no_guest_of_another_rule() {
 fn a_shared_reply_is_given_to_nobody_when_the_rules_have_changed() {
     let mut scene = Scene::new(FREE);
     assert_eq!(scene.ask("loadavg.1"), "200 loadavg.1=0.42\n");
-    assert!(scene.shared("loadavg.1"));
+    assert!(scene.is_shared("loadavg.1"));
     let rules = hostinfo_rules::parse(b"*:\n interval = 0\n loadavg = 0\n").unwrap().rules;
     scene.apply(rules.decide("qemu-a-b"));
     assert_eq!(scene.ask("loadavg.1"), "403 loadavg.1: not permitted\n");
@@ -144,7 +145,7 @@ fn a_shared_reply_makes_sense_and_lets_nonsense_be_answered_again() {
     scene.ask("loadavg");
     let nonsense = |scene: &mut Scene| (0..6).filter(|_| !scene.ask("x").is_empty()).count();
     assert_eq!((nonsense(&mut scene), nonsense(&mut scene)), (5, 0));
-    assert!(scene.shared("loadavg"));
+    assert!(scene.is_shared("loadavg"));
     scene.ask("loadavg");
     assert_eq!(nonsense(&mut scene), 5);
 }
@@ -187,10 +188,10 @@ fn nothing_is_shared_that_speaks_of_a_guest_or_of_what_its_administrator_gives()
         "GET /metrics/XML",
     ] {
         scene.ask(line);
-        assert!(!scene.shared(line), "{line}");
+        assert!(!scene.is_shared(line), "{line}");
     }
     scene.ask("loadavg host.kernel");
-    assert!(scene.shared("loadavg host.kernel"));
+    assert!(scene.is_shared("loadavg host.kernel"));
 }
 
 #[test]
@@ -203,11 +204,11 @@ fn a_failure_that_an_administrator_could_mend_is_counted_for_each_query_that_mee
 }
 
 #[test]
-fn so_many_replies_are_shared_and_no_more() {
+fn replies_are_shared_up_to_a_bound() {
     let mut scene = Scene::new(FREE);
     for blanks in 0..2 * SHARED_REPLIES {
         let line = format!("loadavg.1{}", " ".repeat(blanks));
         assert_eq!(scene.ask(&line), "200 loadavg.1=0.42\n");
-        assert_eq!(scene.shared(&line), blanks < SHARED_REPLIES);
+        assert_eq!(scene.is_shared(&line), blanks < SHARED_REPLIES);
     }
 }

@@ -57,7 +57,7 @@ impl Scene {
 }
 
 #[test]
-fn a_vmm_that_does_not_name_its_threads_has_no_cpu_verdict_and_is_told_so_at_once() {
+fn the_guest_of_a_vmm_that_does_not_name_its_threads_reads_so_instead_of_a_cpu_verdict() {
     let mut scene = Scene::with_vmm("*:\n interval = 0\n verdict = 1\n");
     for name in ["verdict.cpu", "verdict.cpu.state"] {
         let nameless = format!("503 {name}: this guest's VMM does not name its threads\n");
@@ -69,7 +69,7 @@ fn a_vmm_that_does_not_name_its_threads_has_no_cpu_verdict_and_is_told_so_at_onc
 }
 
 #[test]
-fn a_verdict_comes_after_5_s_and_says_of_which_time_it_speaks() {
+fn a_verdict_comes_after_5_s_and_names_the_time_that_it_covers() {
     let mut scene = Scene::with_vmm("*:\n interval = 0\n");
     scene.vcpu(100, 0);
     let first = "200-verdict.cpu=unknown: ask again in 5 s\n200 verdict.cpu.state=unknown\n";
@@ -89,7 +89,7 @@ fn a_verdict_comes_after_5_s_and_says_of_which_time_it_speaks() {
 }
 
 #[test]
-fn with_a_long_interval_the_second_question_is_answered_when_the_first_one_says() {
+fn whatever_the_interval_the_second_question_is_answered_when_the_first_answer_says() {
     for (interval, wait, window) in
         [("0.5", 5, 5), ("30", 30, 30), ("60", 60, 60), ("299.5", 300, 60)]
     {
@@ -160,7 +160,7 @@ fn as_metrics_a_verdict_is_its_states_and_texts_are_left_out() {
 }
 
 #[test]
-fn devices_that_libvirt_never_reports_are_told_from_those_that_it_does_not_report_now() {
+fn devices_that_libvirt_never_reports_differ_from_those_that_it_does_not_report_now() {
     let never = "this host has no figures of your disks: they come from libvirt";
     let now =
         "for now there are no figures of your disks: libvirt gave this host none in the last 5 s";

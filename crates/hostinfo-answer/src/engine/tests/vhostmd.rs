@@ -5,7 +5,7 @@ use super::*;
 use crate::peer::Peer;
 
 #[test]
-fn vhostmds_document_is_one_query_and_is_given_again_to_who_asks_too_soon() {
+fn vhostmds_document_is_one_query_and_a_guest_that_asks_too_soon_gets_it_again() {
     for dialect in Dialect::ALL {
         let mut scene = Scene::new("*:\n interval = 60\n");
         scene.protocol.dialect = dialect;

@@ -42,7 +42,7 @@ fn a_limit_around_the_guest_is_named_only_where_its_own_quota_shows_the_same() {
 }
 
 #[test]
-fn several_guests_are_told_of_only_where_another_was_seen() {
+fn several_guests_are_mentioned_only_where_another_was_seen() {
     let minute = Stretch { vcpus: 1, run: 18.0, delay: 42.0, around: 42.0, ..QUIET };
     let shared = Stretch { is_shared: true, ..minute };
     let told = "contended: a CPU limit that your host sets for several guests held your vCPUs back";

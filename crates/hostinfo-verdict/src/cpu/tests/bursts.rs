@@ -21,7 +21,7 @@ fn verdict(stretches: &[Stretch]) -> String {
 }
 
 #[test]
-fn a_burst_of_20_s_by_others_is_told_of_as_that() {
+fn a_burst_of_20_s_by_others_is_reported_as_one() {
     let minute = [quiet(), quiet(), hit(), hit(), quiet(), quiet()];
     assert_eq!(
         verdict(&minute),
@@ -38,7 +38,7 @@ fn a_burst_of_20_s_by_others_is_told_of_as_that() {
 }
 
 #[test]
-fn a_burst_that_was_felt_is_told_of_where_the_whole_lost_little() {
+fn a_burst_that_was_felt_is_reported_where_the_whole_lost_little() {
     let short = |delay| Stretch { length: 5.0, run: 3.0, delay, cpus: on(1, 5.0), ..SHORT };
     let minute = |burst| {
         let mut minute = [quiet(); 6];
@@ -53,7 +53,7 @@ fn a_burst_that_was_felt_is_told_of_where_the_whole_lost_little() {
 }
 
 #[test]
-fn the_longest_burst_of_several_is_told_of() {
+fn the_longest_burst_of_several_is_reported() {
     let felt = |delay| Stretch { run: 4.0, delay, cpus: on(1, 8.0), ..hit() };
     let mut window = vec![quiet(); 20];
     (window[3], window[7], window[8]) = (felt(2.0), felt(2.0), felt(2.0));

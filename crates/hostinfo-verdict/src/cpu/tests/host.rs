@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The sentence if it is not known which CPUs the guest may use.
+/// Whether or not it is known that the guest may use all CPUs.
 #[test]
 fn a_guest_that_spins_beside_load_is_contended() {
     let minute = Stretch { run: 82.8, delay: 37.2, busy: Some(232.8), ..QUIET };

@@ -46,7 +46,7 @@ fn the_cause_of_one_vcpus_wait_is_named_if_all_waited_for_little_else() {
 }
 
 #[test]
-fn a_vcpu_that_was_plugged_in_waited_since_then() {
+fn all_that_a_vcpu_waited_since_it_was_plugged_in_counts() {
     let minute = Stretch { vcpus: 1, run: 30.0, ..MANY };
     let more = Stretch { delay: 7.0, worst: Some(0.5), vcpus: 2, run: 119.0, ..MANY };
     assert_eq!(judge(&[minute, more], &|_, _| true).state, State::Unknown);

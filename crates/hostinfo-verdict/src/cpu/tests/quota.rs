@@ -83,7 +83,7 @@ fn unexplained_waiting_is_the_quotas_as_far_as_it_held_several_back_on_one_cpu()
 }
 
 #[test]
-fn without_word_of_throttling_busy_cpus_are_reason_enough_and_others_are_not() {
+fn where_throttling_is_not_measured_busy_cpus_are_reason_enough_and_others_are_not() {
     let minute = Stretch { run: 60.0, delay: 60.0, throttled: None, ..QUIET };
     let untold = "unknown: your vCPUs waited 50% of the last 60 s, for a host CPU or because of your own \
                   CPU quota: this host does not measure which";

@@ -5,6 +5,7 @@ use super::*;
 /// A vCPU with little to do, and threads that serve its disks on the same CPU.
 const SERVED: Stretch = Stretch { run: 2.0, delay: 1.0, ..ON_ONE };
 
+/// The host keeps those threads on the CPU of the vCPU.
 fn here(run: f64, waited: f64, busy: f64) -> Stretch {
     let cpus = Some(Used { busy, own: (run, waited), ..PINNED });
     Stretch { cpus, threads: Some((run, waited)), busy: Some(busy + 2.0), ..SERVED }
@@ -76,7 +77,7 @@ fn threads_of_which_nothing_is_known_are_not_said_to_have_had_their_time() {
 }
 
 #[test]
-fn threads_that_waited_while_they_were_seen_are_told_of() {
+fn threads_that_waited_while_they_were_seen_are_contended() {
     let unknown = Stretch { threads: None, ..here(10.0, 20.0, 60.0) };
     let waits = here(10.0, 20.0, 60.0);
     assert_eq!(judge(&[waits, waits, unknown], &|_, _| true).state, State::Contended);

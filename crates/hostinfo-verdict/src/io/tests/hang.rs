@@ -2,6 +2,7 @@
 
 use super::*;
 
+/// Two disks that complete nothing while the guest's process and tasks of the host wait for I/O.
 fn idle(own_millis: Option<u64>, host_millis: Option<u64>) -> Io {
     Io {
         stall: own_millis.map(Duration::from_millis),
@@ -57,7 +58,7 @@ fn a_guest_that_leaves_its_disks_alone_is_ok_only_on_a_quiet_host() {
 }
 
 #[test]
-fn a_disk_that_hangs_since_a_while_ago_is_not_ok_for_what_it_did_before() {
+fn a_disk_that_has_hung_for_a_while_is_not_ok_for_what_it_did_before() {
     // 10 s with 1,000 reads, and then nothing.
     let judged = |own_millis: u64| {
         let samples = [(0, 0), (10, 1), (20, 1), (30, 1)].map(|(at, times)| {

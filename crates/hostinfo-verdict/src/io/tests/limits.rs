@@ -102,7 +102,7 @@ fn under(limit: IoLimit, disk: Disk, stall_millis: Option<u64>) -> String {
 }
 
 #[test]
-fn a_disk_at_a_limit_of_a_cgroup_is_told_whose_it_is() {
+fn the_sentence_about_a_limit_of_a_cgroup_says_whose_it_is() {
     assert_eq!(
         under(of_cgroup(true, 120, 2), disk("vda", 120, 450), PRESSED),
         "self-limited: your disk vda was held back by a limit of your own on the host's disks: a \

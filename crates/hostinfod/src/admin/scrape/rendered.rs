@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_who_ask_within_a_tenth_of_a_second_get_what_was_made_once() {
+    fn scrapes_within_a_tenth_of_a_second_share_what_was_rendered_once() {
         let (mut rendered, mut made, start) = (Rendered::default(), 0, Instant::now());
         for millis in 0..1000 {
             let now = start + std::time::Duration::from_millis(millis);

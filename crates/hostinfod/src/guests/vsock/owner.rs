@@ -82,6 +82,7 @@ mod tests {
         let both = [guest, GuestId::of(2)];
         assert_eq!(owner(5, [].iter(), both.into_iter()), Err(NoOwner::Vmms(both)));
     }
+
     #[test]
     fn a_domain_that_is_only_starting_has_no_address_yet() {
         let running = with_cid(7, "a", 3);

@@ -80,7 +80,7 @@ fn hear(guests: &mut Guests, ctx: &mut Ctx<'_>) {
 }
 
 #[test]
-fn a_domain_that_was_renamed_leaves_neither_its_tags_nor_its_figures_to_its_old_name() {
+fn a_domain_that_was_renamed_leaves_neither_its_standing_nor_its_tags_to_its_old_name() {
     let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
     let ctx = &mut reactor.now();
     let tags = Tags::Known(BTreeMap::from([("role".to_owned(), Some("db".to_owned()))]));

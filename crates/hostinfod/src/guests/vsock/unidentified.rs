@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_peers_are_unidentified_at_most_and_two_of_one_address() {
+    fn no_more_peers_than_the_bound_are_unidentified_and_two_of_one_address() {
         let (mut unidentified, now) = (UnidentifiedPeers::default(), Instant::now());
         let first = unidentified.add(fd(), 3, now).unwrap();
         assert!(
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn only_refused_peers_give_way_to_a_new_one() {
+    fn a_peer_that_is_alone_at_its_address_gives_way_to_a_new_one_only_if_it_was_refused() {
         let (mut unidentified, now) = (UnidentifiedPeers::default(), Instant::now());
         let all: Vec<_> = (3..).map_while(|cid| unidentified.add(fd(), cid, now)).collect();
         assert!(unidentified.add(fd(), 99, now).is_none());

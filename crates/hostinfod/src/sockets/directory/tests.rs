@@ -101,7 +101,7 @@ fn a_directory_is_found_again_whatever_above_it_is_made_anew() {
 }
 
 #[test]
-fn a_file_system_that_is_mounted_over_it_is_found_when_it_is_looked_for() {
+fn a_file_system_mounted_over_the_directory_is_found_when_it_is_looked_for() {
     with_own_mounts(|| {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sockets");

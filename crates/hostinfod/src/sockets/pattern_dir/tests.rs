@@ -34,7 +34,8 @@ impl Scene {
         UnixListener::bind(self.at(path)).unwrap()
     }
 
-    fn at_names(&mut self) -> Vec<String> {
+    /// The names whose sockets have changed; `*` for all.
+    fn changed_names(&mut self) -> Vec<String> {
         // Each time a second later.
         self.now += Duration::from_secs(1);
         let changes = self.patterns.changes(self.now).into_iter();
@@ -47,15 +48,15 @@ impl Scene {
 }
 
 #[test]
-fn only_what_matches_in_full_and_is_enabled_is_told_of() {
+fn only_sockets_that_match_in_full_and_are_enabled_are_reported() {
     let mut scene = Scene::new("{name}.serial1");
     let names = ["100.serial1", "100.serial0", "100.qmp", "200.serial1", ".serial1", "..serial1"];
     let _sockets: Vec<UnixListener> = names.iter().map(|name| scene.bind(name)).collect();
-    assert_eq!(scene.at_names(), ["100"]);
+    assert_eq!(scene.changed_names(), ["100"]);
     assert_eq!(scene.patterns.look(), ["100".to_owned()].into());
     scene.patterns.find("100").unwrap();
     fs::remove_file(scene.at("100.serial1")).unwrap();
-    assert_eq!(scene.at_names(), ["100"]);
+    assert_eq!(scene.changed_names(), ["100"]);
     assert!(matches!(scene.patterns.find("100"), Err(ConnectError::Gone)));
 }
 
@@ -64,18 +65,18 @@ fn a_directory_that_is_not_there_is_waited_for_and_one_that_comes_again_too() {
     let mut scene = Scene::new("a/b/{name}");
     for _ in 0..2 {
         fs::create_dir(scene.at("a")).unwrap();
-        assert_eq!(scene.at_names(), ["*"]);
+        assert_eq!(scene.changed_names(), ["*"]);
         assert!(scene.patterns.look().is_empty() && scene.patterns.problem().is_none());
         fs::create_dir(scene.at("a/b")).unwrap();
-        assert_eq!(scene.at_names(), ["*"]);
+        assert_eq!(scene.changed_names(), ["*"]);
         scene.patterns.look();
         let _socket = scene.bind("a/b/1");
-        assert_eq!(scene.at_names(), ["1"]);
+        assert_eq!(scene.changed_names(), ["1"]);
         fs::rename(scene.at("a"), scene.at("old")).unwrap();
-        assert_eq!(scene.at_names(), ["*"]);
+        assert_eq!(scene.changed_names(), ["*"]);
         assert!(scene.patterns.look().is_empty());
         fs::write(scene.at("old/b/2"), "").unwrap();
-        assert!(scene.at_names().is_empty(), "nothing of the old one is watched");
+        assert!(scene.changed_names().is_empty(), "nothing of the old one is watched");
         fs::remove_dir_all(scene.at("old")).unwrap();
     }
 }
@@ -85,19 +86,19 @@ fn directories_of_a_guests_own_are_watched_while_they_are_there() {
     let mut scene = Scene::new("{name}/run/s");
     fs::create_dir_all(scene.at("100/run")).unwrap();
     fs::create_dir_all(scene.at("200/run")).unwrap();
-    assert_eq!(scene.at_names(), ["100"]);
+    assert_eq!(scene.changed_names(), ["100"]);
     scene.patterns.watch_below("100");
     let _socket = scene.bind("100/run/s");
-    assert_eq!(scene.at_names(), ["100"]);
+    assert_eq!(scene.changed_names(), ["100"]);
     scene.patterns.find("100").unwrap();
     fs::rename(scene.at("100"), scene.at("x")).unwrap();
-    assert_eq!(scene.at_names(), ["100"]);
+    assert_eq!(scene.changed_names(), ["100"]);
     scene.patterns.watch_below("100");
     assert_eq!(scene.patterns.below.len(), 0);
     fs::write(scene.at("x/run/t"), "").unwrap();
-    assert!(scene.at_names().is_empty());
+    assert!(scene.changed_names().is_empty());
     fs::remove_dir_all(scene.at("x")).unwrap();
-    assert!(scene.at_names().is_empty());
+    assert!(scene.changed_names().is_empty());
 }
 
 #[test]
