@@ -166,7 +166,7 @@ impl Guest {
             && !self.has_disk
             && self.quotas.are_full(now)
             && self.meter.is_full(now)
-            && self.cmdlines.may_read(now)
+            && self.cmdlines.is_even(now)
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,9 +20,12 @@ const LENGTH_MAX: usize = 256 * 1024;
 /// How long to wait for one: a thousand times what it takes, for a host whose CPUs are all busy.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// How long no other command line of a guest is read after one that took longer: so a guest holds up the others for a
-/// 600th of the time.
-const PAUSE: Duration = Duration::from_secs(60);
+/// What is waited for a guest's command lines is at most one part in so many of the time, in the long run.
+const SHARE: u32 = 600;
+
+/// How far ahead of its share it may be when one more is read: 50 ms of waiting. Usually a command line takes 0.05 ms, and
+/// on a busy host 10 ms.
+const AHEAD: Duration = Duration::from_secs(30);
 
 /// Threads that read at the same time. If all wait for the kernel, nothing is read: nobody's command line takes so long
 /// but that of a process that means harm, and the unit has room for 32 processes and threads (`TasksMax=`).
@@ -34,19 +37,29 @@ const STACK: usize = 64 * 1024;
 /// Reads the command lines of the processes that are one guest.
 #[derive(Debug, Default)]
 pub(crate) struct CommandLines {
-    /// When the next may be read, after one that took long.
-    next: Option<Instant>,
+    /// When [`SHARE`] times of what was waited are over.
+    even: Option<Instant>,
 }
 
 impl CommandLines {
-    /// Whether one may be read.
-    pub(crate) fn may_read(&self, now: Instant) -> bool {
-        self.next.is_none_or(|next| next <= now)
+    /// Whether nothing was waited lately.
+    pub(crate) fn is_even(&self, now: Instant) -> bool {
+        self.even.is_none_or(|even| even <= now)
+    }
+
+    /// Whether one may be waited for.
+    fn may_wait(&self, now: Instant) -> bool {
+        self.even.is_none_or(|even| even.saturating_duration_since(now) <= AHEAD)
+    }
+
+    fn waited(&mut self, time: Duration, now: Instant) {
+        let even = self.even.unwrap_or(now).max(now);
+        self.even = even.checked_add(time.min(PATIENCE) * SHARE);
     }
 
     /// The command line of a process; `None` if it cannot be read, or not soon.
     pub(crate) fn read(&mut self, peer: Peer, proc: &Path, now: Instant) -> Option<Vec<u8>> {
-        if !self.may_read(now) {
+        if !self.may_wait(now) {
             return None;
         }
         let reader = Reader::begin()?;
@@ -58,15 +71,11 @@ impl CommandLines {
             // Nobody hears it any more if it took too long.
             let _ = told.send(line);
         };
+        let begun = Instant::now();
         thread::Builder::new().name("cmdline".to_owned()).stack_size(STACK).spawn(run).ok()?;
-        match heard.recv_timeout(PATIENCE) {
-            Ok(line) => line,
-            Err(RecvTimeoutError::Timeout) => {
-                self.next = now.checked_add(PAUSE);
-                None
-            }
-            Err(RecvTimeoutError::Disconnected) => None,
-        }
+        let line = heard.recv_timeout(PATIENCE).ok().flatten();
+        self.waited(begun.elapsed(), now);
+        line
     }
 }
 
@@ -129,10 +138,28 @@ mod tests {
             begun.elapsed() >= PATIENCE
         };
         let waited: Vec<u64> = (0..125).filter(|after| read(&mut lines, *after)).collect();
-        assert_eq!(waited, [0, 60, 120]);
+        assert_eq!(waited, [0, 30, 90]);
         let mut others = (0..125).map(|_| CommandLines::default());
         let waited = others.by_ref().filter_map(|mut other| read(&mut other, 0).then_some(()));
         assert_eq!(waited.count(), THREADS_MAX - 3, "no more threads are started");
+    }
+
+    #[test]
+    fn short_waits_count_as_long_ones_do() {
+        let start = Instant::now();
+        for wait in [1, 10, 95, 100].map(Duration::from_millis) {
+            let (mut lines, mut all) = (CommandLines::default(), Duration::ZERO);
+            for tenth in 0..36_000 {
+                let now = start + tenth * Duration::from_millis(100);
+                if lines.may_wait(now) {
+                    lines.waited(wait, now);
+                    all += wait;
+                }
+            }
+            // An hour's 600th, and what may be ahead.
+            assert!(all <= Duration::from_secs(6) + PATIENCE * 2, "{wait:?}: {all:?}");
+            assert!(all >= Duration::from_secs(5), "{wait:?}: {all:?}");
+        }
     }
 
     #[test]
