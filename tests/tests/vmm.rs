@@ -59,7 +59,8 @@ fn a_guest_that_spins_beside_others_sees_that_it_waits_for_the_host() -> Result<
 
 #[test]
 fn a_guests_lack_is_reported_with_its_name_until_it_is_mended_or_the_guest_is_gone() -> Result<()> {
-    const NO_OWN: &str = "this guest has no cgroup of its own: start the guest in a unit of its own";
+    const NO_OWN: &str =
+        "this guest has no cgroup of its own: start the guest in a unit of its own";
     let host = Host::new(EVERYTHING)?;
     let daemon = host.start_daemon()?;
     let mut guest = Guest::restore(&host.socket("a"), Port::Serial)?;

@@ -59,9 +59,9 @@ fn a_person_a_script_and_prometheus_all_get_true_ages_though_the_guest_may_ask_o
     for _ in 0..3 {
         let (status, text, errors) = broker.run("");
         assert_eq!((status, errors.as_str()), (0, ""), "{text}");
-        assert!(text.starts_with("cpu       contended (2"), "{text}");
+        assert!(text.starts_with("cpu       contended ("), "{text}");
         assert!(text.contains(" s ago, it was the host (CPU time). "), "{text}");
-        assert!(text.contains(" UTC, and going on 2"), "{text}");
+        assert!(text.contains(" UTC, and going on "), "{text}");
         text.lines().filter(|line| line.contains(" s ago")).for_each(|line| {
             clock.check(seconds_ago(line), line);
         });
@@ -172,9 +172,9 @@ fn a_live_view_says_how_old_the_hosts_figures_are_and_when_the_next_come() {
     let (host, _) = host_of_a_minute();
     let broker = Broker::start(&host.path);
     let mut top = Top::run("top --every 1s", &broker.socket, 120, 24);
-    top.wait_for("the host's figures are 2");
+    top.wait_for("the host's figures are ");
     top.wait_for(" s old, the next come in ");
     top.wait_for(" s ago: your vCPUs waited 34% of the last 60 s");
-    top.wait_for("cpu contended from about 2026-11-28 10:02 UTC, and going on 2");
+    top.wait_for("cpu contended from about 2026-11-28 10:02 UTC, and going on ");
     top.quit();
 }

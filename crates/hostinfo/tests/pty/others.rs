@@ -1,8 +1,10 @@
 //! Other programs that write to the port, or read from it, while the tool asks.
 
+use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::host::FakeHost;
 use crate::{run, said, tool};
@@ -58,8 +60,13 @@ fn a_program_that_has_the_port_open_is_named_and_nothing_is_written_meanwhile() 
     let host = FakeHost::raw(b"", |line| -> &str { panic!("the tool sent {line}") });
     let other = Other::shell(&host, "exec sleep 1000 < $PORT");
     let named = format!("sleep (PID {})", other.0.id());
-    // Until the shell has come this far.
-    while !run(&host, "ping --timeout 0.1").2.contains(&named) {}
+    // The shell opens the port before it becomes that program.
+    let comm = format!("/proc/{}/comm", other.0.id());
+    let started = Instant::now();
+    while fs::read_to_string(&comm).unwrap() != "sleep\n" {
+        assert!(started.elapsed() < DEADLINE, "the shell opens no port");
+        thread::sleep(Duration::from_millis(10));
+    }
     let (status, text, errors) = run(&host, "get physcpus --timeout 0.2");
     assert_eq!((status, text.as_str()), (1, ""));
     let path = host.path.display();
