@@ -27,8 +27,8 @@ const SHARE: u32 = 600;
 /// on a busy host 10 ms.
 const AHEAD: Duration = Duration::from_secs(30);
 
-/// Threads that read at the same time. If all wait for the kernel, nothing is read: nobody's command line takes so long
-/// but that of a process that means harm, and the unit has room for 32 processes and threads (`TasksMax=`).
+/// Threads that read at the same time. While all of them wait for the kernel, no other command line is read. Only a process
+/// that means harm takes that long. The unit has room for 32 processes and threads (`TasksMax=`).
 const THREADS_MAX: usize = 8;
 
 /// A thread only reads.

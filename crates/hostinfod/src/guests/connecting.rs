@@ -11,6 +11,7 @@ use hostinfo_sample::Absent;
 
 use super::Guests;
 use super::contest::CONTEST_CHECK_INTERVAL;
+use super::standing::cannot_be_served;
 use crate::guest::peer::{self, Identified};
 use crate::port::connection::Connection;
 use crate::port::pty::{self, Pty};
@@ -172,8 +173,7 @@ impl Guests {
         let is_another = match added {
             Ok(is_another) => is_another,
             Err(error) => {
-                let name = guest.who.name().whole();
-                tracing::error!(guest = name, "guest {name} cannot be served: {error}");
+                cannot_be_served(guest.who.name(), &error);
                 let again = port.retry.after_failure(ctx.now);
                 return ctx.reactor.set_alarm(Alarm::Port(number), Some(again));
             }

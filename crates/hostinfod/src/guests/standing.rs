@@ -13,7 +13,7 @@ use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::GuestId;
 
-/// Logs why a guest is not there for what it needs, as [`Guests::guest`] says it.
+/// Logs why a guest cannot be served.
 pub(super) fn cannot_be_served(name: &Name, error: &io::Error) {
     let name = name.whole();
     tracing::error!(guest = name, "guest {name} cannot be served: {error}");
