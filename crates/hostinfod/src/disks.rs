@@ -33,6 +33,9 @@ const STACK: usize = 128 * 1024;
 /// How long the daemon waits for disks that are being written, before it ends or another program goes on.
 const ENDED_WITHIN: Duration = Duration::from_secs(1);
 
+/// A process that reads a disk is what keeps it from being written for this long.
+const HELD_AFTER: Duration = Duration::from_secs(5);
+
 /// Disks, and the threads that write them.
 pub(crate) struct Disks {
     directory: PathBuf,
@@ -59,6 +62,14 @@ pub(crate) struct Failure {
     pub(crate) shows_too_much: bool,
 }
 
+/// A disk that a process keeps from being written.
+pub(crate) struct Held {
+    /// The guest's whole name.
+    pub(crate) guest: Box<str>,
+    /// Whether the disk may show what it is not to show any more.
+    pub(crate) shows_too_much: bool,
+}
+
 /// Writes a document to a file that is open or is to be opened.
 type Write = dyn Fn(Option<Open>, &Path, &str) -> Result<Open, FileError> + Send + Sync;
 
@@ -78,6 +89,8 @@ struct Work {
     slots: HashMap<Box<str>, Slot>,
     /// Those of them that have something to be done and are not being written.
     waiting: VecDeque<Box<str>>,
+    /// When to look which of them are held.
+    look_at: Option<Instant>,
     failures: Vec<Failure>,
 }
 
@@ -85,10 +98,17 @@ struct Work {
 struct Slot {
     /// Its file, unless it is being written.
     open: Option<Open>,
-    /// Since when it is being written.
-    since: Option<Instant>,
+    /// What is being done with it.
+    writing: Option<Writing>,
     /// What is to be done next: the last that was asked for, so at most one document waits for each disk.
     next: Option<Task>,
+}
+
+struct Writing {
+    since: Instant,
+    is_cleared: bool,
+    /// Whether it was reported as held.
+    is_reported: bool,
 }
 
 impl Disks {
@@ -138,16 +158,20 @@ impl Disks {
         self.shared.lock().ask(name, Task::Write(document));
     }
 
-    /// For how long a guest's disk has been being written.
-    pub(crate) fn is_written_for(&self, name: &Name, now: Instant) -> Option<Duration> {
-        let since = self.shared.lock().slots.get(name.whole())?.since?;
-        Some(now.saturating_duration_since(since))
+    /// Starts threads for what is to be done. To be called in each round of the loop, and not before the process has
+    /// confined itself, since Landlock confines only the thread that asks for it. Returns when [`Disks::take_held`] is to be
+    /// called, if that is not to be before the next round.
+    pub(crate) fn go_on(&self) -> Option<Instant> {
+        let mut work = self.shared.lock();
+        self.start_threads(&mut work);
+        if work.threads == 0 {
+            work.look_at = None;
+            return None;
+        }
+        Some(*work.look_at.get_or_insert_with(|| Instant::now() + HELD_AFTER))
     }
 
-    /// Starts threads for what is to be done. To be called in each round of the loop, and not before the process has
-    /// confined itself, since Landlock confines only the thread that asks for it.
-    pub(crate) fn go_on(&self) {
-        let mut work = self.shared.lock();
+    fn start_threads(&self, work: &mut Work) {
         for _ in 0..work.waiting.len().min(THREADS_MAX - work.threads) {
             let (shared, directory) = (self.shared.clone(), self.directory.clone());
             let thread = thread::Builder::new().name("disk".to_owned()).stack_size(STACK);
@@ -164,7 +188,7 @@ impl Disks {
     /// # Errors
     /// A disk is still being written: why, and the remedy.
     pub(crate) fn finish(&self) -> Result<(), String> {
-        self.go_on();
+        self.start_threads(&mut self.shared.lock());
         let is_busy = |work: &mut Work| work.threads > 0;
         let (work, ended) = (self.shared.lock(), &self.shared.ended);
         let waited = ended.wait_timeout_while(work, ENDED_WITHIN, is_busy);
@@ -172,10 +196,24 @@ impl Disks {
         if !result.timed_out() {
             return Ok(());
         }
-        let mut slots = work.slots.iter().filter(|(_, slot)| slot.since.is_some());
+        let mut slots = work.slots.iter().filter(|(_, slot)| slot.writing.is_some());
         let path = self.directory.join(slots.next().map_or("", |(name, _)| name));
         let path = path.display();
         Err(format!("{path} cannot be written while a process reads it: end that process"))
+    }
+
+    /// Disks that have been being written for [`HELD_AFTER`], each once, and once more if it is to be cleared since.
+    pub(crate) fn take_held(&self, now: Instant) -> Vec<Held> {
+        let mut work = self.shared.lock();
+        work.look_at = None;
+        let slots = work.slots.iter_mut();
+        let held = slots.filter_map(|(guest, slot)| {
+            let writing = slot.writing.as_mut().filter(|writing| !writing.is_reported)?;
+            writing.is_reported = now.saturating_duration_since(writing.since) >= HELD_AFTER;
+            let shows_too_much = writing.is_cleared || matches!(slot.next, Some(Task::Clear));
+            writing.is_reported.then(|| Held { guest: guest.clone(), shows_too_much })
+        });
+        held.collect()
     }
 
     /// Readable when there are failures to take.
@@ -194,7 +232,11 @@ impl Disks {
 impl Work {
     fn ask(&mut self, name: &Name, task: Task) {
         let slot = self.slots.entry(name.whole().into()).or_default();
-        if slot.next.replace(task).is_none() && slot.since.is_none() {
+        let is_cleared = matches!(task, Task::Clear);
+        let before = slot.next.replace(task);
+        if let Some(writing) = &mut slot.writing {
+            writing.is_reported &= !is_cleared || matches!(before, Some(Task::Clear));
+        } else if before.is_none() {
             self.waiting.push_back(name.whole().into());
         }
     }
@@ -205,7 +247,9 @@ impl Work {
             if let Some(slot) = self.slots.get_mut(&name)
                 && let Some(task) = slot.next.take()
             {
-                slot.since = Some(Instant::now());
+                let is_cleared = matches!(task, Task::Clear);
+                slot.writing =
+                    Some(Writing { since: Instant::now(), is_cleared, is_reported: false });
                 return Some((name, slot.open.take(), task));
             }
         }
@@ -217,11 +261,13 @@ impl Work {
     fn put_back(&mut self, name: Box<str>, open: Option<Open>) {
         let Some(slot) = self.slots.get_mut(&name) else { return };
         let is_kept = open.is_some();
-        (slot.open, slot.since) = (open, None);
-        if slot.next.is_some() {
-            self.waiting.push_back(name);
-        } else if !is_kept {
-            self.slots.remove(&name);
+        (slot.open, slot.writing) = (open, None);
+        match &slot.next {
+            // What was just written is not to be shown any more, so no other disk comes first.
+            Some(Task::Clear) => self.waiting.push_front(name),
+            Some(_) => self.waiting.push_back(name),
+            None if is_kept => {}
+            None => drop(self.slots.remove(&name)),
         }
     }
 }

@@ -14,13 +14,13 @@ use std::time::Instant;
 
 use hostinfo_answer::{Change, Meter, Observed, Pending, Requester, Standing};
 use hostinfo_domains::{Marks, Uuid};
+use hostinfo_file::aside::Patience;
 use hostinfo_peer::Unclosed;
 use hostinfo_rules::{Rules, Tags};
 
 use crate::audit::quota::{OncePerMinute, Quotas};
 use crate::metrics::tally::Record;
 
-use cmdline::CommandLines;
 pub(crate) use random::begin_session;
 
 /// Figures that were requested from libvirt for a sample.
@@ -59,8 +59,8 @@ pub(crate) struct Guest {
     pub(crate) has_disk: bool,
     /// Values that its metrics disk waits for.
     pub(crate) disk_pending: Option<Box<Pending>>,
-    /// Reads its VMM's command line.
-    pub(crate) cmdlines: CommandLines,
+    /// What was waited for its VMM's command line.
+    pub(crate) patience: Patience,
     /// Its VMM's address on vsock, by its command line.
     pub(crate) cid: Option<u32>,
     /// The domain whose address on vsock it has connected from.
@@ -100,7 +100,7 @@ impl Guest {
             quotas: Quotas::default(),
             has_disk: false,
             disk_pending: None,
-            cmdlines: CommandLines::default(),
+            patience: Patience::default(),
             cid: None,
             by_cid: None,
             unclosed: Unclosed::default(),
@@ -166,7 +166,7 @@ impl Guest {
             && !self.has_disk
             && self.quotas.are_full(now)
             && self.meter.is_full(now)
-            && self.cmdlines.is_even(now)
+            && self.patience.is_even(now)
     }
 }
 

@@ -202,8 +202,9 @@ impl Guests {
     }
 
     /// Has metrics disks written.
-    pub(crate) fn go_on_with_disks(&self) {
-        self.disks.go_on();
+    pub(crate) fn go_on_with_disks(&self, reactor: &mut Reactor) {
+        let look_at = self.disks.go_on();
+        reactor.set_alarm(Alarm::HeldDisks, look_at);
     }
 
     /// Sets the alarms of the parts that have deadlines of their own.

@@ -8,7 +8,8 @@ use hostinfo_rules::Decision;
 
 use super::Guests;
 use super::standing::cannot_be_served;
-use crate::disks::Failure;
+use crate::audit::quota::Permit;
+use crate::disks::{Failure, Held};
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::GuestId;
@@ -90,18 +91,7 @@ impl Guests {
                 return ctx.reactor.set_alarm(Alarm::Disk(number), Some(until));
             }
         };
-        let held_for = self.disks.is_written_for(guest.who.name(), ctx.now);
         self.disks.write(guest.who.name(), document);
-        if held_for >= Some(PERIOD_MIN)
-            && let Some(permit) = guest.quotas.own.ask(ctx.now)
-        {
-            let name = guest.who.name().whole();
-            tracing::warn!(
-                guest = name,
-                left_out = permit.left_out,
-                "guest {name} has an old metrics disk: a process that reads it keeps hostinfod from writing it"
-            );
-        }
         let period = guest.who.grant().interval().max(PERIOD_MIN);
         ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now + period));
     }
@@ -113,17 +103,38 @@ impl Guests {
                 tracing::warn!(
                     "{error}; the disk may still show what its guest may not see any more"
                 );
-                continue;
+            } else if let Some(Permit { left_out }) = self.ask_quota(&name, now) {
+                tracing::warn!(
+                    guest = &*name,
+                    left_out,
+                    "guest {name} has no metrics disk: {error}"
+                );
             }
-            let guest = self.roster.named(&name);
-            let left_out = match guest.and_then(|guest| self.roster.guests.get_mut(guest)) {
-                None => None,
-                Some(guest) => match guest.quotas.own.ask(now) {
-                    None => continue,
-                    Some(permit) => permit.left_out,
-                },
+        }
+    }
+
+    /// Logs which disks a process keeps from being written.
+    pub(crate) fn log_held_disks(&mut self, now: Instant) {
+        for Held { guest: name, shows_too_much } in self.disks.take_held(now) {
+            let Some(Permit { left_out }) = self.ask_quota(&name, now) else { continue };
+            let shows = match shows_too_much {
+                true => ", and it may show what the guest may not see any more",
+                false => "",
             };
-            tracing::warn!(guest = &*name, left_out, "guest {name} has no metrics disk: {error}");
+            tracing::warn!(
+                guest = &*name,
+                left_out,
+                "guest {name} has an old metrics disk: a process that reads it keeps hostinfod from writing it{shows}"
+            );
+        }
+    }
+
+    /// Whether a line about a guest's disk may be logged. Each disk of a guest that is not known is written once, when
+    /// the daemon starts.
+    fn ask_quota(&mut self, name: &str, now: Instant) -> Option<Permit> {
+        match self.roster.named(name).and_then(|guest| self.roster.guests.get_mut(guest)) {
+            Some(guest) => guest.quotas.own.ask(now),
+            None => Some(Permit::ALWAYS),
         }
     }
 

@@ -38,7 +38,7 @@ impl Guests {
         if let Some(standing) = standing.or_else(|| is_another.then_some(unknown)) {
             guest.set_standing(standing, ctx.now);
         }
-        // The same process may not have been read before: CommandLines.
+        // It may not have been read before, where that would have taken too long.
         if is_another || guest.cid.is_none() {
             guest.cid = cid;
         }
@@ -74,7 +74,7 @@ impl Guests {
             return (by_cgroup, None);
         }
         let Some((_, guest)) = self.roster.at(number) else { return (by_cgroup, None) };
-        match guest.cmdlines.read(peer, &self.roots.proc, now) {
+        match cmdline::of(peer, &self.roots.proc, &mut guest.patience, now) {
             Some(line) => (marks(&line), cmdline::cid(&line).filter(|_| is_cid_wanted)),
             None => (by_cgroup, None),
         }

@@ -53,6 +53,8 @@ pub(crate) enum Alarm {
     Directories,
     /// A guest's metrics disk is to be written.
     Disk(GuestId),
+    /// Metrics disks that are not written for long are to be logged.
+    HeldDisks,
     /// libvirt's helper is to be started, or did not answer in time.
     Libvirt,
     /// The number of log lines left out that it has written is to be logged.

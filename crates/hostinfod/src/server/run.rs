@@ -49,7 +49,7 @@ impl Server {
         }
         let mut ready = Vec::new();
         loop {
-            self.guests.go_on_with_disks();
+            self.guests.go_on_with_disks(&mut self.reactor);
             self.guests.set_deadlines(&mut self.reactor);
             self.reactor.wait(&mut ready).context("epoll")?;
             self.guests.begin_round();
@@ -153,6 +153,7 @@ impl Server {
             Alarm::LeftOut(guest) => guests.log_left_out(guest, ctx),
             Alarm::Directories => guests.try_directories_again(ctx),
             Alarm::Disk(guest) => guests.write_disk(guest, ctx),
+            Alarm::HeldDisks => guests.log_held_disks(ctx.now),
             Alarm::Libvirt => guests.turn_of_helper(Helper::on_time, ctx),
             Alarm::HelperLeftOut => guests.log_helper_errors(ctx),
             Alarm::Client(client) => {
