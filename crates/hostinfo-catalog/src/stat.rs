@@ -71,8 +71,8 @@ pub struct Stat {
     pub kind: Kind,
     /// Its base unit.
     pub unit: Unit,
-    /// Whether it is in the built-in default selection. Anything that identifies the host, shows
-    /// what neighbours do, or is a known side channel is not: a rule has to turn it on.
+    /// Whether a guest sees it if no rule says otherwise. What names the host, shows what neighbours do, or changes fast
+    /// and exactly with what they do is seen only where a rule turns it on. `SECURITY.md` says what the others reveal.
     pub default: bool,
     /// One line for the guest's owner.
     pub help: &'static str,

@@ -163,7 +163,7 @@ fn elsewhere(options: &Options, status: &DaemonStatus) -> Option<Finding> {
     (own != its).then(|| {
         let (own, its) = (own.display(), its.display());
         Subject::Directory.note(format!(
-            "hostinfod says that its sockets are in {its}, and {own} was looked at: if you have set that, name it with --directory"
+            "hostinfod says that its sockets are in {its}, and {own} was looked at: if you have set that, name it with --socket-dir"
         ))
     })
 }

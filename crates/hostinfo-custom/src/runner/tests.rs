@@ -286,6 +286,22 @@ fn a_command_joins_no_process_group_of_who_started_it() {
     assert_eq!(told, Some(Answer::Printed(b"01".to_vec())));
 }
 
+/// That thread is there for another moment, and its number is some before the command's.
+#[test]
+fn a_command_sends_no_signal_to_the_thread_that_has_started_it() {
+    if !keeps_signals() {
+        return;
+    }
+    let reach =
+        "for back in 1 2 3 4; do kill -0 $(($$ - back)) 2>/dev/null && echo $back; done; true";
+    let scene = Scene::new([reach]);
+    scene.serve(true);
+    for _ in 0..50 {
+        let told = hear(&scene.ask(&scene.request("s0", "a").to_packet()));
+        assert_eq!(told, Some(Answer::Printed(Vec::new())));
+    }
+}
+
 /// Whether no signal leaves a layer of Landlock: since Linux 6.12.
 fn keeps_signals() -> bool {
     let uname = rustix::system::uname();

@@ -73,6 +73,7 @@ fn permitted(vsock: bool) -> Result<BpfProgram, BackendError> {
     // hostinfo-libvirt filters its own calls further, in its only thread and with no listener for them.
     rules.insert(libc::SYS_seccomp, vec![own_filter()?]);
     rules.insert(libc::SYS_memfd_create, memory_files()?);
+    rules.insert(libc::SYS_renameat2, vec![without_whiteout()?]);
     rules.extend(file_users()?);
     rules.extend(modes_and_owners()?);
     rules.extend(without_fast_open()?);
@@ -143,6 +144,11 @@ fn modes_and_owners() -> Result<Vec<(i64, Vec<SeccompRule>)>, BackendError> {
         .iter()
         .map(|(call, argument)| Ok((*call, vec![rule(*argument, SeccompCmpOp::Eq, SAME_OWNER)?])));
     modes.chain(owners).collect()
+}
+
+/// RENAME_WHITEOUT, rename(2), leaves a character device where a file was, and that is the only way left to make one.
+fn without_whiteout() -> Result<SeccompRule, BackendError> {
+    rule(4, SeccompCmpOp::MaskedEq(libc::RENAME_WHITEOUT.into()), 0)
 }
 
 /// MSG_FASTOPEN, tcp(7), connects before it sends, which Landlock does not see: a connection that was accepted at `[metrics]
@@ -358,6 +364,22 @@ mod tests {
             }
             chown(&file, None, Some(group)).unwrap();
             assert_eq!(chown(&file, Some(user), None), Err(Errno::PERM));
+        });
+    }
+
+    #[test]
+    fn a_file_that_is_renamed_leaves_no_device_behind() {
+        use rustix::fs::{RenameFlags, renameat_with};
+        let folder = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "to"].map(|name| folder.path().join(name));
+        std::fs::write(&from, "x").unwrap();
+        confined(false, || {
+            let rename = |flags| renameat_with(CWD, &from, CWD, &to, flags);
+            for refused in [RenameFlags::WHITEOUT, RenameFlags::WHITEOUT | RenameFlags::NOREPLACE] {
+                assert_eq!(rename(refused), Err(Errno::PERM));
+            }
+            rename(RenameFlags::NOREPLACE).unwrap();
+            std::fs::rename(&to, &from).unwrap();
         });
     }
 
