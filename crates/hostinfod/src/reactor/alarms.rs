@@ -29,6 +29,8 @@ pub(crate) enum Alarm {
     Pattern(PatternId),
     /// The same of a `[[listen]]`.
     Section(SectionId),
+    /// A look at a place of sockets takes long.
+    Looks,
     /// A watched guest is due for a sample, or for the request of figures ahead of it.
     Watch(GuestId),
     /// A port that was connected while libvirt had its socket is to be looked at again.
