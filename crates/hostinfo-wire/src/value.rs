@@ -46,7 +46,7 @@ impl<'a> Value<'a> {
         Self::Text(printable(text.into()))
     }
 
-    /// Writes what [`Display`](fmt::Display) writes, in a fifth of the instructions: most of what a host writes is values.
+    /// Writes what [`Display`](fmt::Display) writes, without the machinery of formats: most of what a host writes is values.
     pub(crate) fn write_to(&self, out: &mut impl fmt::Write) -> fmt::Result {
         match self {
             Self::Text(text) => out.write_str(text),
