@@ -12,7 +12,6 @@ use std::time::Duration;
 use hostinfo_domains::{Configured, Figures, Uuid};
 use virt::connect::Connect;
 use virt::domain::Domain as Handle;
-use virt::error::Error;
 use virt_sys as sys;
 
 use crate::figures::{Extra, bandwidth, figures};
@@ -108,8 +107,8 @@ impl Thread {
             let Ok(connect) = Connect::open_read_only(Some(&uri)) else { return };
             for wanted in to_fetch {
                 let found = fetch(&connect, &wanted);
-                let is_lost = found.is_err() && !connect.is_alive().unwrap_or_default();
-                if is_lost || to_hand_over.send(found.unwrap_or_default()).is_err() {
+                let is_lost = found.is_empty() && !connect.is_alive().unwrap_or_default();
+                if is_lost || to_hand_over.send(found).is_err() {
                     return;
                 }
             }
@@ -118,22 +117,27 @@ impl Thread {
     }
 }
 
-fn fetch(connect: &Connect, wanted: &[Wanted]) -> Result<Vec<Fetched>, Error> {
-    let mut handles = HashMap::new();
-    for Wanted { uuid, disks } in wanted {
-        // One that has just gone is left out.
-        if let Ok(handle) = Handle::lookup_by_uuid(connect, *uuid) {
-            handles.insert(*uuid, (handle, disks));
-        }
-    }
-    let stats = raw::stats(handles.values().map(|(handle, _)| handle), GROUPS)?;
+fn fetch(connect: &Connect, wanted: &[Wanted]) -> Vec<Fetched> {
+    // One that has just gone is left out.
+    let handle = |Wanted { uuid, disks }: &Wanted| {
+        Some((*uuid, (Handle::lookup_by_uuid(connect, *uuid).ok()?, disks.clone())))
+    };
+    let handles: HashMap<_, _> = wanted.iter().filter_map(handle).collect();
+    let domains: Vec<&Handle> = handles.values().map(|(handle, _)| handle).collect();
+    let stats = all_or_each(&domains, |domains| raw::stats(domains.iter().copied(), GROUPS));
     let fetched = stats.into_iter().filter_map(|(uuid, params)| {
         let (handle, disks) = handles.get(&uuid)?;
         let (mut figures, extra) = figures(&params, disks);
         ask_for_more(handle, &mut figures, &extra);
         Some(Fetched { uuid, figures, extra })
     });
-    Ok(fetched.collect())
+    fetched.collect()
+}
+
+/// Asks about all domains at once, or else about each: one whose QEMU gives more values than libvirt sends has only its
+/// own refused.
+fn all_or_each<D, T, E>(domains: &[D], ask: impl Fn(&[D]) -> Result<Vec<T>, E>) -> Vec<T> {
+    ask(domains).unwrap_or_else(|_| domains.chunks(1).flat_map(&ask).flatten().collect())
 }
 
 /// What libvirt is asked for apart.
@@ -150,5 +154,20 @@ fn ask_for_more(handle: &Handle, figures: &mut Figures, extra: &Extra) {
         if let (Ok(found), Some(net)) = (raw::bandwidth(handle, interface), net) {
             (net.rx_limit, net.tx_limit) = bandwidth(&found);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_that_libvirt_sends_nothing_of_leaves_the_others_their_figures() {
+        let ask = |domains: &[u32]| match domains.contains(&7) {
+            true => Err("too many values"),
+            false => Ok(domains.to_vec()),
+        };
+        assert_eq!(all_or_each(&[1, 2, 3], ask), [1, 2, 3]);
+        assert_eq!(all_or_each(&[1, 7, 3], ask), [1, 3]);
     }
 }

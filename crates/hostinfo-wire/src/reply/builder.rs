@@ -112,6 +112,11 @@ impl Reply {
         self.bytes.is_empty()
     }
 
+    /// Whether it is too long already: [`Reply::end`] keeps none of it, whatever is added.
+    pub fn is_too_long(&self) -> bool {
+        self.bytes.len() > REPLY_MAX
+    }
+
     /// Whether every result is a 400 or a 404.
     pub fn is_nonsense(&self) -> bool {
         !self.makes_sense && !self.is_empty()
@@ -131,7 +136,7 @@ impl Reply {
     /// The reply's bytes, with the last line marked as such. If it is longer than [`REPLY_MAX`], a
     /// single line that says so replaces it.
     pub fn end(&mut self) -> &[u8] {
-        if self.bytes.len() > REPLY_MAX {
+        if self.is_too_long() {
             self.clear();
             self.line(Code::Unavailable, REPLY_TOO_LONG);
             self.bytes.shrink_to(REPLY_MAX);

@@ -95,7 +95,7 @@ impl Guests {
         if self.has_unclosed(guest) {
             return;
         }
-        match self.dial(number) {
+        match self.dial(number, ctx.now) {
             Some(Ok((socket, _))) => self.identify_by(number, &socket, ctx),
             Some(Err(ConnectError::Denied)) => self.ask_opener(number, ctx),
             None | Some(Err(_)) => {}

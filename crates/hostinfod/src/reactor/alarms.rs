@@ -29,6 +29,8 @@ pub(crate) enum Alarm {
     Pattern(PatternId),
     /// The same of a `[[listen]]`.
     Section(SectionId),
+    /// A look at a place of sockets takes long.
+    Looks,
     /// A watched guest is due for a sample, or for the request of figures ahead of it.
     Watch(GuestId),
     /// A port that was connected while libvirt had its socket is to be looked at again.
@@ -57,6 +59,8 @@ pub(crate) enum Alarm {
     HeldDisks,
     /// libvirt's helper is to be started, or did not answer in time.
     Libvirt,
+    /// It is listened to again after a pause.
+    HelperPause,
     /// The number of log lines left out that it has written is to be logged.
     HelperLeftOut,
     /// A client of the control socket may continue, or has not read for too long.
