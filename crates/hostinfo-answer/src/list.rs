@@ -67,8 +67,8 @@ impl Listed {
         if is_whole && let Some(is_empty) = self.whole.get(&stat) {
             return *is_empty;
         }
-        let members = sources.members_of(stat, scope);
-        let is_empty = members.is_empty();
+        let mut members = sources.members_of(stat, scope).peekable();
+        let is_empty = members.peek().is_none();
         for instance in members {
             if reply.is_too_long() {
                 break;

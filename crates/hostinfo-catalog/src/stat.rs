@@ -95,9 +95,10 @@ impl Stat {
 
     /// The name of one instance, or of a row without instances.
     pub fn name_of(&self, instance: Option<&str>) -> Cow<'static, str> {
+        let Some(instance) = instance else { return Cow::Borrowed(self.name) };
         let is_placeholders = |letter: char| letter.is_ascii_uppercase();
-        let parts = self.name.split_once(is_placeholders).zip(instance);
-        let Some(((before, rest), instance)) = parts else { return Cow::Borrowed(self.name) };
+        let parts = self.name.split_once(is_placeholders);
+        let Some((before, rest)) = parts else { return Cow::Borrowed(self.name) };
         let after = rest.trim_start_matches(is_placeholders);
         Cow::Owned([before, instance, after].concat())
     }

@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 /// of letters and emoji (U+200C, U+200D) and what chooses between two looks of a character (U+FE00 to U+FE0F) are
 /// allowed, since they affect how these look.
 pub fn is_printable(c: char) -> bool {
-    !c.is_control() && (!is_invisible(c) || changes_looks(c))
+    // Most text is ASCII, of which only control characters are not printable.
+    matches!(c, ' '..='~') || !c.is_control() && (!is_invisible(c) || changes_looks(c))
 }
 
 /// Default_Ignorable_Code_Point of Unicode 17 (DerivedCoreProperties.txt), what ends lines, annotates or changes the

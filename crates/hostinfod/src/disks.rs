@@ -5,8 +5,8 @@
 //! for as long as they like.
 
 mod file;
+mod work;
 
-use std::collections::{HashMap, VecDeque};
 use std::fs::read_dir;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -22,6 +22,8 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use crate::system::file_error::FileError;
 use file::Open;
+pub(crate) use work::{Failure, Held};
+use work::{Task, Work};
 
 /// How many disks are written at once. If each of these waits for somebody who reads it, the others wait as well, but
 /// nothing else does. The unit permits 32 threads and processes in all.
@@ -33,41 +35,10 @@ const STACK: usize = 128 * 1024;
 /// How long the daemon waits for disks that are being written, before it ends or another program goes on.
 const ENDED_WITHIN: Duration = Duration::from_secs(1);
 
-/// A process that reads a disk is what keeps it from being written for this long.
-const HELD_AFTER: Duration = Duration::from_secs(5);
-
 /// Disks, and the threads that write them.
 pub(crate) struct Disks {
     directory: PathBuf,
     shared: Arc<Shared>,
-}
-
-/// What is to be done with a disk.
-enum Task {
-    /// It is to exist.
-    Make,
-    /// It is to show nothing any more.
-    Clear,
-    /// It is to show this document.
-    Write(String),
-}
-
-/// Why a disk could not be written.
-pub(crate) struct Failure {
-    /// The guest's whole name.
-    pub(crate) guest: Box<str>,
-    /// The error, with the file.
-    pub(crate) error: FileError,
-    /// Whether the disk may show what it is not to show any more.
-    pub(crate) shows_too_much: bool,
-}
-
-/// A disk that a process keeps from being written.
-pub(crate) struct Held {
-    /// The guest's whole name.
-    pub(crate) guest: Box<str>,
-    /// Whether the disk may show what it is not to show any more.
-    pub(crate) shows_too_much: bool,
 }
 
 /// Writes a document to a file that is open or is to be opened.
@@ -80,35 +51,6 @@ struct Shared {
     /// Readable when a disk could not be written.
     failed: OwnedFd,
     write: Box<Write>,
-}
-
-#[derive(Default)]
-struct Work {
-    threads: usize,
-    /// Disks that are kept up to date or have something to be done. Each has its guest's whole name.
-    slots: HashMap<Box<str>, Slot>,
-    /// Those of them that have something to be done and are not being written.
-    waiting: VecDeque<Box<str>>,
-    /// When to look which of them are held.
-    look_at: Option<Instant>,
-    failures: Vec<Failure>,
-}
-
-#[derive(Default)]
-struct Slot {
-    /// Its file, unless it is being written.
-    open: Option<Open>,
-    /// What is being done with it.
-    writing: Option<Writing>,
-    /// What is to be done next: the last that was asked for, so at most one document waits for each disk.
-    next: Option<Task>,
-}
-
-struct Writing {
-    since: Instant,
-    is_cleared: bool,
-    /// Whether it was reported as held.
-    is_reported: bool,
 }
 
 impl Disks {
@@ -164,11 +106,7 @@ impl Disks {
     pub(crate) fn go_on(&self) -> Option<Instant> {
         let mut work = self.shared.lock();
         self.start_threads(&mut work);
-        if work.threads == 0 {
-            work.look_at = None;
-            return None;
-        }
-        Some(*work.look_at.get_or_insert_with(|| Instant::now() + HELD_AFTER))
+        work.look_at()
     }
 
     fn start_threads(&self, work: &mut Work) {
@@ -202,18 +140,9 @@ impl Disks {
         Err(format!("{path} cannot be written while a process reads it: end that process"))
     }
 
-    /// Disks that have been being written for [`HELD_AFTER`], each once, and once more if it is to be cleared since.
+    /// Disks that have been being written for seconds, each once, and once more if it is to be cleared since.
     pub(crate) fn take_held(&self, now: Instant) -> Vec<Held> {
-        let mut work = self.shared.lock();
-        work.look_at = None;
-        let slots = work.slots.iter_mut();
-        let held = slots.filter_map(|(guest, slot)| {
-            let writing = slot.writing.as_mut().filter(|writing| !writing.is_reported)?;
-            writing.is_reported = now.saturating_duration_since(writing.since) >= HELD_AFTER;
-            let shows_too_much = writing.is_cleared || matches!(slot.next, Some(Task::Clear));
-            writing.is_reported.then(|| Held { guest: guest.clone(), shows_too_much })
-        });
-        held.collect()
+        self.shared.lock().take_held(now)
     }
 
     /// Readable when there are failures to take.
@@ -226,49 +155,6 @@ impl Disks {
         let mut work = self.shared.lock();
         let _ = rustix::io::read(&self.shared.failed, &mut [0; 8]);
         std::mem::take(&mut work.failures)
-    }
-}
-
-impl Work {
-    fn ask(&mut self, name: &Name, task: Task) {
-        let slot = self.slots.entry(name.whole().into()).or_default();
-        let is_cleared = matches!(task, Task::Clear);
-        let before = slot.next.replace(task);
-        if let Some(writing) = &mut slot.writing {
-            writing.is_reported &= !is_cleared || matches!(before, Some(Task::Clear));
-        } else if before.is_none() {
-            self.waiting.push_back(name.whole().into());
-        }
-    }
-
-    /// What a thread does next. If there is nothing, it must end.
-    fn take(&mut self) -> Option<(Box<str>, Option<Open>, Task)> {
-        while let Some(name) = self.waiting.pop_front() {
-            if let Some(slot) = self.slots.get_mut(&name)
-                && let Some(task) = slot.next.take()
-            {
-                let is_cleared = matches!(task, Task::Clear);
-                slot.writing =
-                    Some(Writing { since: Instant::now(), is_cleared, is_reported: false });
-                return Some((name, slot.open.take(), task));
-            }
-        }
-        self.threads -= 1;
-        None
-    }
-
-    /// A disk is not being written any more; its file is still open if it is kept up to date.
-    fn put_back(&mut self, name: Box<str>, open: Option<Open>) {
-        let Some(slot) = self.slots.get_mut(&name) else { return };
-        let is_kept = open.is_some();
-        (slot.open, slot.writing) = (open, None);
-        match &slot.next {
-            // What was just written is not to be shown any more, so no other disk comes first.
-            Some(Task::Clear) => self.waiting.push_front(name),
-            Some(_) => self.waiting.push_back(name),
-            None if is_kept => {}
-            None => drop(self.slots.remove(&name)),
-        }
     }
 }
 

@@ -245,9 +245,7 @@ fn nothing_runs_beside_a_run_of_the_same_statistic_that_is_dying() {
 
 #[test]
 fn a_command_reaches_neither_another_run_nor_hostinfo_run_but_what_it_has_started_itself() {
-    if !apart::is_offered() {
-        return;
-    }
+    assert!(apart::is_offered(), "needs Landlock: Linux 5.19 or later, with landlock in lsm=");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pid");
     fs::write(&file, "").unwrap();

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use hostinfo_domains::limits::DEADLINE;
 use hostinfo_domains::{Claim, Conflict, Guest, Helper, Snapshot, State};
-use hostinfo_tests::deadline::PATIENCE;
+use hostinfo_tests::deadline::{PATIENCE, wait_for};
 use hostinfo_tests::libvirtd::{Libvirtd, path};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -97,13 +97,11 @@ fn figures_are_those_of_virsh_domstats() -> Result<()> {
     libvirtd.define("a", "qemu-a")?;
     libvirtd.virsh(&["start", "a"])?;
     let mut daemon = Daemon::start(&libvirtd)?;
-    let figures = loop {
-        // The firmware reads the disk, to boot from it.
+    // The firmware reads the disk, to boot from it.
+    let figures = wait_for("the disk to be read", PATIENCE, || {
         let figures = daemon.figures("a")?;
-        if figures.disks.iter().any(|disk| disk.read.ops > Some(0)) {
-            break figures;
-        }
-    };
+        Ok(figures.disks.iter().any(|disk| disk.read.ops > Some(0)).then_some(figures))
+    })?;
     assert_eq!(figures.block_job, Some(false));
     // From here on its figures stay the same.
     libvirtd.virsh(&["suspend", "a"])?;

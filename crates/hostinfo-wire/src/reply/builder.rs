@@ -5,6 +5,7 @@ use std::io::Write as _;
 
 use super::{CODE_DIGITS, Code, REPLY_TOO_LONG, Refusal};
 use crate::limits::REPLY_MAX;
+use crate::value::Value;
 
 /// A reply under construction: lines in one buffer, each as `CODE-TEXT` until [`Reply::end`] turns
 /// the last one into `CODE TEXT`.
@@ -59,12 +60,27 @@ impl Reply {
     /// Adds one line. `text` must have no control characters: names, values and reasons are cleaned
     /// when they are received.
     pub fn line(&mut self, code: Code, text: impl fmt::Display) {
+        self.begin(code);
+        // Writing to a vector does not fail.
+        let _ = writeln!(self.bytes, "{text}");
+    }
+
+    /// Adds the line for a name with a value.
+    pub fn value(&mut self, name: &str, value: &Value<'_>) {
+        self.begin(Code::Done);
+        self.bytes.extend_from_slice(name.as_bytes());
+        self.bytes.push(b'=');
+        let _ = value.write_to(&mut Text(&mut self.bytes));
+        self.bytes.push(b'\n');
+    }
+
+    fn begin(&mut self, code: Code) {
         self.count(code);
         self.granted |= code == Code::Done;
         self.last = Some(code);
         self.last_line = self.bytes.len();
-        // Writing to a vector does not fail.
-        let _ = writeln!(self.bytes, "{code}-{text}");
+        self.bytes.extend_from_slice(itoa::Buffer::new().format(code as u16).as_bytes());
+        self.bytes.push(b'-');
     }
 
     /// Counts a result that has no line of its own.
@@ -129,6 +145,16 @@ impl Reply {
             *mark = b' ';
         }
         &self.bytes
+    }
+}
+
+/// Text is added to the bytes.
+struct Text<'a>(&'a mut Vec<u8>);
+
+impl fmt::Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 }
 

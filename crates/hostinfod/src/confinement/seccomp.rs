@@ -404,19 +404,27 @@ mod tests {
         });
     }
 
-    /// Which is why open(2) needs no rule. What root writes to stays as it is, so there is no such test for root.
+    /// Which is why open(2) needs no rule. What root writes to stays as it is, so root becomes somebody else for this.
     #[test]
     fn a_file_that_was_made_set_user_id_is_so_no_more_after_its_first_byte() {
         use std::io::Write as _;
         use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-        if rustix::process::getuid().is_root() {
-            return;
-        }
         let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
         let path = folder.path().join("file");
-        let mut file =
-            std::fs::File::options().write(true).create_new(true).mode(0o6755).open(path).unwrap();
-        file.write_all(b"x").unwrap();
-        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o7777, 0o755);
+        let write = || {
+            if rustix::process::getuid().is_root() {
+                let somebody = rustix::process::Uid::from_raw(4321);
+                rustix::thread::set_thread_res_uid(somebody, somebody, somebody).unwrap();
+            }
+            let mut options = std::fs::File::options();
+            let mut file = options.write(true).create_new(true).mode(0o6755).open(path).unwrap();
+            let mode =
+                |file: &std::fs::File| file.metadata().unwrap().permissions().mode() & 0o7777;
+            assert_eq!(mode(&file), 0o6755);
+            file.write_all(b"x").unwrap();
+            assert_eq!(mode(&file), 0o755);
+        };
+        std::thread::scope(|scope| scope.spawn(write).join().unwrap());
     }
 }

@@ -1,3 +1,4 @@
+use super::work::HELD_AFTER;
 use super::*;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -88,7 +89,8 @@ fn what_a_held_disk_is_not_to_show_any_more_is_removed_once_it_can_be_written() 
 
 #[test]
 fn a_disk_that_is_to_be_cleared_is_cleared_before_other_disks_are_written() {
-    let (mut work, a, b) = (Work { threads: 1, ..Work::default() }, name("qemu-a"), name("qemu-b"));
+    let (mut work, a, b) = (Work::default(), name("qemu-a"), name("qemu-b"));
+    work.threads = 1;
     work.ask(&a, Task::Write("<a>".to_owned()));
     work.take().unwrap();
     work.ask(&b, Task::Write("<b>".to_owned()));

@@ -59,6 +59,8 @@ pub(crate) enum Alarm {
     HeldDisks,
     /// libvirt's helper is to be started, or did not answer in time.
     Libvirt,
+    /// It is listened to again after a pause.
+    HelperPause,
     /// The number of log lines left out that it has written is to be logged.
     HelperLeftOut,
     /// A client of the control socket may continue, or has not read for too long.

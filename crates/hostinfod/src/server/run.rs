@@ -102,7 +102,7 @@ impl Server {
                 guests.take_changes(token, ctx);
             }
             Token::Opener => guests.opener_is_ready(ctx),
-            Token::Libvirt => guests.turn_of_helper(Helper::on_ready, ctx),
+            Token::Libvirt => guests.hear_helper(ctx),
             Token::Custom => self.take_values(),
             Token::Disks => guests.log_failed_disks(ctx.now),
             Token::Looks => guests.take_late_looks(ctx),
@@ -157,6 +157,7 @@ impl Server {
             Alarm::Disk(guest) => guests.write_disk(guest, ctx),
             Alarm::HeldDisks => guests.log_held_disks(ctx.now),
             Alarm::Libvirt => guests.turn_of_helper(Helper::on_time, ctx),
+            Alarm::HelperPause => guests.resume_helper(ctx),
             Alarm::HelperLeftOut => guests.log_helper_errors(ctx),
             Alarm::Client(client) => {
                 control.on_alarm(client, &mut Daemon { guests, settings, logging, socket }, ctx);
