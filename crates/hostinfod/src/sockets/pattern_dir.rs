@@ -224,9 +224,12 @@ impl PatternDir {
     pub(crate) fn watch_and_find(&mut self, name: &str, now: Instant) -> Option<Found> {
         let text = self.entry.pattern.text().to_owned();
         let (below, guest) = (Arc::clone(&self.below), name.to_owned());
-        let watch = move |directory: Option<&OwnedFd>| match directory {
-            Some(directory) => below.watch(directory, guest.clone(), &text),
-            None => Ok(below.forget(&guest)),
+        let watch = move |directory: Option<&OwnedFd>| {
+            let Some(directory) = directory else {
+                below.forget(&guest);
+                return Ok(());
+            };
+            below.watch(directory, guest.clone(), &text)
         };
         self.look_for(name, watch, now)
     }
