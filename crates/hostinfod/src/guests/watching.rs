@@ -38,7 +38,7 @@ impl Guests {
             Added::Watched => {
                 let index = u64::try_from(number.index()).unwrap_or(0);
                 let spread = index * STEP_MILLIS % SPREAD_MILLIS;
-                let first = match guest.left_at {
+                let first = match guest.rare.as_ref().and_then(|rare| rare.left_at) {
                     Some(due) => next_in_step(due, ctx.now),
                     None => ctx.now + Duration::from_millis(spread),
                 };
@@ -105,7 +105,7 @@ impl Guests {
         if let Some(guest) = self.roster.guests.get_mut(number) {
             let watch = &mut guest.observed.watch;
             if let Some(watch) = watch {
-                guest.left_at = watch.next_sample();
+                guest.rare.get_or_insert_default().left_at = watch.next_sample();
                 watch.set_kept(false);
             }
             watch.take_if(|watch| watch.next_sample().is_none());
