@@ -110,7 +110,7 @@ pub fn program() -> Result<PathBuf> {
 /// The options for that host's directories.
 pub(crate) fn options(host: &Host) -> [OsString; 8] {
     let of = |option: &str, path: PathBuf| [option.into(), path.into()];
-    let [d, directory] = of("--directory", host.sockets());
+    let [d, directory] = of("--socket-dir", host.sockets());
     let [r, rules] = of("--rules", host.rules());
     let [c, control] = of("--control", host.control());
     let [s, settings] = of("--config", host.config());

@@ -1,5 +1,7 @@
 //! Waiting with a deadline.
 
+use std::io::ErrorKind;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -30,6 +32,22 @@ pub fn wait_for<T>(
         }
         std::thread::sleep(STEP);
     }
+}
+
+/// The next client of a socket, which is waited for within [`PATIENCE`], and whose bytes are.
+///
+/// # Errors
+/// Nobody connects.
+pub fn accept(socket: &UnixListener) -> Result<UnixStream> {
+    socket.set_nonblocking(true)?;
+    let (client, _) = wait_for("a client", PATIENCE, || match socket.accept() {
+        Ok(client) => Ok(Some(client)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error.into()),
+    })?;
+    client.set_nonblocking(false)?;
+    client.set_read_timeout(Some(PATIENCE))?;
+    Ok(client)
 }
 
 /// Asks repeatedly until a reply's first line begins with `begins`. There is no reply as long as nobody is

@@ -5,18 +5,38 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use hostinfo_control::Upgraded;
 
+use crate::ctl::{Ended, alone};
+use crate::deadline::{PATIENCE, wait_for};
 use crate::fake::{FakeGuest, FakeQemu};
 use crate::host::Host;
 
 /// Threads that ask, each for its part of the guests.
 const THREADS: usize = 4;
 
-/// Upgrades the host's daemon.
+/// Why nothing has changed where the new program took too long, as it may on a busy machine.
+pub const LATE: &str = "did not read the handover within";
+
+/// Upgrades the host's daemon, and again if the new program has not read the handover in time, as on a busy machine:
+/// then nothing has changed.
 ///
 /// # Errors
 /// It was not upgraded.
 pub fn upgrade(host: &Host) -> Result<Upgraded> {
-    host.client()?.upgrade().context("upgrade")
+    wait_for("an upgrade", PATIENCE, || match host.client()?.upgrade() {
+        Err(error) if error.to_string().contains(LATE) => Ok(None),
+        upgraded => upgraded.map(Some).context("upgrade"),
+    })
+}
+
+/// Runs `hostinfoctl upgrade` with these options, and again as [`upgrade`] does.
+///
+/// # Errors
+/// It cannot be run.
+pub fn upgrade_by_tool(host: &Host, options: &[&str]) -> Result<Ended> {
+    wait_for("an upgrade in time", PATIENCE, || {
+        let ended = alone(host, &[&["upgrade"], options].concat())?;
+        Ok((!ended.stderr.contains(LATE)).then_some(ended))
+    })
 }
 
 /// Guests that ask.

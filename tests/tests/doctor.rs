@@ -78,7 +78,7 @@ fn what_the_daemon_says_of_its_directory_is_no_reason_for_a_command() -> Result<
     let other = host.path().join("other");
     fs::create_dir(&other)?;
     let mut doctor = Command::new(program()?);
-    doctor.arg("doctor").arg("--directory").arg(&other).arg("--control").arg(host.control());
+    doctor.arg("doctor").arg("--socket-dir").arg(&other).arg("--control").arg(host.control());
     let said = output(&mut doctor)?.stdout;
     let theirs = host.sockets().display().to_string();
     let note = format!(

@@ -90,7 +90,7 @@ fn a_signal_ends_it_between_two_guests_and_never_within_one() -> Result<()> {
         // A terminal that goes away signals all that run in it, so the helper as well.
         let said = libvirtd.shell(&format!(
             "rm -f {2}/hostinfo-libvirt.begun
-             setsid {0} --directory {1} enable {one} {two} 2>&1 & ctl=$!
+             setsid {0} --socket-dir {1} enable {one} {two} 2>&1 & ctl=$!
              until [ -e {2}/hostinfo-libvirt.begun ]; do sleep 0.1; done
              kill -s {signal} -- -$ctl; wait $ctl; echo status $?",
             program.display(),
@@ -117,7 +117,7 @@ fn if_nobody_reads_their_output_enable_and_disable_change_every_guest_and_fail()
     let cases = [("enable", "| true"), ("disable", ">/dev/full"), ("enable --json", ">/dev/full")];
     for (act, output) in cases {
         let said = libvirtd.shell(&format!(
-            "{{ {{ {} --directory {} {act} a b c 2>&3; echo status $? >&3; }} {output}; }} 3>&1",
+            "{{ {{ {} --socket-dir {} {act} a b c 2>&3; echo status $? >&3; }} {output}; }} 3>&1",
             program.display(),
             host.sockets().display(),
         ))?;

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use hostinfo_tests::deadline::wait_until;
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::lab::{self, BOOKWORM, Lab, LabGuest, PATIENCE};
+use hostinfo_tests::upgrading::LATE;
 
 /// Lets `qemu-listed` ask over AF_VSOCK, which has no hostinfo port.
 const SETTINGS: &str = "[vsock]\nenabled = true\nguests = [\"qemu-listed\"]\n";
@@ -120,8 +121,7 @@ const ASK_ON: &str = "for n in 1 2 3; do (until [ -e /tmp/stop ]; do \
 fn upgrade(lab: &Lab) -> Result<()> {
     wait_until("an upgrade", PATIENCE, || {
         let output = lab.run("hostinfoctl upgrade")?;
-        let is_late = output.stderr.contains("did not read the handover within");
-        ensure!(output.status == 0 || is_late, "{output:?}");
+        ensure!(output.status == 0 || output.stderr.contains(LATE), "{output:?}");
         Ok(output.status == 0)
     })
 }

@@ -11,8 +11,9 @@ use anyhow::{Result, ensure};
 use hostinfo_control::Status;
 use hostinfo_peer::examples::Slow;
 use hostinfo_tests::ctl::{self, alone};
-use hostinfo_tests::deadline::{PATIENCE, wait_until};
+use hostinfo_tests::deadline::{PATIENCE, accept, wait_until};
 use hostinfo_tests::process::write_script;
+use hostinfo_tests::upgrading::upgrade_by_tool;
 use hostinfo_tests::{FakeGuest, Host};
 use rustix::net::SendFlags;
 use serde_json::json;
@@ -58,7 +59,7 @@ fn a_client_that_watches_and_sends_descriptors_which_take_long_to_close_keeps_no
     // From Linux 6.16 on, none can be sent.
     let sent = Slow::new()?.send(&watcher, SendFlags::empty());
     let begun = Instant::now();
-    let upgraded = alone(&host, &["upgrade"])?;
+    let upgraded = upgrade_by_tool(&host, &[])?;
     ensure!(guest.ask("ping")? == ["200 pong"] && begun.elapsed() < PATIENCE);
     match sent {
         Err(_) => drop(upgraded.succeeds()?),
@@ -84,7 +85,7 @@ fn serve_as_an_old_daemon(socket: &UnixListener, is_over: &AtomicBool) -> Result
         "parameters": { "method": "org.hostinfo.Control.Upgrade" },
     });
     loop {
-        let (mut client, _) = socket.accept()?;
+        let mut client = accept(socket)?;
         if is_over.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -107,21 +108,20 @@ fn a_daemon_that_is_too_old_to_be_asked_is_restarted_if_it_is_the_service() -> R
     let systemctl = host.path().join("systemctl");
     let said = std::thread::scope(|scope| {
         let old = scope.spawn(|| serve_as_an_old_daemon(&socket, &is_over));
-        let mut said = Vec::new();
-        for pid in ["8", "7"] {
+        let said = ["8", "7"].map(|pid| {
             let script =
                 format!("#!/bin/sh\necho \"$@\" >>{}.said\necho {pid}\n", systemctl.display());
             write_script(&systemctl, script)?;
-            said.push(ctl::alone_with_programs(&host, host.path(), &["upgrade"])?);
-        }
+            ctl::alone_with_programs(&host, host.path(), &["upgrade"])
+        });
         is_over.store(true, Ordering::Relaxed);
         let _ = UnixStream::connect(host.control())?;
         old.join().map_err(|_| anyhow::anyhow!("the old daemon"))??;
         anyhow::Ok(said)
     })?;
-    let [other, own] = <[_; 2]>::try_from(said).map_err(|_| anyhow::anyhow!("two"))?;
-    ensure!(other.fails_with(1)?.contains("process 7 is not the service hostinfo.service"));
-    let own = own.succeeds()?;
+    let [other, own] = said;
+    ensure!(other?.fails_with(1)?.contains("process 7 is not the service hostinfo.service"));
+    let own = own?.succeeds()?;
     ensure!(own.starts_with("restarted: hostinfod 0.0.9 could not go on"), "{own}");
     let commands = fs::read_to_string(host.path().join("systemctl.said"))?;
     ensure!(commands.matches("restart hostinfo.service").count() == 1, "{commands}");

@@ -1,4 +1,5 @@
-//! From picks to a list: the names that each pick has, without values.
+//! From picks to a list: the names that each pick has, without values. A list does not count against the guest's
+//! interval, so one that becomes too long is not worked out to its end.
 
 use std::collections::{HashMap, HashSet};
 
@@ -57,15 +58,21 @@ impl Listed {
         sources: &mut Sources<'_, '_>,
         reply: &mut Reply,
     ) -> bool {
+        if reply.is_too_long() {
+            return false;
+        }
         let is_whole = stat.stat().has_instances() && scope.is_of_all_instances();
         // Groups overlap, and a row may have thousands of instances, so each row is looked up only
         // once.
         if is_whole && let Some(is_empty) = self.whole.get(&stat) {
             return *is_empty;
         }
-        let members = sources.members_of(stat, scope);
-        let is_empty = members.is_empty();
+        let mut members = sources.members_of(stat, scope).peekable();
+        let is_empty = members.peek().is_none();
         for instance in members {
+            if reply.is_too_long() {
+                break;
+            }
             self.add(stat, instance, sources, reply);
         }
         if is_whole {

@@ -71,8 +71,8 @@ pub struct Stat {
     pub kind: Kind,
     /// Its base unit.
     pub unit: Unit,
-    /// Whether it is in the built-in default selection. Anything that identifies the host, shows
-    /// what neighbours do, or is a known side channel is not: a rule has to turn it on.
+    /// Whether a guest sees it if no rule says otherwise. What names the host, shows what neighbours do, or changes fast
+    /// and exactly with what they do is seen only where a rule turns it on. `SECURITY.md` says what the others reveal.
     pub default: bool,
     /// One line for the guest's owner.
     pub help: &'static str,
@@ -95,9 +95,10 @@ impl Stat {
 
     /// The name of one instance, or of a row without instances.
     pub fn name_of(&self, instance: Option<&str>) -> Cow<'static, str> {
+        let Some(instance) = instance else { return Cow::Borrowed(self.name) };
         let is_placeholders = |letter: char| letter.is_ascii_uppercase();
-        let parts = self.name.split_once(is_placeholders).zip(instance);
-        let Some(((before, rest), instance)) = parts else { return Cow::Borrowed(self.name) };
+        let parts = self.name.split_once(is_placeholders);
+        let Some((before, rest)) = parts else { return Cow::Borrowed(self.name) };
         let after = rest.trim_start_matches(is_placeholders);
         Cow::Owned([before, instance, after].concat())
     }

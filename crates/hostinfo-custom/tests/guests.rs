@@ -328,10 +328,9 @@ fn a_file_may_be_the_guests_own_and_is_read_as_the_user_may() {
     let mut custom = host.good();
     assert_eq!(ask(&mut custom, "f", "qemu-a b"), "for a b");
     assert_eq!(ask(&mut custom, "f", "qemu-none"), "could not be read on this host");
-    if rustix::process::geteuid().is_root() {
-        assert_eq!(ask(&mut custom, "f", "qemu-secret"), "could not be read on this host");
-        assert_eq!(custom.absent().count(), 2);
-    }
+    assert!(rustix::process::geteuid().is_root(), "needs root, who may read it");
+    assert_eq!(ask(&mut custom, "f", "qemu-secret"), "could not be read on this host");
+    assert_eq!(custom.absent().count(), 2);
     custom.forget("qemu-none");
     assert!(custom.absent().all(|(_, guest, _)| guest != "qemu-none"));
 }
@@ -414,7 +413,7 @@ fn no_command_outlives_the_daemons_orderly_end() {
     let is_running =
         || fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
     while is_running() {
-        assert!(asked.elapsed() < Duration::from_secs(10));
+        assert!(asked.elapsed() < Duration::from_secs(50));
         std::thread::sleep(Duration::from_millis(10));
     }
 }

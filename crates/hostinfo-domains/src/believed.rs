@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use hostinfo_wire::text::printable;
 
+use crate::conflict::Conflict;
 use crate::cut::cut;
 use crate::domain::{Disk, Domain, Figures, Net, Vcpu};
 use crate::limits::{NAME_MAX, NAMES_MAX, WORDS_MAX};
@@ -18,8 +19,7 @@ pub(crate) fn words(text: &str) -> String {
 }
 
 impl Domain {
-    /// With texts that can be logged. A domain with more than [`NAMES_MAX`] names of a kind counts as unreadable: all of its
-    /// names may be copied for each of them.
+    /// With texts that can be logged. A domain with more than [`NAMES_MAX`] names of a kind counts as unreadable.
     pub(crate) fn believed(mut self) -> Self {
         let Self { name, driver, names, unread, .. } = &mut self;
         if !names.fit() {
@@ -33,11 +33,13 @@ impl Domain {
         self
     }
 
-    /// Bytes of memory that it takes, about.
+    /// Bytes of memory that it takes, about: each of its names is also in [`Whose`](crate::Whose), with what is wrong
+    /// there, in which its own name is twice.
     pub(crate) fn size(&self) -> usize {
         let Self { name, driver, names, channel, tags, unread, .. } = self;
-        let listed =
-            names.lists().into_iter().flatten().map(|name| size_of::<String>() + name.len());
+        let conflict = size_of::<Conflict>() + driver.len() + 2 * name.len();
+        let listed = names.lists().into_iter().flatten();
+        let listed = listed.map(|name| conflict + 2 * (size_of::<String>() + name.len()));
         let tags = match tags {
             Tags::Known(tags) => tags
                 .iter()

@@ -151,6 +151,7 @@ mod tests {
     use std::time::Duration;
 
     use crate::examples;
+    use crate::names::Names;
 
     fn domain(id: Option<u32>, state: State) -> Domain {
         Domain { id, state, ..examples::domain(1, "a") }
@@ -266,6 +267,19 @@ mod tests {
             collector.gone(Uuid::from_u128(number));
         }
         assert_eq!(collector.bytes, 0);
+    }
+
+    #[test]
+    fn names_count_with_what_may_be_wrong_at_each() {
+        let (mut collector, now) = (Collector::default(), Instant::now());
+        let names = (0..16).map(|number| format!("a{number}")).collect::<Vec<_>>();
+        let held = (0..DOMAINS_MAX).take_while(|number| {
+            let names = Names { vhostmd: names.clone(), others: names.clone(), ..Names::default() };
+            let uuid = Uuid::from_u128(*number as u128);
+            collector.domain(Domain { uuid, names, ..examples::domain(1, &"x".repeat(255)) }, now);
+            collector.fits()
+        });
+        assert!(held.count() < DOMAINS_MAX / 4);
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub const ERRORS_LINE_MAX: usize = 500;
 pub const DOMAINS_MAX: usize = 16_384;
 
 /// The most bytes of all domains and their figures together: [`DOMAINS_MAX`] domains with 4 KiB each. One with 8 vCPUs, 3
-/// disks and 2 interfaces takes some 3 KiB. With the last snapshot, which keeps what has changed since, and one line,
+/// disks and 2 interfaces takes some 3.5 KiB. With the last snapshot, which keeps what has changed since, and one line,
 /// the helper fills at most about twice as much of the daemon's memory.
 pub const BYTES_MAX: usize = DOMAINS_MAX * 4096;
 

@@ -4,6 +4,7 @@
 //! it is not served at all until the administrator has put it right.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -28,7 +29,7 @@ pub enum Claim<'a> {
 /// All sockets that live domains name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Whose {
-    judged: HashMap<String, Result<Uuid, Conflict>>,
+    judged: HashMap<String, Result<Uuid, Arc<Conflict>>>,
     /// What holds for all other sockets if it is not known which ones a live domain names.
     others: Option<Conflict>,
 }
@@ -47,8 +48,15 @@ impl Whose {
                 }
             }
         }
-        let judged =
-            owners.into_iter().map(|(name, of_one)| (name.to_owned(), judge(name, &of_one)));
+        // It names them all, and is the same for each of them, so there is one for each domain.
+        let several: HashMap<Uuid, Arc<Conflict>> = live
+            .iter()
+            .filter(|domain| domain.names.clauses.len() > 1)
+            .filter_map(|domain| Some((domain.uuid, ports(domain, &domain.names.clauses)?)))
+            .collect();
+        let judged = owners
+            .into_iter()
+            .map(|(name, of_one)| (name.to_owned(), judge(name, &of_one, &several)));
         let mut judged: HashMap<_, _> = judged.collect();
         // The paths of libvirt's own channels contain their domains' numbers, so they are never in
         // doubt.
@@ -73,26 +81,30 @@ impl Whose {
 }
 
 /// The domain that has the socket, or the conflict to mend first: a device that `hostinfoctl` cannot repair, then two
-/// domains with one path, where it is impossible to tell which is at the other end, then the ports of one domain.
-fn judge(name: &str, domains: &[&Domain]) -> Result<Uuid, Conflict> {
+/// domains with one path, where it is impossible to tell which is at the other end, then the ports of one domain, which are
+/// in `several` if it has more than one.
+fn judge(
+    name: &str,
+    domains: &[&Domain],
+    several: &HashMap<Uuid, Arc<Conflict>>,
+) -> Result<Uuid, Arc<Conflict>> {
     if let Some(conflict) = domains.iter().find_map(|domain| beside_ports(name, domain)) {
-        return Err(conflict);
+        return Err(Arc::new(conflict));
     }
     let [domain] = domains else {
         let mut names: Vec<String> = domains.iter().map(|domain| domain.name.clone()).collect();
         names.sort();
         names.truncate(TOLD_MAX);
-        return Err(Conflict::Shared(names));
+        return Err(Arc::new(Conflict::Shared(names)));
     };
     // With one port or none, the name can also come from what it has for vhostmd's clients.
-    let sockets = match domain.names.clauses.as_slice() {
-        several @ [_, _, ..] => several.iter().map(|socket| &**socket).collect(),
-        _ => vec![name],
-    };
-    match Conflict::of(&domain.name, &domain.socket_name(), &sockets) {
-        None => Ok(domain.uuid),
-        Some(conflict) => Err(conflict),
-    }
+    let conflict = several.get(&domain.uuid).map(Arc::clone);
+    conflict.or_else(|| ports(domain, &[name.to_owned()])).map_or(Ok(domain.uuid), Err)
+}
+
+fn ports(domain: &Domain, sockets: &[String]) -> Option<Arc<Conflict>> {
+    let sockets: Vec<&str> = sockets.iter().map(|socket| &**socket).collect();
+    Conflict::of(&domain.name, &domain.socket_name(), &sockets).map(Arc::new)
 }
 
 /// What is wrong if a domain uses another's name through something other than a port that
@@ -155,6 +167,18 @@ mod tests {
                 assert!(matches!(conflict, Conflict::Several { .. }), "{conflict}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_domain_of_several_ports_is_kept_once_however_many_names_it_has() {
+        let mut of_a = domain(1, "a", &["x", "y"]);
+        of_a.names.vhostmd = vec!["z".to_owned()];
+        let whose = Whose::new(&[of_a]);
+        let conflicts = ["x", "y", "z"].map(|name| match whose.of(name) {
+            Claim::Refused(conflict) => std::ptr::from_ref(conflict),
+            other => panic!("{other:?}"),
+        });
+        assert!(conflicts.iter().all(|one| *one == conflicts[0]));
     }
 
     #[test]

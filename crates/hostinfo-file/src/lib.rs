@@ -1,6 +1,8 @@
 //! Files that a person names: read whole, within a bound and without blocking; or replaced as a whole. And what went
-//! wrong with one, in words.
+//! wrong with one, in words. [`aside`] has threads for files and directories that others can keep from being read.
 
+#[cfg(unix)]
+pub mod aside;
 #[cfg(unix)]
 mod regular;
 mod replace;

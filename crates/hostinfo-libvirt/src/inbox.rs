@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use hostinfo_domains::{Ask, Uuid};
 
@@ -82,14 +83,21 @@ impl Inbox {
         self.put(|todo| todo.is_lost = true);
     }
 
-    /// Waits until there is something to do.
-    pub(crate) fn take(&self) -> Todo {
+    /// Waits until there is something to do; until `events_from`, events alone are nothing.
+    pub(crate) fn take(&self, events_from: Instant) -> Todo {
         let mut todo = self.lock();
         loop {
-            if let Some(todo) = todo.take() {
+            let wait = events_from.saturating_duration_since(Instant::now());
+            let is_due = |todo: &mut Todo| wait.is_zero() || todo.ask.is_some() || todo.is_lost;
+            if let Some(todo) = todo.take_if(is_due) {
                 return todo;
             }
-            todo = self.filled.wait(todo).unwrap_or_else(PoisonError::into_inner);
+            todo = match todo.is_some() {
+                true => {
+                    self.filled.wait_timeout(todo, wait).unwrap_or_else(PoisonError::into_inner).0
+                }
+                false => self.filled.wait(todo).unwrap_or_else(PoisonError::into_inner),
+            };
         }
     }
 

@@ -7,9 +7,9 @@
 //! request. It ends when the daemon does, and when libvirt cannot be reached: the daemon then
 //! starts it again. So there is only one way to begin, whatever has happened.
 //!
-//! It has three threads: `requests` reads what the daemon asks, `events` receives what libvirt reports, and both put
-//! what they receive into the `inbox`. The main thread takes it out, and is the only one that calls
-//! libvirt.
+//! It has four threads: `requests` reads what the daemon asks, `events` receives what libvirt reports, and both put
+//! what they receive into the `inbox`. The main thread takes it out, and calls libvirt. What QEMU has to answer is
+//! called for in the thread of the `fetcher`.
 //!
 //! The only privilege it needs is to connect to libvirt's read-only socket (`/run/libvirt/`
 //! `libvirt-sock-ro` or `virtqemud-sock-ro`). Every user may do that, unless libvirtd.conf says
@@ -21,6 +21,7 @@ mod attempts;
 mod batch;
 mod confinement;
 mod events;
+mod fetcher;
 mod figures;
 mod inbox;
 mod known;
@@ -32,6 +33,7 @@ mod rewrite;
 mod survey;
 
 use std::convert::Infallible;
+use std::time::{Duration, Instant};
 
 use clap::Parser as _;
 use hostinfo_domains::limits::WORDS_MAX;
@@ -40,9 +42,14 @@ use virt::connect::Connect;
 use virt::error::Error;
 
 use crate::args::Args;
+use crate::fetcher::Fetcher;
 use crate::inbox::INBOX;
 use crate::output::{exit_now, send};
 use crate::survey::{Lost, Reported, Survey};
+
+/// The shortest time between two reports that nobody asked for. A QEMU can say without end that it pauses and resumes, and
+/// the daemon looks at all guests after each report.
+const EVENTS_EVERY: Duration = Duration::from_millis(100);
 
 fn main() {
     let args = Args::parse();
@@ -80,7 +87,8 @@ fn serve(args: &Args) -> Result<Infallible, Lost> {
     let directory = Directory::of_host(&args.socket_dir);
     let reported = Reported { channels: args.vhostmd_channels, errors: reports_errors };
     let sought = args.tags.clone().unwrap_or_default();
-    let mut survey = Survey::new(connect, directory, reported, sought);
+    let fetcher = Fetcher::new(args.connect.clone());
+    let mut survey = Survey::new(connect, fetcher, directory, reported, sought);
     survey.look()?;
     send(&Message::Done(0));
     // Only now, since libvirt may have to start the hypervisor to find out.
@@ -88,10 +96,14 @@ fn serve(args: &Args) -> Result<Infallible, Lost> {
         send(&Message::Hypervisor(found));
         send(&Message::Done(0));
     }
+    let mut events_from = Instant::now();
     loop {
-        let todo = INBOX.take();
+        let todo = INBOX.take(events_from);
         if todo.is_lost {
             return Err(Lost("the connection to libvirt was closed".to_owned()));
+        }
+        if todo.ask.is_none() {
+            events_from = Instant::now() + EVENTS_EVERY;
         }
         survey.look_at(&todo.changed)?;
         survey.count_errors(&todo.errors);

@@ -11,6 +11,7 @@ use virt::connect::Connect;
 use virt::domain::Domain as Handle;
 use virt::error::{Error, ErrorNumber};
 
+use crate::fetcher::Fetcher;
 use crate::inbox::Changes;
 use crate::known::Known;
 use crate::output::send;
@@ -30,6 +31,7 @@ impl From<Error> for Lost {
 /// A connection, and everything reported so far.
 pub(crate) struct Survey {
     connect: Connect,
+    fetcher: Fetcher,
     /// The socket directory.
     directory: Directory,
     /// The tags to look for.
@@ -57,12 +59,14 @@ impl Survey {
     /// Nothing is reported yet. `directory` is the socket directory.
     pub(crate) fn new(
         connect: Connect,
+        fetcher: Fetcher,
         directory: Directory,
         reported: Reported,
         sought: TagSources,
     ) -> Self {
         Self {
             connect,
+            fetcher,
             directory,
             sought,
             reported,

@@ -1,6 +1,6 @@
 //! `get`: one line per statistic.
 
-use hostinfo_wire::{Code, Reply};
+use hostinfo_wire::Reply;
 
 use crate::Answer;
 
@@ -8,9 +8,7 @@ use crate::Answer;
 pub fn text(answers: &[Answer<'_>], reply: &mut Reply) {
     for answer in answers {
         match answer {
-            Answer::Value { row, value } => {
-                reply.line(Code::Done, format_args!("{}={value}", row.name()));
-            }
+            Answer::Value { row, value } => reply.value(&row.name(), value),
             Answer::Refused { name, refusal } => reply.refuse(name, refusal),
         }
     }

@@ -46,6 +46,12 @@ impl Pace {
         let millis = time.as_millis().saturating_mul(2).saturating_add(10_000);
         u64::try_from(millis.saturating_mul(u128::from(self.0)) / 1000).unwrap_or(u64::MAX)
     }
+
+    /// Whether a gain is believed for any time, however short. Nearly all are, and this takes fewer instructions: a
+    /// host with 256 CPUs has 2,560 counters of their times.
+    fn allows(self, gain: u64) -> bool {
+        gain <= self.0.saturating_mul(10)
+    }
 }
 
 /// A number and when it was read.
@@ -59,7 +65,7 @@ impl Reading {
     /// The gain since this reading. `None` if the number fell, or rose by more than it can.
     fn gain(self, now: Self, pace: Pace) -> Option<u64> {
         let gain = now.number.checked_sub(self.number)?;
-        (gain <= pace.most(now.at.since(self.at))).then_some(gain)
+        (pace.allows(gain) || gain <= pace.most(now.at.since(self.at))).then_some(gain)
     }
 }
 

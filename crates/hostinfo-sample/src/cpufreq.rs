@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use crate::open_files::Reader;
 use crate::text::only_number;
-use crate::topology::cpu_file;
 use crate::{Absent, Moment};
 
 /// No CPU has a cpufreq driver, as in a virtual machine or on a machine whose firmware controls the
@@ -29,7 +28,7 @@ pub(crate) fn mean(
     let (mut sum, mut count) = (0u128, 0u128);
     let mut lack = None;
     for cpu in cpus.iter().cycle().skip(first).take(cpus.len()) {
-        match roots.sys(cpu_file(*cpu, file), buffer) {
+        match roots.of_cpu(*cpu, file, buffer) {
             Ok(text) => {
                 if let Some(kilohertz) = only_number(text) {
                     sum += u128::from(kilohertz) * 1000;

@@ -52,7 +52,7 @@ pub(crate) struct CpuLines {
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct CpuTimes {
     all: Option<(Line, Moment)>,
-    single: HashMap<u32, [Counter; 10]>,
+    single: HashMap<u32, [Counter; 10], lru::DefaultHasher>,
     counted: [u64; 9],
     fit: [i64; 10],
 }
@@ -154,6 +154,12 @@ struct Parts {
 impl Parts {
     /// Adds a CPU with its current figures.
     fn add(&mut self, steps: [Step; 10], now: &Line, waver: i64) {
+        // Nearly always, each figure rose by what it can: then all of it counts.
+        if let Some(gains) = gains(steps) {
+            self.counted = each(self.counted, gains, u64::saturating_add);
+            self.fit = each(self.fit, gains, |sum, gain| sum.saturating_add(signed(gain)));
+            return;
+        }
         self.counted = each(self.counted, steps, |sum, step| match step {
             Step::Gained(gain) | Step::Settled(gain) => sum.saturating_add(gain),
             Step::Fell(_) | Step::Doubted => sum,
@@ -187,6 +193,16 @@ impl Parts {
             && whole.iter().take(ALL_TIME).all(|change| sound.contains(change));
         if is_sound { whole } else { self.fit }
     }
+}
+
+/// What all figures gained; `None` if one did anything else.
+fn gains(steps: [Step; 10]) -> Option<[u64; 10]> {
+    let mut gains = [0; 10];
+    for (gain, step) in gains.iter_mut().zip(steps) {
+        let Step::Gained(of_it) = step else { return None };
+        *gain = of_it;
+    }
+    Some(gains)
 }
 
 fn change(now: Option<u64>, before: Option<u64>) -> i64 {

@@ -44,8 +44,7 @@ pub(crate) fn read(
     buffer: &mut Vec<u8>,
     devices: &mut Devices<7>,
 ) -> Result<Disks, Absent> {
-    let text =
-        roots.kept(format_args!("diskstats"), TABLE_BYTES, buffer).map_err(|e| e.or(UNSEEN))?;
+    let text = roots.kept(&["diskstats"], TABLE_BYTES, buffer).map_err(|e| e.or(UNSEEN))?;
     let heads = Heads::of(parse(text));
     let rows = parse(text).map(|(name, figures)| Row { name, figures, adds: heads.adds(name) });
     let sums = devices.add(at, rows, &mut disk::Disks::new(roots));

@@ -12,7 +12,7 @@ const UNTOLD: Absent = Absent::untold("a file of /proc/sys/kernel is empty");
 /// A file of `/proc/sys/kernel`: `hostname` or `osrelease`.
 pub(crate) fn kernel(file: &str, roots: &Reader, buffer: &mut Vec<u8>) -> Result<String, Absent> {
     let text = roots
-        .kept(format_args!("sys/kernel/{file}"), LINE_BYTES, buffer)
+        .kept(&["sys/kernel/", file], LINE_BYTES, buffer)
         .map_err(|e| e.or(Absent::NO_PROC))?;
     first_line(text).ok_or(UNTOLD)
 }

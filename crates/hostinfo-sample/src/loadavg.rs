@@ -16,9 +16,7 @@ const UNTOLD: Absent = Absent::untold("/proc/loadavg does not begin with three l
 pub(crate) struct LoadAverages([Option<u64>; 3]);
 
 pub(crate) fn read(roots: &Reader, buffer: &mut Vec<u8>) -> Result<LoadAverages, Absent> {
-    let text = roots
-        .kept(format_args!("loadavg"), LINE_BYTES, buffer)
-        .map_err(|e| e.or(Absent::NO_PROC))?;
+    let text = roots.kept(&["loadavg"], LINE_BYTES, buffer).map_err(|e| e.or(Absent::NO_PROC))?;
     Ok(parse(text))
 }
 

@@ -28,9 +28,7 @@ pub(crate) struct Meminfo {
 }
 
 pub(crate) fn read(roots: &Reader, buffer: &mut Vec<u8>) -> Result<Meminfo, Absent> {
-    let text = roots
-        .kept(format_args!("meminfo"), FIXED_BYTES, buffer)
-        .map_err(|e| e.or(Absent::NO_PROC))?;
+    let text = roots.kept(&["meminfo"], FIXED_BYTES, buffer).map_err(|e| e.or(Absent::NO_PROC))?;
     Ok(parse(text))
 }
 

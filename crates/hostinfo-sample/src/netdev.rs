@@ -29,7 +29,7 @@ pub(crate) fn read(
     buffer: &mut Vec<u8>,
     devices: &mut Devices<8>,
 ) -> Result<Interfaces, Absent> {
-    let text = roots.kept(format_args!("net/dev"), TABLE_BYTES, buffer).map_err(|e| e.or(LACK))?;
+    let text = roots.kept(&["net/dev"], TABLE_BYTES, buffer).map_err(|e| e.or(LACK))?;
     let rows = parse(text).map(|(name, figures)| Row { name, figures, adds: Adds::Device });
     let sums = devices.add(at, rows, &mut interface::Interfaces::new(roots));
     if sums.devices == 0 { Err(LACK) } else { Ok(Interfaces(sums)) }

@@ -11,7 +11,6 @@ mod for_all;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::fmt::{self, Write as _};
 use std::fs::File;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -146,10 +145,10 @@ impl Reader {
         self.opened.get()
     }
 
-    /// All of a file below `/proc` that is read again and again: see [`Roots::proc`].
+    /// All of a file below `/proc` that is read again and again: see [`Roots::proc`]. Its name is given in parts.
     pub(crate) fn kept<'b>(
         &self,
-        file: fmt::Arguments<'_>,
+        file: &[&str],
         bound: usize,
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], Unread> {
@@ -159,7 +158,7 @@ impl Reader {
     /// All of a file below `/proc` that is not read again soon, and does not stay open.
     pub(crate) fn once<'b>(
         &self,
-        file: fmt::Arguments<'_>,
+        file: &[&str],
         bound: usize,
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], Unread> {
@@ -189,11 +188,26 @@ impl Reader {
         self.read(self.below_sys("/", file.as_ref()), ATTRIBUTE_BYTES, buffer)
     }
 
-    fn below_proc(&self, file: fmt::Arguments<'_>) -> PathBuf {
+    /// A file of a CPU, below `/sys/devices/system/cpu/cpuN`.
+    pub(crate) fn of_cpu<'b>(
+        &self,
+        cpu: u32,
+        file: &str,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], Unread> {
+        let mut path = OsString::with_capacity(PATH);
+        path.push(&self.roots.sys);
+        for part in ["/devices/system/cpu/cpu", itoa::Buffer::new().format(cpu), "/", file] {
+            path.push(part);
+        }
+        self.read(path.into(), ATTRIBUTE_BYTES, buffer)
+    }
+
+    fn below_proc(&self, file: &[&str]) -> PathBuf {
         let mut path = OsString::with_capacity(PATH);
         path.push(&self.roots.proc);
-        // Writing to a string does not fail.
-        let _ = write!(path, "/{file}");
+        path.push("/");
+        file.iter().for_each(|part| path.push(part));
         path.into()
     }
 

@@ -47,7 +47,7 @@ pub(crate) fn read(
     buffer: &mut Vec<u8>,
     counters: &mut Counters,
 ) -> Result<Pressure, Absent> {
-    let mut pressure = match roots.kept(format_args!("{file}"), LINE_BYTES, buffer) {
+    let mut pressure = match roots.kept(&[file], LINE_BYTES, buffer) {
         Ok(text) => parse(text),
         Err(error) => return Err(error.or(lack(roots, buffer))),
     };

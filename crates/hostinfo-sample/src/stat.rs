@@ -9,7 +9,7 @@ use crate::cpulist::CPUS_MAX;
 use crate::cputime::{CpuLines, CpuTimes, Fit, Line, Ticks};
 use crate::open_files::Reader;
 use crate::root::{LINE_BYTES, Roots, TABLE_BYTES};
-use crate::text::{lines, millionths, number, words};
+use crate::text::{lines, millionths, number, take_number, words};
 use crate::vmm::cpus::Counted;
 use crate::{Absent, Moment, Units};
 
@@ -40,8 +40,7 @@ pub(crate) fn read(
     times: &mut CpuTimes,
 ) -> Result<Stat, Absent> {
     let up = if times.is_new() { uptime(roots, buffer) } else { None };
-    let text =
-        roots.kept(format_args!("stat"), TABLE_BYTES, buffer).map_err(|e| e.or(Absent::NO_PROC))?;
+    let text = roots.kept(&["stat"], TABLE_BYTES, buffer).map_err(|e| e.or(Absent::NO_PROC))?;
     let (lines, rest) = parse(text);
     let each = of_each(&lines);
     Ok(Stat { counted: times.add(&lines, at, units.ticks_per_second, up), rest, each })
@@ -70,19 +69,19 @@ fn uptime(roots: &Roots, buffer: &mut Vec<u8>) -> Option<Duration> {
 pub(crate) fn parse(text: &[u8]) -> (CpuLines, Rest) {
     let (mut cpus, mut rest) = (CpuLines::default(), Rest::default());
     for line in lines(text) {
-        let mut words = words(line);
-        match words.next() {
-            Some(b"cpu") => cpus.all = ticks(words),
-            Some(b"btime") => rest.boot_time = words.next().and_then(number),
-            Some(b"procs_running") => rest.procs_running = words.next().and_then(number),
-            Some(key) => {
+        let Some(key) = words(line).next() else { continue };
+        let mut figures = line.trim_ascii_start().get(key.len()..).unwrap_or_default();
+        match key {
+            b"cpu" => cpus.all = ticks(figures),
+            b"btime" => rest.boot_time = take_number(&mut figures),
+            b"procs_running" => rest.procs_running = take_number(&mut figures),
+            key => {
                 let Some(number) = cpu(key) else { continue };
                 rest.cpus += 1;
                 if cpus.single.len() < CPUS_MAX {
-                    cpus.single.push((number, ticks(words)));
+                    cpus.single.push((number, ticks(figures)));
                 }
             }
-            None => {}
         }
     }
     (cpus, rest)
@@ -105,8 +104,8 @@ fn cpu(key: &[u8]) -> Option<u32> {
     key.strip_prefix(b"cpu").and_then(number)?.try_into().ok()
 }
 
-fn ticks<'w>(mut words: impl Iterator<Item = &'w [u8]>) -> Line {
-    std::array::from_fn(|_| words.next().and_then(number))
+fn ticks(mut figures: &[u8]) -> Line {
+    std::array::from_fn(|_| take_number(&mut figures))
 }
 
 impl Stat {

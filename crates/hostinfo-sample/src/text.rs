@@ -15,7 +15,14 @@ pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// The words between blanks.
 pub(crate) fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
+    let mut rest = line;
+    std::iter::from_fn(move || {
+        let begun = rest.trim_ascii_start();
+        let end = begun.iter().position(u8::is_ascii_whitespace).unwrap_or(begun.len());
+        let (word, behind) = begun.split_at_checked(end)?;
+        rest = behind;
+        (!word.is_empty()).then_some(word)
+    })
 }
 
 /// A line `KEY:VALUE` or `KEY : VALUE`, without the blanks.
@@ -31,37 +38,42 @@ pub(crate) type Figure = Option<Option<u64>>;
 
 /// The figures of lines `KEY NUMBER` with these keys.
 pub(crate) fn numbers<const N: usize>(text: &[u8], keys: [&str; N]) -> [Figure; N] {
-    let lines = lines(text).filter_map(|line| {
-        let end = memchr(b' ', line).unwrap_or(line.len());
-        line.split_at_checked(end)
-    });
-    behind(keys, lines, |value| words(value).next().and_then(number))
+    let is_behind = |rest: &[u8]| rest.first().is_none_or(|byte| *byte == b' ');
+    behind(keys, text, |rest| is_behind(rest).then(|| words(rest).next().and_then(number)))
 }
 
 /// The figures of lines `KEY: NUMBER kB` with these keys, in bytes: the kernel's kB are KiB.
 /// Without `kB`, the number is taken as it is.
 pub(crate) fn amounts<const N: usize>(text: &[u8], keys: [&str; N]) -> [Figure; N] {
-    behind(keys, lines(text).filter_map(key_and_value), |value| {
-        let mut words = words(value);
-        let figure = words.next().and_then(number)?;
-        match words.next() {
-            None => Some(figure),
-            Some(b"kB") => figure.checked_mul(1024),
+    behind(keys, text, |rest| {
+        let mut words = words(rest.trim_ascii_start().strip_prefix(b":")?);
+        let figure = words.next().and_then(number);
+        Some(match words.next() {
+            None => figure,
+            Some(b"kB") => figure.and_then(|figure| figure.checked_mul(1024)),
             Some(_) => None,
-        }
+        })
     })
 }
 
-fn behind<'t, V, const N: usize>(
+/// The figures of lines that begin with these keys. `figure` gets what is behind one, and returns `None` if the line has
+/// another key, which only begins like it.
+fn behind<const N: usize>(
     keys: [&str; N],
-    lines: impl Iterator<Item = (&'t [u8], V)>,
-    figure: impl Fn(V) -> Option<u64>,
+    text: &[u8],
+    figure: impl Fn(&[u8]) -> Figure,
 ) -> [Figure; N] {
     let mut figures = [None; N];
-    for (key, value) in lines {
-        let wanted = figures.iter_mut().zip(&keys).find(|(_, wanted)| wanted.as_bytes() == key);
-        if let Some((found, _)) = wanted {
-            *found = Some(figure(value));
+    for line in lines(text) {
+        for (found, key) in figures.iter_mut().zip(keys) {
+            // Most lines have another first letter than all keys.
+            if line.first() != key.as_bytes().first() {
+                continue;
+            }
+            if let Some(told) = line.strip_prefix(key.as_bytes()).and_then(&figure) {
+                *found = Some(told);
+                break;
+            }
         }
     }
     figures
@@ -86,6 +98,26 @@ pub(crate) fn number(word: &[u8]) -> Option<u64> {
         number.checked_mul(10)?.checked_add(digit.into())
     });
     number.filter(|_| !word.is_empty())
+}
+
+/// Takes the first word off a line. `None` if there is none, or it is no number. This takes half of the instructions of
+/// [`words`] and [`number`], for lines of numbers that are read for each thread or CPU.
+pub(crate) fn take_number(line: &mut &[u8]) -> Option<u64> {
+    let word = line.trim_ascii_start();
+    let (mut number, mut length) = (Some(0u64), 0);
+    for byte in word {
+        let digit = byte.wrapping_sub(b'0');
+        number = match number {
+            Some(number) if digit < 10 => {
+                number.checked_mul(10).and_then(|tens| tens.checked_add(digit.into()))
+            }
+            _ if byte.is_ascii_whitespace() => break,
+            _ => None,
+        };
+        length += 1;
+    }
+    *line = word.get(length..).unwrap_or_default();
+    number.filter(|_| length > 0)
 }
 
 /// The number that makes up a whole file.
@@ -145,6 +177,23 @@ mod tests {
     }
 
     #[test]
+    fn keys_that_begin_alike_are_told_apart() {
+        let text = b"CachedX: 1 kB\nCached : 7 kB\nSwapCached: 9 kB\nCach: 3\n";
+        assert_eq!(
+            amounts(text, ["Cached", "Cach", "Ca"]),
+            [Some(Some(7168)), Some(Some(3)), None]
+        );
+        assert_eq!(numbers(b"pgin_x 1\npgin 2\npg 3\n", ["pgin", "p"]), [Some(Some(2)), None]);
+    }
+
+    #[test]
+    fn numbers_are_taken_off_a_line_until_it_ends() {
+        let mut line = &b" 12\t18446744073709551615 18446744073709551616 -1 x 7 "[..];
+        let all = [(); 8].map(|()| take_number(&mut line));
+        assert_eq!(all, [Some(12), Some(u64::MAX), None, None, None, Some(7), None, None]);
+    }
+
+    #[test]
     fn a_first_line_of_blanks_is_no_text() {
         assert_eq!(first_line(b" Intel  \nx"), Some("Intel".to_owned()));
         assert_eq!(first_line(b"\0 \t\nx"), None);
@@ -155,6 +204,9 @@ mod tests {
         fn any_bytes_have_an_answer(bytes: Vec<u8>) {
             let _ = (number(&bytes), millionths(&bytes), first_line(&bytes), key_and_value(&bytes));
             for line in lines(&bytes) {
+                let (mut rest, mut taken) = (line, Vec::new());
+                taken.resize_with(words(line).count(), || take_number(&mut rest));
+                prop_assert_eq!(taken, words(line).map(number).collect::<Vec<_>>());
                 let _ = words(line).count();
             }
             let _ = (numbers(&bytes, ["a", "b"]), amounts(&bytes, ["a", "b"]));

@@ -4,7 +4,6 @@ use crate::Absent;
 use crate::open_files::Reader;
 use crate::tally::{Newcomers, Tally};
 use crate::text::only_number;
-use crate::topology::cpu_file;
 
 /// Intel's CPUs have the files, but a virtual machine does not.
 const LACK: Absent = Absent::unsupported("this host has no count of thermal throttling");
@@ -21,7 +20,7 @@ pub(crate) fn read(
 ) -> Result<u64, Absent> {
     let mut lack = None;
     let rows = cores.iter().filter_map(|cpu| {
-        match roots.sys(cpu_file(*cpu, "thermal_throttle/core_throttle_count"), buffer) {
+        match roots.of_cpu(*cpu, "thermal_throttle/core_throttle_count", buffer) {
             Ok(text) => Some((cpu.to_ne_bytes(), only_number(text).map(|count| [count]))),
             Err(error) => {
                 lack.get_or_insert_with(|| error.or(LACK));

@@ -81,11 +81,6 @@ pub(crate) fn count(list: &[u32]) -> u64 {
     u64::try_from(list.len()).unwrap_or(u64::MAX)
 }
 
-/// The file of a CPU below `/sys`.
-pub(crate) fn cpu_file(cpu: u32, file: &str) -> String {
-    ["devices/system/cpu/cpu", &cpu.to_string(), "/", file].concat()
-}
-
 fn read_online(roots: &Reader, at: Moment, buffer: &mut Vec<u8>) -> Result<Vec<u32>, Absent> {
     let text =
         roots.sys_for_all("devices/system/cpu/online", at, buffer).map_err(|e| e.or(LACK))?;
@@ -168,7 +163,7 @@ impl Files<'_> {
     }
 
     fn text(&mut self, cpu: u32, file: &str) -> Option<Vec<u8>> {
-        match self.roots.sys(cpu_file(cpu, &format!("topology/{file}")), self.buffer) {
+        match self.roots.sys(format!("devices/system/cpu/cpu{cpu}/topology/{file}"), self.buffer) {
             Ok(text) => Some(text.to_vec()),
             Err(error) => {
                 self.lack = error.or(LACK);

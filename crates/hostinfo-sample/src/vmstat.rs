@@ -24,9 +24,7 @@ pub(crate) fn read(
     buffer: &mut Vec<u8>,
     counters: &mut Counters,
 ) -> Result<Vmstat, Absent> {
-    let text = roots
-        .kept(format_args!("vmstat"), FIXED_BYTES, buffer)
-        .map_err(|e| e.or(Absent::NO_PROC))?;
+    let text = roots.kept(&["vmstat"], FIXED_BYTES, buffer).map_err(|e| e.or(Absent::NO_PROC))?;
     let mut numbers = parse(text);
     for ((number, counter), (_, what)) in numbers.iter_mut().zip(counters).zip(Paging::KEYS) {
         *number = number.map(|now| counter.report(now?, at, Pace::DEVICE, Some(range(what))));

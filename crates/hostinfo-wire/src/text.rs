@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 /// of letters and emoji (U+200C, U+200D) and what chooses between two looks of a character (U+FE00 to U+FE0F) are
 /// allowed, since they affect how these look.
 pub fn is_printable(c: char) -> bool {
-    !c.is_control() && (!is_invisible(c) || changes_looks(c))
+    // Most text is ASCII, of which only control characters are not printable.
+    matches!(c, ' '..='~') || !c.is_control() && (!is_invisible(c) || changes_looks(c))
 }
 
 /// Default_Ignorable_Code_Point of Unicode 17 (DerivedCoreProperties.txt), what ends lines, annotates or changes the
@@ -47,6 +48,16 @@ pub fn escaped(text: &str) -> String {
         }
     }
     shown
+}
+
+/// The same of text that has line ends and tabs of its own, which stay.
+pub fn escaped_lines(text: &str) -> String {
+    let kept = ['\n', '\t'];
+    let shown = |piece: &str| {
+        let words = piece.trim_end_matches(kept);
+        escaped(words) + piece.get(words.len()..).unwrap_or_default()
+    };
+    text.split_inclusive(kept).map(shown).collect()
 }
 
 /// JSON that means the same, with `\uXXXX` in place of each character that is not [printable](is_printable), or is
@@ -88,6 +99,13 @@ mod tests {
         ] {
             assert_eq!(printable(text.into()), told, "{text:?}");
         }
+    }
+
+    #[test]
+    fn characters_that_do_something_to_a_terminal_are_spelt_out() {
+        assert_eq!(escaped("a\u{1b}[31m\u{202e}b é\n"), "a\\u{1b}[31m\\u{202e}b é\\u{a}");
+        assert_eq!(escaped_lines("200-a\n\t200 \u{1b}b\rc\n"), "200-a\n\t200 \\u{1b}b\\u{d}c\n");
+        assert_eq!(escaped_lines(""), "");
     }
 
     #[test]

@@ -46,6 +46,15 @@ impl<'a> Value<'a> {
         Self::Text(printable(text.into()))
     }
 
+    /// Writes what [`Display`](fmt::Display) writes, without the machinery of formats: most of what a host writes is values.
+    pub(crate) fn write_to(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        match self {
+            Self::Text(text) => out.write_str(text),
+            Self::Whole(number) => out.write_str(itoa::Buffer::new().format(*number)),
+            Self::Micro(micros) => write_micro(*micros, out),
+        }
+    }
+
     /// Whether the value is text.
     pub fn is_text(&self) -> bool {
         matches!(self, Self::Text(_))
@@ -54,26 +63,24 @@ impl<'a> Value<'a> {
 
 impl fmt::Display for Value<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(text) => out.write_str(text),
-            Self::Whole(number) => write!(out, "{number}"),
-            Self::Micro(micros) => write_micro(*micros, out),
-        }
+        self.write_to(out)
     }
 }
 
-fn write_micro(micros: i64, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let sign = if micros < 0 { "-" } else { "" };
-    let (whole, mut part) = (micros.unsigned_abs() / 1_000_000, micros.unsigned_abs() % 1_000_000);
+fn write_micro(micros: i64, out: &mut impl fmt::Write) -> fmt::Result {
+    let (whole, part) = (micros.unsigned_abs() / 1_000_000, micros.unsigned_abs() % 1_000_000);
+    let mut digits = itoa::Buffer::new();
+    if micros < 0 {
+        out.write_char('-')?;
+    }
+    out.write_str(digits.format(whole))?;
     if part == 0 {
-        return write!(out, "{sign}{whole}");
+        return Ok(());
     }
-    let mut digits = 6;
-    while part % 10 == 0 {
-        part /= 10;
-        digits -= 1;
-    }
-    write!(out, "{sign}{whole}.{part:0digits$}")
+    // With a digit in front, which is left out, the others have their zeros.
+    let six = digits.format(1_000_000 + part).get(1..).unwrap_or_default();
+    out.write_char('.')?;
+    out.write_str(six.trim_end_matches('0'))
 }
 
 #[cfg(test)]

@@ -63,7 +63,8 @@ const UPGRADE: &str = "\
 The daemon runs the installed program once, to see whether it can go on with everything: connections, half-received \
 lines, unsent replies, intervals, sessions, incidents and watches. If it can, the daemon executes it, and its process \
 number stays the same. If it cannot, or does not answer within 2 s, nothing changes, and the reason is printed and \
-logged: then only a restart helps (systemctl restart hostinfo). A daemon that is too old to know this \
+logged: then only a restart helps (systemctl restart hostinfo). The process stays confined as the version that was \
+started: if the new one is stricter, the log asks for a restart. A daemon that is too old to know this \
 command is restarted. Other clients of the control socket, such as hostinfoctl watch, lose their connections.";
 
 const GUESTS: &str = "\
@@ -96,7 +97,13 @@ pub(crate) struct Options {
     )]
     pub(crate) connect: String,
     /// The socket directory
-    #[arg(long, global = true, value_name = "DIR", default_value = SOCKET_DIR, value_parser = absolute)]
+    #[arg(
+        long = "socket-dir",
+        global = true,
+        value_name = "DIR",
+        default_value = SOCKET_DIR,
+        value_parser = absolute
+    )]
     pub(crate) directory: PathBuf,
     /// The rules file
     #[arg(long, global = true, value_name = "FILE", default_value = RULES)]
@@ -249,7 +256,7 @@ mod tests {
             let line = [&["hostinfoctl"], no_name].concat();
             assert!(Args::try_parse_from(line).is_err(), "{no_name:?}");
         }
-        assert!(parse("list --directory x").is_err(), "a path that is not absolute");
+        assert!(parse("list --socket-dir x").is_err(), "a path that is not absolute");
         assert!(parse("enable -c test:///default a b --json --now").is_ok());
         assert!(parse("enable --follow a* b role=db --json --dry-run").is_ok());
         assert!(parse("stats --format prometheus --output x.prom").is_ok());

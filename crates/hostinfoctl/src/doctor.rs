@@ -19,12 +19,12 @@ use hostinfo_control::{Error, Status as DaemonStatus};
 use hostinfo_domains::{Access, Unanswered};
 use serde_json::json;
 
-use crate::args::Options;
+use crate::args::{CONFIG, CONTROL, Options};
 use crate::daemon;
 use crate::exit::{DONE, Failure, REFUSED, Status};
 use crate::libvirt::Libvirt;
 use crate::output::{write_coloured, write_json};
-use crate::settings;
+use crate::settings::{self, Settings};
 use crate::uri::is_remote;
 use finding::Subject::{self, Daemon};
 use finding::{Finding, Level};
@@ -91,12 +91,15 @@ fn examine(options: &Options, words: &[String]) -> Vec<Finding> {
     let settings = settings::read(options);
     let wants_vsock = settings.as_ref().is_ok_and(|settings| settings.vsock.enabled);
     let units = units::look(wants_vsock, known.is_some());
-    let Units { has_systemd, user: unit_user, findings: of_units } = units;
+    let Units { has_systemd, user: unit_user, main_process, findings: of_units } = units;
     // Remedies are carried out from the top: what hostinfod needs comes before hostinfod.
     let mut findings = files::look(options, known.map(|known| &known.status));
     // Only a unit runs it as another user than whoever starts it.
     let user = if has_systemd { unit_user.as_deref() } else { Some("root") };
-    let process = known.and_then(|known| known.process);
+    let process = known.and_then(|known| {
+        let main_process = main_process.filter(|_| is_services(options, settings.as_ref().ok()));
+        main_process.or(known.process)
+    });
     let user = User::of(process, user);
     findings.extend(access::look(&options.directory, user));
     findings.extend(known.and_then(|known| elsewhere(options, &known.status)));
@@ -145,6 +148,14 @@ fn examine(options: &Options, words: &[String]) -> Vec<Finding> {
     findings
 }
 
+/// Whether the control socket is that of the daemon's service. Then its process is known from systemd: the kernel's word is not
+/// enough, since it names whoever called listen(2), and whoever has taken over the daemon can have another user's process
+/// do that.
+fn is_services(options: &Options, settings: Option<&Settings>) -> bool {
+    let socket = settings.map_or(Path::new(CONTROL), |settings| &settings.control.socket);
+    options.config == Path::new(CONFIG) && options.control == socket
+}
+
 /// The daemon's sockets are in another directory than that which was looked at. Its word is not enough for commands that open
 /// a directory to its user: whoever has taken it over would choose one of the host's.
 fn elsewhere(options: &Options, status: &DaemonStatus) -> Option<Finding> {
@@ -152,7 +163,7 @@ fn elsewhere(options: &Options, status: &DaemonStatus) -> Option<Finding> {
     (own != its).then(|| {
         let (own, its) = (own.display(), its.display());
         Subject::Directory.note(format!(
-            "hostinfod says that its sockets are in {its}, and {own} was looked at: if you have set that, name it with --directory"
+            "hostinfod says that its sockets are in {its}, and {own} was looked at: if you have set that, name it with --socket-dir"
         ))
     })
 }
@@ -197,6 +208,8 @@ fn has_any(programs: &[&str]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::Args;
+    use clap::Parser as _;
 
     #[test]
     fn a_problem_counts_for_more_than_what_could_not_be_seen() {
@@ -215,6 +228,21 @@ mod tests {
         assert!(differs.message.starts_with(&words), "{}", differs.message);
         assert_eq!(differs.remedy[0], "hostinfoctl upgrade");
         assert_eq!(answers(OWN_VERSION, 7).level, Level::Fine);
+    }
+
+    #[test]
+    fn systemd_names_the_process_of_its_own_service_alone() {
+        let options = |line: &str| {
+            let words = ["hostinfoctl", "doctor"].into_iter().chain(line.split_whitespace());
+            Args::try_parse_from(words).unwrap().options
+        };
+        let settings = |text| toml::from_str::<Settings>(text).unwrap();
+        let (usual, moved) = (settings(""), settings("[control]\nsocket = '/run/moved'\n"));
+        assert!(is_services(&options(""), Some(&usual)) && is_services(&options(""), None));
+        assert!(!is_services(&options(""), Some(&moved)));
+        assert!(is_services(&options("--control /run/moved"), Some(&moved)));
+        assert!(!is_services(&options("--control /run/moved"), Some(&usual)));
+        assert!(!is_services(&options("--config /tmp/x --control /run/moved"), Some(&moved)));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use hostinfo_control::{Error, Refusal};
 use hostinfo_domains::{FailureKind, Unanswered, Unfit};
+use hostinfo_wire::text::escaped_lines;
 
-use crate::output::printable;
 use crate::uri::is_remote;
 
 /// The exit status of a command that ran to its end: 0, or that of the failures it reported.
@@ -137,7 +137,7 @@ pub(crate) fn code(result: Result<Status, Failure>) -> ExitCode {
 /// Prints a line to stderr, without what controls a terminal: libvirt's words may be those of a QEMU.
 pub(crate) fn complain(what: impl Display) {
     // If stderr fails, nobody can be told.
-    let _ = writeln!(io::stderr(), "hostinfoctl: {}", printable(&what.to_string()));
+    let _ = writeln!(io::stderr(), "hostinfoctl: {}", escaped_lines(&what.to_string()));
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! What this program needs of the daemon's settings.
 
 use std::io;
+use std::path::PathBuf;
 
 use hostinfo_domains::{LibvirtSettings, TagSettings};
 use hostinfo_file::SETTINGS_MAX;
 use serde::Deserialize;
 
-use crate::args::Options;
+use crate::args::{CONTROL, Options};
 use crate::exit::Failure;
 
 /// Some of the settings.
@@ -16,6 +17,7 @@ pub(crate) struct Settings {
     pub(crate) tags: TagSettings,
     pub(crate) libvirt: LibvirtSettings,
     pub(crate) vsock: Vsock,
+    pub(crate) control: Control,
 }
 
 /// `[vsock]`
@@ -23,6 +25,19 @@ pub(crate) struct Settings {
 #[serde(default)]
 pub(crate) struct Vsock {
     pub(crate) enabled: bool,
+}
+
+/// `[control]`
+#[derive(Deserialize)]
+#[serde(default)]
+pub(crate) struct Control {
+    pub(crate) socket: PathBuf,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self { socket: PathBuf::from(CONTROL) }
+    }
 }
 
 /// Reads them; the defaults if there is no file.

@@ -69,6 +69,11 @@ impl Confinement {
                 "this version needs more than the confinement of the previous one permits: systemctl restart hostinfo"
             );
         }
+        if layers.are_too_wide() {
+            tracing::warn!(
+                "the confinement of the previous version stays in force, which permits more than this version's: systemctl restart hostinfo"
+            );
+        }
         if !layers.landlock {
             layers.landlock = self.confine_by("landlock", self.security.landlock, |this| {
                 landlock::restrict(&this.writable, &this.executable)

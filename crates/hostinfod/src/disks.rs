@@ -5,8 +5,8 @@
 //! for as long as they like.
 
 mod file;
+mod work;
 
-use std::collections::{HashMap, VecDeque};
 use std::fs::read_dir;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -22,6 +22,8 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use crate::system::file_error::FileError;
 use file::Open;
+pub(crate) use work::{Failure, Held};
+use work::{Task, Work};
 
 /// How many disks are written at once. If each of these waits for somebody who reads it, the others wait as well, but
 /// nothing else does. The unit permits 32 threads and processes in all.
@@ -39,26 +41,6 @@ pub(crate) struct Disks {
     shared: Arc<Shared>,
 }
 
-/// What is to be done with a disk.
-enum Task {
-    /// It is to exist.
-    Make,
-    /// It is to show nothing any more.
-    Clear,
-    /// It is to show this document.
-    Write(String),
-}
-
-/// Why a disk could not be written.
-pub(crate) struct Failure {
-    /// The guest's whole name.
-    pub(crate) guest: Box<str>,
-    /// The error, with the file.
-    pub(crate) error: FileError,
-    /// Whether the disk may show what it is not to show any more.
-    pub(crate) shows_too_much: bool,
-}
-
 /// Writes a document to a file that is open or is to be opened.
 type Write = dyn Fn(Option<Open>, &Path, &str) -> Result<Open, FileError> + Send + Sync;
 
@@ -69,26 +51,6 @@ struct Shared {
     /// Readable when a disk could not be written.
     failed: OwnedFd,
     write: Box<Write>,
-}
-
-#[derive(Default)]
-struct Work {
-    threads: usize,
-    /// Disks that are kept up to date or have something to be done. Each has its guest's whole name.
-    slots: HashMap<Box<str>, Slot>,
-    /// Those of them that have something to be done and are not being written.
-    waiting: VecDeque<Box<str>>,
-    failures: Vec<Failure>,
-}
-
-#[derive(Default)]
-struct Slot {
-    /// Its file, unless it is being written.
-    open: Option<Open>,
-    /// Since when it is being written.
-    since: Option<Instant>,
-    /// What is to be done next: the last that was asked for, so at most one document waits for each disk.
-    next: Option<Task>,
 }
 
 impl Disks {
@@ -138,16 +100,16 @@ impl Disks {
         self.shared.lock().ask(name, Task::Write(document));
     }
 
-    /// For how long a guest's disk has been being written.
-    pub(crate) fn is_written_for(&self, name: &Name, now: Instant) -> Option<Duration> {
-        let since = self.shared.lock().slots.get(name.whole())?.since?;
-        Some(now.saturating_duration_since(since))
+    /// Starts threads for what is to be done. To be called in each round of the loop, and not before the process has
+    /// confined itself, since Landlock confines only the thread that asks for it. Returns when [`Disks::take_held`] is to be
+    /// called, if that is not to be before the next round.
+    pub(crate) fn go_on(&self) -> Option<Instant> {
+        let mut work = self.shared.lock();
+        self.start_threads(&mut work);
+        work.look_at()
     }
 
-    /// Starts threads for what is to be done. To be called in each round of the loop, and not before the process has
-    /// confined itself, since Landlock confines only the thread that asks for it.
-    pub(crate) fn go_on(&self) {
-        let mut work = self.shared.lock();
+    fn start_threads(&self, work: &mut Work) {
         for _ in 0..work.waiting.len().min(THREADS_MAX - work.threads) {
             let (shared, directory) = (self.shared.clone(), self.directory.clone());
             let thread = thread::Builder::new().name("disk".to_owned()).stack_size(STACK);
@@ -164,7 +126,7 @@ impl Disks {
     /// # Errors
     /// A disk is still being written: why, and the remedy.
     pub(crate) fn finish(&self) -> Result<(), String> {
-        self.go_on();
+        self.start_threads(&mut self.shared.lock());
         let is_busy = |work: &mut Work| work.threads > 0;
         let (work, ended) = (self.shared.lock(), &self.shared.ended);
         let waited = ended.wait_timeout_while(work, ENDED_WITHIN, is_busy);
@@ -172,10 +134,15 @@ impl Disks {
         if !result.timed_out() {
             return Ok(());
         }
-        let mut slots = work.slots.iter().filter(|(_, slot)| slot.since.is_some());
+        let mut slots = work.slots.iter().filter(|(_, slot)| slot.writing.is_some());
         let path = self.directory.join(slots.next().map_or("", |(name, _)| name));
         let path = path.display();
         Err(format!("{path} cannot be written while a process reads it: end that process"))
+    }
+
+    /// Disks that have been being written for seconds, each once, and once more if it is to be cleared since.
+    pub(crate) fn take_held(&self, now: Instant) -> Vec<Held> {
+        self.shared.lock().take_held(now)
     }
 
     /// Readable when there are failures to take.
@@ -188,41 +155,6 @@ impl Disks {
         let mut work = self.shared.lock();
         let _ = rustix::io::read(&self.shared.failed, &mut [0; 8]);
         std::mem::take(&mut work.failures)
-    }
-}
-
-impl Work {
-    fn ask(&mut self, name: &Name, task: Task) {
-        let slot = self.slots.entry(name.whole().into()).or_default();
-        if slot.next.replace(task).is_none() && slot.since.is_none() {
-            self.waiting.push_back(name.whole().into());
-        }
-    }
-
-    /// What a thread does next. If there is nothing, it must end.
-    fn take(&mut self) -> Option<(Box<str>, Option<Open>, Task)> {
-        while let Some(name) = self.waiting.pop_front() {
-            if let Some(slot) = self.slots.get_mut(&name)
-                && let Some(task) = slot.next.take()
-            {
-                slot.since = Some(Instant::now());
-                return Some((name, slot.open.take(), task));
-            }
-        }
-        self.threads -= 1;
-        None
-    }
-
-    /// A disk is not being written any more; its file is still open if it is kept up to date.
-    fn put_back(&mut self, name: Box<str>, open: Option<Open>) {
-        let Some(slot) = self.slots.get_mut(&name) else { return };
-        let is_kept = open.is_some();
-        (slot.open, slot.since) = (open, None);
-        if slot.next.is_some() {
-            self.waiting.push_back(name);
-        } else if !is_kept {
-            self.slots.remove(&name);
-        }
     }
 }
 

@@ -14,13 +14,13 @@ use std::time::Instant;
 
 use hostinfo_answer::{Change, Meter, Observed, Pending, Requester, Standing};
 use hostinfo_domains::{Marks, Uuid};
+use hostinfo_file::aside::Patience;
 use hostinfo_peer::Unclosed;
 use hostinfo_rules::{Rules, Tags};
 
 use crate::audit::quota::{OncePerMinute, Quotas};
 use crate::metrics::tally::Record;
 
-use cmdline::CommandLines;
 pub(crate) use random::begin_session;
 
 /// Figures that were requested from libvirt for a sample.
@@ -52,8 +52,8 @@ pub(crate) struct Guest {
     pub(crate) quotas: Quotas,
     /// Whether its metrics disk is kept up to date.
     pub(crate) has_disk: bool,
-    /// Reads its VMM's command line.
-    pub(crate) cmdlines: CommandLines,
+    /// What was waited for its VMM's command line.
+    pub(crate) patience: Patience,
     /// What its connections have left to be closed. While there is something, it gets no other.
     pub(crate) unclosed: Unclosed,
     /// The round in which it had its last turn.
@@ -104,7 +104,7 @@ impl Guest {
             record: Record::default(),
             quotas: Quotas::default(),
             has_disk: false,
-            cmdlines: CommandLines::default(),
+            patience: Patience::default(),
             unclosed: Unclosed::default(),
             last_turn: Round::default(),
             rare: None,
@@ -183,7 +183,7 @@ impl Guest {
             && !self.has_disk
             && self.quotas.are_full(now)
             && self.meter.is_full(now)
-            && self.cmdlines.is_even(now)
+            && self.patience.is_even(now)
     }
 }
 

@@ -12,6 +12,7 @@ mod handover;
 mod hybrid;
 mod incidents;
 mod libvirt;
+mod looks;
 mod opener;
 mod patterns;
 mod peers;
@@ -38,6 +39,7 @@ use hostinfo_open::Sockets;
 use hostinfo_sample::{OpenFiles, Roots};
 
 use crate::admin_values::AdminFiles;
+use crate::audit::quota::Quota;
 use crate::disks::Disks;
 use crate::guest::Round;
 use crate::guest::identity::Identity;
@@ -61,6 +63,7 @@ use crate::settings::watch::Watch;
 use crate::sockets::directories::Directories;
 use crate::sockets::hybrid::Section;
 use crate::sockets::listening::EarlierSockets;
+use crate::sockets::looks::Ended;
 use crate::system::descriptors::Incoming;
 use crate::system::systemd;
 
@@ -84,6 +87,10 @@ pub(crate) struct Guests {
     refused_peers: RefusedPeers,
     vsock: VsockState,
     patterns: Patterns,
+    /// Readable when a look at a place of sockets has ended that took long.
+    looks_ended: Ended,
+    /// Whether what is held there is to be reported.
+    reports_looks: bool,
     /// Guests that are not served, since two processes claim to be them; and these.
     contested: HashMap<GuestId, [Option<Peer>; 2]>,
     roster: Roster,
@@ -91,6 +98,8 @@ pub(crate) struct Guests {
     watched: Watched,
     incidents: IncidentFiles,
     disks: Disks,
+    /// Log lines about disks of those that are no guests yet.
+    other_disks: Quota,
     responder: Responder,
     /// Files that store what the administrator sets for guests.
     admin_files: AdminFiles,
@@ -132,10 +141,13 @@ impl Guests {
             refused_peers: RefusedPeers::new(),
             vsock: VsockState::new(Vsock::default()),
             patterns: Patterns::new(paths.opener.clone()),
+            looks_ended: Ended::new()?,
+            reports_looks: false,
             contested: HashMap::new(),
             roster: Roster::default(),
             watched: Watched::new(watch.guests),
             disks: Disks::beside(&paths.socket_dir)?,
+            other_disks: Quota::default(),
             responder,
             admin_files,
             roots: paths.roots().into(),
@@ -152,6 +164,7 @@ impl Guests {
         reactor.add(self.rules.watcher(), Token::Rules, Interest::Read)?;
         reactor.add(&self.responder.admin_values().customs, Token::Custom, Interest::Read)?;
         reactor.add(self.disks.failed(), Token::Disks, Interest::Read)?;
+        reactor.add(&self.looks_ended, Token::Looks, Interest::Read)?;
         for dialect in Dialect::ALL {
             let watcher = self.directories.of(dialect).watcher();
             reactor.add(watcher, Token::Sockets(dialect), Interest::Read)?;
@@ -192,7 +205,7 @@ impl Guests {
         Dialect::ALL.into_iter().for_each(|dialect| self.check_directory(dialect, ctx));
         self.apply_sockets(sockets, ctx);
         self.listen_at(listen, ctx);
-        self.earlier_sockets.give_up();
+        self.give_up_earlier_sockets();
         self.take_over_later(later, ctx);
         self.plan_disks(ctx);
         self.plan_reading_of_customs(ctx);
@@ -202,8 +215,9 @@ impl Guests {
     }
 
     /// Has metrics disks written.
-    pub(crate) fn go_on_with_disks(&self) {
-        self.disks.go_on();
+    pub(crate) fn go_on_with_disks(&self, reactor: &mut Reactor) {
+        let look_at = self.disks.go_on();
+        reactor.set_alarm(Alarm::HeldDisks, look_at);
     }
 
     /// Sets the alarms of the parts that have deadlines of their own.
@@ -212,13 +226,17 @@ impl Guests {
         reactor.set_alarm(Alarm::Custom, self.responder.admin_values().customs.next_deadline());
         reactor.set_alarm(Alarm::Incidents, self.incidents.due());
         reactor.set_alarm(Alarm::Rules, self.rules.due());
+        self.plan_report_of_looks(reactor);
     }
 
-    /// Before the daemon ends: writes what has to be kept to its files.
+    /// Before the daemon ends: writes what has to be kept to its files, and removes its sockets.
     pub(crate) fn end(&mut self) {
         self.incidents.write_all();
-        if let Err(why) = self.disks.finish() {
-            tracing::warn!("hostinfod cannot end yet: {why}");
+        self.stop_listening();
+        for finished in [self.disks.finish(), self.finish_looks()] {
+            if let Err(why) = finished {
+                tracing::warn!("hostinfod cannot end yet: {why}");
+            }
         }
     }
 
@@ -228,7 +246,8 @@ impl Guests {
     /// # Errors
     /// Why another program would not go on under these rules, with the remedy.
     pub(crate) fn prepare_handover(&mut self, now: Instant) -> Result<Option<String>, String> {
-        self.disks.finish().map_err(|why| format!("{why}, then try again"))?;
+        let finished = self.disks.finish().and_then(|()| self.finish_looks());
+        finished.map_err(|why| format!("{why}, then try again"))?;
         let rules = self.rules.hand_over(now)?;
         self.incidents.write_all();
         Ok(rules)

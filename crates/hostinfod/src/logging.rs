@@ -1,5 +1,6 @@
 //! The log: which lines are written, and where to.
 
+mod escaped;
 mod journal;
 mod left_out;
 mod stderr;
@@ -18,6 +19,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry, reload};
 
+use crate::logging::escaped::Escaped;
 use crate::logging::left_out::LeftOut;
 use crate::settings::log::{Level, Log, Output};
 use crate::system::file_error::FileError;
@@ -46,23 +48,24 @@ impl Logging {
         let stderr = || Mutex::new(stderr::Lines::of_stderr(left_out.clone()));
         let layer = match log.output {
             Output::Stderr if std::env::var_os("JOURNAL_STREAM").is_some() => {
-                lines(stderr()).without_time().boxed()
+                Escaped(lines(stderr()).without_time()).boxed()
             }
-            Output::Stderr => lines(stderr()).boxed(),
+            Output::Stderr => Escaped(lines(stderr())).boxed(),
             Output::Journald => {
                 let journal = tracing_journald::layer();
                 let journal = journal.context("[log] output: journald does not listen")?;
                 let journal = journal.with_field_prefix(Some(JOURNAL_PREFIX.to_owned()));
                 let queue = journal::Queue::of(Path::new(journal::SOCKET), left_out.clone())
                     .context("[log] output: journald does not listen")?;
-                journal.with_filter(dynamic_filter_fn(move |_, _| queue.has_room())).boxed()
+                let has_room = dynamic_filter_fn(move |_, _| queue.has_room());
+                Escaped(journal).with_filter(has_room).boxed()
             }
             Output::File => {
                 let opened = LogFile::open(&log.file)
                     .map_err(FileError::of(&log.file))
                     .context("[log] file")?;
                 file = Some(opened.clone());
-                lines(opened).boxed()
+                Escaped(lines(opened)).boxed()
             }
         };
         tracing_subscriber::registry().with(layer.with_filter(filter)).try_init()?;

@@ -6,6 +6,7 @@ pub(crate) mod directory;
 pub(crate) mod hybrid;
 pub(crate) mod listening;
 pub(crate) mod lock;
+pub(crate) mod looks;
 pub(crate) mod opener;
 pub(crate) mod pace;
 pub(crate) mod pattern_dir;

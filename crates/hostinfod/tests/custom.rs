@@ -15,8 +15,8 @@ use hostinfo_control::Client;
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
-/// Longest time that anything here may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Only something that hangs takes this long.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 const RULES: &str = "qemu-blind:\n interval = 0\nqemu-hourly:\n interval = 3600\n custom = 1\n*:\n interval = 0\n custom = 1\n label = 1\n";
 
@@ -196,7 +196,7 @@ fn a_preview_waits_for_a_command_as_its_guest_would() {
 
 #[test]
 fn a_command_that_hangs_is_unavailable_after_its_deadline_and_holds_up_nobody_else() {
-    let hangs = command("hangs", "gauge", "'/bin/sleep', '60'", "timeout = '1s'");
+    let hangs = command("hangs", "gauge", "'/bin/sleep', '60'", "timeout = '9s'");
     let quick = command("quick", "gauge", "'/bin/echo', '1'", "");
     let host = Host::new(&(hangs + &quick), &[]);
     let (mut waits, mut other) = (host.guest("qemu-a"), host.guest("qemu-b"));
@@ -205,13 +205,13 @@ fn a_command_that_hangs_is_unavailable_after_its_deadline_and_holds_up_nobody_el
     waits.say("ping behind");
     assert_eq!(other.ask("custom.quick"), "200 custom.quick=1\n");
     assert_eq!(other.ask("ping x"), "200 pong x\n");
-    assert!(begun.elapsed() < Duration::from_millis(900), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
     assert_eq!(waits.hear(), "503-custom.hangs: took too long on this host\n200 custom.quick=1\n");
     let took = begun.elapsed();
-    assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(2), "{took:?}");
+    assert!(took >= Duration::from_secs(9) && took < Duration::from_secs(50), "{took:?}");
     assert_eq!(waits.hear(), "200 pong behind\n");
     host.wait_for_log(
-        "custom.hangs: took too long on this host: its command did not end within 1s",
+        "custom.hangs: took too long on this host: its command did not end within 9s",
     );
 }
 

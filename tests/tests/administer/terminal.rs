@@ -9,6 +9,7 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use hostinfo_tests::Host;
 use hostinfo_tests::ctl::alone;
+use hostinfo_tests::deadline::accept;
 use serde_json::{Value, json};
 
 use crate::RULES;
@@ -23,7 +24,7 @@ fn serve_escapes(socket: &UnixListener, clients: usize) -> Result<()> {
         "unit": escape, "help": format!("b{escape}"),
     });
     for _ in 0..clients {
-        let (mut client, _) = socket.accept()?;
+        let mut client = accept(socket)?;
         let mut calls = BufReader::new(client.try_clone()?);
         let mut call = Vec::new();
         while calls.read_until(0, &mut call)? > 0 {

@@ -82,7 +82,7 @@ impl Scene {
     fn wait_for_news(&mut self) {
         let begun = Instant::now();
         while self.engine.backend.admin_values.customs.turn(self.now).is_empty() {
-            assert!(begun.elapsed() < Duration::from_secs(10));
+            assert!(begun.elapsed() < Duration::from_secs(180));
             std::thread::sleep(Duration::from_millis(5));
         }
     }

@@ -28,11 +28,17 @@ impl Sources<'_, '_> {
     }
 
     /// What the guest may see of a row in a scope: the row itself, or each of its instances.
-    pub(crate) fn members_of(&mut self, stat: StatId, scope: &Scope) -> Vec<Option<String>> {
-        if !stat.stat().has_instances() {
-            return vec![None];
-        }
-        self.instances_in(scope, stat).into_iter().map(Some).collect()
+    pub(crate) fn members_of(
+        &mut self,
+        stat: StatId,
+        scope: &Scope,
+    ) -> impl Iterator<Item = Option<String>> + use<> {
+        // Most rows have no instances, and need no vector.
+        let (row, instances) = match stat.stat().has_instances() {
+            true => (None, self.instances_in(scope, stat)),
+            false => (Some(None), Vec::new()),
+        };
+        row.into_iter().chain(instances.into_iter().map(Some))
     }
 
     /// The instances of a row that are in the scope and that the guest may see.

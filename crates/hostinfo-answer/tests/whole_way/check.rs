@@ -1,19 +1,19 @@
 //! What has to be true of every reply.
 
 use hostinfo_catalog::metric::Metric;
+use hostinfo_catalog::vhostmd::{Context, Figure, METRICS, Made, UUID};
 use hostinfo_catalog::{Named, StatId, resolve};
 use hostinfo_rules::Grant;
 use hostinfo_wire::Code;
 use hostinfo_wire::limits::REPLY_MAX;
 
-/// A reply is complete, each of its lines has a code, and it reveals nothing that is denied. Of vhostmd's document, only
-/// its beginning and its end are looked at.
+/// A reply is complete, each of its lines has a code, and it reveals nothing that is denied.
 pub(crate) fn reply(reply: &[u8], grant: &Grant) {
     assert!(reply.len() <= REPLY_MAX);
     let text = std::str::from_utf8(reply).expect("a reply is text");
-    if text.starts_with("<metrics>\n") {
-        assert!(text.ends_with("</metrics>\n\n"), "{text}");
-        return;
+    if let Some(text) = text.strip_prefix("<metrics>\n") {
+        let text = text.strip_suffix("</metrics>\n\n").expect("a document ends");
+        return text.split_terminator("</metric>\n").for_each(|text| check_metric(text, grant));
     }
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     assert!(!lines.is_empty());
@@ -28,6 +28,35 @@ pub(crate) fn reply(reply: &[u8], grant: &Grant) {
             check_line(rest, grant);
         }
     }
+}
+
+/// A metric of vhostmd's document: its element, its name and its value, each in a line.
+fn check_metric(text: &str, grant: &Grant) {
+    let permits = |stat: &StatId| grant.permits(*stat, None);
+    let [element, name, value] = *text.lines().collect::<Vec<_>>() else { panic!("{text}") };
+    let context = match element.contains(" context='vm'") {
+        true => Context::Vm,
+        false => Context::Host,
+    };
+    assert!(!element.contains("id='") || permits(&UUID), "{element}: the UUID is denied");
+    let inner = |line: &str, tag: &str| {
+        let inner = line.strip_prefix(&format!("<{tag}>"));
+        let inner = inner.and_then(|inner| inner.strip_suffix(&format!("</{tag}>")));
+        inner.expect("a line is an element").to_owned()
+    };
+    let (name, value) = (inner(name, "name"), inner(value, "value"));
+    let known = METRICS.iter().find(|metric| metric.name == name && metric.context == context);
+    let Some(metric) = known else { return permitted(&name, grant) };
+    let is_permitted = match &metric.made {
+        Made::Fixed(_, stat) | Made::OsName(stat) => permits(stat),
+        Made::FirstOf(stats) => stats.iter().any(permits),
+        Made::With(stat, behind) => permits(stat) && (permits(behind) || !value.contains(' ')),
+        Made::Sum(plus, minus) => plus.iter().chain(*minus).all(|figure| match figure {
+            Figure::Stat(stat) | Figure::SwapStat(stat) => permits(stat),
+            Figure::Buffers | Figure::SwapCached => true,
+        }),
+    };
+    assert!(is_permitted, "{name} is denied");
 }
 
 /// A line of values, of a list or of metrics names nothing that is denied.

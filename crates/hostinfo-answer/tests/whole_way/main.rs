@@ -81,20 +81,40 @@ fn every_seed_of_the_conversation_fuzzer_is_answered_at_least_twice() {
     assert!(answered.len() >= 6 && answered.iter().all(|lines| *lines >= 2), "{answered:?}");
 }
 
+/// vhostmd's document with one metric.
+fn document(attributes: &str, name: &str, value: &str) -> String {
+    format!(
+        "<metrics>\n<metric type='string'{attributes}>\n<name>{name}</name>\n<value>{value}</value>\n</metric>\n\
+         </metrics>\n\n"
+    )
+}
+
 #[test]
 fn a_reply_that_reveals_what_is_denied_is_found() {
-    let rules = hostinfo_rules::parse(b"*:\n loadavg = 0\n").unwrap().rules;
+    let rules = hostinfo_rules::parse(b"*:\n loadavg = 0\n vm.uuid = 0\n").unwrap().rules;
     let grant = rules.decide("qemu-a");
     for reply in [
         "200 loadavg.1=0.42\n",
         "200 {\"loadavg.1\":0.42}\n",
         "200-loadavg.5 gauge - x\n200 loadavg.15 gauge - x\n",
         "200-# TYPE hostinfo_loadavg_1 gauge\n200-hostinfo_loadavg_1 0.42\n200 # EOF\n",
+        &document(" context='host'", "UsedVirtualMemory", "7"),
+        &document(" context='host'", "VirtProductInfo", "QEMU 7.2.0"),
+        &document(" context='vm' id='3' uuid='x'", "ResourceProcessorLimit", "2"),
+        &document(" context='vm'", "custom.rack", "7"),
     ] {
         let found = std::panic::catch_unwind(|| check::reply(reply.as_bytes(), &grant));
         assert!(found.is_err(), "{reply}");
     }
-    check::reply(b"403-loadavg.1: not permitted\n200 {\"errors\":{\"loadavg.1\":403}}\n", &grant);
+    for reply in [
+        "403-loadavg.1: not permitted\n200 {\"errors\":{\"loadavg.1\":403}}\n",
+        &document(" context='host'", "NumberOfPhysicalCPUs", "64"),
+        &document(" context='host'", "VirtProductInfo", "QEMU"),
+        &document(" context='vm'", "ResourceProcessorLimit", "2"),
+        "<metrics>\n</metrics>\n\n",
+    ] {
+        check::reply(reply.as_bytes(), &grant);
+    }
 }
 
 const PID: i32 = 900;

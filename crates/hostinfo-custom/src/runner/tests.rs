@@ -245,9 +245,7 @@ fn nothing_runs_beside_a_run_of_the_same_statistic_that_is_dying() {
 
 #[test]
 fn a_command_reaches_neither_another_run_nor_hostinfo_run_but_what_it_has_started_itself() {
-    if !apart::is_offered() {
-        return;
-    }
+    assert!(apart::is_offered(), "needs Landlock: Linux 5.19 or later, with landlock in lsm=");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pid");
     fs::write(&file, "").unwrap();
@@ -284,6 +282,22 @@ fn a_command_joins_no_process_group_of_who_started_it() {
     scene.serve(true);
     let told = hear(&scene.ask(&scene.request("s0", "a").to_packet()));
     assert_eq!(told, Some(Answer::Printed(b"01".to_vec())));
+}
+
+/// That thread is there for another moment, and its number is some before the command's.
+#[test]
+fn a_command_sends_no_signal_to_the_thread_that_has_started_it() {
+    if !keeps_signals() {
+        return;
+    }
+    let reach =
+        "for back in 1 2 3 4; do kill -0 $(($$ - back)) 2>/dev/null && echo $back; done; true";
+    let scene = Scene::new([reach]);
+    scene.serve(true);
+    for _ in 0..50 {
+        let told = hear(&scene.ask(&scene.request("s0", "a").to_packet()));
+        assert_eq!(told, Some(Answer::Printed(Vec::new())));
+    }
 }
 
 /// Whether no signal leaves a layer of Landlock: since Linux 6.12.

@@ -4,20 +4,11 @@ use std::collections::HashMap;
 
 use hostinfo_domains::{Domain, Message, Uuid};
 use virt::domain::Domain as Handle;
-use virt_sys as sys;
 
 use super::state::state;
 use super::{Lost, Survey};
 use crate::batch::batches;
-use crate::figures::{bandwidth, figures};
-use crate::raw::{self, Param};
-
-const GROUPS: u32 = sys::VIR_DOMAIN_STATS_STATE
-    | sys::VIR_DOMAIN_STATS_BALLOON
-    | sys::VIR_DOMAIN_STATS_VCPU
-    | sys::VIR_DOMAIN_STATS_CPU_TOTAL
-    | sys::VIR_DOMAIN_STATS_INTERFACE
-    | sys::VIR_DOMAIN_STATS_BLOCK;
+use crate::fetcher::{Fetched, Wanted};
 
 impl Survey {
     /// Counts I/O errors, which are reported with the figures.
@@ -34,25 +25,20 @@ impl Survey {
         let live = self.known.values().map(|known| &known.domain).filter(|domain| domain.is_live());
         let asked = live.filter(|domain| of.is_empty() || of.contains(&domain.uuid));
         for uuids in batches(asked.map(|domain| (domain.uuid, domain.vcpus))) {
-            let mut handles = HashMap::new();
-            for uuid in &uuids {
-                let handle = self.unless_lost(Handle::lookup_by_uuid(&self.connect, *uuid))?;
-                handles.extend(handle.map(|handle| (*uuid, handle)));
-            }
-            let stats = self.unless_lost(raw::stats(handles.values(), GROUPS))?;
-            for (uuid, params) in stats.unwrap_or_default() {
-                if let Some(handle) = handles.get(&uuid) {
-                    self.send_figures(uuid, handle, &params)?;
-                }
+            let known = uuids.into_iter().filter_map(|uuid| Some((uuid, self.known.get(&uuid)?)));
+            let wanted = known.map(|(uuid, known)| Wanted { uuid, disks: known.disks.clone() });
+            let wanted: Vec<Wanted> = wanted.collect();
+            for fetched in self.fetcher.fetch(&wanted) {
+                self.report_figures(fetched)?;
             }
         }
         Ok(())
     }
 
-    fn send_figures(&mut self, uuid: Uuid, handle: &Handle, params: &[Param]) -> Result<(), Lost> {
-        let migrating = self.is_migrating(uuid, handle)?;
+    fn report_figures(&mut self, fetched: Fetched) -> Result<(), Lost> {
+        let Fetched { uuid, mut figures, extra } = fetched;
+        let migrating = self.still_migrates(uuid)?;
         let Some(known) = self.known.get_mut(&uuid) else { return Ok(()) };
-        let (mut figures, extra) = figures(params, &known.disks);
         if self.reported.errors {
             known.tell_errors(&mut figures);
         }
@@ -66,22 +52,17 @@ impl Survey {
             known.domain = domain.clone();
             self.report(&Message::Domain(domain));
         }
-        if figures.disks.is_empty() {
-            figures.block_job = Some(false);
-        }
-        // If a domain was too busy to report on its disks, this call would have to wait for it.
-        for disk in figures.disks.iter().filter(|disk| disk.read.ops.is_some()) {
-            let has_job = self.unless_lost(raw::has_block_job(handle, &disk.dev))?;
-            figures.block_job = figures.block_job.max(has_job);
-        }
-        for (number, interface) in &extra.interfaces {
-            let found = self.unless_lost(raw::bandwidth(handle, interface))?;
-            let net = figures.nets.iter_mut().find(|net| net.number == *number);
-            if let (Some(found), Some(net)) = (found, net) {
-                (net.rx_limit, net.tx_limit) = bandwidth(&found);
-            }
-        }
         self.report(&Message::Figures(uuid, figures));
         Ok(())
+    }
+
+    fn still_migrates(&mut self, uuid: Uuid) -> Result<bool, Lost> {
+        if !self.movers.contains(&uuid) {
+            return Ok(false);
+        }
+        match self.unless_lost(Handle::lookup_by_uuid(&self.connect, uuid))? {
+            Some(handle) => self.is_migrating(uuid, &handle),
+            None => Ok(false),
+        }
     }
 }

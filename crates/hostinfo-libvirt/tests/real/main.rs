@@ -1,15 +1,18 @@
 //! The helper against a real libvirtd with real QEMUs, and the daemon's side of it.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use hostinfo_domains::limits::DEADLINE;
 use hostinfo_domains::{Claim, Conflict, Guest, Helper, Snapshot, State};
-use hostinfo_tests::deadline::PATIENCE;
+use hostinfo_tests::deadline::{PATIENCE, wait_for};
 use hostinfo_tests::libvirtd::{Libvirtd, path};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -17,6 +20,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 struct Daemon {
     helper: Helper,
     snapshots: usize,
+    outages: usize,
 }
 
 impl Daemon {
@@ -28,7 +32,7 @@ impl Daemon {
         let nsenter = PathBuf::from("/usr/bin").join(nsenter);
         let mut helper = Helper::new(vec![nsenter], arguments)?;
         helper.want(Instant::now());
-        Ok(Self { helper, snapshots: 0 })
+        Ok(Self { helper, snapshots: 0, outages: 0 })
     }
 
     /// Does what the daemon's loop does, until `look` finds something in a snapshot.
@@ -42,14 +46,23 @@ impl Daemon {
             if now > end {
                 bail!("waited {PATIENCE:?} for {what}, and there is {:?}", self.helper.snapshot());
             }
-            let next = self.helper.next_deadline().unwrap_or(end).min(end);
-            let wait = next.saturating_duration_since(now) + Duration::from_millis(1);
-            let mut polled = [PollFd::from_borrowed_fd(self.helper.as_fd(), PollFlags::IN)];
-            poll(&mut polled, Some(&Timespec::try_from(wait)?))?;
-            let now = Instant::now();
-            self.snapshots += usize::from(self.helper.on_ready(now));
-            self.snapshots += usize::from(self.helper.on_time(now));
+            self.turn(end)?;
         }
+    }
+
+    /// One turn of that loop, which begins at `end` at the latest.
+    fn turn(&mut self, end: Instant) -> Result<()> {
+        let next = self.helper.next_deadline().unwrap_or(end).min(end);
+        let wait = next.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
+        let mut polled = [PollFd::from_borrowed_fd(self.helper.as_fd(), PollFlags::IN)];
+        poll(&mut polled, Some(&Timespec::try_from(wait)?))?;
+        let now = Instant::now();
+        for is_new in [self.helper.on_ready(now), self.helper.on_time(now)] {
+            self.snapshots += usize::from(is_new);
+            let is_outage = is_new && self.helper.snapshot().outage().is_some();
+            self.outages += usize::from(is_outage);
+        }
+        Ok(())
     }
 
     fn is_up(&mut self) -> Result<()> {
@@ -84,13 +97,11 @@ fn figures_are_those_of_virsh_domstats() -> Result<()> {
     libvirtd.define("a", "qemu-a")?;
     libvirtd.virsh(&["start", "a"])?;
     let mut daemon = Daemon::start(&libvirtd)?;
-    let figures = loop {
-        // The firmware reads the disk, to boot from it.
+    // The firmware reads the disk, to boot from it.
+    let figures = wait_for("the disk to be read", PATIENCE, || {
         let figures = daemon.figures("a")?;
-        if figures.disks.iter().any(|disk| disk.read.ops > Some(0)) {
-            break figures;
-        }
-    };
+        Ok(figures.disks.iter().any(|disk| disk.read.ops > Some(0)).then_some(figures))
+    })?;
     assert_eq!(figures.block_job, Some(false));
     // From here on its figures stay the same.
     libvirtd.virsh(&["suspend", "a"])?;
@@ -222,7 +233,7 @@ fn refused(snapshot: &Snapshot, socket: &str) -> Option<Conflict> {
 }
 
 #[test]
-fn a_qemu_that_hangs_holds_up_the_others_once() -> Result<()> {
+fn a_qemu_that_hangs_again_and_again_keeps_nothing_else_from_being_reported() -> Result<()> {
     let libvirtd = Libvirtd::start()?;
     for name in ["f", "g"] {
         libvirtd.define(name, &format!("qemu-{name}"))?;
@@ -230,18 +241,57 @@ fn a_qemu_that_hangs_holds_up_the_others_once() -> Result<()> {
     }
     let mut daemon = Daemon::start(&libvirtd)?;
     daemon.is_up()?;
-    libvirtd.shell("kill -STOP $(cat /run/libvirt/qemu/f.pid)")?;
-    daemon.helper.refresh(None, Instant::now());
-    daemon.until("the deadline", |snapshot| snapshot.outage().map(|_| ()))?;
-    daemon.is_up()?;
-    let start = Instant::now();
-    daemon.helper.refresh(None, start);
-    let figures = daemon.figures("g")?;
-    assert!(figures.disks.iter().all(|disk| disk.read.ops.is_some()), "{figures:?}");
-    let figures = daemon.figures("f")?;
-    assert!(figures.disks.iter().all(|disk| disk.read.ops.is_none()), "{figures:?}");
-    assert_eq!(figures.block_job, None);
-    assert!(start.elapsed() < DEADLINE);
+    for signal in ["STOP", "CONT", "STOP"] {
+        libvirtd.shell(&format!("kill -{signal} $(cat /run/libvirt/qemu/f.pid)"))?;
+        let hangs = signal == "STOP";
+        let start = Instant::now();
+        daemon.helper.refresh(None, start);
+        let figures = daemon.figures("g")?;
+        assert!(figures.disks.iter().all(|disk| disk.read.ops.is_some()), "{figures:?}");
+        let figures = daemon.figures("f")?;
+        assert!(figures.disks.iter().all(|disk| disk.read.ops.is_none() == hangs), "{figures:?}");
+        assert_eq!(figures.block_job, (!hangs).then_some(false));
+        assert!(start.elapsed() < DEADLINE);
+        assert_eq!(daemon.helper.snapshot().outage(), None);
+    }
+    assert_eq!(daemon.outages, 0);
+    Ok(())
+}
+
+#[test]
+fn a_qemu_that_pauses_and_resumes_without_end_is_reported_ten_times_a_second() -> Result<()> {
+    let libvirtd = Libvirtd::start()?;
+    let monitor = libvirtd.folder().join("monitor");
+    libvirtd.define_xml(&format!(
+        "<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+         <name>h</name><memory unit='MiB'>32</memory>
+         <os><type arch='x86_64' machine='q35'>hvm</type></os>
+         <qemu:commandline><qemu:arg value='-qmp'/>
+         <qemu:arg value='unix:{},server=on,wait=off'/></qemu:commandline></domain>",
+        path(&monitor)?
+    ))?;
+    libvirtd.virsh(&["start", "h"])?;
+    let mut daemon = Daemon::start(&libvirtd)?;
+    daemon.in_state("h", State::Running)?;
+    let mut qemu = UnixStream::connect(&monitor)?;
+    let mut said = qemu.try_clone()?;
+    thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+    qemu.write_all(b"{\"execute\":\"qmp_capabilities\"}")?;
+    let flood = thread::spawn(move || {
+        (0..1000).try_for_each(|number| {
+            thread::sleep(Duration::from_millis(2));
+            let order = ["stop", "cont"][number % 2];
+            write!(qemu, "{{\"execute\":\"{order}\"}}")
+        })
+    });
+    let (before, start) = (daemon.snapshots, Instant::now());
+    while !flood.is_finished() {
+        daemon.turn(Instant::now() + Duration::from_millis(10))?;
+    }
+    let (reports, lasted) = (daemon.snapshots - before, start.elapsed());
+    let most = usize::try_from(lasted.as_millis() / 100)? + 2;
+    assert!((2..=most).contains(&reports), "{reports} in {lasted:?}");
+    daemon.in_state("h", State::Running)?;
     Ok(())
 }
 

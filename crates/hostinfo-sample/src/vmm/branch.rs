@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::vmm::company::{Company, Seen, Worker};
 use crate::vmm::process::Process;
-use crate::vmm::unit::{is_for_threads, is_libvirts, is_slice, is_unit, name};
+use crate::vmm::unit::{ancestors, is_for_threads, is_libvirts, is_slice, is_unit, name, parent};
 use crate::{Absent, Moment};
 
 /// The deepest path that is followed; those of systemd and libvirt have 6 levels.
@@ -140,7 +140,8 @@ impl<'a> Finder<'a> {
             below if below.as_os_str().is_empty() => mount.to_owned(),
             below => mount.join(below),
         };
-        let to_root = innermost.ancestors().take_while(|path| *path != mount);
+        let to_root =
+            ancestors(&innermost).take_while(|path| path.as_os_str() != mount.as_os_str());
         let mut paths: Vec<_> = to_root.map(Path::to_owned).collect();
         // The root of a cgroup namespace is an ordinary cgroup, with limits and this file.
         if version == Version::V2
@@ -208,7 +209,7 @@ fn outermost_of_libvirts(path: &Path) -> Option<&Path> {
 }
 
 fn parent_if(path: &Path, is: impl Fn(&Path) -> bool) -> &Path {
-    path.parent().filter(|_| is(path)).unwrap_or(path)
+    parent(path).filter(|_| is(path)).unwrap_or(path)
 }
 
 /// A path from the kernel, made relative to a mount point. `None` if it leads out of the mount

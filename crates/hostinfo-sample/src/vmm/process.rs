@@ -8,6 +8,8 @@ use std::cell::Cell;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use itoa::Buffer as Number;
+
 use crate::open_files::Reader;
 use crate::root::{LINE_BYTES, Unread};
 use crate::text::{millionths, words};
@@ -94,7 +96,7 @@ impl Process {
         bound: usize,
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], Unread> {
-        self.roots.kept(format_args!("{}/{file}", self.pid), bound, buffer)
+        self.roots.kept(&[Number::new().format(self.pid), "/", file], bound, buffer)
     }
 
     /// Reads one of its threads' files, with the same caveat.
@@ -104,7 +106,9 @@ impl Process {
         file: &str,
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], Unread> {
-        self.roots.kept(format_args!("{}/task/{tid}/{file}", self.pid), LINE_BYTES, buffer)
+        let (mut pid, mut thread) = (Number::new(), Number::new());
+        let file = [pid.format(self.pid), "/task/", thread.format(tid), "/", file];
+        self.roots.kept(&file, LINE_BYTES, buffer)
     }
 
     /// The name of one of its threads, with the same caveat.
@@ -113,7 +117,9 @@ impl Process {
         tid: u32,
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], Unread> {
-        self.roots.once(format_args!("{}/task/{tid}/comm", self.pid), LINE_BYTES, buffer)
+        let (mut pid, mut thread) = (Number::new(), Number::new());
+        let file = [pid.format(self.pid), "/task/", thread.format(tid), "/comm"];
+        self.roots.once(&file, LINE_BYTES, buffer)
     }
 
     /// Whether the thread exists, whether or not its files can be read.
@@ -138,7 +144,7 @@ impl Process {
         pid: u64,
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], Unread> {
-        self.roots.kept(format_args!("{pid}/stat"), LINE_BYTES, buffer)
+        self.roots.kept(&[Number::new().format(pid), "/stat"], LINE_BYTES, buffer)
     }
 
     /// How long ago it started. `None` if that is not known.

@@ -1,6 +1,11 @@
 //! What a cgroup was created for, judged by its name.
 
+use std::ffi::OsStr;
+use std::iter::successors;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+
+use memchr::memrchr;
 
 use crate::text::number;
 
@@ -34,10 +39,9 @@ fn is_pod(path: &Path) -> bool {
     if name.ends_with(b".slice") {
         return has(b"kubepods-", name) && has(b"-pod", name);
     }
-    let around = path.parent().into_iter().flat_map(Path::ancestors);
     name.len() > 3
         && name.starts_with(b"pod")
-        && around.into_iter().any(|it| self::name(it) == b"kubepods")
+        && ancestors(path).skip(1).any(|it| self::name(it) == b"kubepods")
 }
 
 /// A cgroup that systemd-machined creates for libvirt, with the hyphens of `qemu-1-web` escaped, or
@@ -56,8 +60,23 @@ pub(crate) fn is_for_threads(path: &Path) -> bool {
     name == b"emulator" || numbered(b"vcpu") || numbered(b"iothread")
 }
 
+/// The last part of a cgroup's path. The paths of cgroups have neither empty parts nor dots for parts, so this takes a
+/// tenth of what it takes to find them in any path.
 pub(crate) fn name(path: &Path) -> &[u8] {
-    path.file_name().map_or(b"", |name| name.as_encoded_bytes())
+    let bytes = path.as_os_str().as_bytes();
+    memrchr(b'/', bytes).and_then(|slash| bytes.get(slash + 1..)).unwrap_or(bytes)
+}
+
+/// The path of the cgroup around a cgroup; the empty path is that of the root. `None` for the root.
+pub(crate) fn parent(path: &Path) -> Option<&Path> {
+    let bytes = path.as_os_str().as_bytes();
+    let end = memrchr(b'/', bytes).or_else(|| (!bytes.is_empty()).then_some(0))?;
+    bytes.get(..end).map(|parent| Path::new(OsStr::from_bytes(parent)))
+}
+
+/// The path of a cgroup, and those of all around it up to the root.
+pub(crate) fn ancestors(path: &Path) -> impl Iterator<Item = &Path> {
+    successors(Some(path), |path| parent(path))
 }
 
 #[cfg(test)]
@@ -96,6 +115,15 @@ mod tests {
         for path in ["", "a", "kubepods/burstable", "kubepods/pod", "elsewhere/pod1f", "a/emulator"]
         {
             assert!(!is_slice(Path::new(path)) && !is_unit(Path::new(path)), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_cgroups_name_and_what_is_around_it_are_those_of_its_path() {
+        for path in ["", "a", "a/b.scope", "cpu,cpuacct/machine/qemu-1-web.libvirt-qemu/vcpu0"] {
+            let path = Path::new(path);
+            assert_eq!(name(path), path.file_name().unwrap_or_default().as_bytes());
+            assert!(ancestors(path).eq(path.ancestors()), "{path:?}");
         }
     }
 

@@ -21,3 +21,8 @@ mod threads;
 mod together;
 mod tree;
 mod vmm;
+
+use std::time::Duration;
+
+/// Only something that hangs takes this long.
+const PATIENCE: Duration = Duration::from_secs(180);

@@ -10,6 +10,8 @@ use hostinfo_catalog::source::Vmm as Source;
 use hostinfo_sample::{Moment, OpenFiles, Roots, Vmm};
 use tempfile::TempDir;
 
+use crate::PATIENCE;
+
 const ENDED: &str = "this guest's VMM has ended";
 
 /// A process that is named like a VMM and does nothing.
@@ -28,7 +30,7 @@ impl Qemu {
         while fs::read_to_string(format!("/proc/{}/comm", this.pid())).unwrap()
             != "qemu-system-x86\n"
         {
-            assert!(begun.elapsed() < Duration::from_secs(120));
+            assert!(begun.elapsed() < PATIENCE);
         }
         this
     }
@@ -80,13 +82,13 @@ fn a_vmm_that_dies_between_two_samples_gives_no_more_figures() {
     }
 }
 
-/// Needs permission to choose the next process number: `/proc/sys/kernel/ns_last_pid`. Without it, and where other programs
-/// take that number each time for 20 s, nothing is checked.
+/// Needs permission to choose the next process number: `/proc/sys/kernel/ns_last_pid`.
 #[test]
 fn another_vmm_with_the_number_of_one_that_ended_is_not_taken_for_it() {
     let folder = tempfile::tempdir().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while Instant::now() < deadline {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        assert!(Instant::now() < deadline, "other programs take that number each time");
         let mut qemu = Qemu::start(&folder);
         let mut vmm = qemu.vmm();
         for slot in 0..2 {
@@ -95,9 +97,7 @@ fn another_vmm_with_the_number_of_one_that_ended_is_not_taken_for_it() {
         let start = start_of(qemu.pid());
         qemu.end();
         let last = (qemu.pid() - 1).to_string();
-        if fs::write("/proc/sys/kernel/ns_last_pid", last).is_err() {
-            return;
-        }
+        fs::write("/proc/sys/kernel/ns_last_pid", last).expect("needs root");
         let other = Qemu::start(&folder);
         // Others start processes too; and two processes of the same clock tick look the same to the kernel.
         if other.pid() != qemu.pid() || start_of(other.pid()) == start {
@@ -114,11 +114,11 @@ fn start_of(pid: i32) -> String {
     stat.rsplit(')').next().unwrap().split(' ').nth(20).unwrap().to_owned()
 }
 
-/// A cgroup with a memory limit, if this user may create one.
+/// A cgroup with a memory limit, which root may create.
 struct Cgroup(PathBuf);
 
 impl Cgroup {
-    fn new(name: &str, limit: u64) -> Option<Self> {
+    fn new(name: &str, limit: u64) -> Self {
         for (tree, file) in [("memory", "memory.limit_in_bytes"), ("", "memory.max")] {
             let folder = Path::new("/sys/fs/cgroup")
                 .join(tree)
@@ -126,11 +126,11 @@ impl Cgroup {
             if fs::create_dir(&folder).is_ok() {
                 let this = Self(folder);
                 if fs::write(this.0.join(file), limit.to_string()).is_ok() {
-                    return Some(this);
+                    return this;
                 }
             }
         }
-        None
+        panic!("needs root and cgroups");
     }
 
     fn add(&self, qemu: &Qemu) {
@@ -143,17 +143,16 @@ impl Drop for Cgroup {
         let begun = Instant::now();
         // A process that has just left remains there for a moment.
         while fs::remove_dir(&self.0).is_err() && !std::thread::panicking() {
-            assert!(begun.elapsed() < Duration::from_secs(120), "{}", self.0.display());
+            assert!(begun.elapsed() < PATIENCE, "{}", self.0.display());
         }
     }
 }
 
-/// Where this user may create no cgroup, nothing is checked.
 #[test]
 fn a_guest_that_moves_is_told_of_the_cgroup_that_it_is_in_and_of_one_made_anew_under_its_name() {
     const MIB: u64 = 1024 * 1024;
-    let Some(one) = Cgroup::new("one", 64 * MIB) else { return };
-    let other = Cgroup::new("other", 128 * MIB).unwrap();
+    let one = Cgroup::new("one", 64 * MIB);
+    let other = Cgroup::new("other", 128 * MIB);
     let folder = tempfile::tempdir().unwrap();
     let qemu = Qemu::start(&folder);
     let mut vmm = qemu.vmm();
@@ -163,7 +162,7 @@ fn a_guest_that_moves_is_told_of_the_cgroup_that_it_is_in_and_of_one_made_anew_u
     other.add(&qemu);
     assert_eq!(limit(2), (128 * MIB).to_string());
     drop(one);
-    let again = Cgroup::new("one", 32 * MIB).unwrap();
+    let again = Cgroup::new("one", 32 * MIB);
     again.add(&qemu);
     assert_eq!([limit(3), limit(4)], [(32 * MIB).to_string(), (32 * MIB).to_string()]);
     drop(qemu);

@@ -12,6 +12,8 @@ use hostinfo_catalog::source::Vmm as Source;
 use hostinfo_sample::{Moment, OpenFiles, Roots, Vmm};
 use hostinfo_wire::Value;
 
+use crate::PATIENCE;
+
 fn at(millis: u64) -> Moment {
     Moment::new(Duration::from_millis(millis))
 }
@@ -41,7 +43,7 @@ fn the_time_of_a_thread_grows_while_it_runs_and_stays_when_it_has_ended() {
     STARTED.wait();
     let mut vmm = vmm(std::process::id());
     let mut look = |millis| micros(&mut vmm, Source::OneVcpuTime, Some(4711), millis);
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + PATIENCE;
     let first = look(0);
     let mut millis = 0;
     while look(millis) < first + 50_000 {
@@ -123,7 +125,7 @@ fn a_process_that_ends_between_two_looks_has_ended() {
     assert_eq!(told(0), "the other end is not a virtual machine monitor");
     child.kill().unwrap();
     // Dead, and then gone.
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + PATIENCE;
     let mut millis = 100;
     while told(millis) != "this guest's VMM has ended" {
         assert!(Instant::now() < deadline, "it does not end");

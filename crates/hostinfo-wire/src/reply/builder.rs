@@ -5,6 +5,7 @@ use std::io::Write as _;
 
 use super::{CODE_DIGITS, Code, REPLY_TOO_LONG, Refusal};
 use crate::limits::REPLY_MAX;
+use crate::value::Value;
 
 /// A reply under construction: lines in one buffer, each as `CODE-TEXT` until [`Reply::end`] turns
 /// the last one into `CODE TEXT`.
@@ -59,12 +60,27 @@ impl Reply {
     /// Adds one line. `text` must have no control characters: names, values and reasons are cleaned
     /// when they are received.
     pub fn line(&mut self, code: Code, text: impl fmt::Display) {
+        self.begin(code);
+        // Writing to a vector does not fail.
+        let _ = writeln!(self.bytes, "{text}");
+    }
+
+    /// Adds the line for a name with a value.
+    pub fn value(&mut self, name: &str, value: &Value<'_>) {
+        self.begin(Code::Done);
+        self.bytes.extend_from_slice(name.as_bytes());
+        self.bytes.push(b'=');
+        let _ = value.write_to(&mut Text(&mut self.bytes));
+        self.bytes.push(b'\n');
+    }
+
+    fn begin(&mut self, code: Code) {
         self.count(code);
         self.granted |= code == Code::Done;
         self.last = Some(code);
         self.last_line = self.bytes.len();
-        // Writing to a vector does not fail.
-        let _ = writeln!(self.bytes, "{code}-{text}");
+        self.bytes.extend_from_slice(itoa::Buffer::new().format(code as u16).as_bytes());
+        self.bytes.push(b'-');
     }
 
     /// Counts a result that has no line of its own.
@@ -96,6 +112,11 @@ impl Reply {
         self.bytes.is_empty()
     }
 
+    /// Whether it is too long already: [`Reply::end`] keeps none of it, whatever is added.
+    pub fn is_too_long(&self) -> bool {
+        self.bytes.len() > REPLY_MAX
+    }
+
     /// Whether every result is a 400 or a 404.
     pub fn is_nonsense(&self) -> bool {
         !self.makes_sense && !self.is_empty()
@@ -115,7 +136,7 @@ impl Reply {
     /// The reply's bytes, with the last line marked as such. If it is longer than [`REPLY_MAX`], a
     /// single line that says so replaces it.
     pub fn end(&mut self) -> &[u8] {
-        if self.bytes.len() > REPLY_MAX {
+        if self.is_too_long() {
             self.clear();
             self.line(Code::Unavailable, REPLY_TOO_LONG);
             self.bytes.shrink_to(REPLY_MAX);
@@ -124,6 +145,16 @@ impl Reply {
             *mark = b' ';
         }
         &self.bytes
+    }
+}
+
+/// Text is added to the bytes.
+struct Text<'a>(&'a mut Vec<u8>);
+
+impl fmt::Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 }
 

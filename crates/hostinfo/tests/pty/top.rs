@@ -210,7 +210,7 @@ fn a_host_that_answers_only_pings_is_waited_for_while_the_guest_is_watched_and_k
     assert_ne!(clocks[0], clocks[1], "another sample");
     let typed = Instant::now();
     top.screen.write_all(b"q").unwrap();
-    assert!(top.end().1 && typed.elapsed() < Duration::from_secs(10), "{:?}", typed.elapsed());
+    assert!(top.end().1 && typed.elapsed() < Duration::from_secs(50), "{:?}", typed.elapsed());
 }
 
 #[test]

@@ -46,12 +46,19 @@ pub(crate) struct Units {
     pub(crate) has_systemd: bool,
     /// The user as which the daemon's unit runs.
     pub(crate) user: Option<String>,
+    /// The process of the daemon's unit, if that runs.
+    pub(crate) main_process: Option<u32>,
     pub(crate) findings: Vec<Finding>,
 }
 
 /// Looks at all units. `vsock`: the settings enable it. `daemon_runs`: it answers, whoever started it.
 pub(crate) fn look(vsock: bool, daemon_runs: bool) -> Units {
-    let alone = |has_systemd, finding| Units { has_systemd, user: None, findings: vec![finding] };
+    let alone = |has_systemd, finding| Units {
+        has_systemd,
+        user: None,
+        main_process: None,
+        findings: vec![finding],
+    };
     let unseen = |why: &str| alone(true, Subject::Units.unseen(format!("systemctl: {why}")));
     let without_systemd = || {
         let words = match daemon_runs {
@@ -60,7 +67,7 @@ pub(crate) fn look(vsock: bool, daemon_runs: bool) -> Units {
         };
         alone(false, Subject::Units.note(words))
     };
-    let properties = "--property=Id,LoadState,ActiveState,UnitFileState,User";
+    let properties = "--property=Id,LoadState,ActiveState,UnitFileState,User,MainPID";
     let mut arguments = vec!["show", "--no-pager", properties, "--"];
     arguments.extend(UNITS.map(|unit| unit.name));
     let ran = match run("systemctl", &arguments) {
@@ -75,14 +82,22 @@ pub(crate) fn look(vsock: bool, daemon_runs: bool) -> Units {
     if ran.status != Some(0) {
         return unseen(ran.stderr.lines().next().unwrap_or("it fails"));
     }
-    let shown = parse(&ran.stdout);
-    let user = shown.get(DAEMON).and_then(|shown| shown.get("User")).cloned();
+    all(&parse(&ran.stdout), vsock, daemon_runs)
+}
+
+/// What is found about all units, by what systemctl(1) shows of them.
+fn all(shown: &BTreeMap<String, Shown>, vsock: bool, daemon_runs: bool) -> Units {
+    let of_daemon = |property| shown.get(DAEMON)?.get(property);
+    let user = of_daemon("User").filter(|user| !user.is_empty()).cloned();
+    // 0: it does not run.
+    let main_process = of_daemon("MainPID").and_then(|number| number.parse().ok());
+    let main_process = main_process.filter(|number| *number != 0);
     let findings = UNITS.iter().filter_map(|unit| {
         let shown = shown.get(unit.name)?;
         found(unit, shown, vsock, daemon_runs)
     });
     let findings = findings.collect();
-    Units { has_systemd: true, user: user.filter(|user| !user.is_empty()), findings }
+    Units { has_systemd: true, user, main_process, findings }
 }
 
 /// Blocks of `NAME=VALUE`, by the unit's `Id`.
@@ -192,6 +207,18 @@ mod tests {
         assert!(follow("inactive", "enabled").ends_with("does not run"));
         assert_eq!(words(3, "not-found", "inactive", ""), None);
         assert!(words(1, "loaded", "inactive", "static").unwrap().ends_with("inactive, static"));
+    }
+
+    #[test]
+    fn the_process_of_the_daemons_unit_is_known_while_that_runs() {
+        let main_process = |lines: &str| {
+            let text = format!("Id={DAEMON}\n{lines}\n\nId=hostinfo-follow.service\nMainPID=8\n");
+            all(&parse(&text), false, false).main_process
+        };
+        assert_eq!(main_process("MainPID=7"), Some(7));
+        for none in ["MainPID=0", "MainPID=", "MainPID=-7", "User=x"] {
+            assert_eq!(main_process(none), None, "{none}");
+        }
     }
 
     proptest! {

@@ -14,13 +14,20 @@ const STATUS: &str = "/proc/self/status";
 /// another system call.
 const NEEDS: u32 = 4;
 
+/// What this version permits with its confinement. Counts up with each version that permits less than the one before.
+const STRICTNESS: u32 = 1;
+
 const LANDLOCK: &str = "landlock";
 const SECCOMP: &str = "seccomp";
 
-/// What is in force, and what the version that began it needed.
+/// Before the number of the version's strictness. Versions that do not know the word pass it by.
+const STRICT: &str = "strictness=";
+
+/// What is in force, and what the version that began it needed and permitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Layers {
     needs: u32,
+    strictness: u32,
     pub(super) landlock: bool,
     pub(super) seccomp: bool,
 }
@@ -28,7 +35,7 @@ pub(crate) struct Layers {
 impl Default for Layers {
     /// Nothing yet.
     fn default() -> Self {
-        Self { needs: NEEDS, landlock: false, seccomp: false }
+        Self { needs: NEEDS, strictness: STRICTNESS, landlock: false, seccomp: false }
     }
 }
 
@@ -55,12 +62,14 @@ impl Layers {
     fn parse(text: &str) -> Self {
         let mut words = text.split(' ');
         let needs = words.next().and_then(|number| number.parse().ok()).unwrap_or_default();
-        let (mut landlock, mut seccomp) = (false, false);
+        let (mut landlock, mut seccomp, mut strictness) = (false, false, 0);
         for word in words {
             landlock |= word == LANDLOCK;
             seccomp |= word == SECCOMP;
+            let number = word.strip_prefix(STRICT).and_then(|number| number.parse().ok());
+            strictness = number.unwrap_or(strictness);
         }
-        Self { needs, landlock, seccomp }
+        Self { needs, strictness, landlock, seccomp }
     }
 
     /// Whether a part is in force that permits less than this version needs.
@@ -68,11 +77,17 @@ impl Layers {
         (self.landlock || self.seccomp) && self.needs < NEEDS
     }
 
+    /// Whether a part is in force that permits more than this version does.
+    pub(super) fn are_too_wide(self) -> bool {
+        (self.landlock || self.seccomp) && self.strictness < STRICTNESS
+    }
+
     /// The variable to set, and its value, for a new version that this process executes.
     pub(crate) fn to_environment(self) -> (&'static str, String) {
         let parts = [(self.landlock, LANDLOCK), (self.seccomp, SECCOMP)];
         let words = parts.into_iter().filter_map(|(is_in_force, word)| is_in_force.then_some(word));
-        (VARIABLE, words.fold(self.needs.to_string(), |text, word| format!("{text} {word}")))
+        let numbers = format!("{} {STRICT}{}", self.needs, self.strictness);
+        (VARIABLE, words.fold(numbers, |text, word| format!("{text} {word}")))
     }
 }
 
@@ -85,7 +100,7 @@ mod tests {
         for (landlock, seccomp) in [(false, false), (true, false), (false, true), (true, true)] {
             let layers = Layers { landlock, seccomp, ..Layers::default() };
             assert_eq!(Layers::parse(&layers.to_environment().1), layers);
-            assert!(!layers.are_too_narrow());
+            assert!(!layers.are_too_narrow() && !layers.are_too_wide());
         }
     }
 
@@ -104,11 +119,21 @@ mod tests {
     }
 
     #[test]
+    fn layers_of_an_older_version_may_be_too_narrow_or_too_wide_and_of_a_newer_one_are_neither() {
+        assert!(Layers::parse("9 seccomp").are_too_wide());
+        assert!(Layers::parse("9 strictness=0 landlock").are_too_wide());
+        let newer = Layers::parse("9 strictness=9 landlock seccomp");
+        assert!(!newer.are_too_wide() && !newer.are_too_narrow());
+        assert_eq!(newer.to_environment().1, "9 strictness=9 landlock seccomp");
+    }
+
+    #[test]
     fn layers_of_an_older_version_may_be_too_narrow_and_layers_not_handed_over_are_not_in_force() {
         assert!(Layers::parse("0 seccomp").are_too_narrow());
         for nothing in ["", "landlock", "x y", "0", "0 more"] {
             let layers = Layers::parse(nothing);
-            assert!(!layers.landlock && !layers.seccomp && !layers.are_too_narrow(), "{nothing}");
+            assert!(!layers.landlock && !layers.seccomp, "{nothing}");
+            assert!(!layers.are_too_narrow() && !layers.are_too_wide(), "{nothing}");
         }
     }
 }

@@ -73,6 +73,7 @@ fn permitted(vsock: bool) -> Result<BpfProgram, BackendError> {
     // hostinfo-libvirt filters its own calls further, in its only thread and with no listener for them.
     rules.insert(libc::SYS_seccomp, vec![own_filter()?]);
     rules.insert(libc::SYS_memfd_create, memory_files()?);
+    rules.insert(libc::SYS_renameat2, vec![without_whiteout()?]);
     rules.extend(file_users()?);
     rules.extend(modes_and_owners()?);
     rules.extend(without_fast_open()?);
@@ -143,6 +144,11 @@ fn modes_and_owners() -> Result<Vec<(i64, Vec<SeccompRule>)>, BackendError> {
         .iter()
         .map(|(call, argument)| Ok((*call, vec![rule(*argument, SeccompCmpOp::Eq, SAME_OWNER)?])));
     modes.chain(owners).collect()
+}
+
+/// RENAME_WHITEOUT, rename(2), leaves a character device where a file was, and that is the only way left to make one.
+fn without_whiteout() -> Result<SeccompRule, BackendError> {
+    rule(4, SeccompCmpOp::MaskedEq(libc::RENAME_WHITEOUT.into()), 0)
 }
 
 /// MSG_FASTOPEN, tcp(7), connects before it sends, which Landlock does not see: a connection that was accepted at `[metrics]
@@ -362,6 +368,22 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_renamed_leaves_no_device_behind() {
+        use rustix::fs::{RenameFlags, renameat_with};
+        let folder = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "to"].map(|name| folder.path().join(name));
+        std::fs::write(&from, "x").unwrap();
+        confined(false, || {
+            let rename = |flags| renameat_with(CWD, &from, CWD, &to, flags);
+            for refused in [RenameFlags::WHITEOUT, RenameFlags::WHITEOUT | RenameFlags::NOREPLACE] {
+                assert_eq!(rename(refused), Err(Errno::PERM));
+            }
+            rename(RenameFlags::NOREPLACE).unwrap();
+            std::fs::rename(&to, &from).unwrap();
+        });
+    }
+
+    #[test]
     fn files_are_read_as_another_user_and_group_but_not_as_roots_and_in_no_further_group() {
         use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
         use rustix::thread::set_thread_groups;
@@ -382,19 +404,27 @@ mod tests {
         });
     }
 
-    /// Which is why open(2) needs no rule. What root writes to stays as it is, so there is no such test for root.
+    /// Which is why open(2) needs no rule. What root writes to stays as it is, so root becomes somebody else for this.
     #[test]
     fn a_file_that_was_made_set_user_id_is_so_no_more_after_its_first_byte() {
         use std::io::Write as _;
         use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-        if rustix::process::getuid().is_root() {
-            return;
-        }
         let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
         let path = folder.path().join("file");
-        let mut file =
-            std::fs::File::options().write(true).create_new(true).mode(0o6755).open(path).unwrap();
-        file.write_all(b"x").unwrap();
-        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o7777, 0o755);
+        let write = || {
+            if rustix::process::getuid().is_root() {
+                let somebody = rustix::process::Uid::from_raw(4321);
+                rustix::thread::set_thread_res_uid(somebody, somebody, somebody).unwrap();
+            }
+            let mut options = std::fs::File::options();
+            let mut file = options.write(true).create_new(true).mode(0o6755).open(path).unwrap();
+            let mode =
+                |file: &std::fs::File| file.metadata().unwrap().permissions().mode() & 0o7777;
+            assert_eq!(mode(&file), 0o6755);
+            file.write_all(b"x").unwrap();
+            assert_eq!(mode(&file), 0o755);
+        };
+        std::thread::scope(|scope| scope.spawn(write).join().unwrap());
     }
 }

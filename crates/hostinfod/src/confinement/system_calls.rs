@@ -116,7 +116,6 @@ pub(super) const PERMITTED: &[c_long] = &[
     libc::SYS_pwrite64,
     libc::SYS_pwritev,
     libc::SYS_renameat,
-    libc::SYS_renameat2,
     libc::SYS_unlinkat,
     libc::SYS_write,
     libc::SYS_writev,

@@ -1,3 +1,4 @@
+use super::work::HELD_AFTER;
 use super::*;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -43,6 +44,10 @@ fn wait_until(is_so: impl Fn() -> bool) {
     }
 }
 
+fn is_being_written(disks: &Disks, name: &Name) -> bool {
+    disks.shared.lock().slots.get(name.whole()).is_some_and(|slot| slot.writing.is_some())
+}
+
 #[test]
 fn a_disk_that_somebody_keeps_from_being_written_keeps_neither_the_caller_nor_other_disks_waiting()
 {
@@ -52,7 +57,7 @@ fn a_disk_that_somebody_keeps_from_being_written_keeps_neither_the_caller_nor_ot
     for document in ["<1>", "<2>", "<3>"] {
         disks.write(&held, document.to_owned());
         disks.go_on();
-        wait_until(|| disks.is_written_for(&held, Instant::now()).is_some());
+        wait_until(|| is_being_written(&disks, &held));
         disks.write(&name("qemu-b"), document.to_owned());
         disks.go_on();
         assert_eq!(written.recv_timeout(PATIENCE).unwrap(), ("qemu-b".into(), document.into()));
@@ -74,12 +79,71 @@ fn what_a_held_disk_is_not_to_show_any_more_is_removed_once_it_can_be_written() 
     let held = name("qemu-held");
     disks.write(&held, "<secret>".to_owned());
     disks.go_on();
-    wait_until(|| disks.is_written_for(&held, Instant::now()).is_some());
+    wait_until(|| is_being_written(&disks, &held));
     disks.clear(&held);
     drop(release);
     wait_until(|| disks.finish().is_ok());
     assert_eq!(content(&folder.path().join("disk/qemu-held")).trim_end(), EMPTY.trim_end());
     assert!(disks.shared.lock().slots.is_empty(), "its file is closed");
+}
+
+#[test]
+fn a_disk_that_is_to_be_cleared_is_cleared_before_other_disks_are_written() {
+    let (mut work, a, b) = (Work::default(), name("qemu-a"), name("qemu-b"));
+    work.threads = 1;
+    work.ask(&a, Task::Write("<a>".to_owned()));
+    work.take().unwrap();
+    work.ask(&b, Task::Write("<b>".to_owned()));
+    work.ask(&a, Task::Clear);
+    work.put_back("qemu-a".into(), None);
+    let mut next = || work.take().map(|(name, _, task)| (name, matches!(task, Task::Clear)));
+    assert_eq!(next(), Some(("qemu-a".into(), true)));
+    assert_eq!(next(), Some(("qemu-b".into(), false)));
+}
+
+#[test]
+fn a_disk_that_is_held_is_reported_once_and_again_if_it_is_to_show_nothing_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disks, release, _written) = held(folder.path());
+    let held = name("qemu-held");
+    assert!(disks.go_on().is_none(), "there is nothing to look at");
+    disks.write(&held, "<secret>".to_owned());
+    assert!(disks.go_on() <= Some(Instant::now() + HELD_AFTER));
+    assert!(disks.go_on().is_some());
+    wait_until(|| is_being_written(&disks, &held));
+    let look = |after| {
+        let held = disks.take_held(Instant::now() + after);
+        held.into_iter().map(|held| (held.guest, held.shows_too_much)).collect::<Vec<_>>()
+    };
+    assert_eq!(look(Duration::ZERO), []);
+    assert_eq!(look(HELD_AFTER), [("qemu-held".into(), false)]);
+    disks.write(&held, "<other>".to_owned());
+    assert_eq!(look(HELD_AFTER), []);
+    for _ in 0..2 {
+        disks.clear(&held);
+    }
+    assert!(disks.go_on().is_some(), "it is looked at while it is held");
+    assert_eq!(look(HELD_AFTER), [("qemu-held".into(), true)]);
+    disks.clear(&held);
+    assert_eq!(look(HELD_AFTER), []);
+    drop(release);
+    wait_until(|| disks.finish().is_ok());
+    assert!(disks.go_on().is_none());
+}
+
+#[test]
+fn a_disk_of_a_previous_daemon_that_cannot_be_cleared_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disks, release, _written) = held(folder.path());
+    std::fs::create_dir(folder.path().join("disk")).unwrap();
+    std::fs::write(folder.path().join("disk/qemu-held"), b"secret").unwrap();
+    disks.clear_all_but(|_| false);
+    disks.go_on();
+    wait_until(|| is_being_written(&disks, &name("qemu-held")));
+    let reported = disks.take_held(Instant::now() + HELD_AFTER);
+    assert!(matches!(&*reported, [Held { shows_too_much: true, .. }]));
+    drop(release);
+    wait_until(|| disks.finish().is_ok());
 }
 
 #[test]

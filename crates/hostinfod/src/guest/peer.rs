@@ -78,19 +78,41 @@ fn look(pid: i32, proc: &Path) -> (Peer, bool) {
 /// libvirt's daemons that start QEMU: the one for all drivers, and the one for QEMU.
 const LIBVIRT: [&str; 2] = ["libvirtd", "virtqemud"];
 
-/// What libvirt has marked the process with, if `cmdline` is its command line, or empty, where that is not known. `None`
-/// where it cannot be looked at or has ended, or where `/proc` has the numbers of another PID namespace, in which
+/// What libvirt has marked the process with, and its command line, if `cmdline` has read it, after it was told the marks
+/// that there are without. Neither where the process has ended meanwhile: they could be another's, which has its number.
+/// There are no marks where it cannot be looked at, or where `/proc` has the numbers of another PID namespace, in which
 /// another process has this one.
-pub(crate) fn marks(peer: Peer, proc: &Path, cmdline: &[u8]) -> Option<Marks> {
+pub(crate) fn marks(
+    peer: Peer,
+    proc: &Path,
+    cmdline: impl FnOnce(Option<&Marks>) -> Option<Vec<u8>>,
+) -> (Option<Marks>, Option<Vec<u8>>) {
+    let files = marking_files(peer.pid, proc);
+    let of = |cmdline: &[u8]| {
+        let (comm, cgroup) = files.as_ref()?;
+        Marks::new(peer.pid, comm, cgroup, cmdline.get(..CMDLINE_MAX).unwrap_or(cmdline))
+    };
+    let mut marks = of(b"");
+    let cmdline = cmdline(marks.as_ref());
+    if let Some(cmdline) = &cmdline {
+        marks = of(cmdline);
+    }
+    let is_any = marks.is_some() || cmdline.is_some();
+    believed(is_any.then_some((marks, cmdline)), peer, proc).unwrap_or_default()
+}
+
+/// What was read of the process's files, if that is still the same process.
+pub(crate) fn believed<T>(read: Option<T>, peer: Peer, proc: &Path) -> Option<T> {
+    read.filter(|_| now(peer.pid, proc).is(peer))
+}
+
+/// Its `comm` and `cgroup`.
+fn marking_files(pid: i32, proc: &Path) -> Option<(Vec<u8>, Vec<u8>)> {
     let own = fs::read_link(proc.join("self")).ok()?;
     if own.to_str()?.parse() != Ok(std::process::id()) {
         return None;
     }
-    let comm = line(peer.pid, "comm", proc).ok()?;
-    let cgroup = read(peer.pid, "cgroup", CGROUP_MAX, proc).ok()?;
-    let cmdline = cmdline.get(..CMDLINE_MAX).unwrap_or(cmdline);
-    let marks = Marks::new(peer.pid, &comm, &cgroup, cmdline)?;
-    now(peer.pid, proc).is(peer).then_some(marks)
+    Some((line(pid, "comm", proc).ok()?, read(pid, "cgroup", CGROUP_MAX, proc).ok()?))
 }
 
 /// The beginning of a process's file, at most `bound` bytes.
@@ -145,10 +167,7 @@ mod tests {
     #[test]
     fn another_users_process_that_calls_itself_libvirtd_is_not_libvirt() {
         const ANOTHER: u32 = 65_534;
-        // Only root can listen as another user: for others, there is no such test.
-        if !geteuid().is_root() {
-            return;
-        }
+        assert!(geteuid().is_root(), "needs root, to listen as another user");
         let (folder, proc) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let pid = std::process::id();
         fs::create_dir(proc.path().join(pid.to_string())).unwrap();
@@ -208,14 +227,81 @@ mod tests {
     #[test]
     fn a_process_is_looked_at_only_in_a_proc_of_this_pid_namespace_and_only_while_it_is_the_same() {
         let own = now(std::process::id().cast_signed(), Path::new("/proc"));
-        assert!(marks(own, Path::new("/proc"), b"x").is_some());
-        assert!(marks(Peer { start: Some(1), ..own }, Path::new("/proc"), b"x").is_none());
+        let line = Some(b"x".to_vec());
+        let marks = |peer, proc: &Path| marks(peer, proc, |_| line.clone());
+        let (found, read) = marks(own, Path::new("/proc"));
+        assert_eq!((found.is_some(), read), (true, line.clone()));
+        let another = Peer { start: Some(1), ..own };
+        assert_eq!(marks(another, Path::new("/proc")), (None, None));
         let proc = tempfile::tempdir().unwrap();
         let process = proc.path().join(own.pid.to_string());
         std::os::unix::fs::symlink("/proc/self", &process).unwrap();
-        assert!(marks(own, proc.path(), b"x").is_none(), "nothing says whose numbers these are");
+        assert_eq!(marks(own, proc.path()).0, None, "nothing says whose numbers these are");
         std::os::unix::fs::symlink("1", proc.path().join("self")).unwrap();
-        assert!(marks(own, proc.path(), b"x").is_none());
+        assert_eq!(marks(own, proc.path()).0, None);
+    }
+
+    /// A `/proc` with one process, which has the command line of a domain.
+    fn proc_of(pid: i32, start: u64, cgroup: &str) -> tempfile::TempDir {
+        let proc = tempfile::tempdir().unwrap();
+        let own = std::process::id().to_string();
+        std::os::unix::fs::symlink(own, proc.path().join("self")).unwrap();
+        fs::create_dir(proc.path().join(pid.to_string())).unwrap();
+        becomes(&proc, pid, start);
+        fs::write(proc.path().join(format!("{pid}/comm")), "qemu-system-x86\n").unwrap();
+        fs::write(proc.path().join(format!("{pid}/cgroup")), cgroup).unwrap();
+        proc
+    }
+
+    /// Another process has the number, which began then.
+    fn becomes(proc: &tempfile::TempDir, pid: i32, start: u64) {
+        let stat = format!("{pid} (qemu) S 1 7 7 0 -1 4 9 0 5 0 6 7 0 0 20 0 3 0 {start} 1 2\n");
+        fs::write(proc.path().join(format!("{pid}/stat")), stat).unwrap();
+    }
+
+    const OF_DOMAIN: &str = "0::/machine.slice/machine-qemu\\x2d3\\x2dweb.scope\n";
+
+    #[test]
+    fn a_process_that_ends_while_it_is_looked_at_is_believed_nothing() {
+        let line = b"qemu\0-uuid\x0079c0da0d-7a82-4207-baa0-9902f653e577\0".to_vec();
+        for (cgroup, line) in
+            [(OF_DOMAIN, None), ("0::/\n", Some(line.clone())), (OF_DOMAIN, Some(line))]
+        {
+            let proc = proc_of(7, 100, cgroup);
+            let peer = Peer { pid: 7, start: Some(100) };
+            let found = marks(peer, proc.path(), |_| line.clone());
+            assert!(found.0.is_some() && found.1 == line, "it is the same");
+            // Its number is another's, before anything was read, or since.
+            for is_before in [true, false] {
+                becomes(&proc, 7, if is_before { 200 } else { 100 });
+                let read = |_: Option<&Marks>| {
+                    becomes(&proc, 7, 200);
+                    line.clone()
+                };
+                assert_eq!(marks(peer, proc.path(), read), (None, None), "{cgroup}");
+            }
+            becomes(&proc, 7, 100);
+            let read = |_: Option<&Marks>| {
+                fs::remove_dir_all(proc.path().join("7")).unwrap();
+                line.clone()
+            };
+            assert_eq!(marks(peer, proc.path(), read), (None, None), "{cgroup}: nobody has it");
+        }
+    }
+
+    #[test]
+    fn a_command_line_is_read_by_what_the_cgroup_says() {
+        for (cgroup, is_marked) in [(OF_DOMAIN, true), ("0::/\n", false)] {
+            let proc = proc_of(7, 100, cgroup);
+            let mut told = None;
+            let peer = Peer { pid: 7, start: Some(100) };
+            let found = marks(peer, proc.path(), |by_cgroup| {
+                told = Some(by_cgroup.cloned());
+                None
+            });
+            assert_eq!(told.as_ref().map(Option::is_some), Some(is_marked));
+            assert_eq!(found, (told.flatten(), None));
+        }
     }
 
     #[test]

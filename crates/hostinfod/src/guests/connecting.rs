@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{self, Write as _};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use hostinfo_answer::{Dialect, Name, VMM_UNKNOWN};
@@ -51,7 +52,7 @@ impl Guests {
         if self.has_unclosed(port.guest) {
             return ctx.reactor.set_alarm(Alarm::Port(number), Some(ctx.now + TRY_AGAIN));
         }
-        match self.dial(number) {
+        match self.dial(number, ctx.now) {
             None => {}
             Some(Err(ConnectError::Denied)) if is_pattern => self.ask_opener(number, ctx),
             Some(dialled) => {
@@ -116,10 +117,11 @@ impl Guests {
         self.roster.guests.get(guest).is_some_and(|guest| guest.unclosed.count() > 0)
     }
 
-    /// Connects to a port's socket; `None` if there is none to connect to.
+    /// Connects to a port's socket; `None` if there is none to connect to, or while it is being looked at.
     pub(super) fn dial(
         &mut self,
         number: PortId,
+        now: Instant,
     ) -> Option<Result<(PeerSocket, FileId), ConnectError>> {
         let (port, guest) = self.roster.at(number)?;
         let unclosed = guest.unclosed.clone();
@@ -130,8 +132,10 @@ impl Guests {
             }
             Endpoint::Channel(path) => sockets::connect_at(path),
             Endpoint::Pattern(pattern) => {
-                let found = self.patterns.dirs.get(*pattern)?.find(guest.who.name().guest());
-                found.and_then(|(file, id)| Ok((connect_to(&file)?, id)))
+                let pattern = self.patterns.dirs.get_mut(*pattern)?;
+                pattern
+                    .find(guest.who.name().guest(), now)?
+                    .and_then(|(file, id)| Ok((connect_to(&file)?, id)))
             }
             Endpoint::Pty(_)
             | Endpoint::Listener(_)

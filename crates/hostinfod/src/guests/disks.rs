@@ -8,7 +8,8 @@ use hostinfo_rules::Decision;
 
 use super::Guests;
 use super::standing::cannot_be_served;
-use crate::disks::Failure;
+use crate::audit::quota::Permit;
+use crate::disks::{Failure, Held};
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::GuestId;
@@ -91,18 +92,7 @@ impl Guests {
                 return ctx.reactor.set_alarm(Alarm::Disk(number), Some(until));
             }
         };
-        let held_for = self.disks.is_written_for(guest.who.name(), ctx.now);
         self.disks.write(guest.who.name(), document);
-        if held_for >= Some(PERIOD_MIN)
-            && let Some(permit) = guest.quotas.own.ask(ctx.now)
-        {
-            let name = guest.who.name().whole();
-            tracing::warn!(
-                guest = name,
-                left_out = permit.left_out,
-                "guest {name} has an old metrics disk: a process that reads it keeps hostinfod from writing it"
-            );
-        }
         let period = guest.who.grant().interval().max(PERIOD_MIN);
         ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now + period));
     }
@@ -114,17 +104,38 @@ impl Guests {
                 tracing::warn!(
                     "{error}; the disk may still show what its guest may not see any more"
                 );
-                continue;
+            } else if let Some(Permit { left_out }) = self.ask_quota(&name, now) {
+                tracing::warn!(
+                    guest = &*name,
+                    left_out,
+                    "guest {name} has no metrics disk: {error}"
+                );
             }
-            let guest = self.roster.named(&name);
-            let left_out = match guest.and_then(|guest| self.roster.guests.get_mut(guest)) {
-                None => None,
-                Some(guest) => match guest.quotas.own.ask(now) {
-                    None => continue,
-                    Some(permit) => permit.left_out,
-                },
+        }
+    }
+
+    /// Logs which disks a process keeps from being written.
+    pub(crate) fn log_held_disks(&mut self, now: Instant) {
+        for Held { guest: name, shows_too_much } in self.disks.take_held(now) {
+            let Some(Permit { left_out }) = self.ask_quota(&name, now) else { continue };
+            let shows = match shows_too_much {
+                true => ", and it may show what the guest may not see any more",
+                false => "",
             };
-            tracing::warn!(guest = &*name, left_out, "guest {name} has no metrics disk: {error}");
+            tracing::warn!(
+                guest = &*name,
+                left_out,
+                "guest {name} has an old metrics disk: a process that reads it keeps hostinfod from writing it{shows}"
+            );
+        }
+    }
+
+    /// Whether a line about a guest's disk may be logged. How many have one that are no guests yet is up to whoever names
+    /// domains.
+    fn ask_quota(&mut self, name: &str, now: Instant) -> Option<Permit> {
+        match self.roster.named(name).and_then(|guest| self.roster.guests.get_mut(guest)) {
+            Some(guest) => guest.quotas.own.ask(now),
+            None => self.other_disks.ask(now),
         }
     }
 
@@ -138,5 +149,22 @@ impl Guests {
             && (matches!(guest.who.standing(), Standing::Domain(..))
                 || self.roster.is_connected(number)
                 || is_named())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use hostinfo_wire::limits::LOG_BURST;
+
+    use crate::guests::tests::guests;
+
+    #[test]
+    fn as_many_lines_are_logged_about_all_disks_that_are_no_guests_yet_as_about_one_guest() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut guests, now) = (guests(folder.path()), Instant::now());
+        let logged = |number: &u32| guests.ask_quota(&format!("qemu-{number}"), now).is_some();
+        assert_eq!((0..100).filter(logged).count(), LOG_BURST as usize);
     }
 }

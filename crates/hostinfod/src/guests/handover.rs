@@ -2,6 +2,7 @@
 //!
 //! Connections go on. A port without one is found and tried as at the daemon's start.
 
+use std::ffi::OsStr;
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use hostinfo_answer::Name;
@@ -15,8 +16,9 @@ use crate::port::pty::Pty;
 use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
-use crate::reactor::id::{GuestId, PatternId, PortId};
+use crate::reactor::id::{GuestId, PatternId, PortId, SectionId};
 use crate::reactor::token::Token;
+use crate::sockets::hybrid::Section;
 use crate::system::descriptors::{Incoming, Outgoing};
 
 /// A connection that was handed over and waits until it is known where it belongs.
@@ -215,12 +217,16 @@ impl Guests {
         self.take_over_unidentified(later.unidentified, ctx);
         for taken in later.accepted {
             let EndpointState::Accepted(path, entry) = &taken.state.endpoint else { continue };
-            let section =
-                self.sections.iter().find(|(_, section)| section.settings.path.text() == path);
-            let listener = section
-                .and_then(|(_, section)| section.ports.get(entry.as_ref() as &std::ffi::OsStr));
-            // Where the guest is not enabled any more, or its directory has gone, its connections end.
-            if let Some(listener) = listener.copied() {
+            let is_it = |(_, section): &(SectionId, &Section)| section.settings.path.text() == path;
+            let Some((id, section)) = self.sections.iter().find(is_it) else { continue };
+            let entry: &OsStr = entry.as_ref();
+            let listener = match section.ports.get(entry) {
+                // Where the guest is not enabled any more, or its directory has gone, its connections end.
+                None if !section.is_being_looked_at() => continue,
+                None => self.add_listener(id, entry, ctx),
+                Some(listener) => Some(*listener),
+            };
+            if let Some(listener) = listener {
                 self.take_over_port(taken, Endpoint::Accepted(listener), ctx);
             }
         }

@@ -1,7 +1,7 @@
 //! Guests whose VMM connects: where the daemon listens for them, as `[[listen]]` of the settings says.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 
 use hostinfo_answer::{Dialect, Name};
 use hostinfo_peer::PeerSocket;
@@ -19,6 +19,7 @@ use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::settings::hybrid::{Hybrid, Hybrids};
 use crate::sockets::hybrid::{GuestDir, Section};
+use crate::sockets::listening::Listening;
 use crate::sockets::pace::PlaceChange;
 use crate::system::credentials::Credentials;
 use crate::system::file_error::TRY_AGAIN;
@@ -84,7 +85,7 @@ impl Guests {
         let failed = |error: std::io::Error| {
             tracing::error!("[[listen]] {path}: {error}; until SIGHUP, no guests are served there");
         };
-        let section = match Section::open(settings) {
+        let section = match Section::open(settings, &self.looks_ended) {
             Ok(section) => section,
             Err(error) => return failed(error),
         };
@@ -118,13 +119,17 @@ impl Guests {
 
     fn check_section(&mut self, id: SectionId, ctx: &mut Ctx<'_>) {
         let Some(section) = self.sections.get_mut(id) else { return };
-        let entries = section.look();
+        let entries = section.look(ctx.now);
         if section.is_to_be_tried_again() {
             ctx.reactor.set_alarm(Alarm::Section(id), Some(ctx.now + TRY_AGAIN));
         }
-        let Some(mut entries) = entries else { return };
-        // Those that are gone, too.
-        entries.extend(section.ports.keys().cloned());
+        let known = section.ports.keys();
+        let entries: Vec<OsString> = match entries {
+            // Those that are gone, too.
+            Some(entries) => entries.into_iter().chain(known.cloned()).collect(),
+            // Those that are not enabled any more.
+            None => known.filter(|entry| section.name(entry).is_none()).cloned().collect(),
+        };
         entries.iter().for_each(|entry| self.check_entry(id, entry, ctx));
     }
 
@@ -139,21 +144,68 @@ impl Guests {
                 None => self.remove_listener(port, ctx),
             };
         }
-        let Some(whole) = whole else { return };
-        if let Ok(GuestDir::Missing) = section.open_guest_dir(entry) {
+        if whole.is_none() {
             return;
         }
-        let Some(name) = Name::parse(&whole) else { return };
+        match section.find(entry, None, ctx.now) {
+            None | Some((Ok(GuestDir::Missing), _)) => return,
+            Some(found) => section.put_back(entry, found),
+        }
+        if let Some(port) = self.add_listener(id, entry, ctx) {
+            self.check_listener(port, ctx);
+        }
+        if let Some(section) = self.sections.get_mut(id) {
+            section.forget_found(entry);
+        }
+    }
+
+    /// Adds the port of a guest that is enabled, where the daemon does not listen yet.
+    pub(super) fn add_listener(
+        &mut self,
+        id: SectionId,
+        entry: &OsStr,
+        ctx: &Ctx<'_>,
+    ) -> Option<PortId> {
+        let name = Name::parse(&self.sections.get(id)?.name(entry)?)?;
         let guest = match self.guest(&name, ctx.now) {
             Ok(guest) => guest,
-            Err(error) => return cannot_be_served(&name, &error),
+            Err(error) => {
+                cannot_be_served(&name, &error);
+                return None;
+            }
         };
         let endpoint = Endpoint::Listener(GuestListener::new(id, entry.to_owned()).into());
         let port = self.roster.add_port(Port::new(guest, endpoint, Dialect::Hostinfo, ctx.now));
-        if let Some(section) = self.sections.get_mut(id) {
-            section.ports.insert(entry.to_owned(), port);
+        self.sections.get_mut(id)?.ports.insert(entry.to_owned(), port);
+        Some(port)
+    }
+
+    /// Goes on where looks at the directories of a `[[listen]]` have ended late.
+    pub(super) fn take_late_listeners(&mut self, id: SectionId, ctx: &mut Ctx<'_>) {
+        let Some(section) = self.sections.get_mut(id) else { return };
+        let (looked, found) = (section.take_looked(), section.take_found());
+        if let Some(has_changed) = looked {
+            self.check_section(id, ctx);
+            if has_changed {
+                self.check_section(id, ctx);
+            }
         }
-        self.check_listener(port, ctx);
+        for (entry, has_changed) in found {
+            self.check_entry(id, &entry, ctx);
+            if let Some(section) = self.sections.get_mut(id) {
+                section.forget_found(&entry);
+            }
+            if has_changed {
+                self.check_entry(id, &entry, ctx);
+            }
+        }
+    }
+
+    /// Gives up listening sockets of an earlier run that are nobody's, once it is known whose each is.
+    pub(super) fn give_up_earlier_sockets(&self) {
+        if !self.sections.iter().any(|(_, section)| section.is_being_looked_at()) {
+            self.earlier_sockets.give_up();
+        }
     }
 
     /// A guest's listener accepts connections again after a pause, or is to be tried again.
@@ -175,29 +227,51 @@ impl Guests {
             return ctx.reactor.set_alarm(Alarm::Port(number), Some(ctx.now + TRY_AGAIN));
         }
         let Some(section) = self.sections.get_mut(listener.section) else { return };
-        let listens = match section.open_guest_dir(&listener.entry) {
-            Ok(GuestDir::Missing) => return self.remove_listener(number, ctx),
-            Ok(GuestDir::Incomplete(why)) => {
-                listener.socket = None;
-                why.map_or(Ok(()), |why| Err(NotListening::Incomplete(why)))
-            }
-            Ok(GuestDir::Open(directory)) => {
-                let listens = listener.listen(
-                    section,
-                    directory,
-                    guest.who.name(),
-                    &mut self.earlier_sockets,
-                    &guest.unclosed,
-                );
-                listens.and_then(|is_new| match &listener.socket {
-                    Some(socket) if is_new => {
-                        Ok(ctx.reactor.add(socket, Token::Port(number), Interest::Read)?)
+        let (entry, unclosed) = (&listener.entry, &guest.unclosed);
+        let opened = section.take_opened(entry);
+        if opened.is_none() && section.is_opening(entry) {
+            return;
+        }
+        let opened: Result<Option<Listening>, NotListening> = match opened {
+            Some(opened) => opened.map(Some).map_err(NotListening::from),
+            None => {
+                let made = listener.socket.as_ref().map(Listening::made);
+                let Some((found, is_there)) = section.find(entry, made, ctx.now) else { return };
+                match found {
+                    Ok(GuestDir::Missing) => return self.remove_listener(number, ctx),
+                    Ok(GuestDir::Open(_)) if is_there => Ok(None),
+                    Ok(GuestDir::Open(directory)) => {
+                        // Before another has its path.
+                        listener.socket = None;
+                        match listener.find_user(section, guest.who.name()) {
+                            Err(why) => Err(why),
+                            Ok(()) => {
+                                let earlier = &self.earlier_sockets;
+                                let opened = section.listen(
+                                    &listener.entry,
+                                    directory,
+                                    earlier,
+                                    unclosed,
+                                    ctx.now,
+                                );
+                                let Some(opened) = opened else { return };
+                                opened.map(Some).map_err(NotListening::from)
+                            }
+                        }
                     }
-                    _ => Ok(()),
-                })
+                    Ok(GuestDir::Incomplete(why)) => {
+                        listener.socket = None;
+                        why.map_or(Ok(None), |why| Err(NotListening::Incomplete(why)))
+                    }
+                    Err(error) => Err(error.into()),
+                }
             }
-            Err(error) => Err(error.into()),
         };
+        let listens = opened.and_then(|opened| {
+            let Some(opened) = opened else { return Ok(()) };
+            let socket = listener.socket.insert(opened);
+            Ok(ctx.reactor.add(socket, Token::Port(number), Interest::Read)?)
+        });
         if listens.is_err() {
             listener.socket = None;
         }
@@ -227,6 +301,15 @@ impl Guests {
         let ports: Vec<PortId> = ports.map(|(port, _)| port).collect();
         ports.into_iter().for_each(|port| self.remove_port(port, ctx));
         self.remove_port(number, ctx);
+    }
+
+    /// Listens nowhere any more, before the daemon ends.
+    pub(super) fn stop_listening(&mut self) {
+        for (_, port) in self.roster.ports.iter_mut() {
+            if let Endpoint::Listener(listener) = &mut port.endpoint {
+                listener.socket = None;
+            }
+        }
     }
 
     /// Somebody connects at a guest's listener.
@@ -278,6 +361,7 @@ mod tests {
 
     use crate::guests::tests::guests;
     use crate::reactor::Reactor;
+    use crate::sockets::looks::at_last;
 
     #[test]
     fn a_connection_that_is_accepted_too_early_is_owed_for() {
@@ -293,9 +377,15 @@ mod tests {
         );
         let mut settings: HashMap<String, Hybrids> = toml::from_str(&settings).unwrap();
         guests.listen_at(settings.remove("listen").unwrap(), ctx);
-        let is_listener = |port: &Port| matches!(port.endpoint, Endpoint::Listener(_));
-        let listener = guests.roster.ports.iter().find(|(_, port)| is_listener(port));
-        let (number, guest) = listener.map(|(number, port)| (number, port.guest)).unwrap();
+        let is_listener = |port: &Port| match &port.endpoint {
+            Endpoint::Listener(listener) => listener.socket.is_some(),
+            _ => false,
+        };
+        let listener = |guests: &mut Guests| {
+            let listener = guests.roster.ports.iter().find(|(_, port)| is_listener(port));
+            listener.map(|(number, port)| (number, port.guest))
+        };
+        let (number, guest) = at_last(&mut guests, listener, |guests| guests.take_late_looks(ctx));
         let mut debts = Vec::new();
         for _ in 0..100 {
             let client = UnixStream::connect(below.join("web/v_4678")).unwrap();

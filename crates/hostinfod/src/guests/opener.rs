@@ -49,8 +49,8 @@ impl Guests {
             return;
         }
         let file = self.pattern_of(number).and_then(|(pattern, name)| {
-            let pattern = self.patterns.dirs.get(pattern)?;
-            Some(pattern.find(&name).ok()?.1)
+            let pattern = self.patterns.dirs.get_mut(pattern)?;
+            Some(pattern.find(&name, ctx.now)?.ok()?.1)
         });
         self.dialled(number, opened.map(|socket| (socket, file)), ctx);
     }

@@ -1,6 +1,5 @@
 //! Guests whose sockets are outside the socket directory: `[[sockets]]` of hostinfod.toml.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use hostinfo_answer::{Dialect, Name};
@@ -79,7 +78,8 @@ impl Guests {
     }
 
     fn add_pattern(&mut self, entry: Entry, ctx: &mut Ctx<'_>) -> std::io::Result<()> {
-        let number = self.patterns.dirs.insert(PatternDir::new(entry)?);
+        let pattern = PatternDir::new(entry, &self.looks_ended)?;
+        let number = self.patterns.dirs.insert(pattern);
         let Some(pattern) = self.patterns.dirs.get(number) else { return Ok(()) };
         let added = ctx.reactor.add(pattern.watcher(), Token::Pattern(number), Interest::Read);
         if added.is_err() {
@@ -104,16 +104,17 @@ impl Guests {
     /// Looks at all of a pattern's sockets.
     fn check_pattern(&mut self, number: PatternId, ctx: &mut Ctx<'_>) {
         let Some(pattern) = self.patterns.dirs.get_mut(number) else { return };
-        let mut names: BTreeSet<String> = pattern.look();
+        let looked = pattern.look(ctx.now);
         if pattern.is_to_be_tried_again() {
             ctx.reactor.set_alarm(Alarm::Pattern(number), Some(ctx.now + TRY_AGAIN));
         }
         let (enabled, disabled): (Vec<String>, Vec<String>) =
             pattern.ports.keys().cloned().partition(|name| pattern.entry().allows(name));
-        names.extend(enabled);
         for name in disabled {
             self.remove_pattern_socket(number, &name, ctx);
         }
+        let Some(mut names) = looked else { return };
+        names.extend(enabled);
         for name in names {
             self.check_pattern_socket(number, &name, ctx);
         }
@@ -122,8 +123,8 @@ impl Guests {
     /// Looks at the socket of a guest that is enabled.
     fn check_pattern_socket(&mut self, number: PatternId, name: &str, ctx: &mut Ctx<'_>) {
         let Some(pattern) = self.patterns.dirs.get_mut(number) else { return };
-        pattern.watch_below(name);
-        let found = pattern.find(name).map(|(_, file)| file);
+        let Some(socket) = pattern.watch_and_find(name, ctx.now) else { return };
+        let found = socket.as_ref().map(|(_, file)| *file);
         let port = pattern.ports.get(name).and_then(|port| self.roster.ports.get(*port));
         if let Some(port) = port {
             let is_contested = self.contested.contains_key(&port.guest);
@@ -136,8 +137,55 @@ impl Guests {
                 (_, Ok(_) | Err(_)) => self.remove_pattern_socket(number, name, ctx),
             }
         }
-        if !matches!(found, Err(ConnectError::Gone)) {
+        if !matches!(found, Err(ConnectError::Gone))
+            && let Some(pattern) = self.patterns.dirs.get_mut(number)
+        {
+            pattern.put_back(name, socket);
             self.try_pattern_socket(number, name, ctx);
+            self.forget_found(number, name);
+        }
+    }
+
+    fn forget_found(&mut self, number: PatternId, name: &str) {
+        self.patterns.dirs.get_mut(number).and_then(|pattern| pattern.forget_found(name));
+    }
+
+    /// Goes on where looks at the place of a pattern have ended late.
+    pub(super) fn take_late_sockets(&mut self, number: PatternId, ctx: &mut Ctx<'_>) {
+        let Some(pattern) = self.patterns.dirs.get_mut(number) else { return };
+        let (looked, found) = (pattern.take_looked(), pattern.take_found());
+        if let Some(has_changed) = looked {
+            self.check_pattern(number, ctx);
+            if has_changed {
+                self.check_pattern(number, ctx);
+            }
+        }
+        for (name, has_changed) in found {
+            let Some(pattern) = self.patterns.dirs.get(number) else { return };
+            match pattern.ports.get(&name).copied() {
+                Some(port) if !has_changed => self.go_on_with_found(number, &name, port, ctx),
+                _ => self.check_pattern_socket(number, &name, ctx),
+            }
+            self.forget_found(number, &name);
+            if has_changed {
+                self.check_pattern_socket(number, &name, ctx);
+            }
+        }
+    }
+
+    /// A port's socket was looked at because it was to be tried, or since it was connected by hostinfo-open.
+    fn go_on_with_found(&mut self, number: PatternId, name: &str, port: PortId, ctx: &mut Ctx<'_>) {
+        let Some(connection) =
+            self.roster.ports.get_mut(port).and_then(|port| port.connection.as_mut())
+        else {
+            return self.try_connect(port, ctx);
+        };
+        if connection.is_early {
+            return self.identify_again(port, ctx);
+        }
+        let pattern = self.patterns.dirs.get_mut(number);
+        if let Some(Ok((_, file))) = pattern.and_then(|pattern| pattern.forget_found(name)) {
+            connection.file.get_or_insert(file);
         }
     }
 

@@ -38,7 +38,7 @@ impl Guests {
         if let Some(standing) = standing.or_else(|| is_another.then_some(unknown)) {
             guest.set_standing(standing, ctx.now);
         }
-        // The same process may not have been read before: CommandLines.
+        // It may not have been read before, where that would have taken too long.
         if (is_another || guest.cid().is_none()) && guest.cid() != cid {
             guest.rare_mut().cid = cid;
         }
@@ -66,20 +66,23 @@ impl Guests {
     ) -> (Option<Marks>, Option<u32>) {
         let libvirt = self.responder.libvirt();
         let (is_asked, is_cid_wanted) = (libvirt.helper().is_some(), self.vsock.is_enabled());
-        let marks = |cmdline: &[u8]| {
-            is_asked.then(|| peer::marks(peer, &self.roots.proc, cmdline)).flatten()
+        if !(is_asked || is_cid_wanted) {
+            return (None, None);
+        }
+        let (proc, roster) = (&self.roots.proc, &mut self.roster);
+        let mut cmdline = |by_cgroup: Option<&Marks>| {
+            let mut with_domains = by_cgroup.into_iter().zip(libvirt.known());
+            if with_domains.any(|(marks, known)| marks.is_known_by_cgroup(known)) {
+                return None;
+            }
+            let (_, guest) = roster.at(number)?;
+            cmdline::of(peer, proc, &mut guest.patience, now)
         };
-        let by_cgroup = marks(b"");
-        let mut with_domains = by_cgroup.iter().zip(libvirt.known());
-        let is_enough = with_domains.any(|(marks, known)| marks.is_known_by_cgroup(known));
-        if is_enough || !(is_asked || is_cid_wanted) {
-            return (by_cgroup, None);
-        }
-        let Some((_, guest)) = self.roster.at(number) else { return (by_cgroup, None) };
-        match guest.cmdlines.read(peer, &self.roots.proc, now) {
-            Some(line) => (marks(&line), cmdline::cid(&line).filter(|_| is_cid_wanted)),
-            None => (by_cgroup, None),
-        }
+        let (marks, line) = match is_asked {
+            true => peer::marks(peer, proc, cmdline),
+            false => (None, peer::believed(cmdline(None), peer, proc)),
+        };
+        (marks, line.filter(|_| is_cid_wanted).and_then(|line| cmdline::cid(&line)))
     }
 
     /// Identifies the peer of an early connection. Either the guest has sent something, so QEMU has
@@ -94,7 +97,7 @@ impl Guests {
         if self.has_unclosed(guest) {
             return;
         }
-        match self.dial(number) {
+        match self.dial(number, ctx.now) {
             Some(Ok((socket, _))) => self.identify_by(number, &socket, ctx),
             Some(Err(ConnectError::Denied)) => self.ask_opener(number, ctx),
             None | Some(Err(_)) => {}

@@ -2,15 +2,13 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::OwnedFd;
 
 use hostinfo_answer::Name;
-use hostinfo_peer::Unclosed;
 use rustix::process::Uid;
 
 use crate::reactor::id::SectionId;
 use crate::sockets::hybrid::Section;
-use crate::sockets::listening::{self, EarlierSockets, Listening};
+use crate::sockets::listening::{self, Listening};
 use crate::system::account::{self, USERS};
 use crate::system::file_error::FileError;
 
@@ -33,26 +31,19 @@ impl GuestListener {
         Self { section, entry, socket: None, user: None }
     }
 
-    /// Listens in that directory, if it does not already. Whether it has begun to just now.
+    /// Finds who may connect.
     ///
     /// # Errors
-    /// Why it cannot.
-    pub(crate) fn listen(
+    /// There is no such user.
+    pub(crate) fn find_user(
         &mut self,
         section: &Section,
-        directory: OwnedFd,
         guest: &Name,
-        earlier: &mut EarlierSockets,
-        unclosed: &Unclosed,
-    ) -> Result<bool, NotListening> {
-        if self.socket.as_ref().is_some_and(|socket| socket.is_in(&directory)) {
-            return Ok(false);
-        }
-        // Before another has its path.
-        self.socket = None;
-        self.user = Some(find_user(&section.settings.user(guest.guest()))?);
-        self.socket = Some(Listening::open(directory, section.file_name(), earlier, unclosed)?);
-        Ok(true)
+    ) -> Result<(), NotListening> {
+        let user = section.settings.user(guest.guest());
+        let number = account::find(USERS, &user)?.ok_or(NotListening::NoUser(user))?;
+        self.user = Some(Uid::from_raw(number));
+        Ok(())
     }
 }
 
@@ -86,10 +77,4 @@ impl NotListening {
             Self::Unwaited(error) => hostinfo_file::is_passing(error),
         }
     }
-}
-
-/// The user of that name or number.
-fn find_user(user: &str) -> Result<Uid, NotListening> {
-    let number = account::find(USERS, user)?;
-    number.map(Uid::from_raw).ok_or_else(|| NotListening::NoUser(user.to_owned()))
 }

@@ -29,6 +29,8 @@ pub(crate) enum Alarm {
     Pattern(PatternId),
     /// The same of a `[[listen]]`.
     Section(SectionId),
+    /// A look at a place of sockets takes long.
+    Looks,
     /// A watched guest is due for a sample, or for the request of figures ahead of it.
     Watch(GuestId),
     /// A port that was connected while libvirt had its socket is to be looked at again.
@@ -53,8 +55,12 @@ pub(crate) enum Alarm {
     Directories,
     /// A guest's metrics disk is to be written.
     Disk(GuestId),
+    /// Metrics disks that are not written for long are to be logged.
+    HeldDisks,
     /// libvirt's helper is to be started, or did not answer in time.
     Libvirt,
+    /// It is listened to again after a pause.
+    HelperPause,
     /// The number of log lines left out that it has written is to be logged.
     HelperLeftOut,
     /// A client of the control socket may continue, or has not read for too long.

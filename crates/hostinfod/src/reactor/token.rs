@@ -74,6 +74,8 @@ tokens! {
     17 Scraper(scraper: ScraperId),
     /// Metrics disks: one could not be written.
     18 Disks,
+    /// Places of sockets: a look that took long has ended.
+    19 Looks,
 }
 
 /// A number consists of a kind and, in its lower bits, an index in that kind's table. The 2^48
@@ -118,7 +120,8 @@ mod tests {
             Token::Unidentified(_) => Token::Client(ClientId::of(3)),
             Token::Client(_) => Token::Scraper(ScraperId::of(0)),
             Token::Scraper(_) => Token::Disks,
-            Token::Disks => return None,
+            Token::Disks => Token::Looks,
+            Token::Looks => return None,
         })
     }
 
@@ -134,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_number_that_is_nobodys_is_refused_and_is_not_somebody_elses() {
-        let behind = 19 * INDICES;
+        let behind = 20 * INDICES;
         for number in
             [1, 7, 5 * INDICES + 2, Token::Scrape.encode() + 1, behind, behind + 1, u64::MAX]
         {

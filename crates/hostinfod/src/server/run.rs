@@ -49,7 +49,7 @@ impl Server {
         }
         let mut ready = Vec::new();
         loop {
-            self.guests.go_on_with_disks();
+            self.guests.go_on_with_disks(&mut self.reactor);
             self.guests.set_deadlines(&mut self.reactor);
             self.reactor.wait(&mut ready).context("epoll")?;
             self.guests.begin_round();
@@ -102,9 +102,10 @@ impl Server {
                 guests.take_changes(token, ctx);
             }
             Token::Opener => guests.opener_is_ready(ctx),
-            Token::Libvirt => guests.turn_of_helper(Helper::on_ready, ctx),
+            Token::Libvirt => guests.hear_helper(ctx),
             Token::Custom => self.take_values(),
             Token::Disks => guests.log_failed_disks(ctx.now),
+            Token::Looks => guests.take_late_looks(ctx),
             Token::Port(port) => guests.turn(port, hung_up, ctx),
             Token::Vsock => guests.accept_over_vsock(ctx),
             Token::Unidentified(peer) => guests.on_unidentified_ready(peer, hung_up, ctx),
@@ -141,6 +142,7 @@ impl Server {
             Alarm::Sockets(dialect) => guests.take_directory_changes(dialect, ctx),
             Alarm::Pattern(pattern) => guests.take_pattern_changes(pattern, ctx),
             Alarm::Section(section) => guests.take_section_changes(section, ctx),
+            Alarm::Looks => guests.report_held_looks(ctx),
             Alarm::Watch(guest) => guests.watch(guest, ctx),
             Alarm::Definitions => guests.reload_customs(ctx),
             Alarm::Vsock => guests.resume_vsock(ctx),
@@ -153,7 +155,9 @@ impl Server {
             Alarm::LeftOut(guest) => guests.log_left_out(guest, ctx),
             Alarm::Directories => guests.try_directories_again(ctx),
             Alarm::Disk(guest) => guests.write_disk(guest, ctx),
+            Alarm::HeldDisks => guests.log_held_disks(ctx.now),
             Alarm::Libvirt => guests.turn_of_helper(Helper::on_time, ctx),
+            Alarm::HelperPause => guests.resume_helper(ctx),
             Alarm::HelperLeftOut => guests.log_helper_errors(ctx),
             Alarm::Client(client) => {
                 control.on_alarm(client, &mut Daemon { guests, settings, logging, socket }, ctx);

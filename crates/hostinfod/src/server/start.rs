@@ -1,11 +1,14 @@
 //! From the command line to a running server.
 
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use clap::Parser as _;
 use hostinfo_answer::Engine;
+use hostinfo_file::in_words;
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::clear_ambient_capability_set;
 
@@ -65,8 +68,8 @@ fn serve(args: Args) -> anyhow::Result<()> {
         return beginning::check_files(&args);
     }
     let pty = args.pty;
-    let program = Program::own().context("/proc/self/exe")?;
-    program::take_name().context("this process's name")?;
+    let program = Program::own().map_err(cannot("find its own program below /proc"))?;
+    program::take_name().map_err(cannot("set the name of its process"))?;
     let beginning = if args.handover { Beginning::taken_over()? } else { Beginning::fresh() };
     let Beginning { locks, scrape, start, host, tally, before, .. } = beginning;
     let texts = beginning.files;
@@ -88,12 +91,12 @@ fn serve(args: Args) -> anyhow::Result<()> {
         sockets,
         log,
     } = settings;
-    let signals = Signals::catch().context("signals")?;
+    let signals = Signals::catch().map_err(cannot("wait for signals"))?;
     let mut logging = Logging::start(&log)?;
     logging.count_on_from(beginning.log_left_out);
     // Before anything else takes effect: of two daemons, the second one ends here.
     let directories = Directories::open(&paths.socket_dir, pty, locks)?;
-    let watcher = Watcher::new().context("the rules file cannot be watched")?;
+    let watcher = Watcher::new().map_err(cannot("watch the rules file"))?;
     let rules = match &texts {
         Some(FilesState { rules, .. }) => {
             RulesFile::taken_over(rules.as_deref(), &paths.rules, watcher)?
@@ -105,8 +108,8 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let os_release = hostinfo_file::read(Path::new(OS_RELEASE), OS_RELEASE_MAX).ok().flatten();
     let os_name =
         hostinfo_answer::os_name(&String::from_utf8_lossy(&os_release.unwrap_or_default()));
-    let mut libvirt =
-        Libvirt::new(&libvirt, &paths.socket_dir, tags.sought(), security).context("epoll")?;
+    let libvirt = Libvirt::new(&libvirt, &paths.socket_dir, tags.sought(), security);
+    let mut libvirt = libvirt.map_err(cannot("wait for libvirt's helper"))?;
     let (before, clients) = match before {
         None => (None, None),
         Some(before) => {
@@ -114,26 +117,44 @@ fn serve(args: Args) -> anyhow::Result<()> {
             (Some((before.guests, before.fds)), Some(before.clients))
         }
     };
-    let (mut admin_values, admin_files) = admin_values::load(&paths, labels).context("epoll")?;
+    let loaded = admin_values::load(&paths, labels);
+    let (mut admin_values, admin_files) =
+        loaded.map_err(cannot("wait for the administrator's statistics"))?;
     admin_values.customs.take_over(beginning.customs);
     let files = OpenFiles::within(file_limit);
     let host = host.seen_at(paths.roots(), files.clone());
     let engine = Engine::new(host, libvirt, admin_values, os_name, start);
-    let mut reactor = Reactor::new().context("epoll")?;
-    let scrape =
-        Scrape::open(&metrics.listen, &control.group, scrape, &reactor).context("epoll")?;
+    let mut reactor = Reactor::new().map_err(cannot("wait for events"))?;
+    let scrape = Scrape::open(&metrics.listen, &control.group, scrape, &reactor);
+    let scrape = scrape.map_err(cannot("wait for clients at [metrics] listen"))?;
     let mut responder = Responder::new(engine, flow.bounds());
     responder.tally = tally;
     let guests = Guests::new(rules, directories, responder, admin_files, files, &paths, watch);
-    let mut guests = guests.context("random bytes")?;
-    let control = Control::open(control, beginning.control, &reactor).context("epoll")?;
+    let mut guests = guests.map_err(cannot("get random bytes from the kernel"))?;
+    let control = Control::open(control, beginning.control, &reactor);
+    let control = control.map_err(cannot("wait for clients at the control socket"))?;
     if pty && before.is_none() {
-        guests.add_pty(&mut reactor.now()).context("pseudo-terminal")?;
+        guests.add_pty(&mut reactor.now()).context("--pty: no pseudo-terminal can be served")?;
     }
     let upgrade = Upgrade::new(program);
     let server =
         Server { settings: file, logging, guests, control, scrape, signals, upgrade, reactor };
     server.run(&sockets, listen, vsock, before, clients, confinement)
+}
+
+/// What keeps the daemon from starting, in words, with the remedy where it is known. The error is one of the system.
+fn cannot<E: Into<io::Error>>(what: &str) -> impl FnOnce(E) -> anyhow::Error {
+    move |error| {
+        let error = error.into();
+        let remedy = match Errno::from_io_error(&error) {
+            Some(Errno::MFILE) => ": raise LimitNOFILE= of its unit, or ulimit -n",
+            Some(Errno::NFILE) => ": raise fs.file-max with sysctl",
+            Some(Errno::NOSPC) => ": raise fs.epoll.max_user_watches with sysctl",
+            Some(Errno::NOENT) => ": mount /proc",
+            _ => "",
+        };
+        anyhow!("cannot {what}: {}{remedy}", in_words(&error))
+    }
 }
 
 /// The service's capabilities, such as reading a file as another user, are not passed on to programs
@@ -154,5 +175,21 @@ fn raise_file_limit() -> u64 {
             tracing::warn!("cannot raise the limit of open files: {error}");
             current.unwrap_or(u64::MAX)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_that_cannot_start_says_what_it_could_not_do_and_how_to_mend_it() {
+        let error = cannot("wait for events")(Errno::MFILE).to_string();
+        assert_eq!(
+            error,
+            "cannot wait for events: Too many open files: raise LimitNOFILE= of its unit, or ulimit -n"
+        );
+        let error = cannot("watch the rules file")(io::Error::other("raise this")).to_string();
+        assert_eq!(error, "cannot watch the rules file: raise this");
     }
 }

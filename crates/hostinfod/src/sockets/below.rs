@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::inotify::WatchFlags;
 
@@ -14,67 +15,84 @@ use crate::system::watch::{Watch, Watcher};
 /// Such directories of one place, at most: two for each of 4,096 guests. The kernel permits a user 8,192 watches or more.
 const BELOW_MAX: usize = 8192;
 
-/// The directories of guests with names `N`.
+/// The directories of guests with names `N`, which threads look at and watch.
 #[derive(Debug)]
 pub(crate) struct Below<N> {
-    watches: HashMap<Watch, N>,
-    /// There are more than are watched, and the log has been told.
-    is_full: bool,
+    watcher: Watcher,
+    watched: Mutex<Watched<N>>,
     max: usize,
 }
 
-impl<N: Eq> Below<N> {
+#[derive(Debug)]
+struct Watched<N> {
+    watches: HashMap<Watch, N>,
+    /// There are more than are watched, and the log has been told.
+    is_full: bool,
+}
+
+impl<N: Eq + Clone> Below<N> {
     /// None yet.
-    pub(crate) fn new() -> Self {
-        Self { watches: HashMap::new(), is_full: false, max: BELOW_MAX }
+    ///
+    /// # Errors
+    /// Where nothing can be watched.
+    pub(crate) fn new() -> io::Result<Self> {
+        let watched = Watched { watches: HashMap::new(), is_full: false };
+        Ok(Self { watcher: Watcher::new()?, watched: Mutex::new(watched), max: BELOW_MAX })
+    }
+
+    /// What reports changes in them, and in others of the place.
+    pub(crate) fn watcher(&self) -> &Watcher {
+        &self.watcher
     }
 
     /// Watches a directory of a guest, if there is room. `text` is the place in the settings.
     ///
     /// # Errors
     /// It cannot be watched.
-    pub(crate) fn watch(
-        &mut self,
-        watcher: &Watcher,
-        directory: &OwnedFd,
-        guest: N,
-        text: &str,
-    ) -> io::Result<()> {
-        // One that is watched already has its watch again.
-        if self.watches.len() >= self.max && !self.watches.values().any(|other| *other == guest) {
-            if !std::mem::replace(&mut self.is_full, true) {
-                tracing::error!(
-                    "{text}: guests have over {BELOW_MAX} directories there: changes in the others take effect only at \
-                     SIGHUP. Enable fewer guests in hostinfod.toml"
-                );
-            }
+    pub(crate) fn watch(&self, directory: &OwnedFd, guest: N, text: &str) -> io::Result<()> {
+        if !self.has_room(&guest, text) {
             return Ok(());
         }
+        // Nobody waits for the lock while the kernel lets this one wait.
         let itself = format!("/proc/self/fd/{}", directory.as_raw_fd());
-        let watch = watcher.add(Path::new(&itself), WATCHED | WatchFlags::ONLYDIR)?;
-        self.watches.insert(watch, guest);
+        let watch = self.watcher.add(Path::new(&itself), WATCHED | WatchFlags::ONLYDIR)?;
+        self.lock().watches.insert(watch, guest);
         Ok(())
     }
 
+    /// One that is watched already has its watch again.
+    fn has_room(&self, guest: &N, text: &str) -> bool {
+        let mut watched = self.lock();
+        let has_room = watched.watches.len() < self.max
+            || watched.watches.values().any(|other| *other == *guest);
+        if !has_room && !std::mem::replace(&mut watched.is_full, true) {
+            tracing::error!(
+                "{text}: guests have over {BELOW_MAX} directories there: changes in the others take effect only at \
+                 SIGHUP. Enable fewer guests in hostinfod.toml"
+            );
+        }
+        has_room
+    }
+
     /// Whose directory that is.
-    pub(crate) fn guest(&self, watch: Watch) -> Option<&N> {
-        self.watches.get(&watch)
+    pub(crate) fn guest(&self, watch: Watch) -> Option<N> {
+        self.lock().watches.get(&watch).cloned()
     }
 
     /// The kernel has ended a watch: its directory is gone.
-    pub(crate) fn has_ended(&mut self, watch: Watch) {
-        self.watches.remove(&watch);
+    pub(crate) fn has_ended(&self, watch: Watch) {
+        self.lock().watches.remove(&watch);
     }
 
     /// Watches nothing of a guest's any more.
-    pub(crate) fn forget<Q: Eq + ?Sized>(&mut self, watcher: &Watcher, guest: &Q)
+    pub(crate) fn forget<Q: Eq + ?Sized>(&self, guest: &Q)
     where
         N: Borrow<Q>,
     {
-        self.watches.retain(|watch, of| {
+        self.lock().watches.retain(|watch, of| {
             let stays = (*of).borrow() != guest;
             if !stays {
-                watcher.remove(*watch);
+                self.watcher.remove(*watch);
             }
             stays
         });
@@ -83,7 +101,11 @@ impl<N: Eq> Below<N> {
     /// How many are watched.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.watches.len()
+        self.lock().watches.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Watched<N>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -94,20 +116,18 @@ mod tests {
 
     #[test]
     fn no_more_directories_are_watched_than_there_is_room_for() {
-        let (folder, watcher) = (tempfile::tempdir().unwrap(), Watcher::new().unwrap());
-        let mut below = Below { max: 2, ..Below::new() };
-        let mut watch = |guest: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let below = Below { max: 2, ..Below::new().unwrap() };
+        let watch = |guest: &str| {
             let path = folder.path().join(guest);
             fs::create_dir_all(&path).unwrap();
             let directory = File::open(path).unwrap().into();
-            below.watch(&watcher, &directory, guest.to_owned(), "x").unwrap();
+            below.watch(&directory, guest.to_owned(), "x").unwrap();
             below.len()
         };
-        assert_eq!(["a", "b", "c", "b"].map(&mut watch), [1, 2, 2, 2]);
-        below.forget(&watcher, "a");
+        assert_eq!(["a", "b", "c", "b"].map(watch), [1, 2, 2, 2]);
+        below.forget("a");
         assert_eq!(below.len(), 1);
-        let directory = File::open(folder.path().join("c")).unwrap().into();
-        below.watch(&watcher, &directory, "c".to_owned(), "x").unwrap();
-        assert_eq!(below.len(), 2);
+        assert_eq!(watch("c"), 2);
     }
 }

@@ -4,8 +4,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
+use hostinfo_file::aside::Patience;
+use hostinfo_peer::Unclosed;
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -14,6 +18,8 @@ use crate::reactor::id::PortId;
 use crate::settings::hybrid::Hybrid;
 use crate::sockets::below::Below;
 use crate::sockets::directory::WATCHED;
+use crate::sockets::listening::{self, EarlierSockets, Listening, Made};
+use crate::sockets::looks::{Ended, Looks};
 use crate::sockets::pace::{Pace, PlaceChange};
 use crate::system::file_error::FileError;
 use crate::system::watch::{Change, Watch, Watcher};
@@ -26,15 +32,26 @@ pub(crate) struct Section {
     pub(crate) settings: Hybrid,
     /// The ports of guests whose directories are there, by the entries that these are.
     pub(crate) ports: HashMap<OsString, PortId>,
-    watcher: Watcher,
     watched_path: WatchedPath,
     base: Option<Watch>,
     /// The watched directories of guests.
-    below: Below<OsString>,
+    below: Arc<Below<OsString>>,
+    patience: Patience,
+    looks: Looks<(), Looked>,
+    /// Goes to where the daemon listens in each entry.
+    ways: Looks<OsString, Found>,
+    /// Begins to listen there.
+    openings: Looks<OsString, Result<Listening, listening::Error>>,
     /// Whether it could not be looked into for a passing reason. Nothing tells when that has passed.
     is_passing: bool,
     pace: Pace<OsString>,
 }
+
+/// What a look at the guests' directories has found: the way to them, their watch, and every entry that one may be.
+type Looked = (WatchedPath, io::Result<Option<Watch>>, io::Result<Vec<OsString>>);
+
+/// How far there is a way to where the daemon listens for a guest, and whether the socket that it has made is there.
+pub(crate) type Found = (Result<GuestDir, FileError>, bool);
 
 /// How far there is a way to where the daemon listens for a guest.
 #[derive(Debug)]
@@ -55,30 +72,45 @@ impl Section {
     ///
     /// # Errors
     /// Where nothing can be watched.
-    pub(crate) fn open(settings: Hybrid) -> io::Result<Self> {
-        let (watcher, watched_path) =
-            (Watcher::new()?, WatchedPath::new(settings.path.directory()));
+    pub(crate) fn open(settings: Hybrid, ended: &Ended) -> io::Result<Self> {
         Ok(Self {
+            watched_path: WatchedPath::new(settings.path.directory()),
             settings,
             ports: HashMap::new(),
-            watcher,
-            watched_path,
             base: None,
-            below: Below::new(),
+            below: Arc::new(Below::new()?),
+            patience: Patience::default(),
+            looks: Looks::new(ended.clone()),
+            ways: Looks::new(ended.clone()),
+            openings: Looks::new(ended.clone()),
             is_passing: false,
             pace: Pace::new(),
         })
     }
 
-    /// Watches whatever stands behind the path now. Returns every entry that a guest's directory may be; `None` where the
-    /// directory is there and cannot be read.
-    pub(crate) fn look(&mut self) -> Option<Vec<OsString>> {
+    /// Watches whatever stands behind the path now. Returns every entry that a guest's directory may be; `None` while that is
+    /// being looked at, or where the directory is there and cannot be read.
+    pub(crate) fn look(&mut self, now: Instant) -> Option<Vec<OsString>> {
+        let below = Arc::clone(&self.below);
+        let base = self.settings.path.directory().to_owned();
+        let mut watched_path = self.watched_path.clone();
+        let look = move || {
+            watched_path.watch_all(below.watcher());
+            // First watched, then read: nothing comes in between.
+            let added = match below.watcher().add(&base, WATCHED | WatchFlags::ONLYDIR) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                added => added.map(Some),
+            };
+            (watched_path, added, entries(&base))
+        };
+        let (watched_path, added, entries) = self.looks.look(&(), &mut self.patience, look, now)?;
+        self.watched_path = watched_path;
+        self.below.watcher().replace(&mut self.base, *added.as_ref().unwrap_or(&None));
         let was_passing = std::mem::take(&mut self.is_passing);
-        // First watched, then read: nothing comes in between.
-        let (error, entries) = match (self.follow(), self.entries()) {
-            (Ok(()), Ok(entries)) => return Some(entries),
+        let (error, entries) = match (added, entries) {
+            (Ok(_), Ok(entries)) => return Some(entries),
             (Err(error), entries) => (error, entries.ok()),
-            (Ok(()), Err(error)) => (error, None),
+            (Ok(_), Err(error)) => (error, None),
         };
         let error = FileError::of(self.settings.path.directory())(error);
         self.is_passing = error.is_passing();
@@ -95,27 +127,16 @@ impl Section {
         self.is_passing
     }
 
-    fn follow(&mut self) -> io::Result<()> {
-        self.watched_path.watch_all(&self.watcher);
-        let base = self.settings.path.directory();
-        let added = match self.watcher.add(base, WATCHED | WatchFlags::ONLYDIR) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            added => added.map(Some),
-        };
-        self.watcher.replace(&mut self.base, *added.as_ref().unwrap_or(&None));
-        added.map(drop)
-    }
-
     /// What tells that something has changed.
     pub(crate) fn watcher(&self) -> &Watcher {
-        &self.watcher
+        self.below.watcher()
     }
 
     /// What is to be looked at now, since it may have changed since the last call: names of entries, and what is in
     /// them.
     pub(crate) fn changes(&mut self, now: Instant) -> BTreeSet<PlaceChange<OsString>> {
         let mut changes = BTreeSet::new();
-        for change in self.watcher.changes() {
+        for change in self.watcher().changes() {
             if self.watched_path.concerns(&change) || self.is_about_base(&change) {
                 changes.insert(PlaceChange::Everything);
             } else if let Some(entry) = self.entry_of(change) {
@@ -143,7 +164,7 @@ impl Section {
         if Some(watch) == self.base {
             return name;
         }
-        let entry = self.below.guest(watch)?.clone();
+        let entry = self.below.guest(watch)?;
         if what.contains(ReadFlags::IGNORED) {
             self.below.has_ended(watch);
         }
@@ -160,39 +181,142 @@ impl Section {
         self.settings.guests.has(&whole).then_some(whole)
     }
 
-    fn entries(&self) -> io::Result<Vec<OsString>> {
-        let found = match super::names(self.settings.path.directory()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            other => other?,
-        };
-        Ok(found.into_iter().map(OsString::from).collect())
-    }
-
     /// What the socket is called in its directory.
     pub(crate) fn file_name(&self) -> &OsStr {
         self.settings.path.below().last().map(OsStr::new).unwrap_or_default()
     }
 
     /// Goes down to the directory in which to listen for a guest, as far as there is a way, and watches it. No
-    /// symbolic link is followed: a guest is known by the directory itself.
-    ///
-    /// # Errors
-    /// Where a directory may not be seen or watched.
-    pub(crate) fn open_guest_dir(&mut self, entry: &OsStr) -> Result<GuestDir, FileError> {
+    /// symbolic link is followed: a guest is known by the directory itself. `None` while it is being looked at.
+    pub(crate) fn find(
+        &mut self,
+        entry: &OsStr,
+        made: Option<Arc<Made>>,
+        now: Instant,
+    ) -> Option<Found> {
         let path = &self.settings.path;
-        let mut here = path.directory().to_owned();
+        let below = path.below().split_last();
+        let directories = below.iter().flat_map(|(_, directories)| *directories);
+        let way = Way {
+            base: path.directory().to_owned(),
+            steps: std::iter::once(entry.to_owned())
+                .chain(directories.map(OsString::from))
+                .collect(),
+        };
+        let (below, text) = (Arc::clone(&self.below), path.text().to_owned());
+        let find = move || {
+            let found = way.follow(&below, &text);
+            let is_there = match (&found, made) {
+                (Ok(GuestDir::Open(directory)), Some(made)) => made.is_in(directory),
+                _ => false,
+            };
+            (found, is_there)
+        };
+        self.ways.look(&entry.to_owned(), &mut self.patience, find, now)
+    }
+
+    /// Has the next look at an entry find this.
+    pub(crate) fn put_back(&mut self, entry: &OsStr, found: Found) {
+        self.ways.put_back(entry.to_owned(), found);
+    }
+
+    /// Begins to listen in the directory that was found for a guest; `None` while that takes long.
+    pub(crate) fn listen(
+        &mut self,
+        entry: &OsStr,
+        directory: OwnedFd,
+        earlier: &EarlierSockets,
+        unclosed: &Unclosed,
+        now: Instant,
+    ) -> Option<Result<Listening, listening::Error>> {
+        let name = self.file_name().to_owned();
+        let (earlier, unclosed) = (earlier.clone(), unclosed.clone());
+        let owner = self.patience.owner();
+        let open = move || Listening::open(directory, &name, &earlier, &unclosed, owner);
+        self.openings.look(&entry.to_owned(), &mut self.patience, open, now)
+    }
+
+    /// A socket that has begun to listen late.
+    pub(crate) fn take_opened(
+        &mut self,
+        entry: &OsStr,
+    ) -> Option<Result<Listening, listening::Error>> {
+        self.openings.take(&entry.to_owned())
+    }
+
+    /// Whether the daemon is about to listen for a guest.
+    pub(crate) fn is_opening(&mut self, entry: &OsStr) -> bool {
+        self.openings.is_pending(&entry.to_owned())
+    }
+
+    /// Whether anything is being looked at.
+    pub(crate) fn is_being_looked_at(&self) -> bool {
+        self.looks.is_any_pending() || self.ways.is_any_pending() || self.openings.is_any_pending()
+    }
+
+    /// What has come to be held: the path, and the guest's port.
+    pub(crate) fn newly_held(&mut self, now: Instant) -> Vec<(PathBuf, Option<PortId>)> {
+        let base = self.settings.path.directory();
+        let places = self.looks.newly_held(now).into_iter().map(|()| (base.to_owned(), None));
+        let entries = self.ways.newly_held(now).into_iter().chain(self.openings.newly_held(now));
+        let entries = entries.map(|entry| (base.join(&entry), self.ports.get(&entry).copied()));
+        places.chain(entries).collect()
+    }
+
+    /// If a look at the guests' directories has ended late: whether there was a change meanwhile.
+    pub(crate) fn take_looked(&mut self) -> Option<bool> {
+        self.looks.take_ended().pop().map(|((), has_changed)| has_changed)
+    }
+
+    /// Entries that were looked at late, and whether there was a change meanwhile.
+    pub(crate) fn take_found(&mut self) -> Vec<(OsString, bool)> {
+        let mut found = self.ways.take_ended();
+        found.append(&mut self.openings.take_ended());
+        found
+    }
+
+    /// What was found of an entry late is not wanted any more.
+    pub(crate) fn forget_found(&mut self, entry: &OsStr) {
+        let entry = entry.to_owned();
+        self.ways.take(&entry);
+        self.openings.take(&entry);
+    }
+
+    /// A guest has no directory any more.
+    pub(crate) fn remove_guest(&mut self, entry: &OsStr) -> Option<PortId> {
+        self.below.forget(entry);
+        self.ports.remove(entry)
+    }
+}
+
+fn entries(base: &Path) -> io::Result<Vec<OsString>> {
+    let found = match super::names(base) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        other => other?,
+    };
+    Ok(found.into_iter().map(OsString::from).collect())
+}
+
+/// The way to where the daemon listens for a guest.
+struct Way {
+    base: PathBuf,
+    /// The guest's directory, and those below it.
+    steps: Vec<OsString>,
+}
+
+impl Way {
+    fn follow(self, below: &Below<OsString>, text: &str) -> Result<GuestDir, FileError> {
+        let (entry, mut here) = (self.steps.first().cloned().unwrap_or_default(), self.base);
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let mut directory = match rustix::fs::openat(CWD, &here, flags, Mode::empty()) {
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(GuestDir::Missing),
             other => other.map_err(FileError::of(&here))?,
         };
-        let below = path.below().split_last();
-        let directories = below.iter().flat_map(|(_, directories)| *directories).map(OsStr::new);
-        for (depth, part) in std::iter::once(entry).chain(directories).enumerate() {
-            here.push(part);
+        for (depth, step) in self.steps.into_iter().enumerate() {
+            here.push(&step);
             directory = match rustix::fs::openat(
                 &directory,
-                part,
+                step,
                 DIRECTORY | OFlags::CLOEXEC,
                 Mode::empty(),
             ) {
@@ -208,17 +332,10 @@ impl Section {
                 }
                 Err(error) => return Err(FileError::of(&here)(error)),
             };
-            let text = path.text();
-            let watched = self.below.watch(&self.watcher, &directory, entry.to_owned(), text);
+            let watched = below.watch(&directory, entry.clone(), text);
             watched.map_err(FileError::of(&here))?;
         }
         Ok(GuestDir::Open(directory))
-    }
-
-    /// A guest has no directory any more.
-    pub(crate) fn remove_guest(&mut self, entry: &OsStr) -> Option<PortId> {
-        self.below.forget(&self.watcher, entry);
-        self.ports.remove(entry)
     }
 }
 

@@ -3,12 +3,14 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use hostinfo_file::aside::{self, Owner};
 use hostinfo_peer::{PeerListener, PeerSocket, Unclosed};
 use rustix::fs::{AtFlags, Mode};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
-use rustix::process::umask;
+use rustix::process::geteuid;
 
 use super::{ConnectError, find};
 use crate::system::file_id::FileId;
@@ -26,15 +28,22 @@ const MODE: u32 = 0o666;
 /// A socket that listens. It is removed with this value, unless another stands in its place.
 #[derive(Debug)]
 pub(crate) struct Listening {
+    made: Arc<Made>,
+    socket: PeerListener,
+    owner: Owner,
+}
+
+/// The file of such a socket.
+#[derive(Debug)]
+pub(crate) struct Made {
     directory: OwnedFd,
     name: OsString,
     file: FileId,
-    socket: PeerListener,
 }
 
 /// Sockets that an earlier run of the daemon made, and that still listen.
-#[derive(Debug, Default)]
-pub(crate) struct EarlierSockets(Vec<(String, PeerListener)>);
+#[derive(Debug, Clone, Default)]
+pub(crate) struct EarlierSockets(Arc<Mutex<Vec<(String, PeerListener)>>>);
 
 /// Why there is no socket.
 #[derive(Debug, thiserror::Error)]
@@ -82,20 +91,25 @@ impl EarlierSockets {
     /// Those among what the service manager has handed over; the others are left there.
     pub(crate) fn of(handed_over: &mut Vec<(String, OwnedFd)>) -> Self {
         let ours = handed_over.extract_if(.., |(name, _)| name.starts_with(NAME_PREFIX));
-        Self(ours.map(|(name, socket)| (name, PeerListener::new(socket))).collect())
+        let ours = ours.map(|(name, socket)| (name, PeerListener::new(socket)));
+        Self(Arc::new(Mutex::new(ours.collect())))
     }
 
     /// The one whose file that is.
-    fn take(&mut self, file: FileId) -> Option<PeerListener> {
-        let name = name_of(file);
-        let place = self.0.iter().position(|(other, _)| *other == name)?;
-        let (_, socket) = self.0.swap_remove(place);
+    fn take(&self, file: FileId) -> Option<PeerListener> {
+        let (name, mut sockets) = (name_of(file), self.lock());
+        let place = sockets.iter().position(|(other, _)| *other == name)?;
+        let (_, socket) = sockets.swap_remove(place);
         sockopt::socket_acceptconn(&socket).is_ok_and(|listens| listens).then_some(socket)
     }
 
     /// Gives up all that nobody has taken.
-    pub(crate) fn give_up(&mut self) {
-        self.0.drain(..).for_each(|(name, _)| systemd::forget(&name));
+    pub(crate) fn give_up(&self) {
+        self.lock().drain(..).for_each(|(name, _)| systemd::forget(&name));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(String, PeerListener)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -108,17 +122,21 @@ impl Listening {
     /// one of the `earlier` ones.
     ///
     /// The directory may be another user's, who can exchange what is in it at any time, so nothing is done to a file by
-    /// its name but to bind and to unlink it.
+    /// its name but to bind and to unlink it. They can also keep everybody waiting: a thread of its own is to call this.
     ///
     /// # Errors
     /// [`Error`].
     pub(crate) fn open(
         directory: OwnedFd,
         name: &OsStr,
-        earlier: &mut EarlierSockets,
+        earlier: &EarlierSockets,
         unclosed: &Unclosed,
+        owner: Owner,
     ) -> Result<Self, Error> {
-        let new = |directory, file, socket| Self { directory, name: name.to_owned(), file, socket };
+        let new = |directory, file, socket| {
+            let made = Arc::new(Made { directory, name: name.to_owned(), file });
+            Self { made, socket, owner }
+        };
         match find(&directory, name) {
             Ok((found, file)) => {
                 if let Some(socket) = earlier.take(file) {
@@ -135,15 +153,14 @@ impl Listening {
             Err(_) => return Err(Error::NoSocket),
         }
         let socket = PeerListener::new(socket()?);
-        // Of the mode that a socket has when it is bound, its file gets what the umask leaves.
-        rustix::fs::fchmod(&socket, Mode::from_raw_mode(MODE))?;
-        let address = address(&directory, name)?;
-        let before = umask(Mode::empty());
-        let bound = rustix::net::bind(&socket, &address);
-        umask(before);
-        bound?;
-        let (_, file) = find(&directory, name).map_err(|_| Error::Live)?;
+        rustix::net::bind(&socket, &address(&directory, name)?)?;
+        let (found, file) = find(&directory, name).map_err(|_| Error::Live)?;
+        if !is_own(&found)? {
+            return Err(Error::Live);
+        }
         let made = new(directory, file, socket);
+        // Whatever the umask, which all threads have in common, has left.
+        rustix::fs::chmod(path_of(&found), Mode::from_raw_mode(MODE))?;
         rustix::net::listen(&made.socket, BACKLOG)?;
         systemd::keep(&name_of(file), &made.socket);
         Ok(made)
@@ -151,10 +168,17 @@ impl Listening {
 
     /// What the service manager knows it by, and so does another program that goes on with it.
     pub(crate) fn kept_as(&self) -> String {
-        name_of(self.file)
+        name_of(self.made.file)
     }
 
-    /// Whether what it made is still there, and in that directory.
+    /// Its file.
+    pub(crate) fn made(&self) -> Arc<Made> {
+        Arc::clone(&self.made)
+    }
+}
+
+impl Made {
+    /// Whether it is still there, and in that directory.
     pub(crate) fn is_in(&self, directory: &OwnedFd) -> bool {
         let [ours, theirs] = [&self.directory, directory].map(FileId::of);
         let is_same = ours.is_ok_and(|(ours, _)| theirs.is_ok_and(|(theirs, _)| ours == theirs));
@@ -174,10 +198,13 @@ impl AsFd for Listening {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        systemd::forget(&name_of(self.file));
-        if self.is_in_place() {
-            let _ = rustix::fs::unlinkat(&self.directory, &self.name, AtFlags::empty());
-        }
+        systemd::forget(&name_of(self.made.file));
+        let made = self.made();
+        aside::begin(self.owner, move || {
+            if made.is_in_place() {
+                let _ = rustix::fs::unlinkat(&made.directory, &made.name, AtFlags::empty());
+            }
+        });
     }
 }
 
@@ -188,14 +215,27 @@ fn socket() -> Result<OwnedFd, Errno> {
 
 /// In that very directory, whatever stands at its path by now, and however long that is.
 fn address(directory: &OwnedFd, name: &OsStr) -> Result<SocketAddrUnix, Errno> {
-    let mut path = OsString::from(format!("/proc/self/fd/{}/", directory.as_raw_fd()));
+    let mut path = OsString::from(path_of(directory));
+    path.push("/");
     path.push(name);
     SocketAddrUnix::new(path)
 }
 
+/// Of that very file.
+fn path_of(file: &OwnedFd) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
+}
+
+/// Whether a socket's file can be one that the daemon has made here: nobody else can put another of the daemon's own into
+/// their directory but by a hard link.
+fn is_own(file: &OwnedFd) -> Result<bool, Errno> {
+    let found = rustix::fs::fstat(file)?;
+    Ok(found.st_uid == geteuid().as_raw() && found.st_nlink == 1)
+}
+
 /// Whether anybody listens at a socket's file.
 fn answers(file: &OwnedFd, unclosed: &Unclosed) -> Result<bool, Errno> {
-    let address = SocketAddrUnix::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+    let address = SocketAddrUnix::new(path_of(file))?;
     let socket = PeerSocket::new(socket()?, unclosed.clone());
     Ok(rustix::net::connect(&socket, &address) != Err(Errno::CONNREFUSED))
 }
@@ -207,14 +247,24 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     use std::os::unix::net::{UnixListener, UnixStream};
     use std::path::Path;
+    use std::time::Duration;
 
-    fn open_with(folder: &Path, earlier: &mut EarlierSockets) -> Result<Listening, Error> {
+    use hostinfo_file::aside::Patience;
+
+    fn open_with(folder: &Path, earlier: &EarlierSockets) -> Result<Listening, Error> {
         let folder = File::open(folder).unwrap().into();
-        Listening::open(folder, OsStr::new("v_4678"), earlier, &Unclosed::default())
+        let (unclosed, owner) = (Unclosed::default(), Patience::default().owner());
+        Listening::open(folder, OsStr::new("v_4678"), earlier, &unclosed, owner)
     }
 
     fn open(folder: &Path) -> Result<Listening, Error> {
-        open_with(folder, &mut EarlierSockets::default())
+        open_with(folder, &EarlierSockets::default())
+    }
+
+    /// Drops it, and waits until its file is removed, if it is to be.
+    fn close(listening: Listening) {
+        drop(listening);
+        assert!(aside::finish(Duration::from_secs(60)));
     }
 
     #[test]
@@ -225,8 +275,8 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o666);
         let _client = UnixStream::connect(&path).unwrap();
         rustix::net::accept(&listening).unwrap();
-        assert!(listening.is_in_place());
-        drop(listening);
+        assert!(listening.made.is_in_place());
+        close(listening);
         assert!(!path.exists());
     }
 
@@ -235,7 +285,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("v_4678");
         drop(UnixListener::bind(&path).unwrap());
-        drop(open(folder.path()).unwrap());
+        close(open(folder.path()).unwrap());
         let live = UnixListener::bind(&path).unwrap();
         assert!(matches!(open(folder.path()), Err(Error::Live)));
         fs::remove_file(&path).unwrap();
@@ -256,8 +306,8 @@ mod tests {
         let listening = open(folder.path()).unwrap();
         fs::remove_file(&path).unwrap();
         let _other = UnixListener::bind(&path).unwrap();
-        assert!(!listening.is_in_place());
-        drop(listening);
+        assert!(!listening.made.is_in_place());
+        close(listening);
         assert!(path.exists());
     }
 
@@ -268,18 +318,18 @@ mod tests {
         let before = open(folder.path()).unwrap();
         let mut handed_over = vec![
             ("listen-1.2.3.4.5".to_owned(), File::open("/dev/null").unwrap().into()),
-            (name_of(before.file), before.socket.as_fd().try_clone_to_owned().unwrap()),
+            (name_of(before.made.file), before.socket.as_fd().try_clone_to_owned().unwrap()),
             ("other".to_owned(), File::open("/dev/null").unwrap().into()),
         ];
         // A crash: nobody tidies up.
         std::mem::forget(before);
         let _waits = UnixStream::connect(&path).unwrap();
-        let mut earlier = EarlierSockets::of(&mut handed_over);
-        assert_eq!((earlier.0.len(), handed_over.len()), (2, 1));
-        let after = open_with(folder.path(), &mut earlier).unwrap();
+        let earlier = EarlierSockets::of(&mut handed_over);
+        assert_eq!((earlier.lock().len(), handed_over.len()), (2, 1));
+        let after = open_with(folder.path(), &earlier).unwrap();
         rustix::net::accept(&after).unwrap();
         earlier.give_up();
-        assert!(earlier.0.is_empty());
+        assert!(earlier.lock().is_empty());
     }
 
     #[test]
@@ -288,9 +338,9 @@ mod tests {
         let path = folder.path().join("v_4678");
         drop(UnixListener::bind(&path).unwrap());
         let (_, file) = find(File::open(folder.path()).unwrap(), OsStr::new("v_4678")).unwrap();
-        let mut earlier =
-            EarlierSockets(vec![(name_of(file), PeerListener::new(socket().unwrap()))]);
-        let listening = open_with(folder.path(), &mut earlier).unwrap();
+        let not_listening = vec![(name_of(file), PeerListener::new(socket().unwrap()))];
+        let earlier = EarlierSockets(Arc::new(Mutex::new(not_listening)));
+        let listening = open_with(folder.path(), &earlier).unwrap();
         UnixStream::connect(&path).unwrap();
         rustix::net::accept(&listening).unwrap();
     }

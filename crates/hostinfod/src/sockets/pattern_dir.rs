@@ -8,9 +8,11 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
+use hostinfo_file::aside::Patience;
 use hostinfo_open::Entry;
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
 use rustix::fs::{Mode, OFlags};
@@ -19,6 +21,7 @@ use rustix::io::Errno;
 use crate::reactor::id::PortId;
 use crate::sockets::below::Below;
 use crate::sockets::directory::WATCHED;
+use crate::sockets::looks::{Ended, Looks, is_held};
 use crate::sockets::pace::{Pace, PlaceChange};
 use crate::sockets::{self, ConnectError};
 use crate::system::file_error::FileError;
@@ -30,12 +33,15 @@ use crate::system::watched_path::WatchedPath;
 #[derive(Debug)]
 pub(crate) struct PatternDir {
     entry: Entry,
-    watcher: Watcher,
     watched_path: WatchedPath,
     /// The directory with the names, while it is there.
     directory: Option<Watch>,
     /// Directories of guests, by their names, where the pattern has segments below the name.
-    below: Below<String>,
+    below: Arc<Below<String>>,
+    patience: Patience,
+    looks: Looks<(), Looked>,
+    /// Looks at the sockets of guests, by their names.
+    finds: Looks<String, Found>,
     /// The guests that are served from here, by their names.
     pub(crate) ports: HashMap<String, PortId>,
     /// Why the directory cannot be looked into.
@@ -45,18 +51,26 @@ pub(crate) struct PatternDir {
     pace: Pace<String>,
 }
 
+/// What a look at the directory with the names has found: the way to it, and the names of guests that are enabled.
+type Looked = (WatchedPath, io::Result<(Watch, BTreeSet<String>)>);
+
+/// The socket of a guest.
+pub(crate) type Found = Result<(OwnedFd, FileId), ConnectError>;
+
 impl PatternDir {
     /// Nothing is looked at yet.
     ///
     /// # Errors
     /// Where the user has no inotify instance left.
-    pub(crate) fn new(entry: Entry) -> io::Result<Self> {
+    pub(crate) fn new(entry: Entry, ended: &Ended) -> io::Result<Self> {
         Ok(Self {
-            watcher: Watcher::new()?,
             watched_path: WatchedPath::new(entry.pattern.directory()),
             entry,
             directory: None,
-            below: Below::new(),
+            below: Arc::new(Below::new()?),
+            patience: Patience::default(),
+            looks: Looks::new(ended.clone()),
+            finds: Looks::new(ended.clone()),
             ports: HashMap::new(),
             problem: None,
             is_passing: false,
@@ -76,12 +90,39 @@ impl PatternDir {
 
     /// What tells that something has happened.
     pub(crate) fn watcher(&self) -> &Watcher {
-        &self.watcher
+        self.below.watcher()
     }
 
-    /// Why the directory cannot be looked into, with the remedy.
-    pub(crate) fn problem(&self) -> Option<&str> {
-        self.problem.as_deref()
+    /// Why the directory, or a guest's own, cannot be looked into, with the remedy.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let directory = self.looks.held().map(|()| self.entry.pattern.directory().to_owned());
+        let held = directory.or_else(|| Some(self.entry.pattern.path(self.finds.held()?)));
+        held.map(|path| is_held(&path)).or_else(|| self.problem.clone())
+    }
+
+    /// What has come to be held: the path, and the guest's port.
+    pub(crate) fn newly_held(&mut self, now: Instant) -> Vec<(PathBuf, Option<PortId>)> {
+        let pattern = &self.entry.pattern;
+        let directory = self.looks.newly_held(now).into_iter();
+        let directory = directory.map(|()| (pattern.directory().to_owned(), None));
+        let sockets = self.finds.newly_held(now).into_iter();
+        let sockets = sockets.map(|name| (pattern.path(&name), self.ports.get(&name).copied()));
+        directory.chain(sockets).collect()
+    }
+
+    /// Whether anything is being looked at.
+    pub(crate) fn is_being_looked_at(&self) -> bool {
+        self.looks.is_any_pending() || self.finds.is_any_pending()
+    }
+
+    /// If a look at the directory with the names has ended late: whether there was a change meanwhile.
+    pub(crate) fn take_looked(&mut self) -> Option<bool> {
+        self.looks.take_ended().pop().map(|((), has_changed)| has_changed)
+    }
+
+    /// Looks at guests' sockets that have ended late: the guest's name, and whether there was a change meanwhile.
+    pub(crate) fn take_found(&mut self) -> Vec<(String, bool)> {
+        self.finds.take_ended()
     }
 
     /// Whether it could not be looked into for a passing reason, so that it is to be looked at again soon.
@@ -92,7 +133,7 @@ impl PatternDir {
     /// What is to be looked at now, since something has happened to it since the last call.
     pub(crate) fn changes(&mut self, now: Instant) -> BTreeSet<PlaceChange<String>> {
         let mut changes = BTreeSet::new();
-        for change in self.watcher.changes() {
+        for change in self.watcher().changes() {
             if self.watched_path.concerns(&change) {
                 changes.insert(PlaceChange::Everything);
             } else if self.directory == Some(change.watch) {
@@ -107,7 +148,7 @@ impl PatternDir {
             } else if change.what.contains(ReadFlags::IGNORED) {
                 self.below.has_ended(change.watch);
             } else if let Some(name) = self.below.guest(change.watch) {
-                changes.insert(PlaceChange::Guest(name.clone()));
+                changes.insert(PlaceChange::Guest(name));
             }
         }
         if self.is_passing {
@@ -123,38 +164,37 @@ impl PatternDir {
 
     /// The name of a guest that is enabled, from the name of an entry of the directory.
     fn enabled(&self, segment: &str) -> Option<String> {
-        let name = self.entry.pattern.name(segment).filter(|name| self.entry.allows(name));
-        name.map(str::to_owned)
+        enabled(&self.entry, segment)
     }
 
     /// Watches the directory, or waits for it where it is not there. The names of guests that are enabled and
-    /// have something there.
-    pub(crate) fn look(&mut self) -> BTreeSet<String> {
-        self.watched_path.watch_all(&self.watcher);
+    /// have something there; `None` while it is being looked at.
+    pub(crate) fn look(&mut self, now: Instant) -> Option<BTreeSet<String>> {
         let path = self.entry.pattern.directory().to_owned();
+        let (below, entry) = (Arc::clone(&self.below), self.entry.clone());
+        let (mut watched_path, place) = (self.watched_path.clone(), path.clone());
+        let look = move || {
+            watched_path.watch_all(below.watcher());
+            let names = watch_and_read(below.watcher(), &place, &entry);
+            (watched_path, names)
+        };
+        let (watched_path, names) = self.looks.look(&(), &mut self.patience, look, now)?;
+        self.watched_path = watched_path;
         self.is_passing = false;
-        let (watch, names) = match self.watch_and_read(&path) {
-            Ok((watch, names)) => (Some(watch), names),
+        let (watch, names) = match names {
+            Ok((watch, names)) => {
+                if self.problem.take().is_some() || self.directory != Some(watch) {
+                    tracing::info!("{}: guests are served from here", self.entry.pattern.text());
+                }
+                (Some(watch), names)
+            }
             Err(error) => {
                 self.set_problem(&path, error);
                 (None, BTreeSet::new())
             }
         };
-        self.watcher.replace(&mut self.directory, watch);
-        names
-    }
-
-    fn watch_and_read(&mut self, path: &Path) -> io::Result<(Watch, BTreeSet<String>)> {
-        // First watched, then read: nothing comes in between.
-        let watch = self.watcher.add(path, WATCHED | WatchFlags::ONLYDIR)?;
-        let mut names = BTreeSet::new();
-        for entry in fs::read_dir(path)? {
-            names.extend(entry?.file_name().to_str().and_then(|name| self.enabled(name)));
-        }
-        if self.problem.take().is_some() || self.directory != Some(watch) {
-            tracing::info!("{}: guests are served from here", self.entry.pattern.text());
-        }
-        Ok((watch, names))
+        self.below.watcher().replace(&mut self.directory, watch);
+        Some(names)
     }
 
     fn set_problem(&mut self, path: &Path, error: io::Error) {
@@ -170,54 +210,94 @@ impl PatternDir {
         self.problem = problem;
     }
 
-    /// Watches the directories of a guest's own as far as they are there.
-    pub(crate) fn watch_below(&mut self, name: &str) {
-        if !self.entry.pattern.has_directories() {
-            return;
-        }
-        self.forget_below(name);
-        let segments = self.entry.pattern.segments(name);
-        let (Some((_, directories)), Ok(mut here)) = (segments.split_last(), self.open()) else {
-            return;
-        };
-        for segment in directories {
-            match enter(&here, segment) {
-                Ok(next) => here = next,
-                Err(_) => return,
-            }
-            let text = self.entry.pattern.text();
-            if let Err(error) = self.below.watch(&self.watcher, &here, name.to_owned(), text) {
-                let path = self.entry.pattern.path(name);
-                return tracing::error!("{}", FileError::of(&path)(error));
-            }
-        }
-    }
-
     /// Watches nothing of a guest's own any more.
     pub(crate) fn forget_below(&mut self, name: &str) {
-        self.below.forget(&self.watcher, name);
+        self.below.forget(name);
     }
 
-    /// The socket of the guest of that name.
-    ///
-    /// # Errors
-    /// [`ConnectError`].
-    pub(crate) fn find(&self, name: &str) -> Result<(OwnedFd, FileId), ConnectError> {
-        let mut here = self.open()?;
-        let segments = self.entry.pattern.segments(name);
-        let Some((socket, directories)) = segments.split_last() else {
+    /// Watches the directories of a guest's own as far as they are there, and looks for its socket. `None` while it is being
+    /// looked at.
+    pub(crate) fn watch_and_find(&mut self, name: &str, now: Instant) -> Option<Found> {
+        let text = self.entry.pattern.text().to_owned();
+        let (below, guest) = (Arc::clone(&self.below), name.to_owned());
+        let watch = move |directory: &OwnedFd| below.watch(directory, guest.clone(), &text);
+        self.below.forget(name);
+        self.look_for(name, watch, now)
+    }
+
+    /// The socket of the guest of that name; `None` while it is being looked at.
+    pub(crate) fn find(&mut self, name: &str, now: Instant) -> Option<Found> {
+        self.look_for(name, |_| Ok(()), now)
+    }
+
+    fn look_for(
+        &mut self,
+        name: &str,
+        watch: impl Fn(&OwnedFd) -> io::Result<()> + Send + 'static,
+        now: Instant,
+    ) -> Option<Found> {
+        let way = Way {
+            above: self.entry.pattern.directory().to_owned(),
+            segments: self.entry.pattern.segments(name),
+            path: self.entry.pattern.path(name),
+        };
+        let (patience, name) = (&mut self.patience, name.to_owned());
+        self.finds.look(&name, patience, move || way.find(watch), now)
+    }
+
+    /// Has the next look at a guest's socket find this.
+    pub(crate) fn put_back(&mut self, name: &str, found: Found) {
+        self.finds.put_back(name.to_owned(), found);
+    }
+
+    /// What the next look at a guest's socket would find, and finds no more.
+    pub(crate) fn forget_found(&mut self, name: &str) -> Option<Found> {
+        self.finds.take(&name.to_owned())
+    }
+}
+
+/// The name of a guest that is enabled, from the name of an entry of the directory.
+fn enabled(entry: &Entry, segment: &str) -> Option<String> {
+    entry.pattern.name(segment).filter(|name| entry.allows(name)).map(str::to_owned)
+}
+
+fn watch_and_read(
+    watcher: &Watcher,
+    path: &Path,
+    entry: &Entry,
+) -> io::Result<(Watch, BTreeSet<String>)> {
+    // First watched, then read: nothing comes in between.
+    let watch = watcher.add(path, WATCHED | WatchFlags::ONLYDIR)?;
+    let mut names = BTreeSet::new();
+    for found in fs::read_dir(path)? {
+        names.extend(found?.file_name().to_str().and_then(|name| enabled(entry, name)));
+    }
+    Ok((watch, names))
+}
+
+/// The way to a guest's socket.
+struct Way {
+    /// The directory with the names. Above it, links are the administrator's affair.
+    above: PathBuf,
+    segments: Vec<String>,
+    path: PathBuf,
+}
+
+impl Way {
+    /// Goes there, and watches each directory of the guest's own before the next one is looked for.
+    fn find(&self, watch: impl Fn(&OwnedFd) -> io::Result<()>) -> Found {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let mut here = rustix::fs::open(&self.above, flags, Mode::empty())?;
+        let Some((socket, directories)) = self.segments.split_last() else {
             return Err(ConnectError::Gone);
         };
         for segment in directories {
             here = enter(&here, segment)?;
+            if let Err(error) = watch(&here) {
+                tracing::error!("{}", FileError::of(&self.path)(error));
+            }
         }
         sockets::find(here, OsStr::new(socket))
-    }
-
-    /// The directory with the names. Above it, links are the administrator's affair.
-    fn open(&self) -> Result<OwnedFd, Errno> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        rustix::fs::open(self.entry.pattern.directory(), flags, Mode::empty())
     }
 }
 

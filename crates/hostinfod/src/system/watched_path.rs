@@ -15,7 +15,7 @@ use crate::system::watch::{Change, Watch, Watcher};
 /// An error never means that there is nothing to watch. If the path leads nowhere, the watches are
 /// where it can be mended. The only thing that the kernel does not report is a file system mounted
 /// over a part of it: follow the path again when somebody asks for that.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct WatchedPath {
     path: PathBuf,
     /// For each watched directory, the entries that matter. Events without a name are about the

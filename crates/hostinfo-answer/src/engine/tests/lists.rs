@@ -94,3 +94,14 @@ fn lists_have_libvirt_asked_once_an_interval_and_name_devices_of_any_age() {
     }
     assert_eq!(scene.engine.libvirt().refreshed, 1);
 }
+
+#[test]
+fn a_list_that_becomes_too_long_is_not_worked_out_to_its_end() {
+    let disk = |number| hostinfo_domains::Disk { dev: format!("vd{number}"), ..Default::default() };
+    let figures = Figures { disks: (0..1000).map(disk).collect(), ..Figures::default() };
+    let mut scene = Scene::in_libvirt(MINUTE, figures);
+    scene.engine.take_work();
+    assert_eq!(scene.ask("list vm.disk"), "503 reply too long, ask for a group\n");
+    let (looked_at, in_all) = (scene.engine.take_work(), 12 * 1000);
+    assert!(looked_at < in_all / 2, "{looked_at}");
+}

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Moment;
 use crate::root::Unread;
-use crate::text::{number, words};
+use crate::text::take_number;
 use crate::vmm::process::Process;
 use crate::vmm::role::Role;
 
@@ -98,7 +98,6 @@ impl Thread {
 /// ```
 ///
 /// Run time and run-queue delay in nanoseconds, and how often it was scheduled on a CPU.
-pub(crate) fn parse(text: &[u8]) -> Option<Times> {
-    let mut words = words(text);
-    Some(Times { run: number(words.next()?)?, delay: number(words.next()?)? })
+pub(crate) fn parse(mut text: &[u8]) -> Option<Times> {
+    Some(Times { run: take_number(&mut text)?, delay: take_number(&mut text)? })
 }

@@ -97,7 +97,7 @@ impl Daemon<'_> {
 
 fn place(pattern: &PatternDir) -> Place {
     let path = pattern.entry().pattern.text().to_owned();
-    Place { path, problem: pattern.problem().map(str::to_owned) }
+    Place { path, problem: pattern.problem() }
 }
 
 fn missing(source: String, why: Option<String>, absent: &Absent) -> Option<Missing> {

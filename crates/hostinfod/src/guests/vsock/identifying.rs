@@ -2,11 +2,9 @@
 //! accepted, so that one is not believed that was another guest's a moment ago.
 
 use std::borrow::Cow;
-use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Instant;
 
 use hostinfo_answer::{Name, Requester, Standing};
-use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::owner::{NoOwner, Owner, owner};
 use super::unidentified::Refused;
@@ -62,7 +60,7 @@ impl Guests {
     fn identify(&mut self, id: UnidentifiedId, ctx: &mut Ctx<'_>) {
         let Some(peer) = self.vsock.unidentified.get(id) else { return };
         let (cid, since) = (peer.cid, peer.since);
-        if peer.fd.as_ref().is_none_or(is_over) {
+        if peer.is_over() {
             return self.refuse_unidentified(id, Refused::MayNotAsk, ctx);
         }
         match self.guest_at(cid, since, ctx) {
@@ -181,11 +179,3 @@ impl<T: Into<Cow<'static, str>>> From<T> for NotIdentified {
 /// Why a guest of this host may not ask.
 const NOT_ENABLED: &str =
     "not enabled: hostinfod.toml does not name it in [vsock] guests, and it has no hostinfo port";
-
-/// Whether the other end is gone, as it is when the domain has stopped whose it was: the kernel resets its connections
-/// before anybody else can have its address. One that will send no more is still there.
-fn is_over(fd: &OwnedFd) -> bool {
-    let mut polled = [PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::empty())];
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    rustix::event::poll(&mut polled, Some(&now)).is_ok_and(|count| count > 0)
-}

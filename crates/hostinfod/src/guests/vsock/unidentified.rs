@@ -1,11 +1,12 @@
 //! Connections over AF_VSOCK whose guest is not known yet, or that belong to no guest.
 
 use std::collections::{HashMap, HashSet};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 
 use hostinfo_wire::Code;
 use hostinfo_wire::reply::{ASK_AGAIN, BLOCKED};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::reactor::id::{Table, UnidentifiedId};
 
@@ -28,7 +29,7 @@ const LOOK_UPS_MAX: usize = 8;
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Unidentified {
-    /// `None` once it has hung up: it keeps its place as long as if it had not.
+    /// `None` once it was refused and has hung up: it keeps its place as long as if it had not.
     pub(super) fd: Option<OwnedFd>,
     pub(super) cid: u32,
     /// When it was accepted: what libvirt said before does not count.
@@ -72,6 +73,15 @@ impl Unidentified {
     pub(super) fn is_refused(&self) -> bool {
         self.stage != Stage::Awaiting
     }
+
+    /// Whether the other end is gone, as it is when the domain has stopped whose it was: the kernel resets its connections
+    /// before anybody else can have its address. One that will send no more is still there.
+    pub(super) fn is_over(&self) -> bool {
+        let Some(fd) = &self.fd else { return true };
+        let mut polled = [PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::empty())];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut polled, Some(&now)).is_ok_and(|count| count > 0)
+    }
 }
 
 /// All of them, and when they were looked up.
@@ -84,11 +94,17 @@ pub(crate) struct UnidentifiedPeers {
 impl UnidentifiedPeers {
     /// Takes one in; `None` where there are too many. One that was refused gives way: guests that may not ask keep
     /// nobody out who may. Otherwise, one of two of the same address gives way to another address's first, so it takes as
-    /// many addresses as there are places to keep one out.
+    /// many addresses as there are places to keep one out. Of the same address, one that has given up waiting gives way:
+    /// while libvirt does not answer, a guest that asks again finds a place.
     pub(super) fn add(&mut self, fd: OwnedFd, cid: u32, now: Instant) -> Option<UnidentifiedId> {
         let of_same = self.all.iter().filter(|(_, peer)| peer.cid == cid).count();
         if of_same >= EACH_MAX {
-            return None;
+            let gone = self
+                .all
+                .iter()
+                .find(|(_, peer)| peer.cid == cid && !peer.is_refused() && peer.is_over());
+            let (gone, _) = gone?;
+            self.all.remove(gone);
         }
         if self.all.len() >= ALL_MAX {
             let second = || self.second_of_one().filter(|_| of_same == 0);
@@ -166,6 +182,24 @@ mod tests {
         assert_eq!(unidentified.awaiting().len(), ALL_MAX - 1);
         unidentified.remove(first);
         assert!(unidentified.add(fd(), 3, now).is_some());
+    }
+
+    #[test]
+    fn a_peer_that_gave_up_waiting_gives_way_to_another_of_its_address_and_one_that_was_refused_does_not()
+     {
+        let (mut unidentified, now) = (UnidentifiedPeers::default(), Instant::now());
+        let peer = || std::os::unix::net::UnixStream::pair().unwrap();
+        let (one, one_end) = peer();
+        let (two, two_end) = peer();
+        let one = unidentified.add(one.into(), 3, now).unwrap();
+        unidentified.add(two.into(), 3, now).unwrap();
+        assert!(unidentified.add(fd(), 3, now).is_none());
+        drop(one_end);
+        unidentified.get(one).unwrap().stage = Stage::Refused(Refused::Unknown);
+        assert!(unidentified.add(fd(), 3, now).is_none());
+        drop(two_end);
+        assert!(unidentified.add(fd(), 3, now).is_some());
+        assert_eq!(unidentified.iter().filter(|peer| peer.cid == 3).count(), EACH_MAX);
     }
 
     #[test]

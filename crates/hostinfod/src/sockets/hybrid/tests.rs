@@ -6,14 +6,27 @@ use std::time::Duration;
 
 use hostinfo_wire::limits::LINE_MAX;
 
+use crate::sockets::looks::at_last;
+
 fn section(base: &Path) -> Section {
     let path = format!("{}/vm/{{name}}/run/v_4678", base.display());
     assert!(path.len() < LINE_MAX);
     let text = format!("path = '{path}'\ndriver = 'fc'\nuser = '1'\nguests = ['fc-*']");
-    Section::open(toml::from_str(&text).unwrap()).unwrap()
+    Section::open(toml::from_str(&text).unwrap(), &Ended::new().unwrap()).unwrap()
 }
 
-fn entries(names: &[&str]) -> BTreeSet<PlaceChange<OsString>> {
+fn look(section: &mut Section) -> Vec<OsString> {
+    let look = |section: &mut Section| section.look(Instant::now());
+    at_last(section, look, |section| _ = section.take_looked())
+}
+
+/// How far there is a way.
+fn open(section: &mut Section, entry: &str) -> Result<GuestDir, FileError> {
+    let find = |section: &mut Section| section.find(OsStr::new(entry), None, Instant::now());
+    at_last(section, find, |section| drop(section.take_found())).0
+}
+
+fn changed(names: &[&str]) -> BTreeSet<PlaceChange<OsString>> {
     names.iter().map(|name| PlaceChange::Guest(OsString::from(name))).collect()
 }
 
@@ -27,25 +40,25 @@ fn guests_directories_are_seen_as_they_come_and_go() {
         now += Duration::from_secs(1);
         section.changes(now)
     };
-    assert!(section.look().unwrap().is_empty());
+    assert!(look(&mut section).is_empty());
     fs::create_dir(&vm).unwrap();
     assert_eq!(changes(&mut section), BTreeSet::from([PlaceChange::Everything]));
-    assert!(section.look().unwrap().is_empty());
+    assert!(look(&mut section).is_empty());
     fs::create_dir(vm.join("web")).unwrap();
-    assert_eq!(changes(&mut section), entries(&["web"]));
+    assert_eq!(changes(&mut section), changed(&["web"]));
     assert_eq!(section.name(OsStr::new("web")).as_deref(), Some("fc-web"));
-    assert!(matches!(section.open_guest_dir(OsStr::new("web")), Ok(GuestDir::Incomplete(None))));
+    assert!(matches!(open(&mut section, "web"), Ok(GuestDir::Incomplete(None))));
     fs::create_dir(vm.join("web/run")).unwrap();
-    assert_eq!(changes(&mut section), entries(&["web"]));
-    assert!(matches!(section.open_guest_dir(OsStr::new("web")), Ok(GuestDir::Open(_))));
+    assert_eq!(changes(&mut section), changed(&["web"]));
+    assert!(matches!(open(&mut section, "web"), Ok(GuestDir::Open(_))));
     // A VMM's own files are none of ours.
     fs::write(vm.join("web/run/console.log"), "").unwrap();
-    assert_eq!(changes(&mut section), entries(&[]));
+    assert_eq!(changes(&mut section), changed(&[]));
     fs::write(vm.join("web/run/v_4678"), "").unwrap();
-    assert_eq!(changes(&mut section), entries(&["web"]));
+    assert_eq!(changes(&mut section), changed(&["web"]));
     fs::remove_dir_all(vm.join("web")).unwrap();
-    assert_eq!(changes(&mut section), entries(&["web"]));
-    assert!(matches!(section.open_guest_dir(OsStr::new("web")), Ok(GuestDir::Missing)));
+    assert_eq!(changes(&mut section), changed(&["web"]));
+    assert!(matches!(open(&mut section, "web"), Ok(GuestDir::Missing)));
     section.remove_guest(OsStr::new("web"));
     assert_eq!(section.below.len(), 0);
 }
@@ -61,11 +74,8 @@ fn a_link_is_no_directory_of_a_guest() {
     fs::write(vm.join("file"), "").unwrap();
     let mut section = section(folder.path());
     for other in ["mail", "file"] {
-        assert!(
-            matches!(section.open_guest_dir(OsStr::new(other)), Ok(GuestDir::Missing)),
-            "{other}"
-        );
+        assert!(matches!(open(&mut section, other), Ok(GuestDir::Missing)), "{other}");
     }
-    let directory = section.open_guest_dir(OsStr::new("db"));
+    let directory = open(&mut section, "db");
     assert!(matches!(&directory, Ok(GuestDir::Incomplete(Some(why))) if why.contains("db/run")));
 }

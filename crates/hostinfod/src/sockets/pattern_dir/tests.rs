@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use hostinfo_open::Sockets;
 
+use crate::sockets::looks::at_last;
+
 struct Scene {
     folder: tempfile::TempDir,
     patterns: PatternDir,
@@ -21,9 +23,26 @@ impl Scene {
             "[[sockets]]\npath = '{path}/{pattern}'\ndriver = 'qemu'\nguests = ['qemu-1*', 'qemu-.*']"
         );
         let entry = Sockets::parse(&text).unwrap().entries()[0].clone();
-        let mut patterns = PatternDir::new(entry).unwrap();
-        assert!(patterns.look().is_empty());
-        Self { folder, patterns, now: Instant::now() }
+        let patterns = PatternDir::new(entry, &Ended::new().unwrap()).unwrap();
+        let mut scene = Self { folder, patterns, now: Instant::now() };
+        assert!(scene.look().is_empty());
+        scene
+    }
+
+    fn look(&mut self) -> BTreeSet<String> {
+        let take_ended = |patterns: &mut PatternDir| _ = patterns.take_looked();
+        at_last(&mut self.patterns, |patterns| patterns.look(self.now), take_ended)
+    }
+
+    fn find(&mut self, name: &str) -> Found {
+        let take_ended = |patterns: &mut PatternDir| drop(patterns.take_found());
+        at_last(&mut self.patterns, |patterns| patterns.find(name, self.now), take_ended)
+    }
+
+    fn watch(&mut self, name: &str) {
+        let take_ended = |patterns: &mut PatternDir| drop(patterns.take_found());
+        let watch = |patterns: &mut PatternDir| patterns.watch_and_find(name, self.now);
+        let _ = at_last(&mut self.patterns, watch, take_ended);
     }
 
     fn at(&self, path: &str) -> PathBuf {
@@ -53,11 +72,11 @@ fn only_sockets_that_match_in_full_and_are_enabled_are_reported() {
     let names = ["100.serial1", "100.serial0", "100.qmp", "200.serial1", ".serial1", "..serial1"];
     let _sockets: Vec<UnixListener> = names.iter().map(|name| scene.bind(name)).collect();
     assert_eq!(scene.changed_names(), ["100"]);
-    assert_eq!(scene.patterns.look(), ["100".to_owned()].into());
-    scene.patterns.find("100").unwrap();
+    assert_eq!(scene.look(), ["100".to_owned()].into());
+    scene.find("100").unwrap();
     fs::remove_file(scene.at("100.serial1")).unwrap();
     assert_eq!(scene.changed_names(), ["100"]);
-    assert!(matches!(scene.patterns.find("100"), Err(ConnectError::Gone)));
+    assert!(matches!(scene.find("100"), Err(ConnectError::Gone)));
 }
 
 #[test]
@@ -66,15 +85,15 @@ fn a_directory_that_is_not_there_is_waited_for_and_one_that_comes_again_too() {
     for _ in 0..2 {
         fs::create_dir(scene.at("a")).unwrap();
         assert_eq!(scene.changed_names(), ["*"]);
-        assert!(scene.patterns.look().is_empty() && scene.patterns.problem().is_none());
+        assert!(scene.look().is_empty() && scene.patterns.problem().is_none());
         fs::create_dir(scene.at("a/b")).unwrap();
         assert_eq!(scene.changed_names(), ["*"]);
-        scene.patterns.look();
+        scene.look();
         let _socket = scene.bind("a/b/1");
         assert_eq!(scene.changed_names(), ["1"]);
         fs::rename(scene.at("a"), scene.at("old")).unwrap();
         assert_eq!(scene.changed_names(), ["*"]);
-        assert!(scene.patterns.look().is_empty());
+        assert!(scene.look().is_empty());
         fs::write(scene.at("old/b/2"), "").unwrap();
         assert!(scene.changed_names().is_empty(), "nothing of the old one is watched");
         fs::remove_dir_all(scene.at("old")).unwrap();
@@ -87,13 +106,13 @@ fn directories_of_a_guests_own_are_watched_while_they_are_there() {
     fs::create_dir_all(scene.at("100/run")).unwrap();
     fs::create_dir_all(scene.at("200/run")).unwrap();
     assert_eq!(scene.changed_names(), ["100"]);
-    scene.patterns.watch_below("100");
+    scene.watch("100");
     let _socket = scene.bind("100/run/s");
     assert_eq!(scene.changed_names(), ["100"]);
-    scene.patterns.find("100").unwrap();
+    scene.find("100").unwrap();
     fs::rename(scene.at("100"), scene.at("x")).unwrap();
     assert_eq!(scene.changed_names(), ["100"]);
-    scene.patterns.watch_below("100");
+    scene.watch("100");
     assert_eq!(scene.patterns.below.len(), 0);
     fs::write(scene.at("x/run/t"), "").unwrap();
     assert!(scene.changed_names().is_empty());
@@ -103,14 +122,14 @@ fn directories_of_a_guests_own_are_watched_while_they_are_there() {
 
 #[test]
 fn a_link_in_the_place_of_a_guests_own_directory_or_socket_leads_nowhere() {
-    let scene = Scene::new("{name}/s");
+    let mut scene = Scene::new("{name}/s");
     fs::create_dir(scene.at("100")).unwrap();
     let _socket = scene.bind("100/s");
     symlink("100", scene.at("101")).unwrap();
     fs::create_dir(scene.at("102")).unwrap();
     symlink("../100/s", scene.at("102/s")).unwrap();
-    scene.patterns.find("100").unwrap();
+    scene.find("100").unwrap();
     for name in ["101", "102"] {
-        assert!(matches!(scene.patterns.find(name), Err(ConnectError::Link)), "{name}");
+        assert!(matches!(scene.find(name), Err(ConnectError::Link)), "{name}");
     }
 }

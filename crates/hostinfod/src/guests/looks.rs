@@ -1,0 +1,94 @@
+//! Places of sockets that somebody holds: what is looked at there comes late, and is in the log.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use hostinfo_file::aside;
+
+use super::Guests;
+use crate::port::{Endpoint, Port};
+use crate::reactor::alarms::Alarm;
+use crate::reactor::id::PortId;
+use crate::reactor::{Ctx, Reactor};
+use crate::sockets::looks::{HELD_AFTER, is_held};
+
+/// How long the daemon waits for its threads before it ends or another program goes on.
+const FINISHED_WITHIN: Duration = Duration::from_secs(1);
+
+const OTHERS: &str = "a process keeps a thread of hostinfod waiting in the kernel: end that process; \
+                      cat /proc/$(pidof hostinfod)/task/*/stack shows where";
+
+impl Guests {
+    /// Goes on with what has been looked at late.
+    pub(crate) fn take_late_looks(&mut self, ctx: &mut Ctx<'_>) {
+        self.looks_ended.clear();
+        for number in self.patterns.dirs.ids(|_| true) {
+            self.take_late_sockets(number, ctx);
+        }
+        for id in self.sections.ids(|_| true) {
+            self.take_late_listeners(id, ctx);
+        }
+        self.give_up_earlier_sockets();
+    }
+
+    /// Has what is being looked at reported if it is held.
+    pub(super) fn plan_report_of_looks(&mut self, reactor: &mut Reactor) {
+        let patterns = self.patterns.dirs.iter().map(|(_, pattern)| pattern.is_being_looked_at());
+        let sections = self.sections.iter().map(|(_, section)| section.is_being_looked_at());
+        if self.reports_looks || !patterns.chain(sections).any(|is_looked_at| is_looked_at) {
+            return;
+        }
+        self.reports_looks = true;
+        reactor.set_alarm(Alarm::Looks, Some(Instant::now() + HELD_AFTER));
+    }
+
+    /// Waits up to [`FINISHED_WITHIN`] until no thread looks at anything. A process that ends, or executes another program,
+    /// waits in the kernel for as long as its threads do.
+    ///
+    /// # Errors
+    /// A thread is held: why, and the remedy.
+    pub(super) fn finish_looks(&mut self) -> Result<(), String> {
+        if aside::finish(FINISHED_WITHIN) {
+            return Ok(());
+        }
+        let held = self.held(Instant::now() + HELD_AFTER);
+        let held = held.first().map(|(path, _)| is_held(path));
+        // Otherwise it is a command line of a process, or a socket of a guest that has gone.
+        Err(held.unwrap_or_else(|| OTHERS.to_owned()))
+    }
+
+    /// Reports what has come to be held.
+    pub(crate) fn report_held_looks(&mut self, ctx: &mut Ctx<'_>) {
+        self.reports_looks = false;
+        // There may have been no thread for some.
+        aside::go_on();
+        let held = self.held(ctx.now);
+        for (path, port) in held {
+            let why = is_held(&path);
+            let Some(number) = port else {
+                tracing::error!("{why}");
+                continue;
+            };
+            if let Some(port) = self.roster.ports.get_mut(number).filter(|port| !is_served(port)) {
+                port.refusal = Some(why.clone());
+            }
+            self.log_refused(number, &why, ctx);
+        }
+    }
+
+    /// What has come to be held: the path, and the guest's port.
+    fn held(&mut self, now: Instant) -> Vec<(PathBuf, Option<PortId>)> {
+        let patterns = self.patterns.dirs.iter_mut();
+        let patterns = patterns.flat_map(|(_, pattern)| pattern.newly_held(now));
+        let sections = self.sections.iter_mut();
+        patterns.chain(sections.flat_map(|(_, section)| section.newly_held(now))).collect()
+    }
+}
+
+/// Whether its guest can ask over a port, although the place of its socket is held.
+fn is_served(port: &Port) -> bool {
+    match &port.endpoint {
+        Endpoint::Listener(listener) => listener.socket.is_some(),
+        _ => port.connection.is_some(),
+    }
+}

@@ -1,0 +1,193 @@
+//! Looks at what is in places that others may list. Whoever holds a directory there keeps everybody from looking: so a
+//! thread looks, and what it has found late is told by a descriptor.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use hostinfo_file::aside::Patience;
+use rustix::event::{EventfdFlags, eventfd};
+
+/// A look that takes so long is held by somebody.
+pub(crate) const HELD_AFTER: Duration = Duration::from_secs(1);
+
+/// Late looks of one place that are taken at once: each is followed by what a change of a socket is.
+const TAKEN_MAX: usize = 64;
+
+/// Readable when looks have ended that took long.
+#[derive(Debug, Clone)]
+pub(crate) struct Ended(Arc<OwnedFd>);
+
+impl Ended {
+    /// None has.
+    ///
+    /// # Errors
+    /// No descriptor is free.
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)))
+    }
+
+    fn tell(&self) {
+        // It fails only if it is readable already.
+        let _ = rustix::io::write(&self.0, &1u64.to_ne_bytes());
+    }
+
+    /// Before what has ended is taken.
+    pub(crate) fn clear(&self) {
+        let _ = rustix::io::read(&self.0, &mut [0; 8]);
+    }
+}
+
+impl AsFd for Ended {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Looks at things `K` of one place, each of which finds a `T`.
+#[derive(Debug)]
+pub(crate) struct Looks<K, T> {
+    ended: Ended,
+    tell: Sender<(K, T)>,
+    told: Receiver<(K, T)>,
+    /// What is being looked at: at most one look at each thing.
+    pending: BTreeMap<K, Pending>,
+    /// What was found late, for the next look at it.
+    found: BTreeMap<K, T>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    /// Once a thread has it.
+    since: Arc<OnceLock<Instant>>,
+    /// It was to be looked at again since.
+    has_changed: bool,
+    /// The log has been told that it is held.
+    is_told: bool,
+}
+
+impl<K: Clone + Ord + Send + 'static, T: Send + 'static> Looks<K, T> {
+    /// Nothing is looked at yet.
+    pub(crate) fn new(ended: Ended) -> Self {
+        let (tell, told) = channel();
+        Self { ended, tell, told, pending: BTreeMap::new(), found: BTreeMap::new() }
+    }
+
+    /// What is found at `of`; `None` while it is being looked at. Then it is among what [`Looks::take_ended`] returns, and
+    /// the next look at it finds what this one has found.
+    pub(crate) fn look(
+        &mut self,
+        of: &K,
+        patience: &mut Patience,
+        look: impl FnOnce() -> T + Send + 'static,
+        now: Instant,
+    ) -> Option<T> {
+        if let Some(found) = self.found.remove(of) {
+            return Some(found);
+        }
+        if self.is_pending(of) {
+            return None;
+        }
+        let (tell, ended, late) = (self.tell.clone(), self.ended.clone(), of.clone());
+        let tell = move |found| {
+            // Where the place is gone, so is what was found.
+            if tell.send((late, found)).is_ok() {
+                ended.tell();
+            }
+        };
+        let since = Arc::new(OnceLock::new());
+        let begun = Arc::clone(&since);
+        let look = move || {
+            begun.get_or_init(Instant::now);
+            look()
+        };
+        let found = patience.run(look, tell, now);
+        if found.is_none() {
+            let pending = Pending { since, has_changed: false, is_told: false };
+            self.pending.insert(of.clone(), pending);
+        }
+        found
+    }
+
+    /// Whether it is being looked at. Then it is to be looked at again.
+    pub(crate) fn is_pending(&mut self, of: &K) -> bool {
+        let pending = self.pending.get_mut(of);
+        pending.map(|pending| pending.has_changed = true).is_some()
+    }
+
+    /// Whether anything is being looked at.
+    pub(crate) fn is_any_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Has the next look at `of` find this.
+    pub(crate) fn put_back(&mut self, of: K, found: T) {
+        self.found.insert(of, found);
+    }
+
+    /// What the next look at `of` would find, and finds no more.
+    pub(crate) fn take(&mut self, of: &K) -> Option<T> {
+        self.found.remove(of)
+    }
+
+    /// What has been looked at since the last call, and whether it was to be looked at again meanwhile.
+    pub(crate) fn take_ended(&mut self) -> Vec<(K, bool)> {
+        let ended: Vec<(K, T)> = self.told.try_iter().take(TAKEN_MAX).collect();
+        if ended.len() == TAKEN_MAX {
+            self.ended.tell();
+        }
+        let mut keys = Vec::new();
+        for (of, found) in ended {
+            let has_changed = self.pending.remove(&of).is_some_and(|pending| pending.has_changed);
+            self.found.insert(of.clone(), found);
+            keys.push((of, has_changed));
+        }
+        keys
+    }
+
+    /// What is held, and was not yet when this was last asked.
+    pub(crate) fn newly_held(&mut self, now: Instant) -> Vec<K> {
+        let held = self.pending.iter_mut().filter_map(|(of, pending)| {
+            let is_held = *pending.since.get()? + HELD_AFTER <= now;
+            let is_new = is_held && !std::mem::replace(&mut pending.is_told, is_held);
+            is_new.then(|| of.clone())
+        });
+        held.collect()
+    }
+
+    /// One of those that are held.
+    pub(crate) fn held(&self) -> Option<&K> {
+        self.pending.iter().find(|(_, pending)| pending.is_told).map(|(of, _)| of)
+    }
+}
+
+/// Why a path cannot be looked at, with the remedy.
+pub(crate) fn is_held(path: &Path) -> String {
+    let path = path.display();
+    format!(
+        "{path} cannot be looked at, since a process that lists a directory on the way to it does not let it go: end that \
+         process; fuser -v names those that have a directory open"
+    )
+}
+
+/// What is found at last, however busy the machine is: `take_ended` takes what was found late.
+#[cfg(test)]
+pub(crate) fn at_last<P, T>(
+    place: &mut P,
+    mut look: impl FnMut(&mut P) -> Option<T>,
+    mut take_ended: impl FnMut(&mut P),
+) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look(place) {
+            return found;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "nothing is found");
+        std::thread::sleep(Duration::from_millis(1));
+        take_ended(place);
+    }
+}
