@@ -101,9 +101,10 @@ impl Guests {
         for name in gone {
             self.forget_unconnected(dialect, OsStr::new(&name), ctx);
         }
-        for name in &names {
-            self.remove_socket_if_replaced(dialect, name, ctx);
-            self.check_new_socket(dialect, name, ctx);
+        // Each is freed before the next guest is made: what they leave free together would stay unused.
+        for name in names {
+            self.remove_socket_if_replaced(dialect, &name, ctx);
+            self.check_new_socket(dialect, &name, ctx);
         }
     }
 

@@ -79,7 +79,8 @@ impl Guests {
     pub(crate) fn write_disk(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
         let may_be_read = self.may_be_read(number);
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
-        let when = When::of(guest.disk_pending.take().map(|waits| *waits), ctx.now);
+        let pending = guest.rare.as_mut().and_then(|rare| rare.disk_pending.take());
+        let when = When::of(pending, ctx.now);
         guest.has_disk = may_be_read;
         if !may_be_read {
             return self.disks.clear(guest.who.name());
@@ -87,7 +88,7 @@ impl Guests {
         let document = match self.responder.document(guest, when) {
             Ok(document) => document,
             Err(pending) => {
-                let until = guest.disk_pending.insert(pending.into()).until;
+                let until = guest.rare_mut().disk_pending.insert(pending).until;
                 return ctx.reactor.set_alarm(Alarm::Disk(number), Some(until));
             }
         };
