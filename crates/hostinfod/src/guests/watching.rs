@@ -33,7 +33,7 @@ impl Guests {
         match self.watched.add(number) {
             Added::Watched => {
                 let phase = || self.identity.sample_phase(SPREAD, guest.who.name().whole());
-                let first = match guest.left_at {
+                let first = match guest.rare.as_ref().and_then(|rare| rare.left_at) {
                     Some(due) => next_in_step(due, ctx.now),
                     None => ctx.now + phase(),
                 };
@@ -100,7 +100,7 @@ impl Guests {
         if let Some(guest) = self.roster.guests.get_mut(number) {
             let watch = &mut guest.observed.watch;
             if let Some(watch) = watch {
-                guest.left_at = watch.next_sample();
+                guest.rare.get_or_insert_default().left_at = watch.next_sample();
                 watch.set_kept(false);
             }
             watch.take_if(|watch| watch.next_sample().is_none());
