@@ -33,7 +33,7 @@ pub(crate) fn run(plan: &Plan, dir: &Path, cpus: &Cpus) -> anyhow::Result<Vec<Ro
     let listening = Listening::new(&sockets(&dir_of_all)?, count)?;
     let start = Instant::now();
     let server = Server::daemon(&plan.daemon, &dir_of_all, "", cpus)?;
-    let guests = listening.accept().with_context(|| server.log())?;
+    let guests = listening.accept().with_context(|| server.log())?.shuffled();
     let started = start.elapsed().as_secs_f64();
     let mut daemon = Side { server, guests };
     let process = daemon.server.process();
@@ -51,7 +51,8 @@ pub(crate) fn run(plan: &Plan, dir: &Path, cpus: &Cpus) -> anyhow::Result<Vec<Ro
     let answer = daemon.guests.ask(QUERY)?;
     let room = open_files().saturating_sub(u64::from(count) + OTHER_FILES);
     let echoed = u16::try_from(room).unwrap_or(count).min(count);
-    let mut echo = start_echo(echoed, &dir.join("echo"), &answer, cpus)?;
+    let echo = start_echo(echoed, &dir.join("echo"), &answer, cpus)?;
+    let mut echo = Side { guests: echo.guests.shuffled(), ..echo };
     let rates = by_turns(plan, &mut daemon, &mut echo, |side| {
         let start = Instant::now();
         let answers = f64::from(side.guests.all_ask(QUERY, plan.time.max(ASKING))?);

@@ -53,7 +53,7 @@ pub(crate) fn run(plan: &Plan, dir: &Path, cpus: &Cpus) -> anyhow::Result<Vec<Ro
         if is_large {
             large_host::name_daemon(&dir.join("host"), server.process().0)?;
         }
-        let listening = Listening::of(listeners)?;
+        let listening = Listening::of(listeners);
         let mut guests = listening.accept().with_context(|| server.log())?;
         sleep(SETTLED);
         rows.extend(on_host(host, &server, &mut guests)?);

@@ -4,6 +4,7 @@
 //! One thread plays them all. It makes two system calls a query, one less than any server, which must
 //! also find out who asks. So the server is what limits the speed, and not this thread.
 
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -13,7 +14,6 @@ use anyhow::{Context as _, bail};
 use hostinfo_wire::limits::REPLY_MAX;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll;
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
 /// A server that takes longer than this to connect or to answer is broken.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -39,41 +39,66 @@ impl Listening {
             let listener = UnixListener::bind(sockets.join(format!("qemu-guest{number}")))?;
             listeners.push(listener);
         }
-        Self::of(listeners)
+        Ok(Self::of(listeners))
     }
 
     /// Sockets that somebody else has made: each is listening already.
-    pub(crate) fn of(listeners: Vec<UnixListener>) -> anyhow::Result<Self> {
-        for listener in &listeners {
-            set_socket_timeout(listener, Timeout::Recv, Some(PATIENCE))?;
-        }
-        Ok(Self { sockets: listeners, at_each: 1 })
+    pub(crate) fn of(sockets: Vec<UnixListener>) -> Self {
+        Self { sockets, at_each: 1 }
     }
 
     /// Makes one socket for `count` guests of a server that accepts this: it is one open file instead of one for each guest.
     pub(crate) fn at_one(socket: &Path, count: u16) -> anyhow::Result<Self> {
-        let all = Self::of(vec![UnixListener::bind(socket)?])?;
-        Ok(Self { at_each: count, ..all })
+        Ok(Self { sockets: vec![UnixListener::bind(socket)?], at_each: count })
     }
 
-    /// Waits until a server has connected to every one of them.
+    /// Waits until a server has connected to every one of them. Each is accepted when the server comes to it: those that
+    /// were still to be accepted once it has come to the last would count for its time.
     pub(crate) fn accept(self) -> anyhow::Result<Guests> {
-        let mut connections = Vec::new();
-        // Each socket is closed when it has its guests.
-        for (number, listener) in self.sockets.into_iter().enumerate() {
-            for _ in 0..self.at_each {
-                let accepted = listener.accept();
-                let (connection, _) =
-                    accepted.with_context(|| format!("nobody connects to socket {number}"))?;
+        let (at_each, poll) =
+            (usize::from(self.at_each), epoll::create(epoll::CreateFlags::CLOEXEC)?);
+        for (number, listener) in (0..).zip(&self.sockets) {
+            epoll::add(&poll, listener, epoll::EventData::new_u64(number), epoll::EventFlags::IN)?;
+        }
+        let mut waiting = self.sockets.len();
+        let mut sockets: Vec<(Option<UnixListener>, Vec<UnixStream>)> =
+            self.sockets.into_iter().map(|socket| (Some(socket), Vec::new())).collect();
+        let mut events = Vec::with_capacity(1024);
+        while waiting > 0 {
+            epoll::wait(&poll, spare_capacity(&mut events), Some(&PATIENCE.try_into()?))?;
+            if events.is_empty() {
+                bail!("nobody connects to {waiting} sockets");
+            }
+            for event in events.drain(..) {
+                let number = usize::try_from(event.data.u64())?;
+                let (socket, guests) = sockets.get_mut(number).context("an event of no socket")?;
+                let Some(listener) = socket else { continue };
+                let (connection, _) = listener.accept()?;
                 connection.set_read_timeout(Some(PATIENCE))?;
-                connections.push(connection);
+                guests.push(connection);
+                // Each socket is closed when it has its guests.
+                if guests.len() == at_each {
+                    *socket = None;
+                    waiting -= 1;
+                }
             }
         }
+        let connections = sockets.into_iter().flat_map(|(_, guests)| guests).collect();
         Ok(Guests { connections, answer: vec![0; REPLY_MAX] })
     }
 }
 
 impl Guests {
+    /// The same guests in an order that no server knows, as on a real host. What a server and the kernel know of guests in
+    /// the order in which they were connected is one piece of memory after another, which the CPU fetches ahead. The echo
+    /// server connects in the order of the guests, and the daemon in that of a directory.
+    pub(crate) fn shuffled(mut self) -> Self {
+        let hasher = BuildHasherDefault::<DefaultHasher>::new();
+        let mut numbers = 0..;
+        self.connections.sort_by_cached_key(|_| hasher.hash_one(numbers.next()));
+        self
+    }
+
     /// One guest asks, and asks again when it has its answer. How long each answer took,
     /// shortest first.
     pub(crate) fn one_asks(

@@ -56,7 +56,7 @@ fn start(
     let threads: Vec<_> = vcpus.iter().map(|vcpus| Threads { vcpus: *vcpus, others: 1 }).collect();
     let (vmms, listeners) = Vmms::start(&sockets(dir)?, &threads)?;
     let server = Server::daemon(&plan.daemon, dir, "", cpus)?;
-    let guests = Listening::of(listeners)?.accept().with_context(|| server.log())?;
+    let guests = Listening::of(listeners).accept().with_context(|| server.log())?;
     sleep(SETTLED);
     Ok((vmms, server, guests))
 }

@@ -20,11 +20,25 @@ pub struct Conversation {
     pub(crate) protocol: Protocol,
     /// Holds a line that has arrived in part.
     pub(crate) framer: Framer,
-    /// Input that has to wait: at most one line whose answer was begun, and [`READ_CHUNK`] bytes, of
-    /// which the last line may be incomplete.
-    pub(crate) held: Vec<u8>,
-    /// What the first held line waits for, if its answer was begun.
-    pub(crate) pending: Option<Box<Pending>>,
+    /// Input that has to wait.
+    pub(crate) held: Option<Box<Held>>,
+}
+
+/// Input that has to wait.
+#[derive(Debug)]
+pub(crate) struct Held {
+    /// At least one byte; at most one line whose answer was begun, and [`READ_CHUNK`] bytes, of which the last line may be
+    /// incomplete.
+    pub(crate) bytes: Vec<u8>,
+    /// What the first line waits for, if its answer was begun.
+    pub(crate) pending: Option<Pending>,
+}
+
+impl Held {
+    /// These bytes, if there are any.
+    pub(crate) fn new(bytes: Vec<u8>, pending: Option<Pending>) -> Option<Box<Self>> {
+        (!bytes.is_empty()).then(|| Box::new(Self { bytes, pending }))
+    }
 }
 
 /// The guest that sent the input, borrowed in parts.
@@ -72,17 +86,17 @@ impl Conversation {
     /// A connection without input.
     pub fn new(dialect: Dialect) -> Self {
         let protocol = Protocol::new(dialect);
-        Self { protocol, framer: Framer::new(), held: Vec::new(), pending: None }
+        Self { protocol, framer: Framer::new(), held: None }
     }
 
     /// Whether input is held. The next turn then takes no new input.
     pub fn has_held(&self) -> bool {
-        !self.held.is_empty()
+        self.held.is_some()
     }
 
     /// What the first held line waits for.
     pub fn pending(&self) -> Option<&Pending> {
-        self.pending.as_deref()
+        self.held.as_ref()?.pending.as_ref()
     }
 
     /// Takes one turn with the held input, or else with `input`, which is new and has at most
@@ -97,9 +111,10 @@ impl Conversation {
         now: Instant,
         reply: &mut Reply,
     ) -> Turn<'_> {
-        debug_assert!(input.is_empty() || self.held.is_empty());
-        let Self { protocol, framer, held, pending } = self;
-        let mut taken = std::mem::take(held);
+        debug_assert!(input.is_empty() || self.held.is_none());
+        let Self { protocol, framer, held } = self;
+        let (mut taken, mut pending) =
+            held.take().map(|held| (held.bytes, held.pending)).unwrap_or_default();
         let mut rest = if taken.is_empty() { input } else { &taken };
         let Guest { who, observed, meter } = guest;
         let (mut dropped, mut work) = (0, 0);
@@ -115,13 +130,12 @@ impl Conversation {
                 break Outcome::Wait(now + wait);
             }
             let Some(frame) = framer.next(&mut rest) else { break Outcome::Read };
-            let when = When::of(pending.take().map(|waits| *waits), now);
+            let when = When::of(pending.take(), now);
             let answered = engine.answer(&frame, protocol, who, observed, when, reply);
             work += engine.take_work();
             if let Err(waits) = answered {
                 let until = waits.until;
-                *pending = Some(waits.into());
-                *held = with_rest(&frame, rest);
+                *held = Held::new(with_rest(&frame, rest), Some(waits));
                 break Outcome::WaitForValue(until);
             }
             let Some(code) = reply.result() else {
@@ -139,12 +153,15 @@ impl Conversation {
             let is_kept = matches!(frame, Frame::Line(_));
             break Outcome::Answered { line: is_kept.then(|| framer.last_line()), code, has_more };
         };
-        if held.is_empty() {
+        if held.is_none() {
             let left = rest.len();
-            *held =
+            let bytes =
                 if taken.is_empty() { rest.to_vec() } else { taken.split_off(taken.len() - left) };
+            *held = Held::new(bytes, pending);
         }
-        debug_assert!(held.len() <= LINE_MAX + 1 + READ_CHUNK);
+        debug_assert!(
+            held.as_ref().is_none_or(|held| held.bytes.len() <= LINE_MAX + 1 + READ_CHUNK)
+        );
         Turn { dropped, work, outcome }
     }
 }

@@ -12,7 +12,7 @@ use hostinfo_wire::{Framer, PartialLine};
 use serde::{Deserialize, Serialize};
 
 use crate::allowance::Allowance;
-use crate::conversation::Conversation;
+use crate::conversation::{Conversation, Held};
 use crate::dialect::{Dialect, Protocol};
 use crate::history::History;
 use crate::key::GuestIncidents;
@@ -125,13 +125,13 @@ pub struct ConversationState {
     too_long: bool,
     #[serde(with = "bytes")]
     held: Vec<u8>,
-    pending: Option<Box<Pending>>,
+    pending: Option<Pending>,
 }
 
 impl Conversation {
     /// What is kept of it.
     pub fn hand_over(&self) -> ConversationState {
-        let Self { protocol, framer, held, pending } = self;
+        let Self { protocol, framer, held } = self;
         let PartialLine { line: part, first, too_long } = framer.part();
         ConversationState {
             dialect: protocol.dialect,
@@ -139,8 +139,8 @@ impl Conversation {
             part,
             first,
             too_long,
-            held: held.clone(),
-            pending: pending.clone(),
+            held: held.as_ref().map(|held| held.bytes.clone()).unwrap_or_default(),
+            pending: self.pending().cloned(),
         }
     }
 
@@ -150,7 +150,8 @@ impl Conversation {
             state;
         let framer = Framer::after(PartialLine { line, first, too_long })?;
         let fits = held.len() <= LINE_MAX + 1 + READ_CHUNK;
-        fits.then_some(Self { protocol: Protocol { dialect, nonsense }, framer, held, pending })
+        let held = Held::new(held, pending);
+        fits.then_some(Self { protocol: Protocol { dialect, nonsense }, framer, held })
     }
 }
 
@@ -173,10 +174,11 @@ mod tests {
         before.protocol.nonsense = 3;
         let now = Instant::now();
         let (asked, until) = (now, now + Duration::from_secs(30));
-        before.pending = Some(Pending { asked, until, on: "x".to_owned() }.into());
-        before.held = b"custom.x\nping\n".to_vec();
+        let pending = Pending { asked, until, on: "x".to_owned() };
+        before.held = Held::new(b"custom.x\nping\n".to_vec(), Some(pending));
         let mut after = Conversation::taken_over(through_json(&before.hand_over())).unwrap();
-        assert_eq!((after.protocol.nonsense, &after.held), (3, &before.held));
+        let held = |one: &Conversation| one.held.as_ref().map(|held| held.bytes.clone());
+        assert_eq!((after.protocol.nonsense, held(&after)), (3, held(&before)));
         let pending = after.pending().unwrap();
         assert_eq!((pending.asked, pending.until, &*pending.on), (asked, until, "x"));
         let rest = &mut b"lf\n".as_slice();

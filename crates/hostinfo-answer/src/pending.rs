@@ -32,7 +32,7 @@ impl From<Instant> for When {
 
 /// Some values are on their way. Asking again with this `asked` gets the reply once all values have
 /// come, or at `until` in any case. Asking before the value of `on` has come is useless.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
     /// When the line came.
     #[serde(with = "hostinfo_handover::instant")]

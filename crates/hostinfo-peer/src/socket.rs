@@ -38,9 +38,8 @@ pub enum ReadError {
 impl PeerSocket {
     /// Takes over a descriptor. What its other end leaves to be closed is counted in `unclosed`.
     pub fn new(fd: OwnedFd, unclosed: Unclosed) -> Self {
-        let is_unix = sockopt::socket_domain(&fd).is_ok_and(|domain| domain == AddressFamily::UNIX);
-        // If they are refused only from here on, some may have come before.
-        let can_come = is_unix && !are_refused(&fd);
+        // If they are refused only from here on, some may have come before. Only a Unix socket can refuse them.
+        let can_come = !are_refused(&fd) && is_unix(&fd);
         if can_come {
             refuse_descriptors(&fd);
             // The kernel would drop a byte that was sent with MSG_OOB, and what came with it.
@@ -114,6 +113,10 @@ impl Drop for PeerSocket {
             close(fd, self.unclosed.clone());
         }
     }
+}
+
+fn is_unix(fd: &OwnedFd) -> bool {
+    sockopt::socket_domain(fd).is_ok_and(|domain| domain == AddressFamily::UNIX)
 }
 
 /// Whether descriptors came with something that nobody has read. If that is too much to look through, they may have.

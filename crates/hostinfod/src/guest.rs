@@ -44,11 +44,6 @@ pub(crate) struct Guest {
     pub(crate) observed: Observed,
     /// What libvirt has marked the process at the other end with, where libvirt is asked.
     pub(crate) marks: Option<Box<Marks>>,
-    /// libvirt's figures that were requested for its next sample.
-    pub(crate) asked_ahead: Option<Box<AskedAhead>>,
-    /// A sample that it was due for when it was no longer watched permanently: if it is again, its samples are taken in the
-    /// same step, so hanging up and connecting again moves none of them.
-    pub(crate) left_at: Option<Instant>,
     /// How much of its flow it has used.
     pub(crate) meter: Meter,
     /// Counts of its lines, and the last one.
@@ -57,20 +52,32 @@ pub(crate) struct Guest {
     pub(crate) quotas: Quotas,
     /// Whether its metrics disk is kept up to date.
     pub(crate) has_disk: bool,
-    /// Values that its metrics disk waits for.
-    pub(crate) disk_pending: Option<Box<Pending>>,
     /// What was waited for its VMM's command line.
     pub(crate) patience: Patience,
+    /// What its connections have left to be closed. While there is something, it gets no other.
+    pub(crate) unclosed: Unclosed,
+    /// The round in which it had its last turn.
+    last_turn: Round,
+    /// What few guests have.
+    pub(crate) rare: Option<Box<Rare>>,
+}
+
+/// What is known of guests that are watched, have a metrics disk or are reached over AF_VSOCK.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rare {
+    /// libvirt's figures that were requested for its next sample.
+    pub(crate) asked_ahead: Option<AskedAhead>,
+    /// A sample that it was due for when it was no longer watched permanently: if it is again, its samples are taken in the
+    /// same step, so hanging up and connecting again moves none of them.
+    pub(crate) left_at: Option<Instant>,
+    /// Values that its metrics disk waits for.
+    pub(crate) disk_pending: Option<Pending>,
     /// Its VMM's address on vsock, by its command line.
     pub(crate) cid: Option<u32>,
     /// The domain whose address on vsock it has connected from.
     pub(crate) by_cid: Option<Uuid>,
-    /// What its connections have left to be closed. While there is something, it gets no other.
-    pub(crate) unclosed: Unclosed,
     /// Connections that were closed at once, in the log.
     pub(crate) not_admitted: OncePerMinute,
-    /// The round in which it had its last turn.
-    last_turn: Round,
 }
 
 /// Events that are handled one after another, or alarms, before new ones are looked for.
@@ -93,20 +100,30 @@ impl Guest {
             since: None,
             observed: Observed::default(),
             marks: None,
-            asked_ahead: None,
-            left_at: None,
             meter: Meter::default(),
             record: Record::default(),
             quotas: Quotas::default(),
             has_disk: false,
-            disk_pending: None,
             patience: Patience::default(),
-            cid: None,
-            by_cid: None,
             unclosed: Unclosed::default(),
-            not_admitted: OncePerMinute::default(),
             last_turn: Round::default(),
+            rare: None,
         }
+    }
+
+    /// What only some guests have, made if it has nothing of the kind yet.
+    pub(crate) fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Its VMM's address on vsock, by its command line.
+    pub(crate) fn cid(&self) -> Option<u32> {
+        self.rare.as_ref()?.cid
+    }
+
+    /// The domain whose address on vsock it has connected from.
+    pub(crate) fn by_cid(&self) -> Option<Uuid> {
+        self.rare.as_ref()?.by_cid
     }
 
     /// Takes the guest's turn in a round. False if another of its connections has had it: guests take turns,

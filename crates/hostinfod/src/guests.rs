@@ -39,6 +39,7 @@ use hostinfo_open::Sockets;
 use hostinfo_sample::{OpenFiles, Roots};
 
 use crate::admin_values::AdminFiles;
+use crate::audit::quota::Quota;
 use crate::disks::Disks;
 use crate::guest::Round;
 use crate::guest::identity::Identity;
@@ -97,6 +98,8 @@ pub(crate) struct Guests {
     watched: Watched,
     incidents: IncidentFiles,
     disks: Disks,
+    /// Log lines about disks of those that are no guests yet.
+    other_disks: Quota,
     responder: Responder,
     /// Files that store what the administrator sets for guests.
     admin_files: AdminFiles,
@@ -144,6 +147,7 @@ impl Guests {
             roster: Roster::default(),
             watched: Watched::new(watch.guests),
             disks: Disks::beside(&paths.socket_dir)?,
+            other_disks: Quota::default(),
             responder,
             admin_files,
             roots: paths.roots().into(),

@@ -46,6 +46,8 @@ pub(crate) struct Libvirt {
     tags_are_due: bool,
     /// Whether the settings want libvirt asked.
     is_wanted: bool,
+    /// Whether the settings want guests served at their channels for vhostmd's clients.
+    has_channels: bool,
     uri: String,
     /// Whether it is this host's own libvirt, so that its sockets are visible.
     is_own: bool,
@@ -111,12 +113,14 @@ impl Libvirt {
         let is_own = settings.uri.ends_with(":///system");
         let (helper, required) = (helper.transpose()?, settings.required);
         let (is_wanted, uri) = (settings.enabled, settings.uri.clone());
+        let has_channels = settings.vhostmd_channels;
         Ok(Self {
             helper,
             arguments,
             sought,
             tags_are_due: false,
             is_wanted,
+            has_channels,
             uri,
             is_own,
             required,
@@ -159,6 +163,12 @@ impl Libvirt {
     /// The current snapshot; `None` if libvirt does not answer or there is none.
     pub(crate) fn known(&self) -> Option<&Arc<Snapshot>> {
         self.helper.as_ref().map(Helper::snapshot).filter(|snapshot| snapshot.outage().is_none())
+    }
+
+    /// The same, where guests are served at the channels that are in it. A helper that was taken over reports channels in any
+    /// case.
+    pub(crate) fn known_with_channels(&self) -> Option<&Arc<Snapshot>> {
+        self.known().filter(|_| self.has_channels)
     }
 
     /// Whether the current snapshot was requested at that time or later.
@@ -300,6 +310,11 @@ impl Libvirt {
         Self { helper: Some(helper), is_wanted: true, is_own: false, ..Self::none() }
     }
 
+    /// The same, where the settings want guests served at their channels, or do not.
+    pub(crate) fn with_channels(self, has_channels: bool) -> Self {
+        Self { has_channels, ..self }
+    }
+
     /// A helper that reports that, and nothing more when it is asked.
     pub(crate) fn helper_that_says(said: &[hostinfo_domains::Message]) -> Helper {
         let lines = said.iter().flat_map(|said| hostinfo_domains::to_line(said).unwrap()).collect();
@@ -317,6 +332,7 @@ impl Libvirt {
             sought: TagSources::default(),
             tags_are_due: false,
             is_wanted: false,
+            has_channels: false,
             uri: String::new(),
             is_own: true,
             required: false,

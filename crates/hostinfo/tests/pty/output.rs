@@ -14,13 +14,14 @@ const METRICS: &str = "200-# TYPE hostinfo_loadavg_1 gauge\n200-# HELP hostinfo_
 fn a_file_is_replaced_as_a_whole_and_stays_as_it_was_where_no_host_answers() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("host.prom");
-    let arguments = format!("--format prometheus --timeout 0.5 --output {}", file.display());
+    let within =
+        |timeout| format!("--format prometheus --timeout {timeout} --output {}", file.display());
     let host = FakeHost::new(|_| METRICS);
-    assert_eq!(run(&host, &arguments), (0, String::new(), String::new()));
+    assert_eq!(run(&host, &within("60")), (0, String::new(), String::new()));
     let written = fs::read_to_string(&file).unwrap();
     assert!(written.ends_with("hostinfo_loadavg_1 0.42\n"), "{written}");
     for silent in [FakeHost::raw(b"", |_| ""), FakeHost::new(|_| "429 retry after 9.000 s\n")] {
-        assert_ne!(run(&silent, &arguments).0, 0);
+        assert_ne!(run(&silent, &within("0.5")).0, 0);
         assert_eq!(fs::read_to_string(&file).unwrap(), written);
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);

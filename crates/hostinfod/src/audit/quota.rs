@@ -64,7 +64,7 @@ impl Quota {
 }
 
 /// Something that is logged at most once a minute, and not counted.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct OncePerMinute {
     #[serde(with = "hostinfo_handover::instant::option")]
     last: Option<Instant>,

@@ -6,12 +6,13 @@ use hostinfo_answer::{GuestIncidents, Observed};
 use hostinfo_rules::Rules;
 use hostinfo_sample::{OpenFiles, Roots};
 
-use super::Guest;
+use super::{Guest, Rare};
 use crate::handover::{GuestState, PortState};
 
 impl Guest {
     /// What is kept of it, with its ports.
     pub(crate) fn hand_over(&self, ports: Vec<PortState>) -> GuestState {
+        let rare = self.rare.as_deref();
         GuestState {
             who: self.who.hand_over(),
             may_be_watched: self.who.may_be_watched(),
@@ -19,14 +20,14 @@ impl Guest {
             tags: self.tags.clone(),
             since: self.since,
             marks: self.marks.clone(),
-            left_at: self.left_at,
+            left_at: rare.and_then(|rare| rare.left_at),
             meter: self.meter,
             record: self.record.clone(),
             quotas: self.quotas.clone(),
             has_disk: self.has_disk,
-            cid: self.cid,
-            by_cid: self.by_cid,
-            not_admitted: self.not_admitted.clone(),
+            cid: self.cid(),
+            by_cid: self.by_cid(),
+            not_admitted: rare.map(|rare| rare.not_admitted.clone()).unwrap_or_default(),
             ports,
         }
     }
@@ -54,14 +55,13 @@ impl Guest {
         }
         self.since = state.since;
         self.marks = state.marks;
-        self.left_at = state.left_at;
         self.meter = state.meter;
         self.record = state.record;
         self.quotas = state.quotas;
         self.has_disk = state.has_disk;
-        self.cid = state.cid;
-        self.by_cid = state.by_cid;
-        self.not_admitted = state.not_admitted;
+        let GuestState { left_at, cid, by_cid, not_admitted, .. } = state;
+        let rare = Rare { left_at, cid, by_cid, not_admitted, ..Rare::default() };
+        self.rare = (rare != Rare::default()).then(|| rare.into());
         state.ports
     }
 }

@@ -76,21 +76,34 @@ impl Identity {
     }
 
     /// How much the times of that guest's incidents are moved back, which no guest learns: less than a
-    /// minute. Its MAC's input contains a NUL, which no socket's name does, so it has nothing in
-    /// common with a `host.id`.
+    /// minute.
     pub(crate) fn time_shift(&self, socket_name: &str) -> Duration {
-        let mac = self.mac.clone().chain_update("incidents\0").chain_update(socket_name).finalize();
+        self.time_below(TIME_SHIFT_MAX, "incidents", socket_name)
+    }
+
+    /// When in `period` that guest is sampled, which it can find out: so nothing else follows from it, such as how many
+    /// other guests there are.
+    pub(crate) fn sample_phase(&self, period: Duration, socket_name: &str) -> Duration {
+        self.time_below(period, "samples", socket_name)
+    }
+
+    /// A time in whole milliseconds. Its MAC's input contains a NUL, which no socket's name does, so it has nothing in
+    /// common with a `host.id`.
+    fn time_below(&self, most: Duration, what: &str, socket_name: &str) -> Duration {
+        let mac = self.mac.clone().chain_update(what).chain_update("\0").chain_update(socket_name);
         let number = mac
+            .finalize()
             .into_bytes()
             .iter()
             .take(8)
             .fold(0, |sum: u64, byte| sum.wrapping_mul(256).wrapping_add(u64::from(*byte)));
-        Duration::from_millis(number % TIME_SHIFT_MAX)
+        let most = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
+        Duration::from_millis(number.checked_rem(most).unwrap_or_default())
     }
 }
 
-/// In milliseconds. Times are reported to the minute, so a shift is less than a minute.
-const TIME_SHIFT_MAX: u64 = 60_000;
+/// Times are reported to the minute, so a shift is less than a minute.
+const TIME_SHIFT_MAX: Duration = Duration::from_secs(60);
 
 /// The secret in a file; `None` if there is no file.
 fn read_secret(file: &Path) -> io::Result<Option<[u8; SECRET_LEN]>> {
@@ -175,6 +188,23 @@ mod tests {
         let late =
             first.iter().filter(|time_shift| **time_shift >= Duration::from_secs(30)).count();
         assert!((20..80).contains(&late), "{late}");
+    }
+
+    #[test]
+    fn the_phases_of_guests_samples_fill_the_period_and_say_nothing_of_their_shifts() {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Identity::load(folder.path(), Path::new("/nonexistent")).unwrap();
+        let period = Duration::from_secs(10);
+        let names: Vec<String> = (0..1000).map(|number| format!("qemu-{number}")).collect();
+        let phase = |name: &String| identity.sample_phase(period, name);
+        let mut in_each_second = [0; 10];
+        for name in &names {
+            in_each_second[usize::try_from(phase(name).as_secs()).unwrap()] += 1;
+        }
+        assert!(in_each_second.iter().all(|count| (50..150).contains(count)), "{in_each_second:?}");
+        let shift = |name: &String| identity.time_shift(name).as_millis() % period.as_millis();
+        let alike = names.iter().filter(|name| phase(name).as_millis() == shift(name)).count();
+        assert!(alike < 10, "{alike}");
     }
 
     #[test]

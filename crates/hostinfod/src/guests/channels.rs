@@ -1,7 +1,7 @@
 //! libvirt's own channels for vhostmd's clients: a guest that was set up for vhostmd is served as
 //! its domain, and nothing in it has to be changed.
 //!
-//! Only if hostinfod.toml says `vhostmd_channels = true`. Otherwise the helper reports no channels.
+//! Only if hostinfod.toml says `vhostmd_channels = true`.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::reactor::Ctx;
 impl Guests {
     /// Makes the ports match the channels of running domains.
     pub(super) fn find_channels(&mut self, ctx: &mut Ctx<'_>) {
-        let Some(known) = self.responder.libvirt().known() else { return };
+        let Some(known) = self.responder.libvirt().known_with_channels() else { return };
         let channels = known.guests().filter_map(|guest| {
             let path = PathBuf::from(guest.domain.channel.as_ref()?);
             Some((path, Name::parse(&guest.domain.socket_name())?))
@@ -48,6 +48,43 @@ impl Guests {
                 }
                 Err(error) => cannot_be_served(&name, &error),
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use hostinfo_domains::examples::domain;
+    use hostinfo_domains::{Domain, Helper, Message, VERSION};
+
+    use crate::guests::tests::guests;
+    use crate::libvirt::Libvirt;
+    use crate::reactor::Reactor;
+
+    #[test]
+    fn a_channel_is_connected_to_only_where_the_settings_say_so_whatever_the_helper_reports() {
+        for has_channels in [false, true] {
+            let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
+            let channel = folder.path().join("channel").to_str().map(str::to_owned);
+            let said = [
+                Message::Hello { version: VERSION },
+                Message::Domain(Domain { channel, ..domain(7, "a") }),
+                Message::Done(0),
+            ];
+            let helper = Libvirt::helper_that_says(&said);
+            let mut guests = guests(folder.path());
+            *guests.responder.libvirt() = Libvirt::asked_by(helper).with_channels(has_channels);
+            let begun = Instant::now();
+            guests.responder.libvirt().begin(begun);
+            guests.turn_of_helper(Helper::on_time, &mut reactor.now());
+            while guests.responder.libvirt().known().is_none() {
+                assert!(begun.elapsed() < Duration::from_secs(60), "nothing comes");
+                std::thread::sleep(Duration::from_millis(1));
+                guests.turn_of_helper(Helper::on_ready, &mut reactor.now());
+            }
+            assert_eq!(guests.roster.ports.iter().next().is_some(), has_channels);
         }
     }
 }

@@ -56,7 +56,7 @@ impl Guests {
             // Of a contest, the log knows already.
             if !matches!(error, NotAdmitted::Contested)
                 && let Some(guest) = self.roster.guests.get_mut(guest)
-                && guest.not_admitted.ask(ctx.now)
+                && guest.rare_mut().not_admitted.ask(ctx.now)
             {
                 let guest = guest.who.name().whole();
                 tracing::warn!(guest, "guest {guest}: {error}");

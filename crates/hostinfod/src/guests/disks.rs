@@ -79,7 +79,8 @@ impl Guests {
     pub(crate) fn write_disk(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
         let may_be_read = self.may_be_read(number);
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
-        let when = When::of(guest.disk_pending.take().map(|waits| *waits), ctx.now);
+        let pending = guest.rare.as_mut().and_then(|rare| rare.disk_pending.take());
+        let when = When::of(pending, ctx.now);
         guest.has_disk = may_be_read;
         if !may_be_read {
             return self.disks.clear(guest.who.name());
@@ -87,7 +88,7 @@ impl Guests {
         let document = match self.responder.document(guest, when) {
             Ok(document) => document,
             Err(pending) => {
-                let until = guest.disk_pending.insert(pending.into()).until;
+                let until = guest.rare_mut().disk_pending.insert(pending).until;
                 return ctx.reactor.set_alarm(Alarm::Disk(number), Some(until));
             }
         };
@@ -129,12 +130,12 @@ impl Guests {
         }
     }
 
-    /// Whether a line about a guest's disk may be logged. Each disk of a guest that is not known is written once, when
-    /// the daemon starts.
+    /// Whether a line about a guest's disk may be logged. How many have one that are no guests yet is up to whoever names
+    /// domains.
     fn ask_quota(&mut self, name: &str, now: Instant) -> Option<Permit> {
         match self.roster.named(name).and_then(|guest| self.roster.guests.get_mut(guest)) {
             Some(guest) => guest.quotas.own.ask(now),
-            None => Some(Permit::ALWAYS),
+            None => self.other_disks.ask(now),
         }
     }
 
@@ -148,5 +149,22 @@ impl Guests {
             && (matches!(guest.who.standing(), Standing::Domain(..))
                 || self.roster.is_connected(number)
                 || is_named())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use hostinfo_wire::limits::LOG_BURST;
+
+    use crate::guests::tests::guests;
+
+    #[test]
+    fn as_many_lines_are_logged_about_all_disks_that_are_no_guests_yet_as_about_one_guest() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut guests, now) = (guests(folder.path()), Instant::now());
+        let logged = |number: &u32| guests.ask_quota(&format!("qemu-{number}"), now).is_some();
+        assert_eq!((0..100).filter(logged).count(), LOG_BURST as usize);
     }
 }

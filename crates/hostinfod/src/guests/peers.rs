@@ -32,20 +32,22 @@ impl Guests {
         let libvirt = self.responder.libvirt();
         guest.marks = marks.map(Box::new);
         let name = guest.who.name().whole();
-        let standing = libvirt.standing(name, guest.marks.as_deref(), guest.by_cid);
+        let standing = libvirt.standing(name, guest.marks.as_deref(), guest.by_cid());
         let unknown = libvirt.unknown(name);
         let is_another = guest.who.connected(known, begin_session)?;
         if let Some(standing) = standing.or_else(|| is_another.then_some(unknown)) {
             guest.set_standing(standing, ctx.now);
         }
         // It may not have been read before, where that would have taken too long.
-        if is_another || guest.cid.is_none() {
-            guest.cid = cid;
+        if (is_another || guest.cid().is_none()) && guest.cid() != cid {
+            guest.rare_mut().cid = cid;
         }
         if is_another {
             let (roots, files) = (Arc::clone(&self.roots), self.files.clone());
             guest.observed = Observed::new(peer.map(|peer| Process::new(roots, files, peer)));
-            guest.asked_ahead = None;
+            if let Some(rare) = &mut guest.rare {
+                rare.asked_ahead = None;
+            }
             let since = matches!(port.endpoint, Endpoint::Socket | Endpoint::Pattern(_))
                 .then_some(port.since);
             let guest = port.guest;

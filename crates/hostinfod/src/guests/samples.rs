@@ -69,7 +69,7 @@ impl Guests {
         if domain(guest).is_none() {
             return Some(next);
         }
-        let is_asked = is_asked_ahead(guest, next);
+        let is_asked = asked_ahead(guest, next).is_some();
         let is_due = !is_asked || self.has_figures(number, next);
         if is_due { next.checked_sub(AHEAD) } else { Some(next + LATE) }
     }
@@ -79,7 +79,7 @@ impl Guests {
     fn ask_ahead(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
         let due = |guest: &Guest, by: Instant| {
             let next = next_sample(guest).filter(|next| *next <= by)?;
-            domain(guest).filter(|_| !is_asked_ahead(guest, next)).map(|uuid| (next, uuid))
+            domain(guest).filter(|_| asked_ahead(guest, next).is_none()).map(|uuid| (next, uuid))
         };
         let guest = self.roster.guests.get(number);
         if guest.and_then(|guest| due(guest, ctx.now + AHEAD)).is_none() {
@@ -91,7 +91,7 @@ impl Guests {
         for number in together {
             let Some(guest) = self.roster.guests.get_mut(number) else { continue };
             if let Some((next, uuid)) = due(guest, ctx.now + AHEAD + TOGETHER) {
-                guest.asked_ahead = Some(AskedAhead { of: next, at: ctx.now }.into());
+                guest.rare_mut().asked_ahead = Some(AskedAhead { of: next, at: ctx.now });
                 self.watched.awaiting.insert(number);
                 domains.push(uuid);
                 self.set_watch_alarm(number, ctx);
@@ -105,7 +105,8 @@ impl Guests {
         for number in std::mem::take(&mut self.watched.awaiting) {
             let guest = self.roster.guests.get(number);
             let next = guest.and_then(|guest| Some((guest, next_sample(guest)?)));
-            let Some((_, next)) = next.filter(|(guest, next)| is_asked_ahead(guest, *next)) else {
+            let Some((_, next)) = next.filter(|(guest, next)| asked_ahead(guest, *next).is_some())
+            else {
                 continue;
             };
             if self.has_figures(number, next) {
@@ -119,7 +120,7 @@ impl Guests {
     /// Whether the figures requested for that sample of a guest have arrived.
     fn has_figures(&mut self, number: GuestId, sample: Instant) -> bool {
         let Some(guest) = self.roster.guests.get(number) else { return false };
-        let asked = guest.asked_ahead.as_ref().filter(|asked| asked.of == sample);
+        let asked = asked_ahead(guest, sample);
         let (Some(asked), Some(uuid)) = (asked, domain(guest)) else { return false };
         let known = self.responder.libvirt().known();
         let figures = known.and_then(|known| known.guest(uuid)?.figures.as_ref());
@@ -127,8 +128,9 @@ impl Guests {
     }
 }
 
-fn is_asked_ahead(guest: &Guest, sample: Instant) -> bool {
-    guest.asked_ahead.as_ref().is_some_and(|asked| asked.of == sample)
+/// The figures that were requested for that sample of a guest.
+fn asked_ahead(guest: &Guest, sample: Instant) -> Option<AskedAhead> {
+    guest.rare.as_ref()?.asked_ahead.filter(|asked| asked.of == sample)
 }
 
 fn next_sample(guest: &Guest) -> Option<Instant> {

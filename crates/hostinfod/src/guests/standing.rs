@@ -60,7 +60,7 @@ impl Guests {
         let mut is_other = Vec::new();
         for (number, guest) in self.roster.guests.iter_mut() {
             let (name, marks) = (guest.who.name().whole(), guest.marks.as_deref());
-            let Some(standing) = libvirt.standing(name, marks, guest.by_cid) else { break };
+            let Some(standing) = libvirt.standing(name, marks, guest.by_cid()) else { break };
             let had_disk = guest.who.grant().vhostmd_disk();
             let was_watched = guest.who.may_be_watched();
             let has_other_tags = take_tags(guest, rules, libvirt, ctx.now);

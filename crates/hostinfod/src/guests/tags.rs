@@ -21,7 +21,7 @@ impl Guests {
     /// What the rules say of the guest of that name with the tags that it has now.
     pub(super) fn decide(&mut self, name: &str) -> Decision {
         let guest = self.roster.named(name).and_then(|number| self.roster.guests.get(number));
-        let by_cid = guest.and_then(|guest| guest.by_cid);
+        let by_cid = guest.and_then(Guest::by_cid);
         let tags = read_tags(self.rules.rules(), self.responder.libvirt(), name, None, by_cid);
         self.rules.rules().decide_tagged(name, &tags)
     }
@@ -37,7 +37,7 @@ impl Guests {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
         let (rules, had_disk) = (self.rules.rules(), guest.who.grant().vhostmd_disk());
         guest.since = since;
-        let (name, by_cid) = (guest.who.name().whole(), guest.by_cid);
+        let (name, by_cid) = (guest.who.name().whole(), guest.by_cid());
         guest.tags = read_tags(rules, self.responder.libvirt(), name, since, by_cid);
         guest.apply_rules(rules, ctx.now);
         if had_disk || guest.who.grant().vhostmd_disk() {
@@ -53,7 +53,7 @@ pub(super) fn take_tags(
     libvirt: &mut Libvirt,
     now: Instant,
 ) -> bool {
-    let read = read_tags(rules, libvirt, guest.who.name().whole(), guest.since, guest.by_cid);
+    let read = read_tags(rules, libvirt, guest.who.name().whole(), guest.since, guest.by_cid());
     let tags = read.or_last(&guest.tags);
     let is_other = tags != guest.tags;
     if is_other {

@@ -10,15 +10,11 @@ use super::Guests;
 use crate::guest::watched::Added;
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
-use crate::reactor::id::{GuestId, Id as _};
+use crate::reactor::id::GuestId;
 
 /// The time between two samples of a permanently watched guest. The samples of different guests are
 /// spread over it.
-const SPREAD_MILLIS: u64 = 10_000;
-
-/// How far apart the first samples of two consecutive guests are: the golden section of
-/// [`SPREAD_MILLIS`], which leaves no large gap for any number of guests.
-const STEP_MILLIS: u64 = 6_180;
+const SPREAD: Duration = Duration::from_secs(10);
 
 /// If a socket was still libvirt's when it was connected to, it is looked at again after this time,
 /// and again until it is QEMU's, which takes some tenths of a second as a rule.
@@ -36,11 +32,10 @@ impl Guests {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
         match self.watched.add(number) {
             Added::Watched => {
-                let index = u64::try_from(number.index()).unwrap_or(0);
-                let spread = index * STEP_MILLIS % SPREAD_MILLIS;
-                let first = match guest.left_at {
+                let phase = || self.identity.sample_phase(SPREAD, guest.who.name().whole());
+                let first = match guest.rare.as_ref().and_then(|rare| rare.left_at) {
                     Some(due) => next_in_step(due, ctx.now),
-                    None => ctx.now + Duration::from_millis(spread),
+                    None => ctx.now + phase(),
                 };
                 guest
                     .observed
@@ -105,7 +100,7 @@ impl Guests {
         if let Some(guest) = self.roster.guests.get_mut(number) {
             let watch = &mut guest.observed.watch;
             if let Some(watch) = watch {
-                guest.left_at = watch.next_sample();
+                guest.rare.get_or_insert_default().left_at = watch.next_sample();
                 watch.set_kept(false);
             }
             watch.take_if(|watch| watch.next_sample().is_none());
@@ -124,9 +119,8 @@ impl Guests {
 /// The first time from now on at which a sample is due, in the step of one that is or was due.
 fn next_in_step(due: Instant, now: Instant) -> Instant {
     let late = now.saturating_duration_since(due).as_nanos();
-    let spread = Duration::from_millis(SPREAD_MILLIS);
-    let steps = late.div_ceil(spread.as_nanos());
-    due + spread.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX))
+    let steps = late.div_ceil(SPREAD.as_nanos());
+    due + SPREAD.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ impl Guests {
         };
         let vmms = self.roster.guests.iter().filter(|(number, guest)| {
             let is_no_domain = matches!(guest.who.standing(), Standing::Unnamed);
-            guest.cid == Some(cid) && is_no_domain && self.roster.is_connected(*number)
+            guest.cid() == Some(cid) && is_no_domain && self.roster.is_connected(*number)
         });
         let domains = known.iter().flat_map(|known| known.guests()).map(|guest| &guest.domain);
         let found = owner(cid, domains, vmms.map(|(number, _)| number));
@@ -127,7 +127,7 @@ impl Guests {
                 }
                 let number = self.guest(&name, ctx.now).map_err(|error| error.to_string())?;
                 if let Some(guest) = self.roster.guests.get_mut(number) {
-                    let is_another = guest.by_cid.replace(uuid) != Some(uuid);
+                    let is_another = guest.rare_mut().by_cid.replace(uuid) != Some(uuid);
                     let (marks, since) = (guest.marks.as_deref(), guest.since);
                     let standing =
                         self.responder.libvirt().standing(name.whole(), marks, Some(uuid));
