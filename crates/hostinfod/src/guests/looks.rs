@@ -47,14 +47,15 @@ impl Guests {
     ///
     /// # Errors
     /// A thread is held: why, and the remedy.
-    pub(super) fn finish_looks(&mut self) -> Result<(), String> {
+    pub(super) fn finish_looks(&self) -> Result<(), String> {
         if aside::finish(FINISHED_WITHIN) {
             return Ok(());
         }
-        let held = self.held(Instant::now() + HELD_AFTER);
-        let held = held.first().map(|(path, _)| is_held(path));
+        let patterns = self.patterns.dirs.iter().find_map(|(_, pattern)| pattern.held());
+        let held =
+            patterns.or_else(|| self.sections.iter().find_map(|(_, section)| section.held()));
         // Otherwise it is a command line of a process, or a socket of a guest that has gone.
-        Err(held.unwrap_or_else(|| OTHERS.to_owned()))
+        Err(held.map_or_else(|| OTHERS.to_owned(), |path| is_held(&path)))
     }
 
     /// Reports what has come to be held.
@@ -62,7 +63,7 @@ impl Guests {
         self.reports_looks = false;
         // There may have been no thread for some.
         aside::go_on();
-        let held = self.held(ctx.now);
+        let held = self.newly_held(ctx.now);
         for (path, port) in held {
             let why = is_held(&path);
             let Some(number) = port else {
@@ -77,7 +78,7 @@ impl Guests {
     }
 
     /// What has come to be held: the path, and the guest's port.
-    fn held(&mut self, now: Instant) -> Vec<(PathBuf, Option<PortId>)> {
+    fn newly_held(&mut self, now: Instant) -> Vec<(PathBuf, Option<PortId>)> {
         let patterns = self.patterns.dirs.iter_mut();
         let patterns = patterns.flat_map(|(_, pattern)| pattern.newly_held(now));
         let sections = self.sections.iter_mut();

@@ -110,6 +110,7 @@ impl Guests {
         }
         let (enabled, disabled): (Vec<String>, Vec<String>) =
             pattern.ports.keys().cloned().partition(|name| pattern.entry().allows(name));
+        disabled.iter().for_each(|name| pattern.forget_below(name));
         for name in disabled {
             self.remove_pattern_socket(number, &name, ctx);
         }
@@ -232,7 +233,6 @@ impl Guests {
         ctx: &mut Ctx<'_>,
     ) {
         let Some(pattern) = self.patterns.dirs.get_mut(number) else { return };
-        pattern.forget_below(name);
         let Some(port) = pattern.ports.remove(name) else { return };
         self.remove_port(port, ctx);
     }

@@ -254,6 +254,14 @@ impl Section {
         self.looks.is_any_pending() || self.ways.is_any_pending() || self.openings.is_any_pending()
     }
 
+    /// A path that is held, if any is.
+    pub(crate) fn held(&self) -> Option<PathBuf> {
+        let base = self.settings.path.directory();
+        let entry = || self.ways.held().or_else(|| self.openings.held());
+        let places = self.looks.held().map(|()| base.to_owned());
+        places.or_else(|| entry().map(|entry| base.join(entry)))
+    }
+
     /// What has come to be held: the path, and the guest's port.
     pub(crate) fn newly_held(&mut self, now: Instant) -> Vec<(PathBuf, Option<PortId>)> {
         let base = self.settings.path.directory();

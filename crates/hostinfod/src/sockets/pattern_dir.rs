@@ -95,9 +95,13 @@ impl PatternDir {
 
     /// Why the directory, or a guest's own, cannot be looked into, with the remedy.
     pub(crate) fn problem(&self) -> Option<String> {
+        self.held().map(|path| is_held(&path)).or_else(|| self.problem.clone())
+    }
+
+    /// A path that is held, if any is.
+    pub(crate) fn held(&self) -> Option<PathBuf> {
         let directory = self.looks.held().map(|()| self.entry.pattern.directory().to_owned());
-        let held = directory.or_else(|| Some(self.entry.pattern.path(self.finds.held()?)));
-        held.map(|path| is_held(&path)).or_else(|| self.problem.clone())
+        directory.or_else(|| Some(self.entry.pattern.path(self.finds.held()?)))
     }
 
     /// What has come to be held: the path, and the guest's port.
@@ -220,8 +224,13 @@ impl PatternDir {
     pub(crate) fn watch_and_find(&mut self, name: &str, now: Instant) -> Option<Found> {
         let text = self.entry.pattern.text().to_owned();
         let (below, guest) = (Arc::clone(&self.below), name.to_owned());
-        let watch = move |directory: &OwnedFd| below.watch(directory, guest.clone(), &text);
-        self.below.forget(name);
+        let watch = move |directory: Option<&OwnedFd>| {
+            let Some(directory) = directory else {
+                below.forget(&guest);
+                return Ok(());
+            };
+            below.watch(directory, guest.clone(), &text)
+        };
         self.look_for(name, watch, now)
     }
 
@@ -233,7 +242,7 @@ impl PatternDir {
     fn look_for(
         &mut self,
         name: &str,
-        watch: impl Fn(&OwnedFd) -> io::Result<()> + Send + 'static,
+        watch: impl Fn(Option<&OwnedFd>) -> io::Result<()> + Send + 'static,
         now: Instant,
     ) -> Option<Found> {
         let way = Way {
@@ -284,8 +293,14 @@ struct Way {
 }
 
 impl Way {
-    /// Goes there, and watches each directory of the guest's own before the next one is looked for.
-    fn find(&self, watch: impl Fn(&OwnedFd) -> io::Result<()>) -> Found {
+    /// Goes there. Has none of the guest's own directories watched first, and then each before the next one is looked for.
+    fn find(&self, watch: impl Fn(Option<&OwnedFd>) -> io::Result<()>) -> Found {
+        let watch = |directory: Option<&OwnedFd>| {
+            if let Err(error) = watch(directory) {
+                tracing::error!("{}", FileError::of(&self.path)(error));
+            }
+        };
+        watch(None);
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let mut here = rustix::fs::open(&self.above, flags, Mode::empty())?;
         let Some((socket, directories)) = self.segments.split_last() else {
@@ -293,9 +308,7 @@ impl Way {
         };
         for segment in directories {
             here = enter(&here, segment)?;
-            if let Err(error) = watch(&here) {
-                tracing::error!("{}", FileError::of(&self.path)(error));
-            }
+            watch(Some(&here));
         }
         sockets::find(here, OsStr::new(socket))
     }
