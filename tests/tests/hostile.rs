@@ -258,3 +258,26 @@ fn a_vmm_that_changes_the_mode_of_its_socket_without_end_costs_little_and_keeps_
         Ok(())
     })
 }
+
+#[test]
+fn a_vmm_that_changes_the_mode_of_a_socket_that_is_no_guests_writes_no_further_line_to_the_log()
+-> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let daemon = host.start_daemon()?;
+    let listen = |name: &str| {
+        let socket = host.sockets().join(name);
+        anyhow::Ok((FakeQemu::listen(&socket)?, socket))
+    };
+    let (_vmm, socket) = listen("misnamed")?;
+    daemon.wait_for_log("\"misnamed\": not served")?;
+    let mode = fs::metadata(&socket)?.permissions();
+    for _ in 0..10 {
+        fs::set_permissions(&socket, mode.clone())?;
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let _later = listen("later")?;
+    daemon.wait_for_log("\"later\": not served")?;
+    let log = daemon.log();
+    assert_eq!(log.matches("\"misnamed\": not served").count(), 1, "{log}");
+    Ok(())
+}

@@ -60,7 +60,7 @@ impl Guests {
         match change {
             DirChange::New(name) => {
                 self.remove_socket_if_replaced(dialect, &name, ctx);
-                self.check_socket(dialect, &name, ctx);
+                self.check_new_socket(dialect, &name, ctx);
             }
             DirChange::Changed(name) => self.check_socket(dialect, &name, ctx),
             DirChange::Removed(name) => self.forget_unconnected(dialect, &name, ctx),
@@ -104,15 +104,22 @@ impl Guests {
         // Each is freed before the next guest is made: what they leave free together would stay unused.
         for name in names {
             self.remove_socket_if_replaced(dialect, &name, ctx);
-            self.check_socket(dialect, &name, ctx);
+            self.check_new_socket(dialect, &name, ctx);
         }
+    }
+
+    /// The same as [`Self::check_socket`] for one that was not known. If its name is no guest's, the log says so: once, and
+    /// not whenever whoever listens at it changes its mode.
+    fn check_new_socket(&mut self, dialect: Dialect, file_name: &OsStr, ctx: &mut Ctx<'_>) {
+        if file_name.to_str().and_then(Name::parse).is_none() {
+            return self.refuse_name(dialect, file_name);
+        }
+        self.check_socket(dialect, file_name, ctx);
     }
 
     /// Tries to connect to a name in a directory if it is not connected, starting with a first try.
     fn check_socket(&mut self, dialect: Dialect, file_name: &OsStr, ctx: &mut Ctx<'_>) {
-        let Some(name) = file_name.to_str().and_then(Name::parse) else {
-            return self.refuse_name(dialect, file_name);
-        };
+        let Some(name) = file_name.to_str().and_then(Name::parse) else { return };
         let number = match self.roster.socket(dialect, name.whole()) {
             Some(number) => number,
             None => match self.guest(&name, ctx.now) {

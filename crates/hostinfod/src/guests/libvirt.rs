@@ -18,8 +18,9 @@ const LONG: Duration = Duration::from_millis(10);
 /// daemon's time.
 const PAUSE: u32 = 2;
 
-/// The longest pause: half the time after which a helper that does not answer counts as one that hangs.
-const PAUSE_MAX: Duration = Duration::from_millis(2500);
+/// The longest pause. A new socket waits twice as long to learn whose it is, and a helper that does not answer counts as one
+/// that hangs after five times as long.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 impl Guests {
     /// Logs what the helper has written to standard error, and how many lines of it were left out, when that is due.
