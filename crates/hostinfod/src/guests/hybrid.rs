@@ -9,7 +9,7 @@ use hostinfo_peer::PeerSocket;
 use super::Guests;
 use super::refusals::RefusalLog;
 use super::standing::cannot_be_served;
-use crate::port::listener::{GuestListener, NotListening};
+use crate::port::listener::{GuestListener, Listens, NotListening};
 use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
 use crate::reactor::accepting::{AcceptPace, Accepting};
@@ -19,7 +19,6 @@ use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::settings::hybrid::{Hybrid, Hybrids};
 use crate::sockets::hybrid::{GuestDir, Section};
-use crate::sockets::listening::Listening;
 use crate::sockets::pace::PlaceChange;
 use crate::system::credentials::Credentials;
 use crate::system::file_error::TRY_AGAIN;
@@ -227,51 +226,19 @@ impl Guests {
             return ctx.reactor.set_alarm(Alarm::Port(number), Some(ctx.now + TRY_AGAIN));
         }
         let Some(section) = self.sections.get_mut(listener.section) else { return };
-        let (entry, unclosed) = (&listener.entry, &guest.unclosed);
-        let opened = section.take_opened(entry);
-        if opened.is_none() && section.is_opening(entry) {
-            return;
-        }
-        let opened: Result<Option<Listening>, NotListening> = match opened {
-            Some(opened) => opened.map(Some).map_err(NotListening::from),
-            None => {
-                let made = listener.socket.as_ref().map(Listening::made);
-                let Some((found, is_there)) = section.find(entry, made, ctx.now) else { return };
-                match found {
-                    Ok(GuestDir::Missing) => return self.remove_listener(number, ctx),
-                    Ok(GuestDir::Open(_)) if is_there => Ok(None),
-                    Ok(GuestDir::Open(directory)) => {
-                        // Before another has its path.
-                        listener.socket = None;
-                        match listener.find_user(section, guest.who.name()) {
-                            Err(why) => Err(why),
-                            Ok(()) => {
-                                let earlier = &self.earlier_sockets;
-                                let opened = section.listen(
-                                    &listener.entry,
-                                    directory,
-                                    earlier,
-                                    unclosed,
-                                    ctx.now,
-                                );
-                                let Some(opened) = opened else { return };
-                                opened.map(Some).map_err(NotListening::from)
-                            }
-                        }
-                    }
-                    Ok(GuestDir::Incomplete(why)) => {
-                        listener.socket = None;
-                        why.map_or(Ok(None), |why| Err(NotListening::Incomplete(why)))
-                    }
-                    Err(error) => Err(error.into()),
-                }
+        let (name, unclosed) = (guest.who.name(), &guest.unclosed);
+        let listens = listener.listen(section, name, &self.earlier_sockets, unclosed, ctx.now);
+        let listens = match listens {
+            None => return,
+            Some(Ok(Listens::Nowhere)) => return self.remove_listener(number, ctx),
+            Some(Ok(Listens::AsBefore)) => Ok(()),
+            Some(Ok(Listens::Anew(socket))) => {
+                let socket = listener.socket.insert(socket);
+                let added = ctx.reactor.add(socket, Token::Port(number), Interest::Read);
+                added.map_err(NotListening::from)
             }
+            Some(Err(why)) => Err(why),
         };
-        let listens = opened.and_then(|opened| {
-            let Some(opened) = opened else { return Ok(()) };
-            let socket = listener.socket.insert(opened);
-            Ok(ctx.reactor.add(socket, Token::Port(number), Interest::Read)?)
-        });
         if listens.is_err() {
             listener.socket = None;
         }

@@ -16,6 +16,7 @@ use crate::reactor::id::{GuestId, PatternId, PortId, Table};
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::sockets::ConnectError;
+use crate::sockets::looks::is_held;
 use crate::sockets::opener::Opener;
 use crate::sockets::pace::PlaceChange;
 use crate::sockets::pattern_dir::PatternDir;
@@ -163,7 +164,12 @@ impl Guests {
         }
         for (name, has_changed) in found {
             let Some(pattern) = self.patterns.dirs.get(number) else { return };
-            match pattern.ports.get(&name).copied() {
+            let port = pattern.ports.get(&name).copied();
+            if let Some(port) = port.and_then(|port| self.roster.ports.get_mut(port)) {
+                let held = is_held(&pattern.entry().pattern.path(&name));
+                port.refusal.take_if(|refusal| *refusal == held);
+            }
+            match port {
                 Some(port) if !has_changed => self.go_on_with_found(number, &name, port, ctx),
                 _ => self.check_pattern_socket(number, &name, ctx),
             }

@@ -2,13 +2,15 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::time::Instant;
 
 use hostinfo_answer::Name;
+use hostinfo_peer::Unclosed;
 use rustix::process::Uid;
 
 use crate::reactor::id::SectionId;
-use crate::sockets::hybrid::Section;
-use crate::sockets::listening::{self, Listening};
+use crate::sockets::hybrid::{GuestDir, Section};
+use crate::sockets::listening::{self, EarlierSockets, Listening};
 use crate::system::account::{self, USERS};
 use crate::system::file_error::FileError;
 
@@ -31,20 +33,57 @@ impl GuestListener {
         Self { section, entry, socket: None, user: None }
     }
 
-    /// Finds who may connect.
+    /// Listens in the guest's directory, if it does not already. `None` while that is being looked at.
     ///
     /// # Errors
-    /// There is no such user.
-    pub(crate) fn find_user(
+    /// Why it cannot.
+    pub(crate) fn listen(
         &mut self,
-        section: &Section,
+        section: &mut Section,
         guest: &Name,
-    ) -> Result<(), NotListening> {
-        let user = section.settings.user(guest.guest());
-        let number = account::find(USERS, &user)?.ok_or(NotListening::NoUser(user))?;
-        self.user = Some(Uid::from_raw(number));
-        Ok(())
+        earlier: &EarlierSockets,
+        unclosed: &Unclosed,
+        now: Instant,
+    ) -> Option<Result<Listens, NotListening>> {
+        let anew = |opened: Result<_, listening::Error>| Ok(Listens::Anew(opened?));
+        if let Some(opened) = section.take_opened(&self.entry) {
+            return Some(anew(opened));
+        }
+        if section.is_opening(&self.entry) {
+            return None;
+        }
+        let made = self.socket.as_ref().map(Listening::made);
+        let (found, is_there) = section.find(&self.entry, made, now)?;
+        let directory = match found {
+            Err(error) => return Some(Err(error.into())),
+            Ok(GuestDir::Missing) => return Some(Ok(Listens::Nowhere)),
+            Ok(GuestDir::Open(_)) if is_there => return Some(Ok(Listens::AsBefore)),
+            Ok(GuestDir::Open(directory)) => directory,
+            Ok(GuestDir::Incomplete(why)) => {
+                self.socket = None;
+                let why = why.map(NotListening::Incomplete);
+                return Some(why.map_or(Ok(Listens::AsBefore), Err));
+            }
+        };
+        // Before another has its path.
+        self.socket = None;
+        match find_user(&section.settings.user(guest.guest())) {
+            Ok(user) => self.user = Some(user),
+            Err(why) => return Some(Err(why)),
+        }
+        section.listen(&self.entry, directory, earlier, unclosed, now).map(anew)
     }
+}
+
+/// Where the daemon listens for a guest now.
+#[derive(Debug)]
+pub(crate) enum Listens {
+    /// The guest has no directory.
+    Nowhere,
+    /// Where it did, if it did.
+    AsBefore,
+    /// At a new socket.
+    Anew(Listening),
 }
 
 /// Why the daemon does not listen for a guest.
@@ -77,4 +116,10 @@ impl NotListening {
             Self::Unwaited(error) => hostinfo_file::is_passing(error),
         }
     }
+}
+
+/// The user of that name or number.
+fn find_user(user: &str) -> Result<Uid, NotListening> {
+    let number = account::find(USERS, user)?;
+    number.map(Uid::from_raw).ok_or_else(|| NotListening::NoUser(user.to_owned()))
 }

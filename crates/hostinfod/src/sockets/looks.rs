@@ -191,3 +191,6 @@ pub(crate) fn at_last<P, T>(
         take_ended(place);
     }
 }
+
+#[cfg(test)]
+mod tests;
