@@ -116,3 +116,34 @@ fn a_guests_own_directory_to_listen_in_keeps_only_that_guest_waiting_while_it_is
     ensure!(status.code().context("a signal")? == 0, "{status}");
     Ok(())
 }
+
+#[test]
+fn a_file_of_a_statistic_that_is_held_is_503_until_it_is_let_go_and_others_are_read() -> Result<()>
+{
+    let host = Host::new(EVERYTHING)?;
+    let folder = tempfile::Builder::new().prefix("hostinfo-test-").tempdir_in("/dev/shm")?;
+    let directory = folder.path().join("held");
+    let (late, other) = (directory.join("late"), folder.path().join("other"));
+    fs::create_dir(&directory)?;
+    fs::write(&other, "8")?;
+    let definitions = host.path().join("custom.d");
+    fs::create_dir(&definitions)?;
+    let define = |name: &str, path: &Path| {
+        let path = path.display();
+        format!("[custom.{name}]\nkind = 'gauge'\nhelp = 'x'\nfile = '{path}'\nevery = '1s'\n")
+    };
+    let text = define("late", &late) + &define("other", &other);
+    fs::write(definitions.join("test.toml"), text)?;
+    host.write_config(&format!("[paths]\ncustom_dir = '{}'\n", definitions.display()))?;
+    let daemon = host.start_daemon()?;
+    let mut guest = FakeGuest::join(&host.socket("a"))?;
+    let held = Held::directory(&directory)?;
+    ensure!(guest.ask("custom.late")?.concat().starts_with("503 "));
+    daemon.wait_for_log("keeps hostinfod from reading it")?;
+    ensure!(guest.ask("custom.other")?.concat().ends_with("=8"));
+    drop(held);
+    fs::write(&late, "7")?;
+    wait_until("the value", PATIENCE, || {
+        Ok(guest.ask("custom.late")?.concat().ends_with("custom.late=7"))
+    })
+}

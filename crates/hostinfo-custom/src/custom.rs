@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use hostinfo_catalog::Kind;
+use hostinfo_file::aside::Patience;
 use hostinfo_sample::Absent;
 use hostinfo_wire::Value;
 use rustix::fs::FileType;
@@ -24,6 +25,7 @@ use crate::limits::ANSWER_MARGIN;
 use crate::output::{Output, number_value};
 use crate::pool::Pool;
 use crate::problem::Problem;
+use crate::reads::Reads;
 use crate::stored::Stored;
 
 pub use answer::{Answer, NewValues};
@@ -37,6 +39,7 @@ pub struct Custom {
     owner: u32,
     pub(crate) statistics: BTreeMap<String, Statistic>,
     pool: Pool,
+    reads: Reads,
     /// What [`Custom::turn`] has not reported yet, and when the newest of it arrived.
     new_values: Option<(Instant, NewValues)>,
     pub(crate) failures: u64,
@@ -53,6 +56,8 @@ pub(crate) struct Statistic {
     pub(crate) values: HashMap<Box<str>, Stored>,
     /// What each guest was sent for it as a counter, under any definition.
     pub(crate) counters: HashMap<Box<str>, Counter>,
+    /// What was waited for its files.
+    patience: Patience,
 }
 
 impl Custom {
@@ -62,11 +67,14 @@ impl Custom {
     /// # Errors
     /// If there are no descriptors left.
     pub fn load(directory: &Path, owner: u32, socket: &Path) -> io::Result<(Self, Vec<Problem>)> {
+        let (pool, reads) = (Pool::new(socket)?, Reads::new()?);
+        pool.wait_for(&reads)?;
         let mut custom = Self {
             directory: directory.to_owned(),
             owner,
             statistics: BTreeMap::new(),
-            pool: Pool::new(socket)?,
+            pool,
+            reads,
             new_values: None,
             failures: 0,
             is_unread: false,
@@ -120,7 +128,7 @@ impl Custom {
 
     /// The value of a statistic for the guest with that socket name: one that is no older than the
     /// definition allows, or that was obtained since the query arrived at `asked`. A file is read
-    /// right here; a command is started or queued.
+    /// right here, unless that takes long; a command is started or queued.
     pub fn value(&mut self, name: &str, guest: &str, asked: Instant, now: Instant) -> Answer {
         let Some(definition) = self.find(name) else { return Answer::Ready(Err(NONE)) };
         let of = match definition.scope {
@@ -165,7 +173,7 @@ impl Custom {
         value.ok_or(NONE)
     }
 
-    /// Handles runs that have ended, and starts the next ones. Returns what has arrived since the
+    /// Handles reads and runs that have ended, and starts the next ones. Returns what has arrived since the
     /// last call: guests that wait for it should be answered by asking again.
     pub fn turn(&mut self, now: Instant) -> NewValues {
         self.advance(now);
@@ -175,7 +183,8 @@ impl Custom {
     /// When to call [`Custom::turn`] even though nothing is readable.
     pub fn next_deadline(&self) -> Option<Instant> {
         let new_values = self.new_values.as_ref().map(|(came, _)| *came);
-        new_values.into_iter().chain(self.pool.next_deadline()).min()
+        let deadlines = [new_values, self.pool.next_deadline(), self.reads.next_deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// A guest is gone for good: drops everything stored for it, and kills its runs.

@@ -17,6 +17,12 @@ pub(crate) enum Failure {
     /// The file does not exist, or cannot be read.
     #[error("{}: {}", .0, in_words(.1))]
     Unread(String, io::Error),
+    /// Somebody keeps everybody from reading it.
+    #[error(
+        "{0}: a process that lists a directory on its path, or changes it, keeps hostinfod from reading it: end that process \
+         (fuser -v names those that have a file or directory open), or have a command print the file"
+    )]
+    Held(String),
     /// A directory, a pipe, a device.
     #[error("{0}: it is not a regular file: name one in `file`")]
     NoFile(String),
@@ -111,7 +117,7 @@ impl Failure {
             | Self::Descriptors
             | Self::NotRun(..) => "could not be read on this host",
             Self::Failed { .. } => "failed on this host",
-            Self::Late { .. } | Self::Silent => "took too long on this host",
+            Self::Late { .. } | Self::Silent | Self::Held(_) => "took too long on this host",
             Self::TooLong | Self::Malformed { .. } => "has no proper value on this host",
         }
     }

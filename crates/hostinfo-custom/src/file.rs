@@ -1,11 +1,10 @@
-//! A statistic's file.
+//! A statistic's file, read in a thread: whoever may write to it, or list a directory on the way, can keep others from it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
 use std::path::Path;
-use std::thread;
 
-use hostinfo_file::Error;
+use hostinfo_file::{Error, aside};
 use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
 use rustix::process::geteuid;
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
@@ -15,7 +14,8 @@ use crate::failure::Failure;
 use crate::limits::OUTPUT_MAX;
 use crate::way;
 
-/// A file's bytes, up to one more than [`OUTPUT_MAX`].
+/// A file's bytes, up to one more than [`OUTPUT_MAX`]. With an `account`, the thread has its rights from then on, and no
+/// others: it is to be one of [`aside`]'s.
 ///
 /// # Errors
 /// If it cannot be read, is not a regular file, or `account` may not read it.
@@ -56,14 +56,9 @@ fn open_as_itself(path: &str) -> Result<File, Error> {
 /// Otherwise, whoever owns one of the directories could show any file of the host to a guest. The
 /// user's rights belong to a single thread, and end with it.
 fn open_as(path: &str, account: Account) -> Result<File, Error> {
-    thread::scope(|scope| {
-        let open = || {
-            become_for_files(account)?;
-            open(path)
-        };
-        let opened = thread::Builder::new().spawn_scoped(scope, open)?;
-        opened.join().unwrap_or_else(|_| Err(io::Error::other("its thread ended").into()))
-    })
+    aside::end_with_this();
+    become_for_files(account)?;
+    open(path)
 }
 
 /// Gives this thread that user's rights for files, and no others. It is still the daemon's thread:
@@ -91,6 +86,12 @@ mod tests {
     use rustix::fs::{CWD, Mode};
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{PermissionsExt as _, chown, lchown, symlink};
+    use std::thread;
+
+    /// In a thread of its own.
+    fn read(path: &str, account: Option<Account>) -> Result<Vec<u8>, Failure> {
+        thread::scope(|scope| scope.spawn(|| super::read(path, account)).join().unwrap())
+    }
 
     #[test]
     fn only_regular_files_are_read_and_nothing_is_waited_for() {

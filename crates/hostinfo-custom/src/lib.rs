@@ -7,7 +7,7 @@
 //! in its control group, as systemd does.
 //!
 //! The stages of a definition: `directory` (files) -> `parse` (tables), `draft` (their keys, with
-//! `account`) -> `custom` (queries) -> `file` (`way`), or `pool`, `run` and hostinfo-run -> `output` (bytes to a value)
+//! `account`) -> `custom` (queries) -> `reads`, `file` (`way`), or `pool`, `run` and hostinfo-run -> `output` (bytes to a value)
 //! -> `stored` (values, until they are too old). Other crates decide who may see what.
 
 mod account;
@@ -30,6 +30,7 @@ mod parse;
 mod pool;
 mod problem;
 mod queue;
+mod reads;
 mod run;
 pub mod runner;
 mod stored;

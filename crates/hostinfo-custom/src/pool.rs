@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hostinfo_peer::{Unclosed, take_out_of};
-use rustix::event::epoll::{self, CreateFlags};
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 
 use crate::failure::Failure;
 use crate::limits::{HUNG_RUNS_MAX, RUNS_MAX};
@@ -77,6 +77,14 @@ impl Pool {
             }
         }
         ended
+    }
+
+    /// Has this descriptor make the pool readable as well.
+    ///
+    /// # Errors
+    /// The kernel has no room for it.
+    pub(crate) fn wait_for(&self, fd: impl AsFd) -> io::Result<()> {
+        Ok(epoll::add(&self.epoll, fd, EventData::new_u64(0), EventFlags::IN)?)
     }
 
     /// Drops these runs. Commands in progress are killed, since their connections are closed.

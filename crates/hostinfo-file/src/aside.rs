@@ -4,6 +4,7 @@
 //! kernel lets nobody else look for a new name there, or read, and heeds no signal. A program that serves many in one
 //! thread has such work done here, waits for it as long as [`Patience`] permits, and goes on.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -138,6 +139,15 @@ pub fn go_on() {
     lock(&POOL).go_on();
 }
 
+/// Has the thread that this is called in do no other work, since it has become different from the others: another user's.
+pub fn end_with_this() {
+    IS_LAST.set(true);
+}
+
+thread_local! {
+    static IS_LAST: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Waits until no work is left, but no longer than that. Whether none is. A process cannot end, nor execute another
 /// program, while the kernel holds one of its threads.
 pub fn finish(within: Duration) -> bool {
@@ -239,6 +249,10 @@ fn run() {
             pool = lock(&POOL);
             pool.running.retain(|(other, _)| *other != number);
             ENDED.notify_all();
+            if IS_LAST.get() {
+                pool.threads -= 1;
+                return pool.go_on();
+            }
             continue;
         }
         pool.idle += 1;

@@ -6,6 +6,7 @@
 //! if something else has its name by then. It is then opened again by name. A plain file could be read forever,
 //! whatever took its name.
 
+mod buffer;
 mod for_all;
 
 use std::cell::{Cell, RefCell};
@@ -23,6 +24,7 @@ use rustix::fs::{FsWord, fstatfs};
 use crate::Roots;
 use crate::root::{ATTRIBUTE_BYTES, FIXED_BYTES, Unread, read_file, read_from_start, within};
 
+pub(crate) use buffer::Buffer;
 use for_all::Common;
 
 /// The open files of the host and all guests together. The files of whichever was read least recently are closed
@@ -43,6 +45,8 @@ struct Pool {
     /// The number of the next reader.
     next: Cell<u64>,
     common: RefCell<Common>,
+    /// The memory of a [`Buffer`] that nobody uses.
+    spare: RefCell<Vec<u8>>,
 }
 
 impl OpenFiles {
@@ -60,6 +64,7 @@ impl OpenFiles {
             of: RefCell::new(LruCache::unbounded()),
             next: Cell::new(0),
             common: RefCell::default(),
+            spare: RefCell::default(),
         }))
     }
 }
@@ -143,6 +148,11 @@ impl Reader {
     /// were open before.
     pub(crate) fn opened(&self) -> u64 {
         self.opened.get()
+    }
+
+    /// Memory to read files into, empty or not.
+    pub(crate) fn buffer(&self) -> Buffer {
+        Buffer::of(&self.pool)
     }
 
     /// All of a file below `/proc` that is read again and again: see [`Roots::proc`]. Its name is given in parts.

@@ -103,21 +103,22 @@ pub(crate) fn number(word: &[u8]) -> Option<u64> {
 /// Takes the first word off a line. `None` if there is none, or it is no number. This takes half of the instructions of
 /// [`words`] and [`number`], for lines of numbers that are read for each thread or CPU.
 pub(crate) fn take_number(line: &mut &[u8]) -> Option<u64> {
-    let word = line.trim_ascii_start();
-    let (mut number, mut length) = (Some(0u64), 0);
-    for byte in word {
-        let digit = byte.wrapping_sub(b'0');
-        number = match number {
-            Some(number) if digit < 10 => {
-                number.checked_mul(10).and_then(|tens| tens.checked_add(digit.into()))
-            }
-            _ if byte.is_ascii_whitespace() => break,
-            _ => None,
-        };
-        length += 1;
+    /// Numbers of so many digits are below 2^64.
+    const SURELY_FIT: usize = 19;
+    let begun = line.trim_ascii_start();
+    let digits = begun.iter().map(|byte| byte.wrapping_sub(b'0')).take_while(|digit| *digit < 10);
+    let (value, length) = digits.take(SURELY_FIT).fold((0u64, 0), |(value, length), digit| {
+        (value.wrapping_mul(10).wrapping_add(digit.into()), length + 1)
+    });
+    let rest = begun.get(length..).unwrap_or_default();
+    if length > 0 && rest.first().is_none_or(u8::is_ascii_whitespace) {
+        *line = rest;
+        return Some(value);
     }
-    *line = word.get(length..).unwrap_or_default();
-    number.filter(|_| length > 0)
+    let end = begun.iter().position(u8::is_ascii_whitespace).unwrap_or(begun.len());
+    let (word, rest) = begun.split_at_checked(end)?;
+    *line = rest;
+    number(word)
 }
 
 /// The number that makes up a whole file.

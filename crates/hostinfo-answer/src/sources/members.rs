@@ -23,8 +23,8 @@ impl Sources<'_, '_> {
     }
 
     /// The rows of a scope of which the guest may see something.
-    pub(crate) fn rows(&self, scope: &Scope) -> impl Iterator<Item = StatId> + use<> {
-        permitted(scope, &self.who.grant).collect::<Vec<_>>().into_iter()
+    pub(crate) fn rows(&self, scope: &Scope) -> Vec<StatId> {
+        permitted(scope, &self.who.grant).collect()
     }
 
     /// What the guest may see of a row in a scope: the row itself, or each of its instances.

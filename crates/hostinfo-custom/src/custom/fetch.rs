@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::{Custom, NewValues, Statistic};
+use crate::account::Account;
 use crate::definition::{Source, fill};
-use crate::file;
+use crate::failure::Failure;
 use crate::message::Request;
 use crate::queue::{Asked, Key};
+use crate::reads::Place;
 use crate::run::Order;
 use crate::stored::Subject;
 
@@ -19,8 +21,12 @@ impl Custom {
         let stored = statistic.values.entry(guest.into()).or_default();
         match &definition.source {
             Source::File(path) => {
-                let steps: Vec<&str> = path.split('/').map(|step| fill(step, guest)).collect();
-                let bytes = file::read(&steps.join("/"), definition.account);
+                let place = place(path, definition.account, guest);
+                let key = Key { name: name.into(), guest: guest.into() };
+                let Some(bytes) = self.reads.read(key, place, &mut statistic.patience, now) else {
+                    stored.is_pending = true;
+                    return;
+                };
                 let subject = Subject { name, guest, kind: definition.about.kind };
                 self.failures += u64::from(stored.put(subject, bytes, now));
             }
@@ -54,20 +60,39 @@ impl Custom {
     }
 
     pub(super) fn advance(&mut self, now: Instant) {
-        let statistics = &self.statistics;
-        let ended = self.pool.turn(now, |key| order(statistics, key));
-        for (key, bytes) in ended {
-            self.add_new_value(key.clone(), now);
-            let Key { name, guest } = key;
-            if let Some(statistic) = self.statistics.get_mut(&*name)
-                && let Some(definition) = &statistic.definition
-                && let Some(stored) = statistic.values.get_mut(&guest)
-            {
-                let subject = Subject { name: &name, guest: &guest, kind: definition.about.kind };
-                self.failures += u64::from(stored.put(subject, bytes, now));
+        for (Key { name, guest }, read, bytes) in self.reads.take(now) {
+            // It may be another file by now.
+            let definition = self.find(&name).filter(|definition| match &definition.source {
+                Source::File(path) => place(path, definition.account, &guest) == read,
+                Source::Command(_) => false,
+            });
+            if definition.is_some() {
+                self.store(Key { name, guest }, bytes, now);
             }
         }
+        let statistics = &self.statistics;
+        let ended = self.pool.turn(now, |key| order(statistics, key));
+        ended.into_iter().for_each(|(key, bytes)| self.store(key, bytes, now));
     }
+
+    /// Stores what was read or printed.
+    fn store(&mut self, key: Key, bytes: Result<Vec<u8>, Failure>, now: Instant) {
+        self.add_new_value(key.clone(), now);
+        let Key { name, guest } = key;
+        if let Some(statistic) = self.statistics.get_mut(&*name)
+            && let Some(definition) = &statistic.definition
+            && let Some(stored) = statistic.values.get_mut(&guest)
+        {
+            let subject = Subject { name: &name, guest: &guest, kind: definition.about.kind };
+            self.failures += u64::from(stored.put(subject, bytes, now));
+        }
+    }
+}
+
+/// The file of a statistic for a guest.
+fn place(path: &str, account: Option<Account>, guest: &str) -> Place {
+    let steps: Vec<&str> = path.split('/').map(|step| fill(step, guest)).collect();
+    Place { path: steps.join("/"), account }
 }
 
 /// What to run for an entry of the queue.

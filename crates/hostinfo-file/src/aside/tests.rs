@@ -121,3 +121,19 @@ fn short_waits_count_as_long_ones_do() {
         assert!(all >= Duration::from_secs(5), "{wait:?}: {all:?}");
     }
 }
+
+#[test]
+fn a_thread_that_has_become_different_does_nothing_else() {
+    let _alone = alone();
+    let (mut patience, now) = (Patience::default(), Instant::now());
+    let id = |is_last: bool| {
+        if is_last {
+            end_with_this();
+        }
+        thread::current().id()
+    };
+    let mut threads: Vec<_> = (0..4).map(|_| patience.ask(move || id(true), now)).collect();
+    threads.dedup();
+    assert_eq!(threads.len(), 4);
+    assert_eq!(lock(&POOL).threads, 0);
+}

@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::open_files::Buffer;
 use crate::vmm::company::{Company, Seen, Worker};
 use crate::vmm::process::Process;
 use crate::vmm::unit::{ancestors, is_for_threads, is_libvirts, is_slice, is_unit, name, parent};
@@ -80,7 +81,7 @@ impl Branch {
 pub(crate) struct Finder<'a> {
     process: &'a Process,
     at: Moment,
-    buffer: Vec<u8>,
+    buffer: Buffer,
     company: Company<'a>,
 }
 
@@ -93,7 +94,7 @@ impl<'a> Finder<'a> {
         buffer: &'a mut Vec<u8>,
     ) -> Self {
         let company = Company::of(process, parent, at, buffer);
-        Self { process, at, buffer: Vec::new(), company }
+        Self { process, at, buffer: process.roots.buffer(), company }
     }
 
     /// The kernel threads in the guest's own cgroups that work for it.

@@ -49,7 +49,10 @@ impl Vmm {
         let later = self.status.slot().filter(|slot| *slot > at.slot());
         let at = later.map_or(at, Moment::of_slot);
         let process = &mut self.process;
-        self.status.at(at, |counters| status::read(process, &mut Vec::new(), counters))
+        self.status.at(at, |counters| {
+            let buffer = &mut process.roots.buffer();
+            status::read(process, buffer, counters)
+        })
     }
 
     pub(super) fn threads(&mut self, at: Moment) -> Result<&Threads, Absent> {
@@ -57,7 +60,8 @@ impl Vmm {
             let (count, wants_cpus) = (self.count_threads(at), self.wants_cpus());
             let Self { threads, process, affinities, threads_read, .. } = self;
             let affinities = wants_cpus.then_some(affinities);
-            let read = threads.read(count, affinities, at, process, &mut Vec::new());
+            let buffer = &mut process.roots.buffer();
+            let read = threads.read(count, affinities, at, process, buffer);
             let _ = threads_read.at(at, |()| read);
         }
         self.threads_read.at(at, |()| Err(Absent::AGAIN))?;
@@ -102,7 +106,7 @@ impl Vmm {
                 return Ahead { read: 0, is_done: true };
             }
         }
-        let buffer = &mut Vec::new();
+        let buffer = &mut process.roots.buffer();
         let affinities = wants_cpus.then_some(affinities);
         let read = threads.go_on(most, affinities, at, process, buffer);
         let is_done = !threads.has_unread();
@@ -157,7 +161,7 @@ impl Vmm {
         self.threads(at)?;
         let Self { cpus, affinities, threads, process, .. } = self;
         cpus.at(at, |()| {
-            let buffer = &mut Vec::new();
+            let buffer = &mut process.roots.buffer();
             affinities.renew(threads.of_vcpus().into_iter().flatten(), at, process, buffer);
             cpus::read(threads, affinities, at, process, buffer)
         })
@@ -169,7 +173,7 @@ impl Vmm {
         let Self { cgroups, process, threads, for_verdicts, .. } = self;
         let ForVerdicts { affinities_of_others, counted, .. } =
             &mut **for_verdicts.get_or_insert_default();
-        let buffer = &mut Vec::new();
+        let buffer = &mut process.roots.buffer();
         affinities_of_others.renew(threads.others().map(|(task, _)| task), at, process, buffer);
         let cgroups = cgroups.at(at, |()| cgroup::read(process, at, buffer));
         let workers = cgroups.map(|cgroups| cgroups.workers.as_slice()).unwrap_or_default();
@@ -201,7 +205,7 @@ impl Vmm {
     }
 
     fn place(&mut self, at: Moment) -> Result<Placement, Absent> {
-        let nodes = numa::nodes(&self.process.roots, at, &mut Vec::new())?;
+        let nodes = numa::nodes(&self.process.roots, at, &mut self.process.roots.buffer())?;
         let status = self.status(at)?;
         // With a single node, all memory is local.
         let Some(nodes) = nodes.filter(|nodes| nodes.len() > 1) else {
@@ -227,7 +231,7 @@ fn look<T>(
     at: Moment,
     read: impl FnOnce(&Cgroups, &Process, &mut Vec<u8>) -> Result<T, Absent>,
 ) -> Result<T, Absent> {
-    let buffer = &mut Vec::new();
+    let buffer = &mut process.roots.buffer();
     let cgroups = cgroups.at(at, |()| cgroup::read(process, at, buffer))?;
     let told = read(cgroups, process, buffer);
     cgroups.check(process, buffer)?;

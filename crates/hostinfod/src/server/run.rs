@@ -53,6 +53,7 @@ impl Server {
             self.guests.set_deadlines(&mut self.reactor);
             self.reactor.wait(&mut ready).context("epoll")?;
             self.guests.begin_round();
+            self.guests.fetch(ready.iter().map(|event| event.token));
             for event in &ready {
                 if event.token == Token::Stop {
                     systemd::stopping();

@@ -1,0 +1,114 @@
+//! Reads of statistics' files. A thread reads each, since others can keep everybody from a file; what comes late makes a
+//! descriptor readable.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use hostinfo_file::aside::Patience;
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::account::Account;
+use crate::failure::Failure;
+use crate::file;
+use crate::queue::Key;
+
+/// A file that is being read for so long is held by somebody.
+const HELD_AFTER: Duration = Duration::from_secs(1);
+
+/// A file, and with whose rights it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) path: String,
+    pub(crate) account: Option<Account>,
+}
+
+type Bytes = Result<Vec<u8>, Failure>;
+
+/// What was read late.
+pub(crate) type Late = (Key, Place, Bytes);
+
+/// The reads that are under way: at most one for each statistic and guest.
+pub(crate) struct Reads {
+    ended: Arc<OwnedFd>,
+    tell: Sender<Late>,
+    told: Receiver<Late>,
+    under_way: HashMap<Key, UnderWay>,
+}
+
+struct UnderWay {
+    place: Place,
+    /// When it is held, unless that was told.
+    held_at: Option<Instant>,
+}
+
+impl Reads {
+    /// None.
+    ///
+    /// # Errors
+    /// If there are no descriptors left.
+    pub(crate) fn new() -> io::Result<Self> {
+        let (tell, told) = channel();
+        let ended = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self { ended: Arc::new(ended), tell, told, under_way: HashMap::new() })
+    }
+
+    /// A file's bytes; `None` if they come later.
+    pub(crate) fn read(
+        &mut self,
+        key: Key,
+        place: Place,
+        patience: &mut Patience,
+        now: Instant,
+    ) -> Option<Bytes> {
+        if let Some(UnderWay { place, held_at }) = self.under_way.get(&key) {
+            return held_at.is_none().then(|| Err(Failure::Held(place.path.clone())));
+        }
+        let (tell, ended, late) = (self.tell.clone(), Arc::clone(&self.ended), place.clone());
+        let (asked, told) = (place.clone(), key.clone());
+        let read = move || file::read(&asked.path, asked.account);
+        let tell = move |bytes| {
+            if tell.send((told, late, bytes)).is_ok() {
+                // It fails only if it is readable already.
+                let _ = rustix::io::write(&ended, &1u64.to_ne_bytes());
+            }
+        };
+        let bytes = patience.run(read, tell, now);
+        if bytes.is_none() {
+            self.under_way.insert(key, UnderWay { place, held_at: Some(now + HELD_AFTER) });
+        }
+        bytes
+    }
+
+    /// What was read late, and what has come to be held.
+    pub(crate) fn take(&mut self, now: Instant) -> Vec<Late> {
+        let _ = rustix::io::read(&self.ended, &mut [0; 8]);
+        let mut taken: Vec<Late> = self.told.try_iter().collect();
+        for (key, ..) in &taken {
+            self.under_way.remove(key);
+        }
+        for (key, UnderWay { place, held_at }) in &mut self.under_way {
+            if held_at.take_if(|held_at| *held_at <= now).is_some() {
+                taken.push((key.clone(), place.clone(), Err(Failure::Held(place.path.clone()))));
+            }
+        }
+        taken
+    }
+
+    /// When more may have come to be held.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.under_way.values().filter_map(|read| read.held_at).min()
+    }
+}
+
+impl AsFd for Reads {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.ended.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests;
