@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Threads at the same time. While the kernel holds all of them, everything else waits for one. Only processes that mean
-/// harm hold one for long. The daemon's unit has room for 32 processes and threads (`TasksMax=`).
+/// harm hold one for long. They count among what the daemon's unit has room for (`TasksMax=`).
 pub const THREADS_MAX: usize = 8;
 
 /// How many of them one owner has at most, so that one alone does not keep all others waiting.
