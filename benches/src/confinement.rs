@@ -6,13 +6,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::guests::{Guests, Listening};
+use crate::guests::Guests;
 use crate::lines::LINES;
 use crate::machine::Cpus;
-use crate::measure::{QUERY, Side, start_echo};
+use crate::measure::{QUERY, STARTS, Side, start_daemon, start_echo};
 use crate::plan::Plan;
 use crate::report::{Row, Target};
-use crate::server::{Server, sockets};
 
 /// What confines a daemon, and the settings that say so.
 const CONFINED: [(&str, &str); 4] = [
@@ -21,9 +20,6 @@ const CONFINED: [(&str, &str); 4] = [
     ("seccomp alone", "[security]\nlandlock = false\n"),
     ("neither", "[security]\nlandlock = false\nseccomp = false\n"),
 ];
-
-/// Times that each daemon is started.
-const STARTS: usize = 5;
 
 /// Has every guest ask for some time: how many answers came.
 type Ask = fn(&mut Guests, Duration) -> anyhow::Result<u32>;
@@ -48,7 +44,7 @@ pub(crate) fn run(plan: &Plan, dir: &Path, cpus: &Cpus) -> anyhow::Result<Vec<Ro
 fn queries(plan: &Plan, dir: &Path, cpus: &Cpus) -> anyhow::Result<Vec<Row>> {
     let mut daemons = Vec::new();
     for (confined_by, settings) in CONFINED {
-        let (side, _) = connected(plan, &dir.join(confined_by), settings, cpus, plan.guests)?;
+        let (side, _) = start_daemon(plan, &dir.join(confined_by), settings, cpus, plan.guests)?;
         daemons.push(side);
     }
     let first = daemons.first_mut().context("no daemon")?;
@@ -87,32 +83,15 @@ fn starts(plan: &Plan, dir: &Path, cpus: &Cpus) -> anyhow::Result<Vec<Row>> {
     for _ in 0..STARTS {
         for ((_, settings), times) in CONFINED.iter().zip(&mut times) {
             let dir = dir.join("start");
-            let (side, time) = connected(plan, &dir, settings, cpus, plan.crowd)?;
-            times.push(time);
+            let (side, time) = start_daemon(plan, &dir, settings, cpus, plan.crowd)?;
+            times.push(time.as_secs_f64());
             drop(side);
             std::fs::remove_dir_all(&dir)?;
         }
     }
-    let rows = CONFINED.iter().zip(times).map(|((confined_by, _), mut times)| {
-        times.sort_unstable();
-        let median = times.get(times.len() / 2).map_or(f64::NAN, Duration::as_secs_f64);
+    let rows = CONFINED.iter().zip(times).map(|((confined_by, _), times)| {
         let what = format!("start with {} sockets, confined by {confined_by}", plan.crowd);
-        Row::alone(what, "s", median, Target::None)
+        Row::median(what, "s", times, Target::None)
     });
     Ok(rows.collect())
-}
-
-/// A daemon whose guests are all connected, and how long that took.
-fn connected(
-    plan: &Plan,
-    dir: &Path,
-    settings: &str,
-    cpus: &Cpus,
-    count: u16,
-) -> anyhow::Result<(Side, Duration)> {
-    let listening = Listening::new(&sockets(dir)?, count)?;
-    let start = Instant::now();
-    let server = Server::daemon(&plan.daemon, dir, settings, cpus)?;
-    let guests = listening.accept().with_context(|| server.log())?;
-    Ok((Side { server, guests }, start.elapsed()))
 }

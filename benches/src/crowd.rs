@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::guests::Listening;
 use crate::machine::{Cpus, open_files};
-use crate::measure::{QUERY, Side, by_turns, start_echo};
+use crate::measure::{QUERY, STARTS, Side, by_turns, start_daemon, start_echo};
 use crate::plan::{Plan, SETTLED};
 use crate::report::{Row, Target};
-use crate::server::{Server, sockets};
+use crate::server::Server;
 
 /// How long all ask for their shares to be compared: some hundred answers for each, so that one more or
 /// less, where time is up, does not show.
@@ -29,13 +28,14 @@ const OTHER_FILES: u64 = 50;
 pub(crate) fn run(plan: &Plan, dir: &Path, cpus: &Cpus) -> anyhow::Result<Vec<Row>> {
     let count = plan.crowd;
     let empty = memory_without_guests(plan, &dir.join("empty"), cpus)?;
-    let dir_of_all = dir.join("daemon");
-    let listening = Listening::new(&sockets(&dir_of_all)?, count)?;
-    let start = Instant::now();
-    let server = Server::daemon(&plan.daemon, &dir_of_all, "", cpus)?;
-    let guests = listening.accept().with_context(|| server.log())?.shuffled();
-    let started = start.elapsed().as_secs_f64();
-    let mut daemon = Side { server, guests };
+    let mut starts = Vec::new();
+    for number in 1..STARTS {
+        let (_, time) = start_daemon(plan, &dir.join(number.to_string()), "", cpus, count)?;
+        starts.push(time.as_secs_f64());
+    }
+    let (side, time) = start_daemon(plan, &dir.join("daemon"), "", cpus, count)?;
+    starts.push(time.as_secs_f64());
+    let mut daemon = Side { guests: side.guests.shuffled(), ..side };
     let process = daemon.server.process();
     let memory = || -> anyhow::Result<f64> {
         sleep(SETTLED);
@@ -61,10 +61,10 @@ pub(crate) fn run(plan: &Plan, dir: &Path, cpus: &Cpus) -> anyhow::Result<Vec<Ro
     drop(echo);
     let shares = daemon.guests.all_ask_freely(QUERY, SHARING)?;
     Ok(vec![
-        Row::alone(
+        Row::median(
             format!("start with {count} sockets until all are connected"),
             "s",
-            started,
+            starts,
             Target::AtMost(0.5),
         ),
         Row::alone(

@@ -84,18 +84,19 @@ fn on_host(host: &str, server: &Server, guests: &mut Guests) -> anyhow::Result<V
     ] {
         let line = format!("{query}\n");
         let process = server.process();
-        let (before, kernels) = (process.cpu_time()?, process.kernel_time()?);
+        let a_query = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(count);
+        let (mut rounds, kernels) = (Vec::new(), process.kernel_time()?);
         for _ in 0..ROUNDS {
+            let before = process.cpu_time()?;
             guests.each_asks(count, line.as_bytes())?;
             sleep(PAUSE);
+            rounds.push(a_query(process.cpu_time()? - before));
         }
-        let queries = f64::from(ROUNDS) * f64::from(count);
-        let a_query = |time: Duration| time.as_secs_f64() * 1e6 / queries;
-        let (busy, kernels) =
-            (process.cpu_time()? - before, process.kernel_time()?.saturating_sub(kernels));
+        // In ticks, which are longer than a round.
+        let kernels = a_query(process.kernel_time()?.saturating_sub(kernels)) / f64::from(ROUNDS);
         let what = format!("{host}: {who} `{query}`: CPU time a query");
-        rows.push(Row::alone(what, "µs", a_query(busy), target));
-        rows.push(Row::alone("the same, the kernel's part", "µs", a_query(kernels), Target::None));
+        rows.push(Row::median(what, "µs", rounds, target));
+        rows.push(Row::alone("the same, the kernel's part", "µs", kernels, Target::None));
     }
     Ok(rows)
 }

@@ -37,18 +37,17 @@ pub(crate) fn of_vmms(
     pause: Duration,
 ) -> anyhow::Result<Row> {
     let vmms = pids.map(|pid| Vmm::open(pid, vcpus)).collect::<anyhow::Result<Vec<_>>>()?;
-    let mut busy = 0.0;
+    let mut times = Vec::new();
     for _ in 0..rounds {
         sleep(pause);
         let before = own_time();
         for vmm in &vmms {
             vmm.look()?;
         }
-        busy += own_time() - before;
+        times.push((own_time() - before) * 1e6 / vmms.len() as f64);
     }
-    let micros = busy * 1e6 / f64::from(rounds) / vmms.len() as f64;
     let what = "this machine's CPUs: what `vm` has to read, in a loop: CPU time a guest";
-    Ok(Row::alone(what, "µs", micros, Target::None))
+    Ok(Row::median(what, "µs", times, Target::None))
 }
 
 /// The files of a VMM that tell of its guest, and its vCPUs.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
@@ -22,6 +22,9 @@ use crate::server::{Server, sockets};
 use crate::vhostmd;
 
 pub(crate) const QUERY: &[u8] = b"loadavg\n";
+
+/// Times that a daemon is started where that is measured.
+pub(crate) const STARTS: usize = 5;
 
 /// A server and its guests.
 pub(crate) struct Side {
@@ -69,6 +72,22 @@ fn a_thousand(plan: &Plan, dir: &Path, cpus: &Cpus) -> anyhow::Result<Vec<Row>> 
     rows.extend(cpu_times(plan, &mut daemon)?);
     rows.extend(vhostmd::run(plan, &daemon.server, &mut daemon.guests)?);
     Ok(rows)
+}
+
+/// A daemon whose guests are all connected, and how long that took.
+pub(crate) fn start_daemon(
+    plan: &Plan,
+    dir: &Path,
+    settings: &str,
+    cpus: &Cpus,
+    count: u16,
+) -> anyhow::Result<(Side, Duration)> {
+    let listening = Listening::new(&sockets(dir)?, count)?;
+    let start = Instant::now();
+    let server = Server::daemon(&plan.daemon, dir, settings, cpus)?;
+    let guests = listening.accept().with_context(|| server.log())?;
+    let time = start.elapsed();
+    Ok((Side { server, guests }, time))
 }
 
 /// An echo server with as many guests.

@@ -50,6 +50,18 @@ impl Row {
         }
     }
 
+    /// A figure of the daemon alone that was measured several times: the one in the middle.
+    pub(crate) fn median(
+        what: impl Into<String>,
+        unit: &str,
+        mut figures: Vec<f64>,
+        target: Target,
+    ) -> Self {
+        figures.sort_unstable_by(f64::total_cmp);
+        let median = figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN);
+        Self::alone(what, unit, median, target)
+    }
+
     /// Whether the target is met.
     pub(crate) fn is_good(&self) -> bool {
         match self.target {
@@ -95,7 +107,11 @@ fn middle(rounds: &[(f64, f64)]) -> (f64, f64) {
 }
 
 fn with_unit(figure: f64, unit: &str) -> String {
-    let decimals = if figure >= 1000.0 || figure.fract() == 0.0 { 0 } else { 1 };
+    let decimals = match figure {
+        _ if figure >= 1000.0 || figure.fract() == 0.0 => 0,
+        _ if figure >= 1.0 => 1,
+        _ => 2,
+    };
     format!("{figure:.decimals$} {unit}")
 }
 
@@ -111,7 +127,14 @@ mod tests {
     }
 
     #[test]
+    fn one_figure_far_off_does_not_move_the_median() {
+        let row = Row::median("x", "s", vec![0.52, 90.0, 0.47], Target::AtMost(0.5));
+        assert_eq!((row.figure, row.daemon.as_str(), row.is_good()), (0.52, "0.52 s", false));
+    }
+
+    #[test]
     fn a_row_without_measurements_misses_its_target() {
+        assert!(!Row::median("x", "us", Vec::new(), Target::AtMost(1.5)).is_good());
         assert!(!Row::compared("x", "us", &[], Target::AtMost(1.5)).is_good());
         assert!(!Row::compared("x", "us", &[], Target::AtLeast(0.7)).is_good());
     }

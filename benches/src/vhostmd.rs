@@ -2,8 +2,6 @@
 
 use std::time::Instant;
 
-use anyhow::Context as _;
-
 use crate::guests::Guests;
 use crate::plan::Plan;
 use crate::report::{Row, Target};
@@ -25,12 +23,7 @@ pub(crate) fn run(plan: &Plan, server: &Server, guests: &mut Guests) -> anyhow::
     }
     let what = format!("{} guests ask for vhostmd's document at once: answers", plan.guests);
     Ok(vec![
-        Row::alone(what, "a second", median(rates)?, ANSWERS),
-        Row::alone("the same, CPU time a query", "µs", median(costs)?, Target::None),
+        Row::median(what, "a second", rates, ANSWERS),
+        Row::median("the same, CPU time a query", "µs", costs, Target::None),
     ])
-}
-
-fn median(mut figures: Vec<f64>) -> anyhow::Result<f64> {
-    figures.sort_unstable_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().context("no round")
 }
