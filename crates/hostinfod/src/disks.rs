@@ -140,7 +140,7 @@ impl Disks {
         Err(format!("{path} cannot be written while a process reads it: end that process"))
     }
 
-    /// Disks that have been being written for seconds, each once, and once more if it is to be cleared since.
+    /// Disks whose writing has been held up for seconds: each once, and once more if it is to be cleared since then.
     pub(crate) fn take_held(&self, now: Instant) -> Vec<Held> {
         self.shared.lock().take_held(now)
     }
