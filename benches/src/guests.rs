@@ -52,8 +52,8 @@ impl Listening {
         Ok(Self { sockets: vec![UnixListener::bind(socket)?], at_each: count })
     }
 
-    /// Waits until a server has connected to every one of them. Each is accepted when the server comes to it: those that
-    /// were still to be accepted once it has come to the last would count for its time.
+    /// Waits until a server has connected to every one of them. Each is accepted as soon as the server has connected to it:
+    /// accepting them afterwards would count for the server's time.
     pub(crate) fn accept(self) -> anyhow::Result<Guests> {
         let (at_each, poll) =
             (usize::from(self.at_each), epoll::create(epoll::CreateFlags::CLOEXEC)?);

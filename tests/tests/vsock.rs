@@ -17,7 +17,7 @@ fn a_port_that_is_taken_is_named_and_everybody_else_is_served() -> Result<()> {
     let port = 1_000_000 + std::process::id();
     let first = host(port)?;
     let daemon = first.start_daemon()?;
-    // On a kernel without AF_VSOCK, too: modprobe vsock.
+    // It also says so where the kernel has no AF_VSOCK: modprobe vsock.
     assert!(!daemon.log().contains("[vsock]"), "{}", daemon.log());
     let second = host(port)?;
     let other = second.start_daemon()?;

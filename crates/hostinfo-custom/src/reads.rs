@@ -1,5 +1,5 @@
-//! Reads of statistics' files. A thread reads each, since others can keep everybody from a file; what comes late makes a
-//! descriptor readable.
+//! Reads of statistics' files, in threads, since others can keep everybody from reading a file. A descriptor becomes
+//! readable when one has been read late.
 
 use std::collections::HashMap;
 use std::io;
@@ -41,7 +41,7 @@ pub(crate) struct Reads {
 
 struct UnderWay {
     place: Place,
-    /// When it is held, unless that was told.
+    /// When it counts as held; `None` once that was reported.
     held_at: Option<Instant>,
 }
 
@@ -83,7 +83,7 @@ impl Reads {
         bytes
     }
 
-    /// What was read late, and what has come to be held.
+    /// What was read late; and each read that has come to be held, with [`Failure::Held`].
     pub(crate) fn take(&mut self, now: Instant) -> Vec<Late> {
         let _ = rustix::io::read(&self.ended, &mut [0; 8]);
         let mut taken: Vec<Late> = self.told.try_iter().collect();

@@ -33,8 +33,8 @@ impl Domain {
         self
     }
 
-    /// Bytes of memory that it takes, about: each of its names is also in [`Whose`](crate::Whose), with what is wrong
-    /// there, in which its own name is twice.
+    /// About how many bytes of memory it takes. Each of its names is also in [`Whose`](crate::Whose), with what is wrong
+    /// with it, which has the domain's own name twice.
     pub(crate) fn size(&self) -> usize {
         let Self { name, driver, names, channel, tags, unread, .. } = self;
         let conflict = size_of::<Conflict>() + driver.len() + 2 * name.len();

@@ -48,7 +48,7 @@ impl Whose {
                 }
             }
         }
-        // It names them all, and is the same for each of them, so there is one for each domain.
+        // What is wrong with a domain's ports names all of them and is the same for each, so it is kept once for a domain.
         let several: HashMap<Uuid, Arc<Conflict>> = live
             .iter()
             .filter(|domain| domain.names.clauses.len() > 1)

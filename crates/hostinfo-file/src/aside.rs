@@ -1,8 +1,9 @@
-//! Threads for what the kernel may keep waiting.
+//! Threads for work in the kernel that other processes can hold up.
 //!
-//! Whoever may list a directory, or read a file, can hold its lock for as long as they like, and until they let it go the
-//! kernel lets nobody else look for a new name there, or read, and heeds no signal. A program that serves many in one
-//! thread has such work done here, waits for it as long as [`Patience`] permits, and goes on.
+//! Whoever may list a directory, or read a file, can hold its lock for as long as they like. Until they release it,
+//! everybody else who looks for a new name there, or reads the file, waits in the kernel, where no signal reaches them. A
+//! program that serves all its clients in one thread has such work done in another one here, waits for it as long as
+//! [`Patience`] permits, and goes on.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -11,34 +12,34 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Threads at the same time. While the kernel holds all of them, everything else waits for one. Only processes that mean
-/// harm hold one for long. They count among what the daemon's unit has room for (`TasksMax=`).
+/// Threads at the same time. While all of them are held, further work waits for one. Only processes that mean harm hold
+/// one for long. `TasksMax=` of the daemon's unit has room for them.
 pub const THREADS_MAX: usize = 8;
 
-/// How many of them one owner has at most, so that one alone does not keep all others waiting.
+/// The most that work for one owner, so that no owner alone keeps all others waiting.
 const THREADS_OF_ONE: usize = THREADS_MAX / 2;
 
-/// How long to wait for one piece of work: a thousand times what it takes, for a host whose CPUs are all busy.
+/// How long to wait for one piece of work: a thousand times what it usually takes, since a host's CPUs may all be busy.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// What is waited for one owner is at most one part in so many of the time, in the long run.
+/// Waiting for one owner takes at most a 600th of the time in the long run.
 const SHARE: u32 = 600;
 
-/// How far ahead of its share it may be when there is one more wait: 50 ms of waiting. Usually work takes 0.05 ms, and on a
-/// busy host 10 ms.
+/// An owner whose waits are further ahead of that share than this is not waited for. It amounts to 50 ms of waiting: work
+/// usually takes 0.05 ms, and 10 ms on a busy host.
 const AHEAD: Duration = Duration::from_secs(30);
 
-/// How long a thread stays without work. To start one takes as long as a piece of work.
+/// How long a thread without work stays. Starting one takes as long as a piece of work.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// For work that opens, lists and reads.
 const STACK: usize = 128 * 1024;
 
-/// What is waited for one owner of work: a guest, or a place where guests' files are.
+/// How much was waited for one owner of work: a guest, a place where guests' sockets are, or a statistic.
 #[derive(Debug)]
 pub struct Patience {
     owner: Owner,
-    /// When [`SHARE`] times of what was waited are over.
+    /// When [`SHARE`] times as long as was waited will have passed. `None` if nothing was.
     even: Option<Instant>,
 }
 
@@ -54,17 +55,17 @@ impl Default for Patience {
 }
 
 impl Patience {
-    /// Whose work is waited for.
+    /// For whom it counts.
     pub fn owner(&self) -> Owner {
         self.owner
     }
 
-    /// Whether nothing was waited lately.
+    /// Whether what was waited is so long ago that it does not count any more.
     pub fn is_even(&self, now: Instant) -> bool {
         self.even.is_none_or(|even| even <= now)
     }
 
-    /// Whether one may be waited for.
+    /// Whether there may be one more wait.
     fn may_wait(&self, now: Instant) -> bool {
         self.even.is_none_or(|even| even.saturating_duration_since(now) <= AHEAD)
     }
@@ -74,8 +75,8 @@ impl Patience {
         self.even = even.checked_add(time.min(PATIENCE) * SHARE);
     }
 
-    /// Has work done that is of use only soon. `None` if it takes too long, there is no thread for it, or too much was
-    /// waited for this owner lately: then it is not begun. A result that comes later is dropped.
+    /// Has work done whose result is of no use later. `None` if it takes too long: its result is dropped. `None` as well,
+    /// and the work is not begun, if no thread is free or too much was waited for this owner lately.
     pub fn ask<T: Send + 'static>(
         &mut self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -85,8 +86,8 @@ impl Patience {
         if may_be_done { self.run(work, drop, now) } else { None }
     }
 
-    /// Has work done in any case. `None` if that takes longer than may be waited: then `late` gets the result, in another
-    /// thread.
+    /// Has work done in any case. `None` if it takes longer than it may be waited for: then `late` gets the result, in the
+    /// thread that did the work.
     pub fn run<T: Send + 'static>(
         &mut self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -124,7 +125,7 @@ pub fn begin(owner: Owner, work: impl FnOnce() + Send + 'static) {
     add(owner, work);
 }
 
-/// The number that it has.
+/// Queues a piece of work, and returns its number.
 fn add(owner: Owner, work: impl FnOnce() + Send + 'static) -> u64 {
     let mut pool = lock(&POOL);
     pool.last += 1;
@@ -134,12 +135,13 @@ fn add(owner: Owner, work: impl FnOnce() + Send + 'static) -> u64 {
     number
 }
 
-/// Starts threads for work that waits, where none could be started when it was begun.
+/// Starts a thread for work that waits, in case none could be started when it was queued.
 pub fn go_on() {
     lock(&POOL).go_on();
 }
 
-/// Has the thread that this is called in do no other work, since it has become different from the others: another user's.
+/// To be called by a piece of work: its thread ends after it. Once a thread has another user's rights, it must not do the
+/// work of others.
 pub fn end_with_this() {
     IS_LAST.set(true);
 }
@@ -148,8 +150,8 @@ thread_local! {
     static IS_LAST: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Waits until no work is left, but no longer than that. Whether none is. A process cannot end, nor execute another
-/// program, while the kernel holds one of its threads.
+/// Waits up to `within` until no work is left, and returns whether none is. A process can neither end nor execute another
+/// program while one of its threads waits in the kernel.
 pub fn finish(within: Duration) -> bool {
     let mut pool = lock(&POOL);
     pool.go_on();
@@ -211,7 +213,7 @@ impl Pool {
         self.running.is_empty() && self.waiting.is_empty()
     }
 
-    /// Has a thread begin with what waits.
+    /// Wakes or starts a thread for what waits.
     fn go_on(&mut self) {
         if self.idle > 0 {
             CAME.notify_one();
@@ -222,7 +224,7 @@ impl Pool {
         }
     }
 
-    /// What to do next.
+    /// The first piece of work that may be begun.
     fn next(&mut self) -> Option<Job> {
         let next = self.waiting.iter().position(|job| self.may_begin(job.owner))?;
         self.waiting.remove(next)
@@ -238,7 +240,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A thread.
+/// What each thread does.
 fn run() {
     let mut pool = lock(&POOL);
     loop {

@@ -1,6 +1,6 @@
-//! Fetches figures in a thread that can be given up. For some of them libvirt asks a domain's QEMU, and waits without end
-//! for one that does not answer, with what other domains have answered. Made once more, the call returns: libvirt leaves
-//! out what it would have to ask of a domain that another call is waiting for.
+//! Fetches figures in a thread that can be given up. For some of them libvirt asks a domain's QEMU. If one does not answer,
+//! the call never returns, not even with what the others have answered. The same call made once more does: libvirt leaves
+//! out a domain that another call is waiting for.
 
 use std::collections::HashMap;
 use std::io;

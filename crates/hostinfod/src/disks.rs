@@ -26,7 +26,7 @@ pub(crate) use work::{Failure, Held};
 use work::{Task, Work};
 
 /// How many disks are written at once. If each of these waits for somebody who reads it, the others wait as well, but
-/// nothing else does. The unit permits 32 threads and processes in all.
+/// nothing else does. `TasksMax=` of the daemon's unit has room for these threads.
 const THREADS_MAX: usize = 8;
 
 /// Enough for a thread that opens and writes files. Documents are not on the stack.
@@ -140,7 +140,7 @@ impl Disks {
         Err(format!("{path} cannot be written while a process reads it: end that process"))
     }
 
-    /// Disks that have been being written for seconds, each once, and once more if it is to be cleared since.
+    /// Disks whose writing has been held up for seconds: each once, and once more if it is to be cleared since then.
     pub(crate) fn take_held(&self, now: Instant) -> Vec<Held> {
         self.shared.lock().take_held(now)
     }

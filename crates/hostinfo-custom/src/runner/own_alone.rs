@@ -95,8 +95,8 @@ fn filter() -> Result<BpfProgram, BackendError> {
     SeccompFilter::new(refused, SeccompAction::Allow, fails, ARCH.try_into()?)?.try_into()
 }
 
-/// All ways to send one to this thread. It can also be named by a file of /proc, which no filter can read, so there are no
-/// signals by pidfds at all; nor is anybody named by a pointer to be sent one when something happens to a file.
+/// All ways to send a signal to this thread. A filter does not see for whom a pidfd or a file of /proc stands, so no signal is
+/// sent by one at all. Nor does it see behind a pointer, so F_SETOWN_EX and the two ioctls are refused for everybody.
 fn signals_to_this_thread() -> Result<Vec<(i64, Vec<SeccompRule>)>, BackendError> {
     let this = u64::try_from(gettid().as_raw_pid()).unwrap_or_default();
     let by_number = |argument| Ok::<_, BackendError>(vec![all_of([is(argument, this)?])?]);

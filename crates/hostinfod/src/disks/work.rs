@@ -8,7 +8,7 @@ use hostinfo_answer::Name;
 use super::file::Open;
 use crate::system::file_error::FileError;
 
-/// A process that reads a disk is what keeps it from being written for this long.
+/// A write that takes this long is held up by a process that reads the disk.
 pub(super) const HELD_AFTER: Duration = Duration::from_secs(5);
 
 /// What is to be done with a disk.
@@ -126,7 +126,7 @@ impl Work {
         Some(*self.look_at.get_or_insert_with(|| Instant::now() + HELD_AFTER))
     }
 
-    /// Disks that have been being written for [`HELD_AFTER`] and were not reported.
+    /// Disks whose writing has been held up for [`HELD_AFTER`] and was not reported yet.
     pub(super) fn take_held(&mut self, now: Instant) -> Vec<Held> {
         self.look_at = None;
         let slots = self.slots.iter_mut();

@@ -2,7 +2,7 @@
 //!
 //! The kernel lets nobody read one while its process changes what memory it has mapped (mmap_lock). A process that was
 //! taken over can draw that out for as long as it likes: to protect a terabyte that is mapped takes a minute. So a thread
-//! reads, and the daemon does not wait for it for long.
+//! reads it, for which the daemon does not wait long.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -15,8 +15,7 @@ use super::peer::read;
 /// The most that is read of a command line: one of libvirt's with 100 disks has 60 KiB.
 const LENGTH_MAX: usize = 256 * 1024;
 
-/// The command line of a process that is a guest; `None` if it cannot be read, or not soon. What was waited for that guest
-/// lately is in `patience`.
+/// The command line of a process that is a guest; `None` if it cannot be read, or not soon. `patience` is that guest's.
 pub(crate) fn of(
     peer: Peer,
     proc: &Path,

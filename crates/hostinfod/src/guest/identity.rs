@@ -81,8 +81,8 @@ impl Identity {
         self.time_below(TIME_SHIFT_MAX, "incidents", socket_name)
     }
 
-    /// When in `period` that guest is sampled, which it can find out: so nothing else follows from it, such as how many
-    /// other guests there are.
+    /// When in `period` that guest is sampled. It can find that out, so that must show nothing else, such as how many other
+    /// guests there are.
     pub(crate) fn sample_phase(&self, period: Duration, socket_name: &str) -> Duration {
         self.time_below(period, "samples", socket_name)
     }

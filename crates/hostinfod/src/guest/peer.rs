@@ -78,10 +78,10 @@ fn look(pid: i32, proc: &Path) -> (Peer, bool) {
 /// libvirt's daemons that start QEMU: the one for all drivers, and the one for QEMU.
 const LIBVIRT: [&str; 2] = ["libvirtd", "virtqemud"];
 
-/// What libvirt has marked the process with, and its command line, if `cmdline` has read it, after it was told the marks
-/// that there are without. Neither where the process has ended meanwhile: they could be another's, which has its number.
-/// There are no marks where it cannot be looked at, or where `/proc` has the numbers of another PID namespace, in which
-/// another process has this one.
+/// What libvirt has marked the process with, and its command line. `cmdline` gets the marks that are known without one, and
+/// reads it if it is needed. Neither is returned if the process has ended meanwhile: they could be those of another process
+/// with its number. There are no marks if it cannot be looked at, or if `/proc` has the numbers of another PID namespace, in
+/// which another process has this number.
 pub(crate) fn marks(
     peer: Peer,
     proc: &Path,

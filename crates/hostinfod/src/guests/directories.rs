@@ -101,15 +101,15 @@ impl Guests {
         for name in gone {
             self.forget_unconnected(dialect, OsStr::new(&name), ctx);
         }
-        // Each is freed before the next guest is made: what they leave free together would stay unused.
+        // Each name is freed before the next guest is made, which then gets its memory.
         for name in names {
             self.remove_socket_if_replaced(dialect, &name, ctx);
             self.check_new_socket(dialect, &name, ctx);
         }
     }
 
-    /// The same as [`Self::check_socket`] for one that was not known. If its name is no guest's, the log says so: once, and
-    /// not whenever whoever listens at it changes its mode.
+    /// The same as [`Self::check_socket`] for one that was not known. If its name is no guest's, the log says so once, and
+    /// not each time its mode is changed.
     fn check_new_socket(&mut self, dialect: Dialect, file_name: &OsStr, ctx: &mut Ctx<'_>) {
         if file_name.to_str().and_then(Name::parse).is_none() {
             return self.refuse_name(dialect, file_name);

@@ -130,8 +130,8 @@ impl Guests {
         }
     }
 
-    /// Whether a line about a guest's disk may be logged. How many have one that are no guests yet is up to whoever names
-    /// domains.
+    /// Whether a line about a guest's disk may be logged. Whoever names domains chooses how many names have a disk that are
+    /// no guests yet, so these share one quota.
     fn ask_quota(&mut self, name: &str, now: Instant) -> Option<Permit> {
         match self.roster.named(name).and_then(|guest| self.roster.guests.get_mut(guest)) {
             Some(guest) => guest.quotas.own.ask(now),

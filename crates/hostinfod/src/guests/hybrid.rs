@@ -200,7 +200,7 @@ impl Guests {
         }
     }
 
-    /// Gives up listening sockets of an earlier run that are nobody's, once it is known whose each is.
+    /// Gives up the sockets of an earlier run that nobody has taken, once all directories have been looked at.
     pub(super) fn give_up_earlier_sockets(&self) {
         if !self.sections.iter().any(|(_, section)| section.is_being_looked_at()) {
             self.earlier_sockets.give_up();

@@ -10,16 +10,16 @@ use crate::reactor::alarms::Alarm;
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 
-/// What the helper has said is followed by a pause where it took longer than this: something was computed anew for all
-/// domains and guests. To read [`CHUNK`](hostinfo_domains::limits::CHUNK) bytes takes a tenth of it.
+/// A turn of the helper that took longer than this is followed by a pause: something was computed anew for all domains and
+/// guests. To read [`CHUNK`](hostinfo_domains::limits::CHUNK) bytes takes a tenth of it.
 const LONG: Duration = Duration::from_millis(10);
 
-/// How many times as long the pause is: one that was taken over, and reports change after change, has a third of the
-/// daemon's time.
+/// How many times as long as the turn the pause is: a helper that was taken over, and reports change after change, gets a
+/// third of the daemon's time.
 const PAUSE: u32 = 2;
 
-/// The longest pause. A new socket waits twice as long to learn whose it is, and a helper that does not answer counts as one
-/// that hangs after five times as long.
+/// The longest pause. It is half of what a new socket waits to learn whose it is, and a fifth of the time after which a
+/// helper that does not answer counts as one that hangs.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 impl Guests {

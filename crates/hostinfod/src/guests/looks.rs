@@ -1,4 +1,4 @@
-//! Places of sockets that somebody holds: what is looked at there comes late, and is in the log.
+//! Places of sockets that somebody holds: the loop goes on with what was found there late, and the log names what is held.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -31,7 +31,7 @@ impl Guests {
         self.give_up_earlier_sockets();
     }
 
-    /// Has what is being looked at reported if it is held.
+    /// Sees to it that what is being looked at is reported if it is held.
     pub(super) fn plan_report_of_looks(&mut self, reactor: &mut Reactor) {
         let patterns = self.patterns.dirs.iter().map(|(_, pattern)| pattern.is_being_looked_at());
         let sections = self.sections.iter().map(|(_, section)| section.is_being_looked_at());
@@ -54,7 +54,7 @@ impl Guests {
         let patterns = self.patterns.dirs.iter().find_map(|(_, pattern)| pattern.held());
         let held =
             patterns.or_else(|| self.sections.iter().find_map(|(_, section)| section.held()));
-        // Otherwise it is a command line of a process, or a socket of a guest that has gone.
+        // Otherwise it is a command line, a file of custom.d, or a socket that is to be removed; or it is held only just now.
         Err(held.map_or_else(|| OTHERS.to_owned(), |path| is_held(&path)))
     }
 

@@ -180,7 +180,8 @@ impl Guests {
         }
     }
 
-    /// A port's socket was looked at because it was to be tried, or since it was connected by hostinfo-open.
+    /// The socket of a port has been found late. It was looked for so that the port could be tried, or identified again, or
+    /// because hostinfo-open had connected it.
     fn go_on_with_found(&mut self, number: PatternId, name: &str, port: PortId, ctx: &mut Ctx<'_>) {
         let Some(connection) =
             self.roster.ports.get_mut(port).and_then(|port| port.connection.as_mut())

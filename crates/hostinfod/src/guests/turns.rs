@@ -13,8 +13,8 @@ use crate::reactor::token::Token;
 use crate::stream::Closed;
 
 impl Guests {
-    /// Looks at what is to be looked at in turns that follow. Of 10,000 guests that ask at once, each is in memory and in no
-    /// cache: each turn would wait for its guest, but here the CPU fetches many at the same time.
+    /// Reads a little of each guest whose turn comes, and does nothing with it. Of 10,000 guests that ask at once, none is in
+    /// the CPU's caches. Each turn alone would wait for its guest's memory; here the CPU fetches that of many side by side.
     pub(crate) fn fetch(&self, ready: impl Iterator<Item = Token>) {
         for token in ready {
             let Token::Port(port) = token else { continue };

@@ -34,7 +34,7 @@ impl<S: Subscriber, L: Layer<S>> Layer<S> for Escaped<L> {
 #[derive(Default)]
 struct Values(Vec<(Field, Box<dyn Value>)>);
 
-/// Numbers come as what they look like.
+/// What is no text, such as a number, is recorded as the text that it is shown as.
 impl Visit for Values {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.0.push((field.clone(), Box::new(escaped_lines(value))));

@@ -65,7 +65,7 @@ impl GuestListener {
                 return Some(why.map_or(Ok(Listens::AsBefore), Err));
             }
         };
-        // Before another has its path.
+        // Nobody is accepted at the old one any more. A thread removes its file, if that is still in its place.
         self.socket = None;
         match find_user(&section.settings.user(guest.guest())) {
             Ok(user) => self.user = Some(user),

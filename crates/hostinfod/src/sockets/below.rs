@@ -53,7 +53,7 @@ impl<N: Eq + Clone> Below<N> {
         if !self.has_room(&guest, text) {
             return Ok(());
         }
-        // Nobody waits for the lock while the kernel lets this one wait.
+        // Without the lock, since the kernel may keep this thread waiting here.
         let itself = format!("/proc/self/fd/{}", directory.as_raw_fd());
         let watch = self.watcher.add(Path::new(&itself), WATCHED | WatchFlags::ONLYDIR)?;
         self.lock().watches.insert(watch, guest);

@@ -38,19 +38,19 @@ pub(crate) struct Section {
     below: Arc<Below<OsString>>,
     patience: Patience,
     looks: Looks<(), Looked>,
-    /// Goes to where the daemon listens in each entry.
+    /// Looks for the directory in each entry in which the daemon listens.
     ways: Looks<OsString, Found>,
-    /// Begins to listen there.
+    /// Sockets that are being made there.
     openings: Looks<OsString, Result<Listening, listening::Error>>,
     /// Whether it could not be looked into for a passing reason. Nothing tells when that has passed.
     is_passing: bool,
     pace: Pace<OsString>,
 }
 
-/// What a look at the guests' directories has found: the way to them, their watch, and every entry that one may be.
+/// What a look at the section's directory has found: the way to it, its watch, and its entries.
 type Looked = (WatchedPath, io::Result<Option<Watch>>, io::Result<Vec<OsString>>);
 
-/// How far there is a way to where the daemon listens for a guest, and whether the socket that it has made is there.
+/// How far there is a way to where the daemon listens for a guest, and whether the daemon's socket is still there.
 pub(crate) type Found = (Result<GuestDir, FileError>, bool);
 
 /// How far there is a way to where the daemon listens for a guest.
@@ -215,12 +215,12 @@ impl Section {
         self.ways.look(&entry.to_owned(), &mut self.patience, find, now)
     }
 
-    /// Has the next look at an entry find this.
+    /// Has the next look at an entry return this.
     pub(crate) fn put_back(&mut self, entry: &OsStr, found: Found) {
         self.ways.put_back(entry.to_owned(), found);
     }
 
-    /// Begins to listen in the directory that was found for a guest; `None` while that takes long.
+    /// Makes a socket in the directory that was found for a guest; `None` while that takes long.
     pub(crate) fn listen(
         &mut self,
         entry: &OsStr,
@@ -236,7 +236,7 @@ impl Section {
         self.openings.look(&entry.to_owned(), &mut self.patience, open, now)
     }
 
-    /// A socket that has begun to listen late.
+    /// Takes a socket that was made late.
     pub(crate) fn take_opened(
         &mut self,
         entry: &OsStr,
@@ -244,7 +244,7 @@ impl Section {
         self.openings.take(&entry.to_owned())
     }
 
-    /// Whether the daemon is about to listen for a guest.
+    /// Whether a socket is being made for a guest. If so, its directory is looked at again afterwards.
     pub(crate) fn is_opening(&mut self, entry: &OsStr) -> bool {
         self.openings.is_pending(&entry.to_owned())
     }
@@ -271,19 +271,19 @@ impl Section {
         places.chain(entries).collect()
     }
 
-    /// If a look at the guests' directories has ended late: whether there was a change meanwhile.
+    /// Whether there was a change during a look at the section's directory that has ended late; `None` if none has.
     pub(crate) fn take_looked(&mut self) -> Option<bool> {
         self.looks.take_ended().pop().map(|((), has_changed)| has_changed)
     }
 
-    /// Entries that were looked at late, and whether there was a change meanwhile.
+    /// Entries of which looks have ended late, and whether there was a change meanwhile.
     pub(crate) fn take_found(&mut self) -> Vec<(OsString, bool)> {
         let mut found = self.ways.take_ended();
         found.append(&mut self.openings.take_ended());
         found
     }
 
-    /// What was found of an entry late is not wanted any more.
+    /// Drops what was found late of an entry.
     pub(crate) fn forget_found(&mut self, entry: &OsStr) {
         let entry = entry.to_owned();
         self.ways.take(&entry);

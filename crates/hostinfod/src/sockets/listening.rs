@@ -122,7 +122,7 @@ impl Listening {
     /// one of the `earlier` ones.
     ///
     /// The directory may be another user's, who can exchange what is in it at any time, so nothing is done to a file by
-    /// its name but to bind and to unlink it. They can also keep everybody waiting: a thread of its own is to call this.
+    /// its name but to bind and to unlink it. They can also keep everybody waiting: call this in one of [`aside`]'s threads.
     ///
     /// # Errors
     /// [`Error`].

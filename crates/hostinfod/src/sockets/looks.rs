@@ -1,5 +1,5 @@
-//! Looks at what is in places that others may list. Whoever holds a directory there keeps everybody from looking: so a
-//! thread looks, and what it has found late is told by a descriptor.
+//! Looks into places of guests' sockets that others may list. Whoever lists a directory there can hold its lock and keep
+//! everybody from looking into it. So threads look, and a descriptor becomes readable when one has found something late.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,10 +15,10 @@ use rustix::event::{EventfdFlags, eventfd};
 /// A look that takes so long is held by somebody.
 pub(crate) const HELD_AFTER: Duration = Duration::from_secs(1);
 
-/// Late looks of one place that are taken at once: each is followed by what a change of a socket is.
+/// Late looks of one place that are taken in one turn of the loop: each takes as long as a change of a socket.
 const TAKEN_MAX: usize = 64;
 
-/// Readable when looks have ended that took long.
+/// Readable when a look has ended late.
 #[derive(Debug, Clone)]
 pub(crate) struct Ended(Arc<OwnedFd>);
 
@@ -36,7 +36,7 @@ impl Ended {
         let _ = rustix::io::write(&self.0, &1u64.to_ne_bytes());
     }
 
-    /// Before what has ended is taken.
+    /// To be called before what has ended is taken, so that nothing that ends meanwhile is missed.
     pub(crate) fn clear(&self) {
         let _ = rustix::io::read(&self.0, &mut [0; 8]);
     }
@@ -48,7 +48,7 @@ impl AsFd for Ended {
     }
 }
 
-/// Looks at things `K` of one place, each of which finds a `T`.
+/// Looks at the things `K` of one place. Each finds a `T`.
 #[derive(Debug)]
 pub(crate) struct Looks<K, T> {
     ended: Ended,
@@ -62,11 +62,11 @@ pub(crate) struct Looks<K, T> {
 
 #[derive(Debug)]
 struct Pending {
-    /// Once a thread has it.
+    /// When a thread began with it.
     since: Arc<OnceLock<Instant>>,
-    /// It was to be looked at again since.
+    /// It was asked for again since.
     has_changed: bool,
-    /// The log has been told that it is held.
+    /// That it is held was reported.
     is_told: bool,
 }
 
@@ -77,8 +77,8 @@ impl<K: Clone + Ord + Send + 'static, T: Send + 'static> Looks<K, T> {
         Self { ended, tell, told, pending: BTreeMap::new(), found: BTreeMap::new() }
     }
 
-    /// What is found at `of`; `None` while it is being looked at. Then it is among what [`Looks::take_ended`] returns, and
-    /// the next look at it finds what this one has found.
+    /// What is found at `of`; `None` while it is being looked at. Later, [`Looks::take_ended`] names it, and the next look at
+    /// it returns at once what this one has found.
     pub(crate) fn look(
         &mut self,
         of: &K,
@@ -94,7 +94,7 @@ impl<K: Clone + Ord + Send + 'static, T: Send + 'static> Looks<K, T> {
         }
         let (tell, ended, late) = (self.tell.clone(), self.ended.clone(), of.clone());
         let tell = move |found| {
-            // Where the place is gone, so is what was found.
+            // If the place was removed from the settings, nobody wants what was found.
             if tell.send((late, found)).is_ok() {
                 ended.tell();
             }
@@ -113,7 +113,7 @@ impl<K: Clone + Ord + Send + 'static, T: Send + 'static> Looks<K, T> {
         found
     }
 
-    /// Whether it is being looked at. Then it is to be looked at again.
+    /// Whether it is being looked at. If so, it counts as asked for again, since what is found may be old by then.
     pub(crate) fn is_pending(&mut self, of: &K) -> bool {
         let pending = self.pending.get_mut(of);
         pending.map(|pending| pending.has_changed = true).is_some()
@@ -124,17 +124,17 @@ impl<K: Clone + Ord + Send + 'static, T: Send + 'static> Looks<K, T> {
         !self.pending.is_empty()
     }
 
-    /// Has the next look at `of` find this.
+    /// Has the next look at `of` return this.
     pub(crate) fn put_back(&mut self, of: K, found: T) {
         self.found.insert(of, found);
     }
 
-    /// What the next look at `of` would find, and finds no more.
+    /// Takes what the next look at `of` would return.
     pub(crate) fn take(&mut self, of: &K) -> Option<T> {
         self.found.remove(of)
     }
 
-    /// What has been looked at since the last call, and whether it was to be looked at again meanwhile.
+    /// Late looks that have ended since the last call, and whether each was asked for again meanwhile.
     pub(crate) fn take_ended(&mut self) -> Vec<(K, bool)> {
         let ended: Vec<(K, T)> = self.told.try_iter().take(TAKEN_MAX).collect();
         if ended.len() == TAKEN_MAX {
@@ -149,7 +149,7 @@ impl<K: Clone + Ord + Send + 'static, T: Send + 'static> Looks<K, T> {
         keys
     }
 
-    /// What is held, and was not yet when this was last asked.
+    /// What was not held yet at the last call and is now.
     pub(crate) fn newly_held(&mut self, now: Instant) -> Vec<K> {
         let held = self.pending.iter_mut().filter_map(|(of, pending)| {
             let is_held = *pending.since.get()? + HELD_AFTER <= now;

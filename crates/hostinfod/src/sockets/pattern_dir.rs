@@ -119,12 +119,12 @@ impl PatternDir {
         self.looks.is_any_pending() || self.finds.is_any_pending()
     }
 
-    /// If a look at the directory with the names has ended late: whether there was a change meanwhile.
+    /// Whether there was a change during a look at the directory with the names that has ended late; `None` if none has.
     pub(crate) fn take_looked(&mut self) -> Option<bool> {
         self.looks.take_ended().pop().map(|((), has_changed)| has_changed)
     }
 
-    /// Looks at guests' sockets that have ended late: the guest's name, and whether there was a change meanwhile.
+    /// Guests of whose sockets looks have ended late, by their names, and whether there was a change meanwhile.
     pub(crate) fn take_found(&mut self) -> Vec<(String, bool)> {
         self.finds.take_ended()
     }
@@ -254,12 +254,12 @@ impl PatternDir {
         self.finds.look(&name, patience, move || way.find(watch), now)
     }
 
-    /// Has the next look at a guest's socket find this.
+    /// Has the next look at a guest's socket return this.
     pub(crate) fn put_back(&mut self, name: &str, found: Found) {
         self.finds.put_back(name.to_owned(), found);
     }
 
-    /// What the next look at a guest's socket would find, and finds no more.
+    /// Takes what the next look at a guest's socket would return.
     pub(crate) fn forget_found(&mut self, name: &str) -> Option<Found> {
         self.finds.take(&name.to_owned())
     }
@@ -293,7 +293,7 @@ struct Way {
 }
 
 impl Way {
-    /// Goes there. Has none of the guest's own directories watched first, and then each before the next one is looked for.
+    /// Goes there. First has no directory of the guest's own watched any more, then each before it looks for the next one.
     fn find(&self, watch: impl Fn(Option<&OwnedFd>) -> io::Result<()>) -> Found {
         let watch = |directory: Option<&OwnedFd>| {
             if let Err(error) = watch(directory) {
