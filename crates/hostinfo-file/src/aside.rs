@@ -76,13 +76,15 @@ impl Patience {
     }
 
     /// Has work done whose result is of no use later. `None` if it takes too long: its result is dropped. `None` as well,
-    /// and the work is not begun, if no thread is free or too much was waited for this owner lately.
+    /// and the work is not begun, if no thread is free, too much was waited for this owner lately, or the last piece of its
+    /// work is not done yet: so it holds one thread at the most.
     pub fn ask<T: Send + 'static>(
         &mut self,
         work: impl FnOnce() -> T + Send + 'static,
         now: Instant,
     ) -> Option<T> {
-        let may_be_done = self.may_wait(now) && lock(&POOL).has_room(self.owner);
+        let has_room = |pool: &Pool| pool.has_room(self.owner) && !pool.has_any_of(self.owner);
+        let may_be_done = self.may_wait(now) && has_room(&lock(&POOL));
         if may_be_done { self.run(work, drop, now) } else { None }
     }
 
@@ -202,11 +204,24 @@ static ENDED: Condvar = Condvar::new();
 impl Pool {
     /// Whether work of this owner would be begun at once.
     fn has_room(&self, owner: Owner) -> bool {
-        self.running.len() + self.waiting.len() < THREADS_MAX && self.may_begin(owner)
+        // Of one owner, no more count than may be done at once: the others keep no thread from anybody.
+        let mut owners: Vec<Owner> = self.running.iter().map(|(_, owner)| *owner).collect();
+        let of = |owners: &[Owner], one| owners.iter().filter(|other| **other == one).count();
+        for job in &self.waiting {
+            if owners.len() < THREADS_MAX && of(&owners, job.owner) < THREADS_OF_ONE {
+                owners.push(job.owner);
+            }
+        }
+        owners.len() < THREADS_MAX && of(&owners, owner) < THREADS_OF_ONE
     }
 
     fn may_begin(&self, owner: Owner) -> bool {
         self.running.iter().filter(|(_, other)| *other == owner).count() < THREADS_OF_ONE
+    }
+
+    fn has_any_of(&self, owner: Owner) -> bool {
+        self.running.iter().any(|(_, other)| *other == owner)
+            || self.waiting.iter().any(|job| job.owner == owner)
     }
 
     fn is_idle(&self) -> bool {

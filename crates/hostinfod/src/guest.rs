@@ -184,6 +184,7 @@ impl Guest {
             && self.quotas.are_full(now)
             && self.meter.is_full(now)
             && self.patience.is_even(now)
+            && self.unclosed.count() == 0
     }
 }
 

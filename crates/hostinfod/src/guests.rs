@@ -99,7 +99,7 @@ pub(crate) struct Guests {
     incidents: IncidentFiles,
     disks: Disks,
     /// Log lines about disks of those that are no guests yet.
-    other_disks: Quota,
+    others: Quota,
     responder: Responder,
     /// Files that store what the administrator sets for guests.
     admin_files: AdminFiles,
@@ -147,7 +147,7 @@ impl Guests {
             roster: Roster::default(),
             watched: Watched::new(watch.guests),
             disks: Disks::beside(&paths.socket_dir)?,
-            other_disks: Quota::default(),
+            others: Quota::default(),
             responder,
             admin_files,
             roots: paths.roots().into(),
@@ -240,15 +240,23 @@ impl Guests {
         }
     }
 
-    /// Before another program goes on: writes what has to be kept to its files. Returns the text of
-    /// the rules in force.
+    /// Before another program goes on: takes what threads have found, and writes what has to be kept to its files. Returns
+    /// the text of the rules in force.
     ///
     /// # Errors
-    /// Why another program would not go on under these rules, with the remedy.
-    pub(crate) fn prepare_handover(&mut self, now: Instant) -> Result<Option<String>, String> {
+    /// Why another program would not go on with all that this one has, with the remedy.
+    pub(crate) fn prepare_handover(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<Option<String>, String> {
         let finished = self.disks.finish().and_then(|()| self.finish_looks());
         finished.map_err(|why| format!("{why}, then try again"))?;
-        let rules = self.rules.hand_over(now)?;
+        self.take_late_looks(ctx);
+        // A socket that a thread makes for [[listen]] could not be handed over.
+        if self.sections.iter().any(|(_, section)| section.is_being_looked_at()) {
+            return Err("hostinfod is looking at the directories of [[listen]]: try again".to_owned());
+        }
+        let rules = self.rules.hand_over(ctx.now)?;
         self.incidents.write_all();
         Ok(rules)
     }

@@ -17,7 +17,8 @@ const MORE_FILES: usize = 8;
 /// What a process holds at one time.
 #[derive(Debug, Clone)]
 pub struct Resources {
-    /// Its share of memory, in bytes: `Pss` of `/proc/PID/smaps_rollup`, proc(5).
+    /// Memory of its own, in bytes: `Pss_Anon` of `/proc/PID/smaps_rollup`, proc(5). Its share of its program's file grows
+    /// whenever another process that runs the same file ends.
     pub memory: u64,
     /// How many descriptors it has of each kind.
     descriptors: BTreeMap<String, usize>,
@@ -33,8 +34,8 @@ impl Resources {
         let rollup = fs::read_to_string(folder.join("smaps_rollup"))?;
         let kilobytes = rollup
             .lines()
-            .find_map(|line| line.strip_prefix("Pss:")?.split_whitespace().next())
-            .context("no Pss in smaps_rollup")?;
+            .find_map(|line| line.strip_prefix("Pss_Anon:")?.split_whitespace().next())
+            .context("no Pss_Anon in smaps_rollup")?;
         let mut descriptors = BTreeMap::new();
         for entry in fs::read_dir(folder.join("fd"))? {
             // It may have been closed by now.

@@ -135,7 +135,7 @@ impl Guests {
     fn ask_quota(&mut self, name: &str, now: Instant) -> Option<Permit> {
         match self.roster.named(name).and_then(|guest| self.roster.guests.get_mut(guest)) {
             Some(guest) => guest.quotas.own.ask(now),
-            None => self.other_disks.ask(now),
+            None => self.others.ask(now),
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use hostinfo_file::aside;
 
 use super::Guests;
+use crate::audit::quota::Permit;
 use crate::port::{Endpoint, Port};
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::PortId;
@@ -67,13 +68,21 @@ impl Guests {
         for (path, port) in held {
             let why = is_held(&path);
             let Some(number) = port else {
-                tracing::error!("{why}");
+                self.log_held_of_nobody(&why, ctx.now);
                 continue;
             };
             if let Some(port) = self.roster.ports.get_mut(number).filter(|port| !is_served(port)) {
                 port.refusal = Some(why.clone());
             }
             self.log_refused(number, &why, ctx);
+        }
+    }
+
+    /// Logs that a place is held, or a directory of one that is no guest yet, within their quota: whoever may list a directory
+    /// can let it go and hold it again.
+    fn log_held_of_nobody(&mut self, why: &str, now: Instant) {
+        if let Some(Permit { left_out }) = self.others.ask(now) {
+            tracing::error!(left_out, "{why}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Guests whose sockets are outside the socket directory: `[[sockets]]` of hostinfod.toml.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use hostinfo_answer::{Dialect, Name};
@@ -109,22 +110,24 @@ impl Guests {
         if pattern.is_to_be_tried_again() {
             ctx.reactor.set_alarm(Alarm::Pattern(number), Some(ctx.now + TRY_AGAIN));
         }
-        let (enabled, disabled): (Vec<String>, Vec<String>) =
-            pattern.ports.keys().cloned().partition(|name| pattern.entry().allows(name));
-        disabled.iter().for_each(|name| pattern.forget_below(name));
-        for name in disabled {
-            self.remove_pattern_socket(number, &name, ctx);
-        }
-        let Some(mut names) = looked else { return };
-        names.extend(enabled);
-        for name in names {
-            self.check_pattern_socket(number, &name, ctx);
-        }
+        let known = pattern.ports.keys();
+        let names: BTreeSet<String> = match looked {
+            // Those that are gone, too.
+            Some(names) => names.into_iter().chain(known.cloned()).collect(),
+            // Those that are not enabled any more.
+            None => known.filter(|name| !pattern.entry().allows(name)).cloned().collect(),
+        };
+        names.iter().for_each(|name| self.check_pattern_socket(number, name, ctx));
     }
 
-    /// Looks at the socket of a guest that is enabled.
+    /// Looks at the socket of a guest. One that is not enabled any more, which it may have been when something happened to
+    /// the socket or a look began, is not served.
     fn check_pattern_socket(&mut self, number: PatternId, name: &str, ctx: &mut Ctx<'_>) {
         let Some(pattern) = self.patterns.dirs.get_mut(number) else { return };
+        if !pattern.entry().allows(name) {
+            pattern.forget_below(name);
+            return self.remove_pattern_socket(number, name, ctx);
+        }
         let Some(socket) = pattern.watch_and_find(name, ctx.now) else { return };
         let found = socket.as_ref().map(|(_, file)| *file);
         let port = pattern.ports.get(name).and_then(|port| self.roster.ports.get(*port));
@@ -242,5 +245,55 @@ impl Guests {
         let Some(pattern) = self.patterns.dirs.get_mut(number) else { return };
         let Some(port) = pattern.ports.remove(name) else { return };
         self.remove_port(port, ctx);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+
+    use crate::guests::tests::guests;
+    use crate::reactor::Reactor;
+    use crate::sockets::looks::{at_last, spend};
+
+    #[test]
+    fn a_guest_that_is_disabled_while_its_socket_is_looked_for_is_not_served_when_it_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let below = folder.path().join("vm");
+        std::fs::create_dir(&below).unwrap();
+        let (mut guests, mut reactor) = (guests(folder.path()), Reactor::new().unwrap());
+        let ctx = &mut reactor.now();
+        let settings = |names: &str| {
+            let path = below.display();
+            let text = format!(
+                "[[sockets]]\npath = '{path}/{{name}}'\ndriver = 'ch'\nguests = [{names}]\n"
+            );
+            Sockets::parse(&text).unwrap()
+        };
+        let _sockets = ["db", "web"].map(|name| UnixListener::bind(below.join(name)).unwrap());
+        guests.apply_sockets(&settings("'ch-none'"), ctx);
+        for number in guests.patterns.dirs.ids(|_| true) {
+            spend(guests.patterns.dirs.get_mut(number).unwrap().patience(), ctx.now);
+        }
+        guests.apply_sockets(&settings("'ch-db', 'ch-web'"), ctx);
+        let number = guests.patterns.dirs.ids(|_| true)[0];
+        let looks_for_both = |guests: &mut Guests| {
+            let pattern = guests.patterns.dirs.get_mut(number).unwrap();
+            pattern.is_looking_for("web").then_some(())
+        };
+        at_last(&mut guests, looks_for_both, |guests| guests.take_late_sockets(number, ctx));
+        guests.apply_sockets(&settings("'ch-db'"), ctx);
+        let is_served = |guests: &Guests, name: &str| {
+            guests.patterns.dirs.get(number).unwrap().ports.contains_key(name)
+        };
+        let db_is_served = |guests: &mut Guests| is_served(guests, "db").then_some(());
+        at_last(&mut guests, db_is_served, |guests| guests.take_late_looks(ctx));
+        let all_is_found = |guests: &mut Guests| {
+            let pattern = guests.patterns.dirs.get(number).unwrap();
+            (!pattern.is_being_looked_at()).then_some(())
+        };
+        at_last(&mut guests, all_is_found, |guests| guests.take_late_looks(ctx));
+        assert!(!is_served(&guests, "web"));
     }
 }

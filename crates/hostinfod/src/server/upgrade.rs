@@ -94,7 +94,7 @@ impl Server {
             return Err(UNCLOSED.to_owned());
         }
         let settings = self.settings.hand_over()?;
-        let rules = self.guests.prepare_handover(Instant::now())?;
+        let rules = self.guests.prepare_handover(&mut self.reactor.now())?;
         Ok(FilesState { settings, rules })
     }
 

@@ -137,7 +137,10 @@ impl Section {
     pub(crate) fn changes(&mut self, now: Instant) -> BTreeSet<PlaceChange<OsString>> {
         let mut changes = BTreeSet::new();
         for change in self.watcher().changes() {
-            if self.watched_path.concerns(&change) || self.is_about_base(&change) {
+            if self.watched_path.concerns(&change)
+                || self.is_about_base(&change)
+                || self.is_of_a_look(&change)
+            {
                 changes.insert(PlaceChange::Everything);
             } else if let Some(entry) = self.entry_of(change) {
                 let is_guests = self.ports.contains_key(&entry) || self.name(&entry).is_some();
@@ -158,6 +161,12 @@ impl Section {
     /// Its mode or its ACL is another, or it is gone.
     fn is_about_base(&self, change: &Change) -> bool {
         Some(change.watch) == self.base && change.name.is_none()
+    }
+
+    /// It may be of a directory that a look has begun to watch, and has read already.
+    fn is_of_a_look(&self, Change { watch, what, .. }: &Change) -> bool {
+        let is_known = || Some(*watch) == self.base || self.below.guest(*watch).is_some();
+        self.looks.is_any_pending() && !what.contains(ReadFlags::IGNORED) && !is_known()
     }
 
     fn entry_of(&mut self, Change { watch, what, name }: Change) -> Option<OsString> {
@@ -315,6 +324,8 @@ struct Way {
 impl Way {
     fn follow(self, below: &Below<OsString>, text: &str) -> Result<GuestDir, FileError> {
         let (entry, mut here) = (self.steps.first().cloned().unwrap_or_default(), self.base);
+        // A VMM can put other directories in the place of those that are watched.
+        below.forget(&entry);
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let mut directory = match rustix::fs::openat(CWD, &here, flags, Mode::empty()) {
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(GuestDir::Missing),

@@ -30,6 +30,7 @@ const MODE: u32 = 0o666;
 pub(crate) struct Listening {
     made: Arc<Made>,
     socket: PeerListener,
+    unclosed: Unclosed,
     owner: Owner,
 }
 
@@ -105,7 +106,10 @@ impl EarlierSockets {
 
     /// Gives up all that nobody has taken.
     pub(crate) fn give_up(&self) {
-        self.lock().drain(..).for_each(|(name, _)| systemd::forget(&name));
+        for (name, socket) in self.lock().drain(..) {
+            socket.hang_up(&Unclosed::default());
+            systemd::forget(&name);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<(String, PeerListener)>> {
@@ -135,7 +139,7 @@ impl Listening {
     ) -> Result<Self, Error> {
         let new = |directory, file, socket| {
             let made = Arc::new(Made { directory, name: name.to_owned(), file });
-            Self { made, socket, owner }
+            Self { made, socket, unclosed: unclosed.clone(), owner }
         };
         match find(&directory, name) {
             Ok((found, file)) => {
@@ -198,6 +202,7 @@ impl AsFd for Listening {
 
 impl Drop for Listening {
     fn drop(&mut self) {
+        self.socket.hang_up(&self.unclosed);
         systemd::forget(&name_of(self.made.file));
         let made = self.made();
         aside::begin(self.owner, move || {

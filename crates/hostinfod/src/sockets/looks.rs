@@ -119,6 +119,12 @@ impl<K: Clone + Ord + Send + 'static, T: Send + 'static> Looks<K, T> {
         pending.map(|pending| pending.has_changed = true).is_some()
     }
 
+    /// Whether it is being looked at, without a word to that.
+    #[cfg(test)]
+    pub(crate) fn is_pending_at(&self, of: &K) -> bool {
+        self.pending.contains_key(of)
+    }
+
     /// Whether anything is being looked at.
     pub(crate) fn is_any_pending(&self) -> bool {
         !self.pending.is_empty()
@@ -190,6 +196,13 @@ pub(crate) fn at_last<P, T>(
         std::thread::sleep(Duration::from_millis(1));
         take_ended(place);
     }
+}
+
+/// Waits for work until nothing is waited for any more: all looks are late then.
+#[cfg(test)]
+pub(crate) fn spend(patience: &mut Patience, now: Instant) {
+    let one = Duration::from_millis(100);
+    patience.run(move || std::thread::sleep(one), drop, now);
 }
 
 #[cfg(test)]

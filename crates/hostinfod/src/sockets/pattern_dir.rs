@@ -153,6 +153,9 @@ impl PatternDir {
                 self.below.has_ended(change.watch);
             } else if let Some(name) = self.below.guest(change.watch) {
                 changes.insert(PlaceChange::Guest(name));
+            } else if self.looks.is_any_pending() {
+                // It may be in a directory that this look has begun to watch, and has read already.
+                changes.insert(PlaceChange::Everything);
             }
         }
         if self.is_passing {
@@ -262,6 +265,19 @@ impl PatternDir {
     /// Takes what the next look at a guest's socket would return.
     pub(crate) fn forget_found(&mut self, name: &str) -> Option<Found> {
         self.finds.take(&name.to_owned())
+    }
+}
+
+#[cfg(test)]
+impl PatternDir {
+    /// How long looks are waited for.
+    pub(crate) fn patience(&mut self) -> &mut Patience {
+        &mut self.patience
+    }
+
+    /// Whether a guest's socket is being looked for.
+    pub(crate) fn is_looking_for(&self, name: &str) -> bool {
+        self.finds.is_pending_at(&name.to_owned())
     }
 }
 
