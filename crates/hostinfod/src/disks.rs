@@ -26,7 +26,7 @@ pub(crate) use work::{Failure, Held};
 use work::{Task, Work};
 
 /// How many disks are written at once. If each of these waits for somebody who reads it, the others wait as well, but
-/// nothing else does. The unit permits 32 threads and processes in all.
+/// nothing else does. They count among what the unit has room for (`TasksMax=`).
 const THREADS_MAX: usize = 8;
 
 /// Enough for a thread that opens and writes files. Documents are not on the stack.
