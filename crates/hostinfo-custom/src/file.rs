@@ -3,8 +3,9 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
 use std::path::Path;
+use std::thread;
 
-use hostinfo_file::{Error, aside};
+use hostinfo_file::Error;
 use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
 use rustix::process::geteuid;
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
@@ -14,8 +15,11 @@ use crate::failure::Failure;
 use crate::limits::OUTPUT_MAX;
 use crate::way;
 
-/// A file's bytes, up to one more than [`OUTPUT_MAX`]. With an `account`, the thread has its rights from then on, and no
-/// others: it is to be one of [`aside`]'s.
+/// For a thread that opens a file.
+const STACK: usize = 64 * 1024;
+
+/// A file's bytes, up to one more than [`OUTPUT_MAX`]; of an `account`, as far as it may read it. Others can keep the caller
+/// waiting: it is to be one of the threads of [`hostinfo_file::aside`].
 ///
 /// # Errors
 /// If it cannot be read, is not a regular file, or `account` may not read it.
@@ -54,11 +58,16 @@ fn open_as_itself(path: &str) -> Result<File, Error> {
 
 /// Lets the kernel decide what a user may open, including every directory, link and ACL on the way.
 /// Otherwise, whoever owns one of the directories could show any file of the host to a guest. The
-/// user's rights belong to a single thread, and end with it.
+/// user's rights belong to a thread that does nothing else: one that it started would have them as well.
 fn open_as(path: &str, account: Account) -> Result<File, Error> {
-    aside::end_with_this();
-    become_for_files(account)?;
-    open(path)
+    let path = path.to_owned();
+    let opened = thread::Builder::new().stack_size(STACK).spawn(move || {
+        become_for_files(account)?;
+        open(&path)
+    })?;
+    opened
+        .join()
+        .unwrap_or_else(|_| Err(io::Error::other("the thread that opens it failed").into()))
 }
 
 /// Gives this thread that user's rights for files, and no others. It is still the daemon's thread:
@@ -86,8 +95,6 @@ mod tests {
     use rustix::fs::{CWD, Mode};
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{PermissionsExt as _, chown, lchown, symlink};
-    use std::thread;
-
     /// In a thread of its own.
     fn read(path: &str, account: Option<Account>) -> Result<Vec<u8>, Failure> {
         thread::scope(|scope| scope.spawn(|| super::read(path, account)).join().unwrap())
@@ -104,6 +111,24 @@ mod tests {
         assert!(matches!(read(&path(""), None), Err(Failure::NoFile(_))));
         assert!(matches!(read("/dev/zero", None), Err(Failure::NoFile(_))));
         assert!(matches!(read(&path("none"), None), Err(Failure::Unread(..))));
+    }
+
+    #[test]
+    fn who_reads_as_another_user_keeps_its_own_rights() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file").to_str().unwrap().to_owned();
+        fs::write(&path, "7\n").unwrap();
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        let own = || (setfsuid(Uid::from_raw(u32::MAX)), setfsgid(Gid::from_raw(u32::MAX)));
+        thread::scope(|scope| {
+            let reads = || {
+                let before = own();
+                let _ = super::read(&path, Some(Account { uid: 65534, gid: 65534 }));
+                assert_eq!(own(), before);
+                assert_eq!(super::read(&path, None).unwrap(), b"7\n");
+            };
+            scope.spawn(reads).join().unwrap();
+        });
     }
 
     #[test]

@@ -5,7 +5,6 @@
 //! program that serves all its clients in one thread has such work done in another one here, waits for it as long as
 //! [`Patience`] permits, and goes on.
 
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -142,16 +141,6 @@ pub fn go_on() {
     lock(&POOL).go_on();
 }
 
-/// To be called by a piece of work: its thread ends after it. Once a thread has another user's rights, it must not do the
-/// work of others.
-pub fn end_with_this() {
-    IS_LAST.set(true);
-}
-
-thread_local! {
-    static IS_LAST: Cell<bool> = const { Cell::new(false) };
-}
-
 /// Waits up to `within` until no work is left, and returns whether none is. A process can neither end nor execute another
 /// program while one of its threads waits in the kernel.
 pub fn finish(within: Duration) -> bool {
@@ -266,10 +255,6 @@ fn run() {
             pool = lock(&POOL);
             pool.running.retain(|(other, _)| *other != number);
             ENDED.notify_all();
-            if IS_LAST.get() {
-                pool.threads -= 1;
-                return pool.go_on();
-            }
             continue;
         }
         pool.idle += 1;

@@ -245,16 +245,15 @@ impl Guests {
     ///
     /// # Errors
     /// Why another program would not go on with all that this one has, with the remedy.
-    pub(crate) fn prepare_handover(
-        &mut self,
-        ctx: &mut Ctx<'_>,
-    ) -> Result<Option<String>, String> {
+    pub(crate) fn prepare_handover(&mut self, ctx: &mut Ctx<'_>) -> Result<Option<String>, String> {
         let finished = self.disks.finish().and_then(|()| self.finish_looks());
         finished.map_err(|why| format!("{why}, then try again"))?;
         self.take_late_looks(ctx);
         // A socket that a thread makes for [[listen]] could not be handed over.
         if self.sections.iter().any(|(_, section)| section.is_being_looked_at()) {
-            return Err("hostinfod is looking at the directories of [[listen]]: try again".to_owned());
+            return Err(
+                "hostinfod is looking at the directories of [[listen]]: try again".to_owned()
+            );
         }
         let rules = self.rules.hand_over(ctx.now)?;
         self.incidents.write_all();

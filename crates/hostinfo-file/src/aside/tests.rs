@@ -96,12 +96,44 @@ fn one_owner_holds_half_of_the_threads_and_all_owners_together_no_more_than_ther
         assert_eq!(running, [THREADS_OF_ONE, THREADS_OF_ONE, 0]);
         assert_eq!((pool.threads, pool.waiting.len()), (THREADS_MAX, THREADS_OF_ONE + 3));
     }
-    let begun = Instant::now();
+    let before = patiences[2].even;
     assert_eq!(patiences[2].ask(|| 7, now), None, "there is no thread");
-    assert!(begun.elapsed() < PATIENCE, "it is not waited for");
+    assert_eq!(patiences[2].even, before, "it is not waited for");
     drop(holds);
     assert!(finish(LONG), "all of it is done in the end");
     assert_eq!(patiences[2].ask(|| 7, now), Some(7));
+}
+
+#[test]
+fn what_waits_only_for_its_own_owner_keeps_no_thread_from_others() {
+    let _alone = alone();
+    let (first, mut second) = (Patience::default(), Patience::default());
+    let now = Instant::now();
+    let holds: Vec<_> = (0..THREADS_MAX)
+        .map(|_| {
+            let (hold, work) = held();
+            begin(first.owner(), work);
+            hold
+        })
+        .collect();
+    assert!(lock(&POOL).has_room(second.owner()) && !lock(&POOL).has_room(first.owner()));
+    assert_eq!(second.ask(|| 7, now), Some(7));
+    drop(holds);
+    assert!(finish(LONG));
+}
+
+#[test]
+fn one_owner_asks_for_nothing_more_until_what_it_has_asked_for_is_done() {
+    let _alone = alone();
+    let (mut patience, mut now) = (Patience::default(), Instant::now());
+    let (hold, work) = held();
+    assert_eq!(patience.ask(work, now), None);
+    now += PATIENCE * SHARE * 2;
+    assert_eq!(patience.ask(|| (), now), None, "a thread is held for it");
+    assert_eq!(lock(&POOL).running.len(), 1);
+    drop(hold);
+    assert!(finish(LONG));
+    assert_eq!(patience.ask(|| (), now), Some(()));
 }
 
 #[test]
@@ -120,20 +152,4 @@ fn short_waits_count_as_long_ones_do() {
         assert!(all <= Duration::from_secs(6) + PATIENCE * 2, "{wait:?}: {all:?}");
         assert!(all >= Duration::from_secs(5), "{wait:?}: {all:?}");
     }
-}
-
-#[test]
-fn a_thread_that_has_become_different_does_nothing_else() {
-    let _alone = alone();
-    let (mut patience, now) = (Patience::default(), Instant::now());
-    let id = |is_last: bool| {
-        if is_last {
-            end_with_this();
-        }
-        thread::current().id()
-    };
-    let mut threads: Vec<_> = (0..4).map(|_| patience.ask(move || id(true), now)).collect();
-    threads.dedup();
-    assert_eq!(threads.len(), 4);
-    assert_eq!(lock(&POOL).threads, 0);
 }

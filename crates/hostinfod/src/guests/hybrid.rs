@@ -98,6 +98,7 @@ impl Guests {
     }
 
     fn remove_section(&mut self, id: SectionId, ctx: &mut Ctx<'_>) {
+        self.wait_for_changes(Token::Section(id), Interest::None, ctx);
         let Some(section) = self.sections.remove(id) else { return };
         ctx.reactor.set_alarm(Alarm::Section(id), None);
         section.ports.into_values().for_each(|port| self.remove_listener(port, ctx));
@@ -322,13 +323,49 @@ fn accepting(number: PortId) -> Accepting {
 mod tests {
     use super::*;
     use std::os::unix::net::UnixStream;
-    use std::time::Duration;
+    use std::path::Path;
+    use std::time::{Duration, Instant};
 
     use rustix::process::geteuid;
 
     use crate::guests::tests::guests;
     use crate::reactor::Reactor;
     use crate::sockets::looks::at_last;
+
+    fn settings(below: &Path) -> Hybrids {
+        let settings = format!(
+            "[[listen]]\npath = '{}/{{name}}/v_4678'\ndriver = 'fc'\nuser = '{}'\nguests = ['*']\n",
+            below.display(),
+            geteuid().as_raw()
+        );
+        let mut settings: HashMap<String, Hybrids> = toml::from_str(&settings).unwrap();
+        settings.remove("listen").unwrap()
+    }
+
+    #[test]
+    fn a_place_that_is_removed_while_a_thread_looks_at_it_does_not_wake_the_loop_any_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let below = folder.path().join("vm");
+        std::fs::create_dir_all(&below).unwrap();
+        let (mut guests, mut reactor) = (guests(folder.path()), Reactor::new().unwrap());
+        let ctx = &mut reactor.now();
+        guests.listen_at(settings(&below), ctx);
+        let looked = |guests: &mut Guests| {
+            let (_, section) = guests.sections.iter().next()?;
+            (!section.is_being_looked_at()).then(|| section.kept_by_a_look())
+        };
+        let _kept = at_last(&mut guests, looked, |guests| guests.take_late_looks(ctx));
+        let mut ready = Vec::new();
+        let is_woken = |ctx: &mut Ctx<'_>, ready: &mut Vec<_>| {
+            ctx.reactor.set_alarm(Alarm::Watches, Some(Instant::now()));
+            ctx.reactor.wait(ready).unwrap();
+            ready.iter().any(|ready| matches!(ready.token, Token::Section(_)))
+        };
+        std::fs::create_dir(below.join("web")).unwrap();
+        assert!(is_woken(ctx, &mut ready));
+        guests.listen_at(Hybrids::default(), ctx);
+        assert!(!is_woken(ctx, &mut ready));
+    }
 
     #[test]
     fn a_connection_that_is_accepted_too_early_is_owed_for() {
@@ -337,13 +374,7 @@ mod tests {
         std::fs::create_dir_all(below.join("web")).unwrap();
         let (mut guests, mut reactor) = (guests(folder.path()), Reactor::new().unwrap());
         let ctx = &mut reactor.now();
-        let settings = format!(
-            "[[listen]]\npath = '{}/{{name}}/v_4678'\ndriver = 'fc'\nuser = '{}'\nguests = ['*']\n",
-            below.display(),
-            geteuid().as_raw()
-        );
-        let mut settings: HashMap<String, Hybrids> = toml::from_str(&settings).unwrap();
-        guests.listen_at(settings.remove("listen").unwrap(), ctx);
+        guests.listen_at(settings(&below), ctx);
         let is_listener = |port: &Port| match &port.endpoint {
             Endpoint::Listener(listener) => listener.socket.is_some(),
             _ => false,

@@ -62,6 +62,7 @@ impl Guests {
                     for name in names {
                         self.remove_pattern_socket(number, &name, ctx);
                     }
+                    self.wait_for_changes(Token::Pattern(number), Interest::None, ctx);
                     self.patterns.dirs.remove(number);
                     ctx.reactor.set_alarm(Alarm::Pattern(number), None);
                 }
@@ -194,9 +195,12 @@ impl Guests {
         if connection.is_early {
             return self.identify_again(port, ctx);
         }
-        let pattern = self.patterns.dirs.get_mut(number);
-        if let Some(Ok((_, file))) = pattern.and_then(|pattern| pattern.forget_found(name)) {
-            connection.file.get_or_insert(file);
+        let Some(pattern) = self.patterns.dirs.get_mut(number) else { return };
+        let Some(Ok((socket, file))) = pattern.forget_found(name) else { return };
+        if *connection.file.get_or_insert(file) != file {
+            // Another socket has its place.
+            pattern.put_back(name, Ok((socket, file)));
+            self.check_pattern_socket(number, name, ctx);
         }
     }
 

@@ -19,6 +19,10 @@ const READINGS: Bound = Bound { per_second: 100, burst: 64 };
 impl Guests {
     /// Something that is watched has changed.
     pub(crate) fn take_changes(&mut self, watch: Token, ctx: &mut Ctx<'_>) {
+        // A place that was removed by an event of the same round has nothing to read, which would count.
+        if self.watcher(watch).is_none() {
+            return;
+        }
         match watch {
             Token::Rules => self.take_rules_changes(ctx.now),
             Token::Sockets(dialect) => self.take_directory_changes(dialect, ctx),
@@ -44,7 +48,9 @@ impl Guests {
         }
     }
 
-    fn wait_for_changes(&self, watch: Token, interest: Interest, ctx: &Ctx<'_>) {
+    /// Waits for changes from now on, or for none. A place that is removed is not waited for any more: threads that look at it
+    /// may keep its descriptor open.
+    pub(super) fn wait_for_changes(&self, watch: Token, interest: Interest, ctx: &Ctx<'_>) {
         let Some(watcher) = self.watcher(watch) else { return };
         if let Err(error) = ctx.reactor.modify(watcher, watch, interest) {
             tracing::error!("cannot wait for changes in watched directories: {error}");

@@ -67,6 +67,9 @@ impl GuestListener {
         };
         // Nobody is accepted at the old one any more. A thread removes its file, if that is still in its place.
         self.socket = None;
+        if unclosed.count() > 0 {
+            return Some(Err(NotListening::Unclosed));
+        }
         match find_user(&section.settings.user(guest.guest())) {
             Ok(user) => self.user = Some(user),
             Err(why) => return Some(Err(why)),
@@ -98,6 +101,12 @@ pub(crate) enum NotListening {
     /// A directory on the way, or the list of users.
     #[error(transparent)]
     Unread(#[from] FileError),
+    /// Before Linux 6.16: whoever waited at the old socket had sent some.
+    #[error(
+        "descriptors that were sent to the socket before take long to close: it is made when they are; end the process that \
+         has sent them"
+    )]
+    Unclosed,
     /// The socket cannot be made.
     #[error(transparent)]
     Socket(#[from] listening::Error),
@@ -111,6 +120,7 @@ impl NotListening {
     pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Incomplete(_) | Self::NoUser(_) => false,
+            Self::Unclosed => true,
             Self::Unread(error) => error.is_passing(),
             Self::Socket(error) => error.is_passing(),
             Self::Unwaited(error) => hostinfo_file::is_passing(error),

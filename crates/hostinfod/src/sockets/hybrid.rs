@@ -306,6 +306,14 @@ impl Section {
     }
 }
 
+#[cfg(test)]
+impl Section {
+    /// What a thread keeps while it looks at something here.
+    pub(crate) fn kept_by_a_look(&self) -> Arc<Below<OsString>> {
+        Arc::clone(&self.below)
+    }
+}
+
 fn entries(base: &Path) -> io::Result<Vec<OsString>> {
     let found = match super::names(base) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),

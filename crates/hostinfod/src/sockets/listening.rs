@@ -249,6 +249,7 @@ fn answers(file: &OwnedFd, unclosed: &Unclosed) -> Result<bool, Errno> {
 mod tests {
     use super::*;
     use std::fs::{self, File};
+    use std::io::Read as _;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     use std::os::unix::net::{UnixListener, UnixStream};
     use std::path::Path;
@@ -283,6 +284,18 @@ mod tests {
         assert!(listening.made.is_in_place());
         close(listening);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn whoever_waits_at_a_socket_that_is_given_up_is_hung_up_on_although_somebody_has_a_copy_of_it()
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let listening = open(folder.path()).unwrap();
+        let copy = listening.as_fd().try_clone_to_owned().unwrap();
+        let mut waits = UnixStream::connect(folder.path().join("v_4678")).unwrap();
+        close(listening);
+        assert_eq!(waits.read(&mut [0]).unwrap(), 0);
+        assert_eq!(rustix::net::accept(&copy).unwrap_err(), Errno::INVAL);
     }
 
     #[test]

@@ -64,6 +64,20 @@ fn guests_directories_are_seen_as_they_come_and_go() {
 }
 
 #[test]
+fn directories_that_a_vmm_moves_away_are_watched_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let web = folder.path().join("vm/web");
+    fs::create_dir_all(&web).unwrap();
+    let mut section = section(folder.path());
+    for time in 0..5 {
+        fs::create_dir(web.join("run")).unwrap();
+        assert!(matches!(open(&mut section, "web"), Ok(GuestDir::Open(_))));
+        assert_eq!(section.below.len(), 2);
+        fs::rename(web.join("run"), web.join(format!("old{time}"))).unwrap();
+    }
+}
+
+#[test]
 fn a_link_is_no_directory_of_a_guest() {
     let folder = tempfile::tempdir().unwrap();
     let vm = folder.path().join("vm");
