@@ -295,7 +295,7 @@ mod tests {
         let mut waits = UnixStream::connect(folder.path().join("v_4678")).unwrap();
         close(listening);
         assert_eq!(waits.read(&mut [0]).unwrap(), 0);
-        assert_eq!(rustix::net::accept(&copy).unwrap_err(), Errno::INVAL);
+        assert!(rustix::net::accept(&copy).is_err(), "nobody waits any more");
     }
 
     #[test]
