@@ -66,6 +66,7 @@ fn what_is_held_is_waited_for_a_moment_and_its_result_comes_when_it_is_let_go() 
     let (late, came) = sends();
     assert_eq!(patience.run(|| 8, late, now), None);
     assert_eq!(came.recv_timeout(LONG), Ok(8));
+    assert!(finish(LONG));
     assert_eq!(patience.ask(|| 9, now + PATIENCE * SHARE * 2), Some(9));
 }
 

@@ -294,6 +294,7 @@ mod tests {
         let copy = listening.as_fd().try_clone_to_owned().unwrap();
         let mut waits = UnixStream::connect(folder.path().join("v_4678")).unwrap();
         close(listening);
+        waits.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         assert_eq!(waits.read(&mut [0]).unwrap(), 0);
         assert!(rustix::net::accept(&copy).is_err(), "nobody waits any more");
     }
