@@ -126,8 +126,8 @@ fn upgrade(lab: &Lab) -> Result<()> {
     })
 }
 
-/// The daemon answers a new connection once libvirt's helper has started and said whose it is. On an emulated host, this can
-/// take longer than a connection waits. Then the guest is told to ask again, and is answered as soon as the helper is there.
+/// The daemon answers a new connection once libvirt's helper has started and said whose it is. On an emulated host, that can
+/// take longer than a connection waits: the guest is told to ask again until the helper is there.
 #[test]
 fn upgrades_end_no_connection_over_vsock_lose_no_query_on_it_and_forbid_no_new_one() -> Result<()> {
     lab::run(BOOKWORM, |lab| {

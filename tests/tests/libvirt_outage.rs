@@ -80,7 +80,7 @@ fn libvirt_may_hang_before_and_after_it_has_answered() -> Result<()> {
     let start = Instant::now();
     while guest.ask("vm.memory.current vm.uuid")?.iter().any(|line| line.starts_with("200")) {
         is_not_held_up(&mut guest)?;
-        ensure!(start.elapsed() < PATIENCE, "it is told for ever");
+        ensure!(start.elapsed() < PATIENCE, "values of before are told without end");
     }
     guest.ask_until("vm.uuid", GONE)?;
     libvirtd.shell("kill -CONT $(cat /run/libvirtd.pid)")?;

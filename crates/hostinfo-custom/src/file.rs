@@ -95,10 +95,6 @@ mod tests {
     use rustix::fs::{CWD, Mode};
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{PermissionsExt as _, chown, lchown, symlink};
-    /// In a thread of its own.
-    fn read(path: &str, account: Option<Account>) -> Result<Vec<u8>, Failure> {
-        thread::scope(|scope| scope.spawn(|| super::read(path, account)).join().unwrap())
-    }
 
     #[test]
     fn only_regular_files_are_read_and_nothing_is_waited_for() {
@@ -120,15 +116,10 @@ mod tests {
         fs::write(&path, "7\n").unwrap();
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
         let own = || (setfsuid(Uid::from_raw(u32::MAX)), setfsgid(Gid::from_raw(u32::MAX)));
-        thread::scope(|scope| {
-            let reads = || {
-                let before = own();
-                let _ = super::read(&path, Some(Account { uid: 65534, gid: 65534 }));
-                assert_eq!(own(), before);
-                assert_eq!(super::read(&path, None).unwrap(), b"7\n");
-            };
-            scope.spawn(reads).join().unwrap();
-        });
+        let before = own();
+        let _ = read(&path, Some(Account { uid: 65534, gid: 65534 }));
+        assert_eq!(own(), before);
+        assert_eq!(read(&path, None).unwrap(), b"7\n");
     }
 
     #[test]

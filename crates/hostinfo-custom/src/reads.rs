@@ -3,21 +3,16 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use hostinfo_file::aside::Patience;
-use rustix::event::{EventfdFlags, eventfd};
+use hostinfo_file::aside::{HELD_AFTER, Patience, Signal};
 
 use crate::account::Account;
 use crate::failure::Failure;
 use crate::file;
 use crate::queue::Key;
-
-/// A file that is being read for so long is held by somebody.
-const HELD_AFTER: Duration = Duration::from_secs(1);
 
 /// A file, and with whose rights it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +28,7 @@ pub(crate) type Late = (Key, Place, Bytes);
 
 /// The reads that are under way: at most one for each statistic and guest.
 pub(crate) struct Reads {
-    ended: Arc<OwnedFd>,
+    ended: Signal,
     tell: Sender<Late>,
     told: Receiver<Late>,
     under_way: HashMap<Key, UnderWay>,
@@ -52,8 +47,7 @@ impl Reads {
     /// If there are no descriptors left.
     pub(crate) fn new() -> io::Result<Self> {
         let (tell, told) = channel();
-        let ended = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self { ended: Arc::new(ended), tell, told, under_way: HashMap::new() })
+        Ok(Self { ended: Signal::new()?, tell, told, under_way: HashMap::new() })
     }
 
     /// A file's bytes; `None` if they come later.
@@ -67,13 +61,12 @@ impl Reads {
         if let Some(UnderWay { place, held_at }) = self.under_way.get(&key) {
             return held_at.is_none().then(|| Err(Failure::Held(place.path.clone())));
         }
-        let (tell, ended, late) = (self.tell.clone(), Arc::clone(&self.ended), place.clone());
+        let (tell, ended, late) = (self.tell.clone(), self.ended.clone(), place.clone());
         let (asked, told) = (place.clone(), key.clone());
         let read = move || file::read(&asked.path, asked.account);
         let tell = move |bytes| {
             if tell.send((told, late, bytes)).is_ok() {
-                // It fails only if it is readable already.
-                let _ = rustix::io::write(&ended, &1u64.to_ne_bytes());
+                ended.tell();
             }
         };
         let bytes = patience.run(read, tell, now);
@@ -85,7 +78,7 @@ impl Reads {
 
     /// What was read late; and each read that has come to be held, with [`Failure::Held`].
     pub(crate) fn take(&mut self, now: Instant) -> Vec<Late> {
-        let _ = rustix::io::read(&self.ended, &mut [0; 8]);
+        self.ended.clear();
         let mut taken: Vec<Late> = self.told.try_iter().collect();
         for (key, ..) in &taken {
             self.under_way.remove(key);

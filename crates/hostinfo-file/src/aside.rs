@@ -5,11 +5,15 @@
 //! program that serves all its clients in one thread has such work done in another one here, waits for it as long as
 //! [`Patience`] permits, and goes on.
 
+mod signal;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+pub use signal::Signal;
 
 /// Threads at the same time. While all of them are held, further work waits for one. Only processes that mean harm hold
 /// one for long. `TasksMax=` of the daemon's unit has room for them.
@@ -27,6 +31,9 @@ const SHARE: u32 = 600;
 /// An owner whose waits are further ahead of that share than this is not waited for. It amounts to 50 ms of waiting: work
 /// usually takes 0.05 ms, and 10 ms on a busy host.
 const AHEAD: Duration = Duration::from_secs(30);
+
+/// Work that takes this long is held by somebody.
+pub const HELD_AFTER: Duration = Duration::from_secs(1);
 
 /// How long a thread without work stays. Starting one takes as long as a piece of work.
 const IDLE: Duration = Duration::from_secs(1);

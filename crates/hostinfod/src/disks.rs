@@ -9,7 +9,6 @@ mod work;
 
 use std::fs::read_dir;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -17,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use hostinfo_answer::Name;
 use hostinfo_domains::DISK_DIR;
+use hostinfo_file::aside::Signal;
 use hostinfo_render::vhostmd::EMPTY;
-use rustix::event::{EventfdFlags, eventfd};
 
 use crate::system::file_error::FileError;
 use file::Open;
@@ -49,7 +48,7 @@ struct Shared {
     /// One of the threads has ended.
     ended: Condvar,
     /// Readable when a disk could not be written.
-    failed: OwnedFd,
+    failed: Signal,
     write: Box<Write>,
 }
 
@@ -63,8 +62,7 @@ impl Disks {
     }
 
     fn written_by(sockets: &Path, write: Box<Write>) -> io::Result<Self> {
-        let failed = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let (work, ended) = (Mutex::default(), Condvar::new());
+        let (work, ended, failed) = (Mutex::default(), Condvar::new(), Signal::new()?);
         let shared = Arc::new(Shared { work, ended, failed, write });
         Ok(Self { directory: sockets.join(DISK_DIR), shared })
     }
@@ -146,14 +144,14 @@ impl Disks {
     }
 
     /// Readable when there are failures to take.
-    pub(crate) fn failed(&self) -> BorrowedFd<'_> {
-        self.shared.failed.as_fd()
+    pub(crate) fn failed(&self) -> &Signal {
+        &self.shared.failed
     }
 
     /// What could not be done since this was last asked.
     pub(crate) fn take_failures(&self) -> Vec<Failure> {
         let mut work = self.shared.lock();
-        let _ = rustix::io::read(&self.shared.failed, &mut [0; 8]);
+        self.shared.failed.clear();
         std::mem::take(&mut work.failures)
     }
 }
@@ -177,8 +175,7 @@ impl Shared {
                 Err(error) => {
                     let shows_too_much = matches!(task, Task::Clear);
                     work.failures.push(Failure { guest: name.clone(), error, shows_too_much });
-                    // It fails only if it is readable already.
-                    let _ = rustix::io::write(&self.failed, &1u64.to_ne_bytes());
+                    self.failed.tell();
                     None
                 }
             };

@@ -35,6 +35,7 @@ use std::time::Instant;
 
 use hostinfo_answer::{Bucket, Dialect, Engine, Peer};
 use hostinfo_control::Event as WatchEvent;
+use hostinfo_file::aside::Signal;
 use hostinfo_open::Sockets;
 use hostinfo_sample::{OpenFiles, Roots};
 
@@ -63,7 +64,6 @@ use crate::settings::watch::Watch;
 use crate::sockets::directories::Directories;
 use crate::sockets::hybrid::Section;
 use crate::sockets::listening::EarlierSockets;
-use crate::sockets::looks::Ended;
 use crate::system::descriptors::Incoming;
 use crate::system::systemd;
 
@@ -88,7 +88,7 @@ pub(crate) struct Guests {
     vsock: VsockState,
     patterns: Patterns,
     /// Readable when a look at a place of sockets has ended that took long.
-    looks_ended: Ended,
+    looks_ended: Signal,
     /// Whether what is held there is to be reported.
     reports_looks: bool,
     /// Guests that are not served, since two processes claim to be them; and these.
@@ -141,7 +141,7 @@ impl Guests {
             refused_peers: RefusedPeers::new(),
             vsock: VsockState::new(Vsock::default()),
             patterns: Patterns::new(paths.opener.clone()),
-            looks_ended: Ended::new()?,
+            looks_ended: Signal::new()?,
             reports_looks: false,
             contested: HashMap::new(),
             roster: Roster::default(),

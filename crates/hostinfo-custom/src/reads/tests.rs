@@ -2,16 +2,17 @@ use super::*;
 
 use std::fs;
 use std::thread;
+use std::time::Duration;
 
 /// A read that somebody holds: of nothing, and until the sender is dropped.
 fn hold(reads: &mut Reads, key: &Key, place: &Place, now: Instant) -> Sender<()> {
     let (hold, held) = channel::<()>();
     let (tell, told) = (reads.tell.clone(), (key.clone(), place.clone()));
-    let ended = Arc::clone(&reads.ended);
+    let ended = reads.ended.clone();
     thread::spawn(move || {
         let _ = held.recv();
         tell.send((told.0, told.1, Ok(b"7".to_vec()))).unwrap();
-        rustix::io::write(&ended, &1u64.to_ne_bytes()).unwrap();
+        ended.tell();
     });
     let under_way = UnderWay { place: place.clone(), held_at: Some(now + HELD_AFTER) };
     reads.under_way.insert(key.clone(), under_way);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use hostinfo_file::aside;
+use hostinfo_file::aside::{self, HELD_AFTER};
 
 use super::Guests;
 use crate::audit::quota::Permit;
@@ -11,7 +11,7 @@ use crate::port::{Endpoint, Port};
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::PortId;
 use crate::reactor::{Ctx, Reactor};
-use crate::sockets::looks::{HELD_AFTER, is_held};
+use crate::sockets::looks::is_held;
 
 /// How long the daemon waits for its threads before it ends or another program goes on.
 const FINISHED_WITHIN: Duration = Duration::from_secs(1);

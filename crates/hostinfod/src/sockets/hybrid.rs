@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use hostinfo_file::aside::Patience;
+use hostinfo_file::aside::{Patience, Signal};
 use hostinfo_peer::Unclosed;
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
 use rustix::fs::{CWD, Mode, OFlags};
@@ -19,7 +19,7 @@ use crate::settings::hybrid::Hybrid;
 use crate::sockets::below::Below;
 use crate::sockets::directory::WATCHED;
 use crate::sockets::listening::{self, EarlierSockets, Listening, Made};
-use crate::sockets::looks::{Ended, Looks};
+use crate::sockets::looks::Looks;
 use crate::sockets::pace::{Pace, PlaceChange};
 use crate::system::file_error::FileError;
 use crate::system::watch::{Change, Watch, Watcher};
@@ -72,7 +72,7 @@ impl Section {
     ///
     /// # Errors
     /// Where nothing can be watched.
-    pub(crate) fn open(settings: Hybrid, ended: &Ended) -> io::Result<Self> {
+    pub(crate) fn open(settings: Hybrid, ended: &Signal) -> io::Result<Self> {
         Ok(Self {
             watched_path: WatchedPath::new(settings.path.directory()),
             settings,

@@ -2,56 +2,21 @@
 //! everybody from looking into it. So threads look, and a descriptor becomes readable when one has found something late.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use hostinfo_file::aside::Patience;
-use rustix::event::{EventfdFlags, eventfd};
-
-/// A look that takes so long is held by somebody.
-pub(crate) const HELD_AFTER: Duration = Duration::from_secs(1);
+use hostinfo_file::aside::{HELD_AFTER, Patience, Signal};
 
 /// Late looks of one place that are taken in one turn of the loop: each takes as long as a change of a socket.
 const TAKEN_MAX: usize = 64;
 
-/// Readable when a look has ended late.
-#[derive(Debug, Clone)]
-pub(crate) struct Ended(Arc<OwnedFd>);
-
-impl Ended {
-    /// None has.
-    ///
-    /// # Errors
-    /// No descriptor is free.
-    pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)))
-    }
-
-    fn tell(&self) {
-        // It fails only if it is readable already.
-        let _ = rustix::io::write(&self.0, &1u64.to_ne_bytes());
-    }
-
-    /// To be called before what has ended is taken, so that nothing that ends meanwhile is missed.
-    pub(crate) fn clear(&self) {
-        let _ = rustix::io::read(&self.0, &mut [0; 8]);
-    }
-}
-
-impl AsFd for Ended {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
 /// Looks at the things `K` of one place. Each finds a `T`.
 #[derive(Debug)]
 pub(crate) struct Looks<K, T> {
-    ended: Ended,
+    /// Readable when a look has ended late.
+    ended: Signal,
     tell: Sender<(K, T)>,
     told: Receiver<(K, T)>,
     /// What is being looked at: at most one look at each thing.
@@ -72,7 +37,7 @@ struct Pending {
 
 impl<K: Clone + Ord + Send + 'static, T: Send + 'static> Looks<K, T> {
     /// Nothing is looked at yet.
-    pub(crate) fn new(ended: Ended) -> Self {
+    pub(crate) fn new(ended: Signal) -> Self {
         let (tell, told) = channel();
         Self { ended, tell, told, pending: BTreeMap::new(), found: BTreeMap::new() }
     }
@@ -192,8 +157,8 @@ pub(crate) fn at_last<P, T>(
         if let Some(found) = look(place) {
             return found;
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "nothing is found");
-        std::thread::sleep(Duration::from_millis(1));
+        assert!(begun.elapsed().as_secs() < 60, "nothing is found");
+        std::thread::sleep(std::time::Duration::from_millis(1));
         take_ended(place);
     }
 }
@@ -201,7 +166,7 @@ pub(crate) fn at_last<P, T>(
 /// Waits for work until nothing is waited for any more: all looks are late then.
 #[cfg(test)]
 pub(crate) fn spend(patience: &mut Patience, now: Instant) {
-    let one = Duration::from_millis(100);
+    let one = std::time::Duration::from_millis(100);
     patience.run(move || std::thread::sleep(one), drop, now);
 }
 

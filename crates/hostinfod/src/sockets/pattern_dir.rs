@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use hostinfo_file::aside::Patience;
+use hostinfo_file::aside::{Patience, Signal};
 use hostinfo_open::Entry;
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
 use rustix::fs::{Mode, OFlags};
@@ -21,7 +21,7 @@ use rustix::io::Errno;
 use crate::reactor::id::PortId;
 use crate::sockets::below::Below;
 use crate::sockets::directory::WATCHED;
-use crate::sockets::looks::{Ended, Looks, is_held};
+use crate::sockets::looks::{Looks, is_held};
 use crate::sockets::pace::{Pace, PlaceChange};
 use crate::sockets::{self, ConnectError};
 use crate::system::file_error::FileError;
@@ -62,7 +62,7 @@ impl PatternDir {
     ///
     /// # Errors
     /// Where the user has no inotify instance left.
-    pub(crate) fn new(entry: Entry, ended: &Ended) -> io::Result<Self> {
+    pub(crate) fn new(entry: Entry, ended: &Signal) -> io::Result<Self> {
         Ok(Self {
             watched_path: WatchedPath::new(entry.pattern.directory()),
             entry,

@@ -12,7 +12,7 @@ fn section(base: &Path) -> Section {
     let path = format!("{}/vm/{{name}}/run/v_4678", base.display());
     assert!(path.len() < LINE_MAX);
     let text = format!("path = '{path}'\ndriver = 'fc'\nuser = '1'\nguests = ['fc-*']");
-    Section::open(toml::from_str(&text).unwrap(), &Ended::new().unwrap()).unwrap()
+    Section::open(toml::from_str(&text).unwrap(), &Signal::new().unwrap()).unwrap()
 }
 
 fn look(section: &mut Section) -> Vec<OsString> {

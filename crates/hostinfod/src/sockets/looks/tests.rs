@@ -1,15 +1,16 @@
 use super::*;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-fn is_readable(ended: &Ended, within: Duration) -> bool {
+fn is_readable(ended: &Signal, within: Duration) -> bool {
     let within = Timespec::try_from(within).unwrap();
     poll(&mut [PollFd::new(ended, PollFlags::IN)], Some(&within)).unwrap() == 1
 }
 
 #[test]
 fn what_is_held_is_looked_at_once_is_named_once_and_is_found_when_it_is_let_go() {
-    let (ended, mut patience, now) = (Ended::new().unwrap(), Patience::default(), Instant::now());
+    let (ended, mut patience, now) = (Signal::new().unwrap(), Patience::default(), Instant::now());
     let mut looks = Looks::new(ended.clone());
     let (hold, held) = channel::<()>();
     let look = move || {

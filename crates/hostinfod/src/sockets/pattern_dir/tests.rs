@@ -23,7 +23,7 @@ impl Scene {
             "[[sockets]]\npath = '{path}/{pattern}'\ndriver = 'qemu'\nguests = ['qemu-1*', 'qemu-.*']"
         );
         let entry = Sockets::parse(&text).unwrap().entries()[0].clone();
-        let patterns = PatternDir::new(entry, &Ended::new().unwrap()).unwrap();
+        let patterns = PatternDir::new(entry, &Signal::new().unwrap()).unwrap();
         let mut scene = Self { folder, patterns, now: Instant::now() };
         assert!(scene.look().is_empty());
         scene
