@@ -39,8 +39,8 @@ pub const TIMEOUT_MIN: Duration = SAMPLE_GRID;
 /// The longest deadline: a guest's reply is held back that long, and [`ANSWER_MARGIN`].
 pub const TIMEOUT_MAX: Duration = Duration::from_secs(30);
 
-/// The longest whole name of a guest that a command is given: a driver of 64 bytes, a hyphen, and a name of 255, as
-/// `hostinfo-open` has them.
+/// The longest whole name of a guest: a driver of 64 bytes, a hyphen, and a name of 255, as `hostinfo-open` has them.
+/// Whoever previews can choose one, and a rule's pattern takes up to as many steps for each of its parts.
 pub const GUEST_MAX: usize = 320;
 
 /// How much later than a command's deadline hostinfo-run's answer may come. It takes some milliseconds, and some

@@ -27,7 +27,7 @@ pub struct PeerSocket {
 /// Why nothing more is read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// The other end has sent descriptors. Nobody who only talks does.
+    /// The other end has sent descriptors, which nothing that speaks one of our protocols does.
     #[error("it has sent descriptors")]
     Descriptors,
     /// The system's error.

@@ -13,7 +13,7 @@ use crate::exit::Failure;
 use crate::not_yet::NotYet;
 use crate::progress;
 use crate::question::Question;
-use crate::reply::Line;
+use crate::reply::{self, Line};
 use crate::system::{is_socket, usual_ways, ways_without_broker};
 use crate::verdict;
 use crate::way::Way;
@@ -269,6 +269,5 @@ fn silent_behind(broker: &Way, silent: &NotYet) -> Failure {
 
 /// `interval=5`
 fn interval(line: &Line) -> Option<Duration> {
-    let seconds = line.text.strip_prefix("interval=").filter(|_| line.code == Code::Done)?;
-    Duration::try_from_secs_f64(seconds.parse().ok()?).ok()
+    reply::interval(line.text.strip_prefix("interval=").filter(|_| line.code == Code::Done)?)
 }

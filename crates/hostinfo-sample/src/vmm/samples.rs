@@ -165,7 +165,7 @@ impl Vmm {
                     Ok(())
                 });
             if let Err(absent) = read {
-                unread.into_iter().for_each(|part| all.lacks(part, at, &absent));
+                unread.into_iter().for_each(|part| all.set_absent(part, at, &absent));
             }
         }
         all
