@@ -111,7 +111,7 @@ impl Vmm {
         let start = last.map_or(0, |last| last.start) + 1;
         if !is_begun && start > STARTS_MAX {
             self.threads.give_up();
-            self.threads_read.lacks(at, Absent::AGAIN);
+            self.threads_read.set_absent(at, Absent::AGAIN);
             return Ahead { read: 0, is_done: true };
         }
         let count = if is_begun { None } else { self.count_threads(at) };
