@@ -64,9 +64,9 @@ impl Device {
         // Two commas are one in a value.
         let text = text.replace(",,", "\0");
         let (driver, options) = text.split_once(',').unwrap_or((&text, ""));
-        let cid = options.split(',').filter_map(|option| option.strip_prefix("guest-cid=")).last();
+        let mut cids = options.split(',').filter_map(|option| option.strip_prefix("guest-cid="));
         let driver = driver.strip_prefix("driver=").unwrap_or(driver).to_owned();
-        Some(Self { driver, cid: cid.and_then(|cid| cid.parse().ok()) })
+        Some(Self { driver, cid: cids.next_back().and_then(|cid| cid.parse().ok()) })
     }
 }
 
