@@ -148,7 +148,7 @@ impl Server {
             Alarm::Definitions => guests.reload_customs(ctx),
             Alarm::Vsock => guests.resume_vsock(ctx),
             Alarm::Unidentified(peer) => guests.on_unidentified_alarm(peer, ctx),
-            Alarm::LookAgain(port) => guests.identify_again(port, ctx),
+            Alarm::LookAgain(port) => guests.look_again(port, ctx),
             Alarm::Opener => guests.give_up_on_opener(ctx),
             Alarm::UnidentifiedLeftOut => guests.log_unidentified_left_out(ctx),
             Alarm::RefusedPeersLeftOut => guests.log_refused_peers_left_out(ctx),
