@@ -39,10 +39,14 @@ impl PeerSocket {
     /// Takes over a descriptor. What its other end leaves to be closed is counted in `unclosed`.
     pub fn new(fd: OwnedFd, unclosed: Unclosed) -> Self {
         // If they are refused only from here on, some may have come before. Only a Unix socket can refuse them.
-        let can_come = !are_refused(&fd) && is_unix(&fd);
+        let are_refused = are_refused(&fd);
+        let can_come = !are_refused && is_unix(&fd);
         if can_come {
             refuse_descriptors(&fd);
-            // The kernel would drop a byte that was sent with MSG_OOB, and what came with it.
+        }
+        if can_come || are_refused {
+            // The kernel would drop a byte that was sent with MSG_OOB, and what came with it: each would wake whoever waits
+            // for something to read, and nobody would count it.
             let _ = sockopt::set_socket_oobinline(&fd, true);
         }
         Self { fd: Some(fd), can_come, unclosed }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use hostinfo_answer::Peer;
 use hostinfo_file::aside::Patience;
+use serde::Deserialize;
 
 use super::peer::read;
 
@@ -40,22 +41,44 @@ pub(crate) fn of(
 /// The address on the command line of a QEMU, as `/proc/PID/cmdline` has it: proc(5).
 ///
 /// `...\0-device\0vhost-vsock-pci,id=vsock0,guest-cid=3\0...`, or `{"driver":"vhost-vsock-pci","guest-cid":3}`
+///
+/// No other argument counts: whoever gives a guest its name may have written one that looks like this, and the addresses of
+/// vhost-device-vsock are not the kernel's.
 pub(crate) fn cid(cmdline: &[u8]) -> Option<u32> {
-    let mut found = None;
-    for argument in cmdline.split(|byte| *byte == 0) {
-        let Ok(argument) = std::str::from_utf8(argument) else { continue };
-        if !argument.contains("vsock") {
-            continue;
-        }
-        let Some((_, value)) = argument.split_once("guest-cid") else { continue };
-        let digits = value.trim_start_matches(['"', ':', '=', ' ']);
-        let digits = digits.split(|c: char| !c.is_ascii_digit()).next()?;
+    let arguments: Vec<&[u8]> = cmdline.split(|byte| *byte == 0).collect();
+    let devices = arguments.windows(2).filter_map(|pair| match pair {
+        [b"-device" | b"--device", device] => Device::of(str::from_utf8(device).ok()?),
+        _ => None,
+    });
+    let mut devices = devices.filter(|device| device.driver.starts_with("vhost-vsock"));
+    match (devices.next(), devices.next()) {
+        (Some(device), None) => device.cid,
         // Two devices: it is not known which one the kernel has.
-        if found.replace(digits.parse().ok()?).is_some() {
-            return None;
-        }
+        _ => None,
     }
-    found
+}
+
+/// A device that QEMU is to have.
+#[derive(Deserialize)]
+struct Device {
+    driver: String,
+    #[serde(rename = "guest-cid")]
+    cid: Option<u32>,
+}
+
+impl Device {
+    /// As QEMU reads it: an object of JSON, or options with commas between, of which the last of one name counts.
+    fn of(text: &str) -> Option<Self> {
+        if text.starts_with('{') {
+            return serde_json::from_str(text).ok();
+        }
+        // Two commas are one in a value.
+        let text = text.replace(",,", "\0");
+        let (driver, options) = text.split_once(',').unwrap_or((&text, ""));
+        let mut cids = options.split(',').filter_map(|option| option.strip_prefix("guest-cid="));
+        let driver = driver.strip_prefix("driver=").unwrap_or(driver).to_owned();
+        Some(Self { driver, cid: cids.next_back().and_then(|cid| cid.parse().ok()) })
+    }
 }
 
 #[cfg(test)]
@@ -110,7 +133,12 @@ mod tests {
                 "qemu\0-device\0{\"driver\":\"vhost-vsock-pci\",\"guest-cid\":7,\"id\":\"v\"}\0",
                 Some(7),
             ),
+            ("qemu\0-device\0driver=vhost-vsock-pci,id=a,,guest-cid=1,guest-cid=8", Some(8)),
             ("qemu\0-name\0guest-cid=5\0", None),
+            ("qemu\0-name\0vsock-guest-cid50,debug-threads=on\0-m\0x", None),
+            ("vhost-device-vsock\0--vm\0guest-cid=3,uds-path=/vm3.vsock", None),
+            ("qemu\0-device\0virtio-serial,id=vhost-vsock-guest-cid=3", None),
+            ("qemu\0-device", None),
             (
                 "qemu\0-device\0vhost-vsock-pci,guest-cid=1\0-device\0vhost-vsock-pci,guest-cid=2",
                 None,
@@ -125,7 +153,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_command_line_is_read(bytes: Vec<u8>, rest in "(vsock,guest-cid=)?\\PC{0,20}") {
+        fn any_command_line_is_read(bytes: Vec<u8>, rest in "(-device\0vhost-vsock,guest-cid=|\\{)?\\PC{0,20}") {
             let _ = cid(&bytes);
             let _ = cid(rest.as_bytes());
         }
