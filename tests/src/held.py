@@ -25,7 +25,7 @@ def is_waiting(pid):
         return stat.read().rpartition(")")[2].split()[0] == "D"
 
 
-faults = libc.syscall(USERFAULTFD, os.O_CLOEXEC)
+faults = libc.syscall(USERFAULTFD, os.O_CLOEXEC | os.O_NONBLOCK)
 if faults < 0:
     sys.exit(f"userfaultfd: {os.strerror(ctypes.get_errno())}")
 fcntl.ioctl(faults, UFFDIO_API, struct.pack("QQQ", 0xAA, 0, 0))
