@@ -5,7 +5,7 @@ mod connection;
 use std::time::{Duration, Instant};
 
 use hostinfo_wire::Code;
-use hostinfo_wire::limits::{INTERVAL_MAX, LINE_MAX};
+use hostinfo_wire::limits::LINE_MAX;
 use hostinfo_wire::reply::parse_retry_after;
 
 use crate::args::Options;
@@ -104,7 +104,7 @@ impl<'a> Host<'a> {
                 return Err(failure);
             }
             waits += 1;
-            self.sit_out(wait.min(INTERVAL_MAX), "too soon to ask: waiting");
+            self.sit_out(wait, "too soon to ask: waiting");
         }
     }
 
