@@ -71,7 +71,7 @@ demo: ## Start a real guest that asks this machine why it is slow
 test: ## Run all tests, also those that start guests, with one scenario in the lab
 	scripts/setup test
 	$(BUILD_FOR_TESTS)
-	cargo nextest run --workspace --test-threads $$((2 * $$(nproc))) && cargo test --workspace --doc
+	cargo nextest run --workspace --test-threads $$((3 * $$(nproc))) && cargo test --workspace --doc
 
 test-lab: ## Run scenarios on emulated KVM hosts: Debian 12 and 13, AppArmor and SELinux
 	scripts/setup test lab

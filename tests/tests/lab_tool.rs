@@ -30,7 +30,7 @@ fn tells_all_three_ways(guest: &LabGuest<'_>, device: &str) -> Result<()> {
     );
 
     guest.sh("rm -f /run/a.rec")?;
-    guest.sh(&format!("{tool} record /run/a.rec --for 15s"))?;
+    guest.sh(&format!("{tool} record /run/a.rec --for 10s"))?;
     let report = guest.sh("hostinfo report --text /run/a.rec")?;
     ensure!(report.contains("cpu"), "{device}: {report}");
     Ok(())

@@ -145,7 +145,7 @@ fn upgrades_end_no_connection_over_vsock_lose_no_query_on_it_and_forbid_no_new_o
         let gone_before = gone()?;
         let uuid = guest.virsh("domuuid", "")?;
         guest.sh(&ASK_ON.replace("UUID", uuid.trim()))?;
-        for _ in 0..20 {
+        for _ in 0..8 {
             upgrade(lab)?;
             expect_known(&guest)?;
         }
@@ -161,7 +161,7 @@ fn upgrades_end_no_connection_over_vsock_lose_no_query_on_it_and_forbid_no_new_o
             helper_was_late && ["", "hostinfo: vm.uuid: not available now"].contains(&line.trim())
         };
         ensure!(lost.lines().all(is_excused), "{answered} {lost}");
-        ensure!(answered.trim().parse::<u32>()? > 20, "{answered}");
+        ensure!(answered.trim().parse::<u32>()? > 10, "{answered}");
         ensure!(gone()? == gone_before, "{journal}");
         // Those of the tool that wait, though it has hung up, may be as many as can.
         let is_put_off = |line: &str| {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use hostinfo_custom::limits::GUEST_MAX;
+
 /// A socket's name, split into its parts: `$driver-$name`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Name {
@@ -11,12 +13,13 @@ pub struct Name {
 }
 
 impl Name {
-    /// Splits at the first `-`. `None` if a part is empty, or if the name contains a character that
-    /// a file name cannot have or a control character.
+    /// Splits at the first `-`. `None` if a part is empty, if the name is over [`GUEST_MAX`] bytes long, or if it contains a
+    /// character that a file name cannot have or a control character.
     pub fn parse(whole: &str) -> Option<Self> {
         let (driver, name) = whole.split_once('-')?;
         let is_file_name = !whole.chars().any(|c| c.is_control() || c == '/');
         let holds = !driver.is_empty() && !name.is_empty() && is_file_name;
+        let holds = holds && whole.len() <= GUEST_MAX;
         holds.then(|| Self { whole: whole.into(), driver_len: driver.len() })
     }
 
@@ -52,5 +55,12 @@ mod tests {
         for none in ["", "-", "qemu", "qemu-", "-a", "qemu-a\n", "qemu-\u{85}", "qemu-a/b"] {
             assert_eq!(Name::parse(none), None, "{none:?}");
         }
+    }
+
+    #[test]
+    fn a_name_is_no_longer_than_what_a_rules_pattern_is_compared_with_in_microseconds() {
+        let name = |length: usize| format!("qemu-{}", "x".repeat(length - "qemu-".len()));
+        assert!(Name::parse(&name(GUEST_MAX)).is_some());
+        assert_eq!(Name::parse(&name(GUEST_MAX + 1)), None);
     }
 }

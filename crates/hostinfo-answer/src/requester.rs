@@ -148,13 +148,13 @@ impl Requester {
     pub fn key(&self) -> Option<GuestKey> {
         match self.standing {
             Standing::Domain(uuid, _) => Some(GuestKey::Domain(uuid)),
-            Standing::Unnamed => self.process(),
+            Standing::Unnamed => self.process_key(),
             Standing::Refused(_) | Standing::Awaited => None,
         }
     }
 
-    /// The same without libvirt.
-    pub fn process(&self) -> Option<GuestKey> {
+    /// The same by the process alone, whatever libvirt says.
+    pub fn process_key(&self) -> Option<GuestKey> {
         let Peer { pid, start } = self.peer.flatten()?;
         Some(GuestKey::Process { pid, start: start? })
     }

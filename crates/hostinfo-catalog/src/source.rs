@@ -109,9 +109,7 @@ impl Source {
             }
         }
     }
-}
 
-impl Source {
     /// The kind of instances that it has a value for.
     pub const fn instances(self) -> Instances {
         match self {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The longest request, without its NUL: a `Preview` of the longest line, 1,024 bytes, each of
-/// which may take six bytes in JSON (`\u0001`), with a guest's name of 255 bytes.
+/// which may take six bytes in JSON (`\u0001`), with a guest's whole name of 320 bytes.
 pub const REQUEST_MAX: usize = 16 * 1024;
 
 /// Names in one `Explain`: more than twice the 40 full names that fit into a guest's line.

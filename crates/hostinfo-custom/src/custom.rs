@@ -129,6 +129,8 @@ impl Custom {
     /// The value of a statistic for the guest with that socket name: one that is no older than the
     /// definition allows, or that was obtained since the query arrived at `asked`. A file is read
     /// right here, unless that takes long; a command is started or queued.
+    ///
+    /// Nothing is kept for the empty name, which stands for any guest that does not exist.
     pub fn value(&mut self, name: &str, guest: &str, asked: Instant, now: Instant) -> Answer {
         let Some(definition) = self.find(name) else { return Answer::Ready(Err(NONE)) };
         let of = match definition.scope {
@@ -165,9 +167,10 @@ impl Custom {
         let kind = statistic.definition.as_ref().map(|definition| definition.about.kind);
         let value = match had {
             Output::Text(text) => Some(Value::text(text)),
-            Output::Number(number) if kind == Some(Kind::Counter) => {
-                statistic.counters.entry(guest.into()).or_default().raise(number)
-            }
+            Output::Number(number) if kind == Some(Kind::Counter) => match guest {
+                "" => Counter::default().raise(number),
+                _ => statistic.counters.entry(guest.into()).or_default().raise(number),
+            },
             Output::Number(number) => number_value(number),
         };
         value.ok_or(NONE)

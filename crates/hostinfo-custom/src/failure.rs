@@ -61,7 +61,7 @@ pub(crate) enum Failure {
     Nonsense,
     /// hostinfo-run has sent descriptors. It is asked for nothing until they are closed.
     #[error(
-        "hostinfo-run has sent descriptors that take long to close, as only one does that was taken over: systemctl \
+        "hostinfo-run has sent descriptors that take long to close, so somebody may have taken it over: systemctl \
          restart hostinfo-run"
     )]
     Descriptors,

@@ -39,8 +39,8 @@ pub const TIMEOUT_MIN: Duration = SAMPLE_GRID;
 /// The longest deadline: a guest's reply is held back that long, and [`ANSWER_MARGIN`].
 pub const TIMEOUT_MAX: Duration = Duration::from_secs(30);
 
-/// The longest whole name of a guest that a command is given: a driver of 64 bytes, a hyphen, and a name of 255, as
-/// `hostinfo-open` has them.
+/// The longest whole name of a guest: a driver of 64 bytes, a hyphen, and a name of 255, as `hostinfo-open` has them.
+/// Whoever previews can choose one, and a rule's pattern takes up to as many steps for each of its parts.
 pub const GUEST_MAX: usize = 320;
 
 /// How much later than a command's deadline hostinfo-run's answer may come. It takes some milliseconds, and some
@@ -61,6 +61,13 @@ pub const UNCLOSED_MAX: usize = 16;
 
 /// Commands that run at once: hostinfod asks for no more, and hostinfo-run accepts no more.
 pub const RUNS_MAX: usize = 4;
+
+/// How long hostinfo-run waits for a command to be started before it serves others meanwhile: some 30 times what it takes.
+pub const START_PATIENCE: Duration = SAMPLE_GRID;
+
+/// Commands that nobody waits for any more while they are still being started, each with a thread and a process: half of
+/// what hostinfo-run's unit permits (`TasksMax=`). Past that no other is started.
+pub const STUCK_MAX: usize = 32;
 
 /// How many of them may be for statistics whose last run had to be killed: however many hang, three
 /// places are left for the others.

@@ -8,12 +8,13 @@ mod child;
 mod order;
 pub mod own_alone;
 mod refused_peers;
+mod starting;
 mod strays;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hostinfo_peer::{PeerSocket, ReadError, refuse_descriptors, unclosed};
 use nix::sys::socket::{getsockopt, sockopt};
@@ -25,12 +26,14 @@ use rustix::process::Pid;
 use crate::account::Accounts;
 use crate::directory::{self, Found};
 use crate::limits::{
-    IDLE, LOOK_EVERY, LOOKS_FOR_STRAYS, OUTPUT_MAX, REQUEST_WITHIN, RUNS_MAX, UNCLOSED_MAX,
+    IDLE, LOOK_EVERY, LOOKS_FOR_STRAYS, OUTPUT_MAX, REQUEST_WITHIN, RUNS_MAX, START_PATIENCE,
+    STUCK_MAX, UNCLOSED_MAX,
 };
 use crate::message::{self, Answer};
 use child::Child;
 use order::Order;
 use refused_peers::RefusedPeers;
+use starting::{Dying, Starting};
 
 /// Whom it serves, and what it may run.
 #[derive(Debug, Clone)]
@@ -80,10 +83,10 @@ pub(crate) struct Runner<R> {
     runs: Vec<Run>,
     /// Without it, it looks again and again for commands that have ended, as on kernels before Linux 5.3.
     has_pidfds: bool,
-    /// Commands that were killed but that the kernel has not released yet, and their statistics: one that hangs in a
-    /// file system may take days. They do not occupy a place, and nothing of the same statistic runs beside them, so
-    /// there are never more of them than statistics and places.
-    dying: Vec<(Box<str>, Child)>,
+    /// Commands that nobody waits for but that are not gone, and their statistics: one that hangs in a file system may take
+    /// days. They do not occupy a place, and nothing of the same statistic runs beside them, so there are never more of
+    /// them than statistics and places.
+    dying: Vec<(Box<str>, Dying)>,
     /// Whether whatever has no other parent any more is a child of this process, and a command's.
     kills_strays: bool,
     /// How many looks for such processes are still to follow the end of the last run.
@@ -104,6 +107,8 @@ enum State {
     Silent,
     /// The statistic has a command that is dying.
     Waiting(Order),
+    /// For the statistic of that name.
+    Starting(Box<str>, Starting),
     /// For the statistic of that name.
     Running(Box<str>, Child),
 }
@@ -142,9 +147,14 @@ impl<R: Fn() -> (Found, Accounts)> Runner<R> {
     fn children(&self) -> Vec<&Child> {
         let running = self.runs.iter().filter_map(|run| match &run.state {
             State::Running(_, child) => Some(child),
-            State::Silent | State::Waiting(_) => None,
+            State::Silent | State::Waiting(_) | State::Starting(..) => None,
         });
-        running.chain(self.dying.iter().map(|(_, child)| child)).collect()
+        running.chain(self.dying.iter().filter_map(|(_, dying)| dying.child())).collect()
+    }
+
+    /// How many dying commands are not started yet.
+    fn stuck(&self) -> usize {
+        self.dying.iter().filter(|(_, dying)| matches!(dying, Dying::Starting(_))).count()
     }
 
     /// Sleeps until there is something to do. Returns true if somebody has connected and there is a place.
@@ -159,8 +169,12 @@ impl<R: Fn() -> (Found, Accounts)> Runner<R> {
         let ends = children.iter().filter_map(|child| child.pidfd());
         fds.extend(sockets.chain(ends).map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         let now = Instant::now();
-        let looks =
-            is_closing || self.looks > 0 || children.iter().any(|child| child.pidfd().is_none());
+        let is_starting = |run: &Run| matches!(run.state, State::Starting(..));
+        let looks = is_closing
+            || self.looks > 0
+            || self.stuck() > 0
+            || self.runs.iter().any(is_starting)
+            || children.iter().any(|child| child.pidfd().is_none());
         let deadlines = self.runs.iter().map(|run| run.deadline);
         let until = deadlines.chain(looks.then(|| now + LOOK_EVERY)).min().unwrap_or(now + IDLE);
         let timeout = Timespec::try_from(until.saturating_duration_since(now));
@@ -203,7 +217,8 @@ impl<R: Fn() -> (Found, Accounts)> Runner<R> {
     /// Takes requests, starts commands, and answers those that ask for one that has ended or is past its deadline.
     fn turn(&mut self, now: Instant) {
         let were_dying = self.dying.len();
-        self.dying.retain_mut(|(_, child)| matches!(child.reap(), Ok(None)));
+        let dying = std::mem::take(&mut self.dying).into_iter();
+        self.dying = dying.filter_map(|(name, dying)| Some((name, dying.advance()?))).collect();
         if self.dying.len() < were_dying {
             self.looks = LOOKS_FOR_STRAYS;
         }
@@ -247,6 +262,7 @@ impl<R: Fn() -> (Found, Accounts)> Runner<R> {
             }
             state => state,
         };
+        let mut patience = Duration::ZERO;
         run.state = match run.state {
             State::Waiting(order) if self.dying.iter().any(|(name, _)| *name == order.name) => {
                 if run.deadline <= now {
@@ -255,15 +271,38 @@ impl<R: Fn() -> (Found, Accounts)> Runner<R> {
                 }
                 State::Waiting(order)
             }
-            State::Waiting(order) => match Child::start(&order.words, order.account) {
-                Ok(mut child) => {
+            State::Waiting(_) if self.stuck() >= STUCK_MAX => {
+                answer(&run.socket, &Answer::NotRun(Errno::AGAIN));
+                return None;
+            }
+            State::Waiting(order) => match Starting::begin(&order.words, order.account) {
+                Ok(starting) => {
+                    run.deadline = now + order.timeout;
+                    patience = START_PATIENCE;
+                    State::Starting(order.name, starting)
+                }
+                Err(error) => {
+                    answer(&run.socket, &Answer::NotRun(message::errno(&error)));
+                    return None;
+                }
+            },
+            state => state,
+        };
+        run.state = match run.state {
+            State::Starting(name, starting) => match starting.take(patience) {
+                None if run.deadline <= now => {
+                    self.dying.push((name, Dying::Starting(starting)));
+                    answer(&run.socket, &Answer::Late(Vec::new()));
+                    return None;
+                }
+                None => State::Starting(name, starting),
+                Some(Ok(mut child)) => {
                     if !self.has_pidfds {
                         child.drop_pidfd();
                     }
-                    run.deadline = now + order.timeout;
-                    State::Running(order.name, child)
+                    State::Running(name, child)
                 }
-                Err(error) => {
+                Some(Err(error)) => {
                     answer(&run.socket, &Answer::NotRun(message::errno(&error)));
                     return None;
                 }
@@ -289,7 +328,7 @@ impl<R: Fn() -> (Found, Accounts)> Runner<R> {
         if ended_by_itself {
             self.looks = LOOKS_FOR_STRAYS;
         } else {
-            self.dying.push((name, child));
+            self.dying.push((name, Dying::Killed(child)));
         }
         match status {
             _ if output.len() > OUTPUT_MAX => Answer::TooLong,
@@ -302,10 +341,12 @@ impl<R: Fn() -> (Found, Accounts)> Runner<R> {
 
     /// Nobody waits for it any more.
     fn give_up(&mut self, state: State) {
-        if let State::Running(name, mut child) = state {
-            child.kill();
-            self.dying.push((name, child));
-        }
+        let dying = match state {
+            State::Silent | State::Waiting(_) => return,
+            State::Starting(name, starting) => (name, Dying::Starting(starting)),
+            State::Running(name, child) => (name, Dying::kill(child)),
+        };
+        self.dying.push(dying);
     }
 }
 

@@ -5,13 +5,13 @@ use std::path::Path;
 use quick_xml::escape::escape;
 
 use crate::limits::{NAME_MAX, SOCKET_PATH_MAX};
-use crate::place::Place;
 use crate::ports::Slot;
+use crate::target::Target;
 
 /// A port to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clause {
-    place: Place,
+    target: Target,
     path: String,
     slot: Option<Slot>,
 }
@@ -41,7 +41,7 @@ impl Clause {
     ///
     /// # Errors
     /// [`Unfit`].
-    pub fn new(place: Place, directory: &Path, socket: &str) -> Result<Self, Unfit> {
+    pub fn new(target: Target, directory: &Path, socket: &str) -> Result<Self, Unfit> {
         let is_name = |c: char| c != '/' && !c.is_control();
         if socket.len() > NAME_MAX || !socket.chars().all(is_name) {
             return Err(Unfit::Name);
@@ -52,7 +52,7 @@ impl Clause {
         if path.len() > SOCKET_PATH_MAX {
             return Err(Unfit::TooLong(path.len()));
         }
-        Ok(Self { place, path, slot: None })
+        Ok(Self { target, path, slot: None })
     }
 
     /// The same for a running domain, plugged in there; `None` where libvirt is to choose. If something else is there
@@ -64,8 +64,8 @@ impl Clause {
     }
 
     /// Where the guest finds the port.
-    pub fn place(&self) -> &Place {
-        &self.place
+    pub fn target(&self) -> &Target {
+        &self.target
     }
 
     /// The device for the domain's XML, indented by two blanks per level:
@@ -77,10 +77,10 @@ impl Clause {
     /// </serial>
     /// ```
     pub fn xml(&self) -> String {
-        let (element, target) = match &self.place {
-            Place::Serial(number) => ("serial", format!("port='{number}'")),
-            Place::Channel(name) => ("channel", format!("type='virtio' name='{}'", escape(name))),
-            Place::Other(kind) => ("serial", format!("type='{}'", escape(kind))),
+        let (element, target) = match &self.target {
+            Target::Serial(number) => ("serial", format!("port='{number}'")),
+            Target::Channel(name) => ("channel", format!("type='virtio' name='{}'", escape(name))),
+            Target::Other(kind) => ("serial", format!("type='{}'", escape(kind))),
         };
         let path = escape(&self.path);
         let address = self.slot.map(|Slot { controller, port }| {
@@ -95,12 +95,12 @@ impl Clause {
     /// The option, with its value, for virt-install, and for virt-xml after `--add-device`.
     pub fn option(&self) -> (&'static str, String) {
         let path = listed(&self.path);
-        let (option, target) = match &self.place {
-            Place::Serial(number) => ("--serial", format!("target.port={number}")),
-            Place::Channel(name) => {
+        let (option, target) = match &self.target {
+            Target::Serial(number) => ("--serial", format!("target.port={number}")),
+            Target::Channel(name) => {
                 ("--channel", format!("target.type=virtio,target.name={}", listed(name)))
             }
-            Place::Other(kind) => ("--serial", format!("target.type={}", listed(kind))),
+            Target::Other(kind) => ("--serial", format!("target.type={}", listed(kind))),
         };
         (option, format!("unix,path={path},mode=bind,{target}"))
     }
@@ -125,7 +125,7 @@ mod tests {
     const DIRECTORY: &str = "/var/lib/hostinfo";
 
     fn serial(name: &str) -> Result<Clause, Unfit> {
-        Clause::new(Place::Serial(1), Path::new(DIRECTORY), &format!("qemu-{name}"))
+        Clause::new(Target::Serial(1), Path::new(DIRECTORY), &format!("qemu-{name}"))
     }
 
     #[test]
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_channel_that_is_plugged_in_says_where() {
-        let clause = Clause::new(Place::channel(), Path::new(DIRECTORY), "qemu-a").unwrap();
+        let clause = Clause::new(Target::channel(), Path::new(DIRECTORY), "qemu-a").unwrap();
         let xml = clause.at(Some(Slot { controller: 0, port: 3 })).xml();
         let address = "<address type='virtio-serial' controller='0' bus='0' port='3'/>";
         assert!(xml.ends_with(&format!("\n  {address}\n</channel>")), "{xml}");
@@ -165,14 +165,14 @@ mod tests {
     proptest! {
         #[test]
         fn any_name_comes_out_of_the_xml_as_it_went_in(name in "[^/\\pC]{1,20}", channel: bool) {
-            let place = if channel { Place::channel() } else { Place::Serial(2) };
+            let target = if channel { Target::channel() } else { Target::Serial(2) };
             let socket = format!("qemu-{name}");
-            let clause = Clause::new(place.clone(), Path::new(DIRECTORY), &socket).unwrap();
+            let clause = Clause::new(target.clone(), Path::new(DIRECTORY), &socket).unwrap();
             let xml = format!("<domain type='kvm'><devices>{}</devices></domain>", clause.xml());
             let found = Ports::find(&xml, &Directory::of_text(Path::new(DIRECTORY))).unwrap();
             prop_assert_eq!(found.hostinfo.len(), 1);
             prop_assert_eq!(&found.hostinfo[0].socket, &socket);
-            prop_assert_eq!(&found.hostinfo[0].place, &place);
+            prop_assert_eq!(&found.hostinfo[0].target, &target);
         }
     }
 }

@@ -42,7 +42,6 @@ mod message;
 mod names;
 mod order;
 mod pauses;
-mod place;
 mod ports;
 mod presence;
 mod process;
@@ -50,6 +49,7 @@ mod shell;
 mod snapshot;
 mod tag_settings;
 mod tags;
+mod target;
 mod wanted;
 mod whose;
 mod xml;
@@ -69,7 +69,6 @@ pub use marks::{CGROUP_MAX, CMDLINE_MAX, Marks};
 pub use message::{Ask, Bad, Hypervisor, Message, VERSION, ask, message, to_line};
 pub use names::Names;
 pub use order::{Act, Answer, Entry, Failure, FailureKind, Form, Order, order, order_line};
-pub use place::{CHANNEL, Place};
 pub use ports::{Port, Ports, Slot};
 pub use process::{PROGRAM, programs};
 pub use shell::{operand, shell};
@@ -79,6 +78,7 @@ pub use tags::{
     Source, TAGS_NAMESPACE, TITLE, TagSources, Tags, is_builtin, is_key, is_value, own_tags,
     own_tags_xml, tags,
 };
+pub use target::{CHANNEL, Target};
 pub use uuid::Uuid;
 pub use whose::{Claim, Whose};
 pub use xml::vhostmd::{DISK_DIR, VHOSTMD_DIR};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::conflict::Conflict;
 use crate::directory::{Directory, Leads};
 use crate::limits::{NAMES_MAX, UARTS};
-use crate::place::Place;
+use crate::target::Target;
 use crate::xml::element::Element;
 use crate::xml::reader::parse;
 use crate::xml::vhostmd::VHOSTMD_DIR;
@@ -55,7 +55,7 @@ const SLOTS: u32 = 31;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Port {
     /// Where the guest finds it.
-    pub place: Place,
+    pub target: Target,
     /// The socket's name.
     pub socket: String,
     /// Whether it is a Unix socket that the hypervisor listens on.
@@ -96,31 +96,31 @@ impl Ports {
         format!("{}-{}", self.driver, self.name)
     }
 
-    /// Where hostinfo's port belongs unless somebody asks for another place: serial port 1 (ttyS1,
+    /// Where hostinfo's port belongs unless somebody asks for another target: serial port 1 (ttyS1,
     /// COM2), the only serial port that the guest's tool tries, or else the channel.
-    pub fn default_place(&self) -> Place {
-        let second = Place::Serial(1);
+    pub fn default_target(&self) -> Target {
+        let second = Target::Serial(1);
         match self.is_free(&second) && !self.has_lone_console {
             true => second,
-            false => Place::channel(),
+            false => Target::channel(),
         }
     }
 
     /// A free serial port: 1 if possible, otherwise the next one.
-    pub fn free_uart(&self) -> Option<Place> {
+    pub fn free_uart(&self) -> Option<Target> {
         // 0 comes last: that is where people expect a guest's console.
-        let mut places = (1..UARTS).chain([0]).map(Place::Serial);
-        places.find(|place| self.is_free(place))
+        let mut targets = (1..UARTS).chain([0]).map(Target::Serial);
+        targets.find(|target| self.is_free(target))
     }
 
     /// Whether the domain can have such a port and has none there, whatever its path.
-    pub fn is_free(&self, place: &Place) -> bool {
-        match place {
-            Place::Serial(number) => {
+    pub fn is_free(&self, target: &Target) -> bool {
+        match target {
+            Target::Serial(number) => {
                 self.has_uarts && *number < UARTS && !self.taken.contains(number)
             }
-            Place::Channel(name) => self.has_virtio_bus && !self.channels.contains(name),
-            Place::Other(_) => false,
+            Target::Channel(name) => self.has_virtio_bus && !self.channels.contains(name),
+            Target::Other(_) => false,
         }
     }
 
@@ -167,7 +167,7 @@ impl Port {
     /// Whether it is a virtio channel without a name: nothing in the guest can tell what it is for.
     fn is_nameless(&self) -> bool {
         self.xml.starts_with("<channel")
-            && matches!(&self.place, Place::Other(kind) if kind == "virtio")
+            && matches!(&self.target, Target::Other(kind) if kind == "virtio")
     }
 }
 
@@ -180,7 +180,7 @@ fn ports(domain: &Element<'_>, xml: &str, directory: &Directory) -> Vec<Port> {
         })?;
         let binds = |source: &Element<'_>| source.attribute("mode") == Some("bind");
         Some(Port {
-            place: place(device),
+            target: target(device),
             socket,
             listens: device.attribute("type") == Some("unix")
                 && device.children("source").all(binds),
@@ -190,15 +190,15 @@ fn ports(domain: &Element<'_>, xml: &str, directory: &Directory) -> Vec<Port> {
     domain.devices().filter_map(port).take(NAMES_MAX).collect()
 }
 
-fn place(device: &Element<'_>) -> Place {
+fn target(device: &Element<'_>) -> Target {
     let kind = device.child("target").and_then(|target| target.attribute("type"));
     let element = device.name;
     match (number(device), channel(device)) {
-        (_, Some(name)) => Place::Channel(name.to_owned()),
+        (_, Some(name)) => Target::Channel(name.to_owned()),
         (Some(number), _) if element == "serial" && kind.is_none_or(|k| k == "isa-serial") => {
-            Place::Serial(number)
+            Target::Serial(number)
         }
-        _ => Place::Other(kind.unwrap_or(element).to_owned()),
+        _ => Target::Other(kind.unwrap_or(element).to_owned()),
     }
 }
 

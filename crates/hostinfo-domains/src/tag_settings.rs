@@ -15,14 +15,14 @@ use crate::tags::{Source, TagSources, is_builtin, is_key};
 pub struct TagSettings {
     /// Whether hostinfo's own tags count, the domain's title and its UUID.
     own: bool,
-    /// Places in the metadata, by the tags' keys.
-    tags: BTreeMap<String, Place>,
+    /// Where they are in the metadata, by the tags' keys.
+    tags: BTreeMap<String, Location>,
 }
 
 /// Where in the metadata a tag's value is.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Place {
+struct Location {
     namespace: String,
     /// Names of elements, joined by `/`.
     path: String,
@@ -49,7 +49,7 @@ impl TagSettings {
         TagSources { own: self.own, sources }
     }
 
-    fn add<E: Error>(&mut self, key: String, place: Place) -> Result<(), E> {
+    fn add<E: Error>(&mut self, key: String, place: Location) -> Result<(), E> {
         let wrong = |what: String| Err(E::custom(format!("tag `{}`: {what}", key.escape_debug())));
         if !is_key(&key) {
             return wrong(

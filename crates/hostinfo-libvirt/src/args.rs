@@ -14,7 +14,7 @@ pub(crate) struct Args {
     /// The socket directory
     #[arg(long, value_name = "DIRECTORY", default_value = SOCKET_DIR)]
     pub(crate) socket_dir: PathBuf,
-    /// Tell where libvirt's own channels for vhostmd's clients are
+    /// Report where libvirt's own channels for vhostmd's clients are
     #[arg(long)]
     pub(crate) vhostmd_channels: bool,
     /// Which tags of domains to look for, in JSON

@@ -7,8 +7,10 @@ use std::io::{Error, Result};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
+use std::thread;
 
 use nix::libc;
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, getppid, test_kill_process};
 
@@ -38,6 +40,15 @@ fn attempt_to(what: &str, about: &str) -> Result<()> {
         ("empty", path) => {
             Ok(rustix::fs::open(path, OFlags::RDONLY | OFlags::TRUNC, Mode::empty()).map(drop)?)
         }
+        ("list", path) => fs::read_dir(path)?.next().transpose().map(drop),
+        ("read-past-cache", path) => {
+            Ok(rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECT, Mode::empty()).map(drop)?)
+        }
+        ("watch", path) => {
+            let watches = inotify::init(CreateFlags::CLOEXEC)?;
+            Ok(inotify::add_watch(watches, path, WatchFlags::MODIFY).map(drop)?)
+        }
+        ("thread", _) => thread::Builder::new().spawn(|| ()).map(drop),
         ("remove", path) => fs::remove_file(path),
         ("open-to-all", path) => fs::set_permissions(path, Permissions::from_mode(0o777)),
         ("lease", path) => lease(&File::open(path)?),

@@ -12,8 +12,8 @@ use landlock::{
 };
 use nix::libc::{self, c_int, c_long};
 use seccompiler::{
-    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
-    SeccompFilter, SeccompRule, apply_filter,
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, apply_filter,
 };
 
 /// All ways to change files that Linux has up to 6.10, and to connect to or listen at TCP ports.
@@ -53,6 +53,16 @@ const REFUSED: &[c_long] = &[
     libc::SYS_openat2,
     libc::SYS_execve,
     libc::SYS_execveat,
+    // While a directory is read, nobody else makes a name in it.
+    libc::SYS_getdents64,
+    // Locks, and watches, of which the kernel grants only so many to a user: the daemon has the same one.
+    libc::SYS_flock,
+    libc::SYS_inotify_init1,
+    // It waits for nobody to connect.
+    libc::SYS_accept,
+    libc::SYS_accept4,
+    libc::SYS_bind,
+    libc::SYS_listen,
 ];
 
 /// The same by calls that newer architectures do not have.
@@ -70,6 +80,7 @@ const REFUSED_OLD: &[c_long] = &[
     libc::SYS_unlink,
     libc::SYS_fork,
     libc::SYS_vfork,
+    libc::SYS_inotify_init,
 ];
 #[cfg(not(target_arch = "x86_64"))]
 const REFUSED_OLD: &[c_long] = &[];
@@ -82,6 +93,12 @@ const REFUSED_WITH: &[(c_long, u8, c_int, c_int)] = &[
     (libc::SYS_openat, 2, libc::O_TRUNC, libc::O_TRUNC),
     #[cfg(target_arch = "x86_64")]
     (libc::SYS_open, 1, libc::O_TRUNC, libc::O_TRUNC),
+    // While a file is read in this way, nobody else writes to it.
+    (libc::SYS_openat, 2, libc::O_DIRECT, libc::O_DIRECT),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_open, 1, libc::O_DIRECT, libc::O_DIRECT),
+    // F_SETFL: no other command that is permitted has such a value.
+    (libc::SYS_fcntl, 2, libc::O_DIRECT, libc::O_DIRECT),
 ];
 
 /// Refuses this thread and those that it starts the calls of [`REFUSED`] and [`REFUSED_WITH`], with EPERM.
@@ -89,14 +106,26 @@ const REFUSED_WITH: &[(c_long, u8, c_int, c_int)] = &[
 /// # Errors
 /// If there is no filter for this architecture, or the kernel, the daemon's or the service's filter refuses it.
 pub(crate) fn filter_calls() -> Result<(), seccompiler::Error> {
-    let with = REFUSED_WITH.iter().map(|(call, argument, looked_at, value)| {
+    let mut rules = BTreeMap::<_, Vec<_>>::new();
+    for (call, argument, looked_at, value) in REFUSED_WITH {
         let compare = SeccompCmpOp::MaskedEq(looked_at.cast_unsigned().into());
         let value = value.cast_unsigned().into();
         let condition = SeccompCondition::new(*argument, SeccompCmpArgLen::Dword, compare, value)?;
-        Ok((*call, vec![SeccompRule::new(vec![condition])?]))
-    });
-    let mut rules: BTreeMap<_, _> = with.collect::<Result<_, BackendError>>()?;
+        rules.entry(*call).or_default().push(SeccompRule::new(vec![condition])?);
+    }
     rules.extend(REFUSED.iter().chain(REFUSED_OLD).map(|call| (*call, Vec::new())));
+    refuse(rules)
+}
+
+/// Refuses this thread to start others.
+///
+/// # Errors
+/// As [`filter_calls`].
+pub(crate) fn start_no_threads() -> Result<(), seccompiler::Error> {
+    refuse([libc::SYS_clone, libc::SYS_clone3].map(|call| (call, Vec::new())).into())
+}
+
+fn refuse(rules: BTreeMap<c_long, Vec<SeccompRule>>) -> Result<(), seccompiler::Error> {
     let fails = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, fails, ARCH.try_into()?)?;
     let program: BpfProgram = filter.try_into()?;

@@ -4,27 +4,27 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::transmute;
 use std::ptr::null_mut;
-use std::thread;
 
 use hostinfo_domains::Uuid;
 use virt::connect::Connect;
-use virt::error::Error;
 use virt::event::{event_register_default_impl, event_run_default_impl};
 use virt_sys as sys;
 use virt_sys::{virConnectPtr, virDomainPtr, virTypedParameterPtr};
 
 use crate::inbox::{Change, INBOX};
+use crate::survey::Lost;
+use crate::threads::Threads;
 
 /// Receives events from now on, in a thread of its own.
 ///
 /// # Errors
-/// If libvirt is out of resources.
-pub(crate) fn receive_in_thread() -> Result<(), Error> {
+/// If libvirt is out of resources, or no thread can be started.
+pub(crate) fn receive_in_thread(threads: &Threads) -> Result<(), Lost> {
     event_register_default_impl()?;
-    thread::spawn(|| {
+    threads.start("events", || {
         while event_run_default_impl().is_ok() {}
         INBOX.lost();
-    });
+    })?;
     Ok(())
 }
 

@@ -1,12 +1,7 @@
-//! Fetches figures in a thread that can be given up. For some of them libvirt asks a domain's QEMU. If one does not answer,
-//! the call never returns, not even with what the others have answered. The same call made once more does: libvirt leaves
-//! out a domain that another call is waiting for.
+//! Makes the calls that a domain's QEMU may have to answer. If it does not, the call never returns, and is given up.
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
 use std::time::Duration;
 
 use hostinfo_domains::{Configured, Figures, Uuid};
@@ -14,16 +9,19 @@ use virt::connect::Connect;
 use virt::domain::Domain as Handle;
 use virt_sys as sys;
 
+use crate::caller::Caller;
 use crate::figures::{Extra, bandwidth, figures};
 use crate::raw;
+use crate::threads::Threads;
 
 /// How long a call may take before it is given up: five times what a batch of domains takes. A new socket waits twice
 /// as long to learn whose it is.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The most calls that were given up and have not returned. No further one is given up, and the daemon ends this program
-/// 5 s after the request, which takes more calls than these in a row. libvirtd makes 20 calls at a time (`max_workers`).
-const GIVEN_UP_MAX: usize = 3;
+/// Threads that fetch figures. When all but one are in calls that were given up, the last one is waited for, and the daemon
+/// ends this program 5 s after the request, which takes more calls than these in a row. libvirtd makes 20 calls at a time
+/// (`max_workers`).
+const CALLERS: usize = 4;
 
 const GROUPS: u32 = sys::VIR_DOMAIN_STATS_STATE
     | sys::VIR_DOMAIN_STATS_BALLOON
@@ -47,73 +45,52 @@ pub(crate) struct Fetched {
     pub(crate) extra: Extra,
 }
 
-/// The thread that fetches figures.
+/// The threads that ask.
 pub(crate) struct Fetcher {
-    uri: String,
-    thread: Option<Thread>,
-    /// Held by each thread that has not ended.
-    threads: Arc<()>,
-}
-
-struct Thread {
-    wanted: Sender<Vec<Wanted>>,
-    fetched: Receiver<Vec<Fetched>>,
+    for_figures: [Caller; CALLERS],
+    /// Whether a domain migrates: a call that takes a QEMU's answer, of which one is made at a time.
+    for_migration: Caller,
 }
 
 impl Fetcher {
-    /// Fetches from the libvirt at that URI. Nothing is connected yet.
-    pub(crate) fn new(uri: String) -> Self {
-        Self { uri, thread: None, threads: Arc::new(()) }
+    /// Asks the libvirt at that URI. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// No threads can be started.
+    pub(crate) fn start(uri: &str, threads: &Threads) -> io::Result<Self> {
+        let start = || Caller::start(uri.to_owned(), threads);
+        let for_figures = [start()?, start()?, start()?, start()?];
+        Ok(Self { for_figures, for_migration: start()? })
     }
 
-    /// The figures of these domains, as far as libvirt has them now. None if it cannot be asked: the other connection to
-    /// it then shows why.
+    /// The figures of these domains, as far as libvirt has them now; none if it cannot be asked. One call brings those of all
+    /// domains, and does not return while a QEMU does not answer, not even with what the others have answered. The same call
+    /// made once more does: libvirt leaves out a domain that another call is waiting for.
     pub(crate) fn fetch(&mut self, wanted: &[Wanted]) -> Vec<Fetched> {
         loop {
-            match self.try_to_fetch(wanted) {
-                Ok(fetched) => return fetched,
-                Err(RecvTimeoutError::Disconnected) => return Vec::new(),
-                Err(RecvTimeoutError::Timeout) => {}
+            let mut idle = self
+                .for_figures
+                .iter_mut()
+                .filter_map(|caller| (!caller.is_busy()).then_some(caller));
+            // The last one's call is waited for until it returns.
+            let Some(caller) = idle.next() else { return Vec::new() };
+            let patience = idle.next().map(|_| PATIENCE);
+            let wanted = wanted.to_vec();
+            if let Ok(fetched) = caller.call(move |connect| fetch(connect, &wanted), patience) {
+                return fetched.unwrap_or_default();
             }
         }
     }
 
-    /// One call. A thread that has not made it in time is left to itself, and ends when the call returns.
-    fn try_to_fetch(&mut self, wanted: &[Wanted]) -> Result<Vec<Fetched>, RecvTimeoutError> {
-        let thread = match self.thread.take() {
-            Some(thread) => thread,
-            None => Thread::start(self.uri.clone(), Arc::clone(&self.threads))
-                .map_err(|_| RecvTimeoutError::Disconnected)?,
+    /// Whether a domain migrates; `None` if its QEMU, or another that was asked before, does not say so in time.
+    pub(crate) fn is_migrating(&mut self, uuid: Uuid) -> Option<bool> {
+        let is_migrating = move |connect: &Connect| {
+            let domain = Handle::lookup_by_uuid(connect, uuid).ok()?;
+            raw::is_migrating(&domain).ok()
         };
-        thread.wanted.send(wanted.to_vec()).map_err(|_| RecvTimeoutError::Disconnected)?;
-        // Beside this value and the thread that is waited for.
-        let given_up = Arc::strong_count(&self.threads).saturating_sub(2);
-        let fetched = match given_up < GIVEN_UP_MAX {
-            true => thread.fetched.recv_timeout(PATIENCE)?,
-            false => thread.fetched.recv().map_err(|_| RecvTimeoutError::Disconnected)?,
-        };
-        self.thread = Some(thread);
-        Ok(fetched)
-    }
-}
-
-impl Thread {
-    /// Starts it, with a connection of its own: over one, libvirtd works on only a few calls at a time.
-    fn start(uri: String, held: Arc<()>) -> io::Result<Self> {
-        let (wanted, to_fetch) = channel::<Vec<Wanted>>();
-        let (to_hand_over, fetched) = channel();
-        thread::Builder::new().name("figures".to_owned()).spawn(move || {
-            let _held = held;
-            let Ok(connect) = Connect::open_read_only(Some(&uri)) else { return };
-            for wanted in to_fetch {
-                let found = fetch(&connect, &wanted);
-                let is_lost = found.is_empty() && !connect.is_alive().unwrap_or_default();
-                if is_lost || to_hand_over.send(found).is_err() {
-                    return;
-                }
-            }
-        })?;
-        Ok(Self { wanted, fetched })
+        let found = self.for_migration.call(is_migrating, Some(PATIENCE)).ok()?;
+        // One that has gone does not.
+        Some(found.flatten().unwrap_or_default())
     }
 }
 

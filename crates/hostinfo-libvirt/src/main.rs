@@ -7,9 +7,9 @@
 //! request. It ends when the daemon does, and when libvirt cannot be reached: the daemon then
 //! starts it again. So there is only one way to begin, whatever has happened.
 //!
-//! It has four threads: `requests` reads what the daemon asks, `events` receives what libvirt reports, and both put
+//! It has eight threads: `requests` reads what the daemon asks, `events` receives what libvirt reports, and both put
 //! what they receive into the `inbox`. The main thread takes it out, and calls libvirt. What QEMU has to answer is
-//! called for in the thread of the `fetcher`.
+//! called for in the five threads of the `fetcher`.
 //!
 //! The only privilege it needs is to connect to libvirt's read-only socket (`/run/libvirt/`
 //! `libvirt-sock-ro` or `virtqemud-sock-ro`). Every user may do that, unless libvirtd.conf says
@@ -19,6 +19,7 @@ mod args;
 #[cfg(debug_assertions)]
 mod attempts;
 mod batch;
+mod caller;
 mod confinement;
 mod events;
 mod fetcher;
@@ -31,6 +32,7 @@ mod raw;
 mod requests;
 mod rewrite;
 mod survey;
+mod threads;
 
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
@@ -46,6 +48,7 @@ use crate::fetcher::Fetcher;
 use crate::inbox::INBOX;
 use crate::output::{exit_now, send};
 use crate::survey::{Lost, Reported, Survey};
+use crate::threads::Threads;
 
 /// The shortest time between two reports that nobody asked for. A QEMU can say without end that it pauses and resumes, and
 /// the daemon looks at all guests after each report.
@@ -67,10 +70,7 @@ fn main() {
     {
         eprintln!("hostinfo-libvirt is confined no further than hostinfod by seccomp: {error}");
     }
-    #[cfg(debug_assertions)]
-    attempts::make();
     send(&Message::Hello { version: VERSION });
-    requests::read_in_thread();
     let Err(Lost(why)) = serve(&args);
     send(&Message::Down(cut(&why, WORDS_MAX).to_owned()));
     exit_now();
@@ -80,14 +80,19 @@ fn main() {
 fn serve(args: &Args) -> Result<Infallible, Lost> {
     // Otherwise the library writes every error to stderr, even expected ones.
     virt::error::clear_error_callback();
-    events::receive_in_thread()?;
+    let threads = Threads { is_filtered: args.filter };
+    requests::read_in_thread(&threads)?;
+    events::receive_in_thread(&threads)?;
+    let fetcher = Fetcher::start(&args.connect, &threads)?;
+    threads.start_no_more();
+    #[cfg(debug_assertions)]
+    attempts::make();
     let connect = Connect::open_read_only(Some(&args.connect))?;
     let reports_errors = events::register(&connect);
     let hypervisor = connect.clone();
     let directory = Directory::of_host(&args.socket_dir);
     let reported = Reported { channels: args.vhostmd_channels, errors: reports_errors };
     let sought = args.tags.clone().unwrap_or_default();
-    let fetcher = Fetcher::new(args.connect.clone());
     let mut survey = Survey::new(connect, fetcher, directory, reported, sought);
     survey.look()?;
     send(&Message::Done(0));
@@ -115,7 +120,7 @@ fn serve(args: &Args) -> Result<Infallible, Lost> {
             }
             Some(Ask::Figures { number, of }) => {
                 survey.look()?;
-                survey.figures(&of)?;
+                survey.figures(&of);
                 number
             }
             Some(Ask::Tags { number, sought }) => {

@@ -1,18 +1,21 @@
 //! Reads the daemon's requests.
 
-use std::io::{BufRead as _, Read as _, stdin};
-use std::thread;
+use std::io::{self, BufRead as _, Read as _, stdin};
 
 use hostinfo_domains::ask;
 use hostinfo_domains::limits::LINE_MAX;
 
 use crate::inbox::INBOX;
 use crate::output::exit_now;
+use crate::threads::Threads;
 
 /// Reads requests from now on, in a thread of its own, even while a call into libvirt hangs: when the daemon ends, so
 /// does this program.
-pub(crate) fn read_in_thread() {
-    thread::spawn(|| {
+///
+/// # Errors
+/// No thread can be started.
+pub(crate) fn read_in_thread(threads: &Threads) -> io::Result<()> {
+    threads.start("requests", || {
         let mut input = stdin().lock();
         let bound = u64::try_from(LINE_MAX).unwrap_or(u64::MAX);
         let mut line = Vec::new();
@@ -29,5 +32,5 @@ pub(crate) fn read_in_thread() {
                 },
             }
         }
-    });
+    })
 }

@@ -4,6 +4,7 @@ mod figures;
 mod state;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
 
 use hostinfo_domains::limits::{NAME_MAX, WORDS_MAX};
 use hostinfo_domains::{Directory, Domain, Message, State, TagSources, Uuid, cut, describe};
@@ -15,7 +16,6 @@ use crate::fetcher::Fetcher;
 use crate::inbox::Changes;
 use crate::known::Known;
 use crate::output::send;
-use crate::raw;
 
 use state::state;
 
@@ -25,6 +25,12 @@ pub(crate) struct Lost(pub(crate) String);
 impl From<Error> for Lost {
     fn from(error: Error) -> Self {
         Self(error.message().to_owned())
+    }
+}
+
+impl From<io::Error> for Lost {
+    fn from(error: io::Error) -> Self {
+        Self(format!("no thread can be started: {error}"))
     }
 }
 
@@ -155,7 +161,7 @@ impl Survey {
             is_kvm: found.is_kvm,
             id: handle.get_id(),
             state,
-            migrating: self.is_migrating(uuid, handle)?,
+            migrating: self.is_migrating(uuid),
             vcpus: found.vcpus,
             vcpus_max: found.vcpus_max,
             names: found.names,
@@ -173,13 +179,17 @@ impl Survey {
         Ok(())
     }
 
-    fn is_migrating(&mut self, uuid: Uuid, handle: &Handle) -> Result<bool, Lost> {
-        let is = self.movers.contains(&uuid)
-            && self.unless_lost(raw::is_migrating(handle))?.unwrap_or_default();
-        if !is {
+    /// Whether a domain migrates, as far as its QEMU says so; otherwise, as before.
+    fn is_migrating(&mut self, uuid: Uuid) -> bool {
+        if !self.movers.contains(&uuid) {
+            return false;
+        }
+        let before = || self.known.get(&uuid).is_some_and(|known| known.domain.migrating);
+        let found = self.fetcher.is_migrating(uuid);
+        if found == Some(false) {
             self.movers.remove(&uuid);
         }
-        Ok(is)
+        found.unwrap_or_else(before)
     }
 
     fn forget(&mut self, uuid: Uuid) {

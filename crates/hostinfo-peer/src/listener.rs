@@ -23,9 +23,7 @@ impl PeerListener {
         refuse_descriptors(&fd);
         Self { fd: Some(fd) }
     }
-}
 
-impl PeerListener {
     /// Lets nobody connect any more, and hangs up on all who wait to be accepted: at most as many as its backlog. Whoever
     /// closes the last copy of this socket, such as a service manager, would otherwise close what these have sent.
     pub fn hang_up(&self, of: &Unclosed) {

@@ -38,7 +38,7 @@ enum Kind {
 /// Why nothing more is read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// The other end has sent descriptors. Nobody who only talks does.
+    /// The other end has sent descriptors, which nothing that speaks one of our protocols does.
     #[error("it has sent descriptors")]
     Descriptors,
     /// The system's error.
@@ -50,10 +50,14 @@ impl PeerSocket {
     /// Takes over a descriptor. What its other end leaves to be closed is counted in `unclosed`.
     pub fn new(fd: OwnedFd, unclosed: Unclosed) -> Self {
         // If they are refused only from here on, some may have come before. Only a Unix socket can refuse them.
-        let kind = if are_refused(&fd) { Kind::Socket } else { kind(&fd) };
+        let are_refused = are_refused(&fd);
+        let kind = if are_refused { Kind::Socket } else { kind(&fd) };
         if kind == Kind::WithDescriptors {
             refuse_descriptors(&fd);
-            // The kernel would drop a byte that was sent with MSG_OOB, and what came with it.
+        }
+        if kind == Kind::WithDescriptors || are_refused {
+            // The kernel would drop a byte that was sent with MSG_OOB, and what came with it: each would wake whoever waits
+            // for something to read, and nobody would count it.
             let _ = sockopt::set_socket_oobinline(&fd, true);
         }
         Self { fd: Some(fd), kind, unclosed }

@@ -157,7 +157,7 @@ fn key(line: &str, from: usize) -> Option<Word<'_>> {
 /// The value of a condition: up to a blank or `:` outside double quotes.
 ///
 /// # Errors
-/// If quotes are opened but not closed.
+/// Where quotes open that are not closed: a byte offset in the line.
 fn value(line: &str, from: usize) -> Result<Word<'_>, usize> {
     let (mut open, mut escaped) = (None, false);
     let mut end = line.len();

@@ -49,7 +49,7 @@ pub(crate) enum Setting {
 }
 
 impl Key {
-    /// The key of that name, in any case. `interval` is the setting; the statistic of that name
+    /// The key of that name, in upper or lower case. `interval` is the setting; the statistic of that name
     /// cannot be selected on its own.
     pub(crate) fn find(name: &str) -> Option<Self> {
         match OWN.iter().find(|(word, _)| name.eq_ignore_ascii_case(word)) {

@@ -1,6 +1,6 @@
 //! Values after `=` other than times.
 
-/// A truth value, in any case.
+/// A truth value, in upper or lower case.
 pub(crate) fn truth(text: &str) -> Option<bool> {
     let is = |words: [&str; 4]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
     if is(["1", "yes", "on", "true"]) {

@@ -35,7 +35,7 @@ impl<T, K> Cached<T, K> {
     }
 
     /// The moment's slot has no sample, whatever was read in it.
-    pub(crate) fn lacks(&mut self, at: Moment, why: Absent) {
+    pub(crate) fn set_absent(&mut self, at: Moment, why: Absent) {
         self.sample = Some((at.slot(), Err(Box::new(why))));
     }
 

@@ -50,6 +50,7 @@ use file_counters::FileCounters;
 use numa::Placement;
 use of_cgroups::OfCgroups;
 use process::Process;
+use samples::Reading;
 use status::Status;
 use threads::{Threads, Times};
 
@@ -77,9 +78,9 @@ pub struct Vmm {
     #[serde(skip)]
     threads_read: Cached<()>,
     threads: Threads,
-    /// When the last reading that was split into several steps began.
+    /// The last reading that was split into several steps.
     #[serde(skip)]
-    reading_since: Option<Moment>,
+    reading: Option<Reading>,
     #[serde(skip)]
     cgroups: Cached<Box<Cgroups>>,
     of_cgroups: Option<Box<OfCgroups>>,
@@ -145,7 +146,7 @@ impl Vmm {
             status: Cached::default(),
             threads_read: Cached::default(),
             threads: Threads::default(),
-            reading_since: None,
+            reading: None,
             cgroups: Cached::default(),
             of_cgroups: None,
             cpus: Cached::default(),

@@ -47,24 +47,30 @@ impl Incident {
     }
 
     /// The incident as the guest reads it. `is_lasting`: whether it still goes on, as far as is known.
-    /// Times are moved back by the guest's `phase`, so that none is in the future, and truncated to the
+    /// Times are moved back by the guest's `time_shift`, so that none is in the future, and truncated to the
     /// minute. A figure is named only if the guest may see the statistics it comes from.
     ///
     /// ```text
     /// cpu contended from 2026-11-28T10:02Z to 2026-11-28T10:05Z: 34% waited
     /// ```
-    pub(crate) fn words(&self, is_lasting: bool, phase: Duration, permits: Permits<'_>) -> String {
-        let (what, state, from) = (self.what.word(), self.state.word(), minute(self.from, phase));
-        let to = if is_lasting { "now".to_owned() } else { minute(self.to, phase) };
+    pub(crate) fn words(
+        &self,
+        is_lasting: bool,
+        time_shift: Duration,
+        permits: Permits<'_>,
+    ) -> String {
+        let (what, state, from) =
+            (self.what.word(), self.state.word(), minute(self.from, time_shift));
+        let to = if is_lasting { "now".to_owned() } else { minute(self.to, time_shift) };
         let figure = self.figure.words(self.what, permits);
         let figure = figure.map_or_else(String::new, |figure| format!(": {figure}"));
         format!("{what} {state} from {from} to {to}{figure}")
     }
 }
 
-fn minute(time: Timestamp, phase: Duration) -> String {
-    let phase = SignedDuration::try_from(phase).unwrap_or_default();
-    let moved = time.checked_sub(phase).unwrap_or(time).as_second();
+fn minute(time: Timestamp, time_shift: Duration) -> String {
+    let time_shift = SignedDuration::try_from(time_shift).unwrap_or_default();
+    let moved = time.checked_sub(time_shift).unwrap_or(time).as_second();
     let cut = Timestamp::from_second(moved - moved.rem_euclid(MINUTE)).unwrap_or(time);
     cut.strftime("%Y-%m-%dT%H:%MZ").to_string()
 }
@@ -106,8 +112,9 @@ mod tests {
     }
 
     #[test]
-    fn an_incident_is_given_to_the_minute_on_the_guests_own_phase() {
-        let told = |phase| incident().words(false, Duration::from_secs(phase), &|_, _| true);
+    fn an_incident_is_given_to_the_minute_moved_back_by_the_guests_own_time_shift() {
+        let told =
+            |time_shift| incident().words(false, Duration::from_secs(time_shift), &|_, _| true);
         assert_eq!(
             told(0),
             "cpu contended from 2026-11-28T10:02Z to 2026-11-28T10:05Z: 34% waited"
@@ -137,8 +144,8 @@ mod tests {
     #[test]
     fn any_time_can_be_given_and_never_as_a_later_one() {
         for time in [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX] {
-            for phase in [Duration::ZERO, Duration::from_secs(59), Duration::MAX] {
-                let told = minute(time, phase);
+            for time_shift in [Duration::ZERO, Duration::from_secs(59), Duration::MAX] {
+                let told = minute(time, time_shift);
                 assert!(told.ends_with('Z') && told <= minute(time, Duration::ZERO), "{told}");
             }
         }

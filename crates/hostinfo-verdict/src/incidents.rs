@@ -181,11 +181,11 @@ impl Incidents {
         self.list.sort_by_key(|one| Reverse(one.from));
     }
 
-    /// What the guest reads, the newest first; see `incident.rs`. `phase` is the guest's own.
-    pub fn lines(&self, now: Timestamp, phase: Duration, permits: Permits<'_>) -> Vec<String> {
+    /// What the guest reads, the newest first; see `incident.rs`. `time_shift` is the guest's own.
+    pub fn lines(&self, now: Timestamp, time_shift: Duration, permits: Permits<'_>) -> Vec<String> {
         let words = |one: &Incident| {
             let is_lasting = one.end == End::Open && now.duration_since(one.to) <= LASTS;
-            one.words(is_lasting, phase, permits)
+            one.words(is_lasting, time_shift, permits)
         };
         self.kept(now).map(words).collect()
     }

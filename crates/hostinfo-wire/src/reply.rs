@@ -5,6 +5,8 @@ mod builder;
 use std::fmt;
 use std::time::Duration;
 
+use crate::limits::INTERVAL_MAX;
+
 pub use builder::Reply;
 
 /// The result of a request, or of one name in it.
@@ -104,10 +106,11 @@ pub fn retry_after(wait: Duration) -> String {
     format!("{RETRY_AFTER}{}.{:03} s", millis / 1000, millis % 1000)
 }
 
-/// The wait in the text after a 429, as [`retry_after`] writes it; `None` for any other text.
+/// The wait in the text after a 429, as [`retry_after`] writes it; `None` for any other text. No host has a longer one
+/// than [`INTERVAL_MAX`], and whatever else answers might say any.
 pub fn parse_retry_after(text: &str) -> Option<Duration> {
     let seconds = text.strip_prefix(RETRY_AFTER)?.strip_suffix(" s")?.parse().ok()?;
-    Duration::try_from_secs_f64(seconds).ok()
+    Some(Duration::try_from_secs_f64(seconds).ok()?.min(INTERVAL_MAX))
 }
 
 const RETRY_AFTER: &str = "retry after ";
@@ -161,6 +164,8 @@ mod tests {
             assert_eq!(retry_after(wait), text);
             assert!(parse_retry_after(text).unwrap() >= wait);
         }
+        let endless = parse_retry_after("retry after 10000000000000000000.000 s");
+        assert_eq!(endless, Some(INTERVAL_MAX), "no host has a longer one");
         assert_eq!(parse_retry_after("retry after -1 s"), None);
         assert_eq!(parse_retry_after("come back later"), None);
     }

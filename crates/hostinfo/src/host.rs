@@ -5,7 +5,7 @@ mod connection;
 use std::time::{Duration, Instant};
 
 use hostinfo_wire::Code;
-use hostinfo_wire::limits::{INTERVAL_MAX, LINE_MAX};
+use hostinfo_wire::limits::LINE_MAX;
 use hostinfo_wire::reply::parse_retry_after;
 
 use crate::args::Options;
@@ -13,7 +13,7 @@ use crate::exit::Failure;
 use crate::not_yet::NotYet;
 use crate::progress;
 use crate::question::Question;
-use crate::reply::Line;
+use crate::reply::{self, Line};
 use crate::system::{is_socket, usual_ways, ways_without_broker};
 use crate::verdict;
 use crate::way::Way;
@@ -104,7 +104,7 @@ impl<'a> Host<'a> {
                 return Err(failure);
             }
             waits += 1;
-            self.sit_out(wait.min(INTERVAL_MAX), "too soon to ask: waiting");
+            self.sit_out(wait, "too soon to ask: waiting");
         }
     }
 
@@ -269,6 +269,5 @@ fn silent_behind(broker: &Way, silent: &NotYet) -> Failure {
 
 /// `interval=5`
 fn interval(line: &Line) -> Option<Duration> {
-    let seconds = line.text.strip_prefix("interval=").filter(|_| line.code == Code::Done)?;
-    Duration::try_from_secs_f64(seconds.parse().ok()?).ok()
+    reply::interval(line.text.strip_prefix("interval=").filter(|_| line.code == Code::Done)?)
 }

@@ -108,7 +108,7 @@ pub(crate) struct Options {
     /// The rules file
     #[arg(long, global = true, value_name = "FILE", default_value = RULES)]
     pub(crate) rules: PathBuf,
-    /// The daemon's settings, which say what tags there are
+    /// The daemon's settings, such as what tags there are
     #[arg(long, global = true, value_name = "FILE", default_value = CONFIG)]
     pub(crate) config: PathBuf,
     /// The daemon's control socket

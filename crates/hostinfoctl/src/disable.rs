@@ -47,7 +47,7 @@ impl Change for Disabling<'_> {
 /// The sockets that a guest's channels leave behind when they are unplugged. One that its XML names and that is another
 /// guest's is left to that guest.
 fn left_behind(ports: &Ports, directory: &Path) -> Vec<PathBuf> {
-    let is_left = |port: &&Port| port.place.is_pluggable() && ports.is_right(port);
+    let is_left = |port: &&Port| port.target.is_pluggable() && ports.is_right(port);
     let of = |found: &[Port], directory: &Path| -> Vec<PathBuf> {
         found.iter().filter(is_left).map(|port| directory.join(&port.socket)).collect()
     };

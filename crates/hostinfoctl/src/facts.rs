@@ -102,7 +102,7 @@ impl Facts {
 
 /// The domain's whole name, and each port with its place and its socket.
 fn comparable(ports: &Ports) -> (String, Vec<String>) {
-    let words = |port: &Port| format!("{} {}", port.place, port.socket);
+    let words = |port: &Port| format!("{} {}", port.target, port.socket);
     let mut all: Vec<String> = ports.hostinfo.iter().chain(&ports.vhostmd).map(words).collect();
     all.sort();
     (ports.socket_name(), all)

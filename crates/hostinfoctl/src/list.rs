@@ -104,16 +104,16 @@ pub(crate) fn complete(
 mod tests {
     use super::*;
     use crate::port_summary::PortLocation;
-    use hostinfo_domains::Place;
+    use hostinfo_domains::Target;
 
     #[test]
     fn a_guest_that_was_disabled_while_it_runs_is_found_as_connected_and_as_until_it_ends() {
-        let running = Some(Has::Yes(PortLocation::of(&Place::Serial(1))));
+        let running = Some(Has::Yes(PortLocation::of(&Target::Serial(1))));
         let state = State::Connected;
         let mut row = Row { saved: Some(Has::No), running, state, ..Row::of_socket("qemu", "a") };
         assert!(is_in(&row, State::Connected) && is_in(&row, State::UntilItEnds));
         assert!(!is_in(&row, State::Disabled));
-        row.saved = Some(Has::Yes(PortLocation::of(&Place::Serial(1))));
+        row.saved = Some(Has::Yes(PortLocation::of(&Target::Serial(1))));
         assert!(!is_in(&row, State::UntilItEnds));
     }
 

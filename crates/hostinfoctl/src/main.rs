@@ -9,7 +9,7 @@
 //!   settings), `directory` (that of the sockets);
 //! - to change guests: `plan` (what to change; pure), `step` (one change), `change` and `carry_out` (changing each
 //!   guest completely or not at all), `port_summary` (the result, in words);
-//! - to print: `output`, `table`, `time`, `exit` (statuses and complaints), `runner` (what other programs print),
+//! - to print: `output`, `table`, `time`, `exit` (statuses and complaints), `subprocess` (what other programs print),
 //!   `complete` (names for the shells' completion).
 
 mod args;
@@ -42,7 +42,6 @@ mod present;
 mod preview;
 mod row;
 mod rules;
-mod runner;
 mod settings;
 mod snippet;
 mod sock_diag;
@@ -50,6 +49,7 @@ mod state;
 mod stats;
 mod status;
 mod step;
+mod subprocess;
 mod table;
 mod tag;
 mod tags;

@@ -36,7 +36,7 @@ pub(crate) fn run(options: &Options, wanted: &Notice) -> Result<Status, Failure>
             write_result(options, &set, || {
                 let guests = match set.guests {
                     0 if is_pattern(pattern) => {
-                        "no guest that is there now: patterns are of $driver-$name".to_owned()
+                        "no guest that is there now: patterns match $driver-$name".to_owned()
                     }
                     0 => format!("{}, which is not there now", escaped(pattern)),
                     1 => "1 guest that is there now".to_owned(),

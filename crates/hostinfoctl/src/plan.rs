@@ -1,11 +1,11 @@
 //! Plans what to change in a guest's domain. Pure: it depends only on what the guest has and what
-//! is wanted. `place` chooses where a new port goes.
+//! is wanted. `target` chooses where a new port goes.
 
-mod place;
+mod target;
 
 use std::path::Path;
 
-use hostinfo_domains::{Act, Clause, Conflict, Form, Place, Port, Ports, VHOSTMD_DIR};
+use hostinfo_domains::{Act, Clause, Conflict, Form, Port, Ports, Target, VHOSTMD_DIR};
 
 use crate::args::{EnableOptions, Transport};
 use crate::exit::Failure;
@@ -74,7 +74,7 @@ pub(crate) fn disable(facts: &Facts, now: bool) -> Result<Vec<Step>, Failure> {
         let Some(seen) = facts.of(form) else { continue };
         if form == Form::Live && !now {
             let mut ports = seen.ports.hostinfo.iter().chain(&seen.ports.vhostmd);
-            if facts.config.is_none() && ports.any(|port| port.place.is_pluggable()) {
+            if facts.config.is_none() && ports.any(|port| port.target.is_pluggable()) {
                 return Err(refused(
                     "it is transient, so it has no saved configuration to change: --now unplugs its \
                      channel",
@@ -83,7 +83,7 @@ pub(crate) fn disable(facts: &Facts, now: bool) -> Result<Vec<Step>, Failure> {
             continue;
         }
         let all = seen.ports.hostinfo.iter().chain(&seen.ports.vhostmd);
-        let can = |port: &&Port| form == Form::Config || port.place.is_pluggable();
+        let can = |port: &&Port| form == Form::Config || port.target.is_pluggable();
         steps.extend(all.filter(can).map(|port| detach(form, port)));
     }
     Ok(steps)
@@ -118,7 +118,7 @@ impl Plan<'_> {
         let wrong: Vec<&Port> =
             found.iter().filter(|port| right.is_none_or(|right| right != *port)).collect();
         if form == Form::Live
-            && let Some(port) = wrong.iter().find(|port| !port.place.is_pluggable())
+            && let Some(port) = wrong.iter().find(|port| !port.target.is_pluggable())
         {
             let remedy = match self.facts.config {
                 Some(_) => "leave out --now, then shut it down and start it",
@@ -128,17 +128,17 @@ impl Plan<'_> {
             };
             return Err(Failure::Refused(format!(
                 "it has a wrong {} that cannot be unplugged while it runs: {remedy}",
-                port.place
+                port.target
             )));
         }
         let mut steps: Vec<Step> = wrong.iter().map(|port| detach(form, port)).collect();
         if right.is_none() {
-            let place = self.place(form, kind, ports, &wrong)?;
+            let target = self.target(form, kind, ports, &wrong)?;
             let directory = match kind {
                 Kind::Hostinfo => self.directory.to_owned(),
                 Kind::Vhostmd => self.directory.join(VHOSTMD_DIR),
             };
-            let clause = Clause::new(place, &directory, &ports.socket_name())?;
+            let clause = Clause::new(target, &directory, &ports.socket_name())?;
             // Both may be plugged in at once.
             let nth = usize::from(kind == Kind::Vhostmd);
             let slot = ports.free_slots().nth(nth).filter(|_| form == Form::Live);
@@ -150,11 +150,11 @@ impl Plan<'_> {
     /// The guest has this port already. Fails if it is not where it is wanted.
     fn keep(&self, form: Form, kind: Kind, port: &Port) -> Result<Vec<Step>, Failure> {
         let EnableOptions { transport, port: number, .. } = self.wanted;
-        let fits = match (&port.place, transport, number) {
+        let fits = match (&port.target, transport, number) {
             _ if kind == Kind::Vhostmd || form == Form::Live => true,
-            (Place::Serial(own), _, Some(number)) => own == number,
-            (Place::Serial(_), Some(transport), _) => *transport == Transport::Serial,
-            (Place::Channel(_), transport, None) => *transport != Some(Transport::Serial),
+            (Target::Serial(own), _, Some(number)) => own == number,
+            (Target::Serial(_), Some(transport), _) => *transport == Transport::Serial,
+            (Target::Channel(_), transport, None) => *transport != Some(Transport::Serial),
             (_, None, None) => true,
             _ => false,
         };
@@ -163,7 +163,7 @@ impl Plan<'_> {
         }
         Err(Failure::Refused(format!(
             "it already has hostinfo on its {}: disable it first",
-            port.place
+            port.target
         )))
     }
 }

@@ -1,6 +1,6 @@
 //! Whether a guest can ask, from when on and through which device, as far as libvirt shows it.
 
-use hostinfo_domains::{Form, Place, Port, Ports};
+use hostinfo_domains::{Form, Port, Ports, Target};
 use serde::Serialize;
 
 use crate::facts::Facts;
@@ -15,34 +15,34 @@ pub(crate) struct PortLocation {
     /// The device in a Windows guest.
     pub(crate) device_windows: String,
     #[serde(skip)]
-    place: Place,
+    target: Target,
 }
 
 impl PortLocation {
-    pub(crate) fn of(place: &Place) -> Self {
-        let transport = match place {
-            Place::Serial(_) => "serial",
-            Place::Channel(_) => "channel",
-            Place::Other(kind) => kind,
+    pub(crate) fn of(target: &Target) -> Self {
+        let transport = match target {
+            Target::Serial(_) => "serial",
+            Target::Channel(_) => "channel",
+            Target::Other(kind) => kind,
         };
         Self {
             transport: transport.to_owned(),
-            device: place.linux(),
-            device_windows: place.windows(),
-            place: place.clone(),
+            device: target.linux(),
+            device_windows: target.windows(),
+            target: target.clone(),
         }
     }
 
     /// Whether it can be plugged into a guest that runs.
     pub(crate) fn is_pluggable(&self) -> bool {
-        self.place.is_pluggable()
+        self.target.is_pluggable()
     }
 
     /// `ttyS1`, `channel`: for a narrow table.
     pub(crate) fn short(&self) -> String {
-        match &self.place {
-            Place::Serial(number) => format!("ttyS{number}"),
-            Place::Channel(_) | Place::Other(_) => self.transport.clone(),
+        match &self.target {
+            Target::Serial(number) => format!("ttyS{number}"),
+            Target::Channel(_) | Target::Other(_) => self.transport.clone(),
         }
     }
 
@@ -93,7 +93,7 @@ type PortsOf = fn(&Ports) -> &[Port];
 fn location(facts: &Facts, form: Form, which: PortsOf) -> Option<PortLocation> {
     let ports = &facts.of(form)?.ports;
     match which(ports) {
-        [port] if ports.is_right(port) => Some(PortLocation::of(&port.place)),
+        [port] if ports.is_right(port) => Some(PortLocation::of(&port.target)),
         _ => None,
     }
 }
@@ -105,10 +105,10 @@ fn words(facts: &Facts, now: Option<&PortLocation>, next: Option<&PortLocation>)
         (Some(now), Some(next)) => {
             format!("{} now, and {} from its next start", now.devices(), next.devices())
         }
-        (Some(now), None) if now.place.is_pluggable() && facts.config.is_none() => {
+        (Some(now), None) if now.target.is_pluggable() && facts.config.is_none() => {
             format!("{}, until it ends", now.devices())
         }
-        (Some(now), None) if now.place.is_pluggable() => {
+        (Some(now), None) if now.target.is_pluggable() => {
             format!("{} stays until it ends; disable --now unplugs it", now.devices())
         }
         (Some(now), None) => format!(
@@ -135,7 +135,7 @@ fn why_not_now(facts: &Facts, next: &PortLocation) -> &'static str {
     let ports: &[Port] = facts.live.as_ref().map_or(&[], |seen| &seen.ports.hostinfo);
     if !ports.is_empty() {
         "it runs with what it had before (rebooting inside the guest is not enough)"
-    } else if next.place.is_pluggable() {
+    } else if next.target.is_pluggable() {
         "it runs, and --now was not given"
     } else {
         "it runs, and a serial port cannot be plugged in (rebooting inside the guest is not \

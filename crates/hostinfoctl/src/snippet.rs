@@ -1,6 +1,6 @@
 //! `snippet`: the XML of a port, for people who add it to the domain themselves.
 
-use hostinfo_domains::{Access, Clause, Place, Ports, VHOSTMD_DIR, operand};
+use hostinfo_domains::{Access, Clause, Ports, Target, VHOSTMD_DIR, operand};
 use serde_json::json;
 
 use crate::args::{Options, Snippet, Transport};
@@ -23,10 +23,10 @@ pub(crate) fn run(options: &Options, wanted: &Snippet) -> Result<Status, Failure
     }
     let facts = facts.ok();
     let ports = facts.as_ref().and_then(Facts::ports);
-    let place = match ports.and_then(|ports| has_already(ports, wanted)) {
-        Some(place) => {
-            complain(format!("note: it already has this on its {place}: do not add it again"));
-            place
+    let target = match ports.and_then(|ports| has_already(ports, wanted)) {
+        Some(target) => {
+            complain(format!("note: it already has this on its {target}: do not add it again"));
+            target
         }
         None => choose(ports, wanted)?,
     };
@@ -35,7 +35,7 @@ pub(crate) fn run(options: &Options, wanted: &Snippet) -> Result<Status, Failure
         false => options.directory.clone(),
     };
     let socket = ports.map_or_else(|| format!("qemu-{}", wanted.guest), Ports::socket_name);
-    let clause = Clause::new(place, &directory, &socket)?;
+    let clause = Clause::new(target, &directory, &socket)?;
     // For virsh, a name may be another domain's number.
     let uuid = facts.map(|facts| facts.entry.uuid.to_string());
     let domain = uuid.unwrap_or_else(|| operand(&wanted.guest));
@@ -43,25 +43,25 @@ pub(crate) fn run(options: &Options, wanted: &Snippet) -> Result<Status, Failure
     Ok(DONE)
 }
 
-fn has_already(ports: &Ports, wanted: &Snippet) -> Option<Place> {
+fn has_already(ports: &Ports, wanted: &Snippet) -> Option<Target> {
     let found = if wanted.vhostmd { &ports.vhostmd } else { &ports.hostinfo };
-    found.iter().find(|port| ports.is_right(port)).map(|port| port.place.clone())
+    found.iter().find(|port| ports.is_right(port)).map(|port| port.target.clone())
 }
 
-/// Where to put the port. For a guest that does not exist yet, every place is free.
-fn choose(ports: Option<&Ports>, wanted: &Snippet) -> Result<Place, Failure> {
-    let place = match (wanted.vhostmd, wanted.transport, wanted.port) {
-        (true, ..) => Place::vhostmd(),
-        (_, _, Some(number)) => Place::Serial(number),
-        (_, Some(Transport::Channel), _) => Place::channel(),
-        (_, Some(Transport::Serial), _) => Place::Serial(1),
-        (_, None, None) => ports.map_or(Place::Serial(1), Ports::default_place),
+/// Where to put the port. For a guest that does not exist yet, every target is free.
+fn choose(ports: Option<&Ports>, wanted: &Snippet) -> Result<Target, Failure> {
+    let target = match (wanted.vhostmd, wanted.transport, wanted.port) {
+        (true, ..) => Target::vhostmd(),
+        (_, _, Some(number)) => Target::Serial(number),
+        (_, Some(Transport::Channel), _) => Target::channel(),
+        (_, Some(Transport::Serial), _) => Target::Serial(1),
+        (_, None, None) => ports.map_or(Target::Serial(1), Ports::default_target),
     };
-    match ports.is_none_or(|ports| ports.is_free(&place)) {
-        true => Ok(place),
-        false => {
-            Err(Failure::Refused(format!("its {place} is taken by something else: choose another")))
-        }
+    match ports.is_none_or(|ports| ports.is_free(&target)) {
+        true => Ok(target),
+        false => Err(Failure::Refused(format!(
+            "its {target} is taken by something else: choose another"
+        ))),
     }
 }
 
@@ -76,11 +76,11 @@ fn print(
     let quoted = |word: &str| shlex::try_quote(word).map(String::from).unwrap_or_default();
     let install = format!("{option} {}", quoted(&value));
     let add = format!("virt-xml --add-device {install} {}", operand(name));
-    let location = PortLocation::of(clause.place());
+    let location = PortLocation::of(clause.target());
     // Of a guest that is given any serial port, virt-install adds none for its console.
-    let console = match clause.place() {
-        Place::Serial(_) => ", behind --serial pty for its console",
-        Place::Channel(_) | Place::Other(_) => "",
+    let console = match clause.target() {
+        Target::Serial(_) => ", behind --serial pty for its console",
+        Target::Channel(_) | Target::Other(_) => "",
     };
     if options.json {
         return write_json(&json!({

@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn states_follow_from_what_is_and_what_will_be() {
-        let location = || Some(PortLocation::of(&hostinfo_domains::Place::Serial(1)));
+        let location = || Some(PortLocation::of(&hostinfo_domains::Target::Serial(1)));
         let summary = |running, saved, problem: Option<&str>| PortSummary {
             running,
             saved,

@@ -9,7 +9,7 @@ use crate::args::Options;
 use crate::exit::Failure;
 use crate::settings;
 
-/// [`sought`], with why it is not known.
+/// What [`sought`] returns.
 pub(crate) type Lookup = Result<Option<TagSources>, Failure>;
 
 /// Which tags there are, as the daemon's settings say; `None` if it does not use libvirt.

@@ -10,7 +10,7 @@ use crate::args::Options;
 use crate::daemon::connect;
 use crate::exit::{DONE, Failure, Status};
 use crate::output::write_result;
-use crate::runner::{DEADLINE, run_within};
+use crate::subprocess::{DEADLINE, run_within};
 
 /// The daemon's service.
 const SERVICE: &str = "hostinfo.service";

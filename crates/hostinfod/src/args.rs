@@ -21,7 +21,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     pub(crate) socket_dir: Option<PathBuf>,
 
-    /// Directory of the host's secret, notices and incidents [default: /var/lib/hostinfod]
+    /// Directory of the host's secret and state, notices and incidents [default: /var/lib/hostinfod]
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
 

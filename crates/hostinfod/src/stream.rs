@@ -46,7 +46,7 @@ impl Closed {
         match self {
             Self::Gone => "its connection has ended",
             Self::Descriptors => {
-                "its VMM has sent descriptors, as only one does that was taken over: it was hung up on"
+                "its VMM has sent descriptors, so somebody may have taken it over: it was hung up on"
             }
         }
     }

@@ -61,7 +61,9 @@ impl Sources<'_, '_> {
             return Answer::Ready(Err(ABSENT));
         }
         let When { asked, now, .. } = self.when;
-        self.admin_values.customs.value(name, self.who.name.whole(), asked, now)
+        // Who previews chooses the name of a guest that does not exist, and nobody would forget what is kept for it.
+        let guest = if self.who.is_absent { "" } else { self.who.name.whole() };
+        self.admin_values.customs.value(name, guest, asked, now)
     }
 
     /// Whether there are any custom statistics.

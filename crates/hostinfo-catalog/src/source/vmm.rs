@@ -73,7 +73,9 @@ impl Vmm {
             Self::Throttled => "cgroup cpu.stat",
             Self::Quota => "cgroup cpu.max; v1 cpu.cfs_quota_us",
             Self::Weight => "cgroup cpu.weight; v1 cpu.shares",
-            Self::Pinned => "/proc/PID/task/*/status, Cpus_allowed_list, vCPU threads",
+            Self::Pinned => {
+                "sched_getaffinity(2), or /proc/PID/task/*/status, Cpus_allowed_list, vCPU threads"
+            }
             Self::Pressure(Resource::Cpu, ..) => "cgroup v2 cpu.pressure",
             Self::Pressure(Resource::Memory, ..) => "cgroup v2 memory.pressure",
             Self::Pressure(Resource::Io, ..) => "cgroup v2 io.pressure",

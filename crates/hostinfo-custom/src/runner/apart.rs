@@ -4,7 +4,7 @@
 //! The rest is up to [`own_alone`].
 
 use std::path::Path;
-use std::{fs, io, thread};
+use std::{fs, io};
 
 use landlock::{
     AccessFs, CompatLevel, Compatible as _, PathBeneath, PathFd, Ruleset, RulesetAttr as _,
@@ -57,21 +57,14 @@ fn permit_everywhere(layer: RulesetCreated, access: AccessFs) -> Option<RulesetC
     layer.add_rule(PathBeneath::new(PathFd::new(EVERYWHERE).ok()?, access)).ok()
 }
 
-/// Calls `start` in a thread that has a layer of its own, which is that of a process it starts as well. Where the
-/// kernel has no such layer, the thread has none.
+/// Gives this thread a layer of its own, which is that of a process it starts as well. Where the kernel has no such layer,
+/// the thread has none.
 ///
 /// # Errors
-/// Those of `start`; no thread or no layer could be made.
-pub(super) fn start<T: Send>(start: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
-    thread::scope(|scope| {
-        let confined = || {
-            if let Some(layer) = layer() {
-                layer.restrict_self().map_err(io::Error::other)?;
-            }
-            own_alone::restrict()?;
-            start()
-        };
-        let thread = thread::Builder::new().spawn_scoped(scope, confined)?;
-        thread.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
-    })
+/// No layer could be made.
+pub(super) fn keep_apart() -> io::Result<()> {
+    if let Some(layer) = layer() {
+        layer.restrict_self().map_err(io::Error::other)?;
+    }
+    own_alone::restrict()
 }

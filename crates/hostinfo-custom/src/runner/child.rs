@@ -10,7 +10,6 @@ use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
 };
 
-use super::apart;
 use crate::account::Account;
 use crate::limits::{EXCERPT_MAX, OUTPUT_MAX};
 
@@ -28,28 +27,36 @@ pub(super) struct Child {
     pidfd: Option<OwnedFd>,
 }
 
+/// A program with its arguments, in a process group of its own.
+///
+/// # Errors
+/// There is no program.
+pub(super) fn command(words: &[String], account: Option<Account>) -> io::Result<Command> {
+    let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(ENVIRONMENT)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    if let Some(account) = account {
+        // This drops root's groups too: std does that if root becomes another user.
+        command.uid(account.uid).gid(account.gid);
+    }
+    Ok(command)
+}
+
 impl Child {
-    /// Starts a program with its arguments, in a process group of its own and apart from other commands.
+    /// Starts it, and returns when the program is executed.
     ///
     /// # Errors
-    /// If the program does not exist, cannot be executed, cannot be executed as that user, or cannot be kept apart.
-    pub(super) fn start(words: &[String], account: Option<Account>) -> io::Result<Self> {
-        let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .env_clear()
-            .envs(ENVIRONMENT)
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
-        if let Some(account) = account {
-            // This drops root's groups too: std does that if root becomes another user.
-            command.uid(account.uid).gid(account.gid);
-        }
-        let child = apart::start(move || command.spawn())?;
+    /// If the program does not exist, cannot be executed, or cannot be executed as that user.
+    pub(super) fn start(mut command: Command) -> io::Result<Self> {
+        let child = command.spawn()?;
         let pid = Pid::from_child(&child);
         // Not available before Linux 5.3, or if there are no descriptors left.
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok();

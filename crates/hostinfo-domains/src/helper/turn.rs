@@ -17,7 +17,7 @@ use crate::snapshot::Snapshot;
 use crate::wanted::Wanted;
 
 /// Why a helper that was taken over is not started again yet.
-const UNCLOSED: &str = "hostinfo-libvirt has sent descriptors that take long to close, as only one does that was taken \
+const UNCLOSED: &str = "hostinfo-libvirt has sent descriptors that take long to close, so somebody may have taken it \
      over: it is started again once they are closed";
 
 #[derive(Debug)]

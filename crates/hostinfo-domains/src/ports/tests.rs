@@ -28,7 +28,7 @@ fn a_port_is_found_with_its_place_and_as_it_is_written() {
     let written = port("serial", RIGHT, "type='isa-serial' port='2'");
     let found = find(&format!("<disk/>\n{written}"));
     let [only] = &found.hostinfo[..] else { panic!("{found:?}") };
-    assert_eq!((&only.place, &only.xml), (&Place::Serial(2), &written));
+    assert_eq!((&only.target, &only.xml), (&Target::Serial(2), &written));
     assert_eq!(only.socket, "qemu-web & mail");
     assert!(found.is_right(only) && found.conflict().is_none());
 }
@@ -62,42 +62,42 @@ fn vhostmds_channel_is_no_hostinfo_port() {
     let target = "type='virtio' name='org.github.vhostmd.1'";
     let found = find(&port("channel", &format!("vhostmd/{RIGHT}"), target));
     assert_eq!((found.hostinfo.len(), found.vhostmd.len()), (0, 1));
-    assert_eq!(found.vhostmd[0].place, Place::vhostmd());
+    assert_eq!(found.vhostmd[0].target, Target::vhostmd());
     assert_eq!(found.vhostmd_conflict(), None);
 }
 
 #[test]
 fn port_1_is_free_or_else_the_next_and_port_0_is_last() {
     let serial = |number| format!("<serial type='pty'><target port='{number}'/></serial>");
-    assert_eq!(find("").free_uart(), Some(Place::Serial(1)));
+    assert_eq!(find("").free_uart(), Some(Target::Serial(1)));
     let mut devices = String::new();
     for (number, next) in [(1, Some(2)), (2, Some(3)), (3, Some(0)), (0, None)] {
         devices += &serial(number);
-        assert_eq!(find(&devices).free_uart(), next.map(Place::Serial), "{devices}");
+        assert_eq!(find(&devices).free_uart(), next.map(Target::Serial), "{devices}");
     }
-    assert!(!find("").is_free(&Place::Serial(4)));
+    assert!(!find("").is_free(&Target::Serial(4)));
 }
 
 #[test]
 fn a_port_belongs_at_serial_port_1_or_else_on_the_channel_and_nowhere_else() {
-    assert_eq!(find("").default_place(), Place::Serial(1));
+    assert_eq!(find("").default_target(), Target::Serial(1));
     let console = "<serial type='pty'><target port='0'/></serial>\
                    <console type='pty'><target type='serial' port='0'/></console>";
-    assert_eq!(find(console).default_place(), Place::Serial(1));
+    assert_eq!(find(console).default_target(), Target::Serial(1));
     let taken = "<serial type='pty'><target port='1'/></serial>";
-    assert_eq!(find(taken).default_place(), Place::channel(), "and not serial port 2");
+    assert_eq!(find(taken).default_target(), Target::channel(), "and not serial port 2");
 }
 
 #[test]
 fn a_console_without_a_serial_port_stays_the_first_console() {
     let console = "<console type='pty'><target type='virtio' port='0'/></console>";
-    assert_eq!(find(console).default_place(), Place::channel());
+    assert_eq!(find(console).default_target(), Target::channel());
 }
 
 #[test]
 fn a_channel_is_free_unless_there_is_one_of_that_name_for_anything() {
     let channel = "<channel type='pty'><target type='virtio' name='org.hostinfo.0'/></channel>";
-    assert!(find("").is_free(&Place::channel()) && !find(channel).is_free(&Place::channel()));
+    assert!(find("").is_free(&Target::channel()) && !find(channel).is_free(&Target::channel()));
 }
 
 #[test]
@@ -106,14 +106,14 @@ fn a_machine_without_uarts_has_none_free() {
     {
         let found = find_in(&format!("<os><type {kind}>hvm</type></os>"), "");
         assert_eq!(found.free_uart(), None, "{kind}");
-        assert!(!found.is_free(&Place::Serial(1)));
+        assert!(!found.is_free(&Target::Serial(1)));
     }
 }
 
 #[test]
 fn a_machine_without_a_bus_for_virtio_devices_has_room_for_no_channel() {
     let room = |kind: &str, devices: &str| {
-        find_in(&format!("<os><type {kind}>hvm</type></os>"), devices).is_free(&Place::channel())
+        find_in(&format!("<os><type {kind}>hvm</type></os>"), devices).is_free(&Target::channel())
     };
     let pci = "<controller type='pci' index='0' model='pci-root'/>";
     for kind in [
@@ -163,8 +163,8 @@ fn a_channel_without_a_name_is_a_conflict_and_a_serial_port_needs_none() {
 #[test]
 fn other_devices_are_told_by_their_kind() {
     let usb = find(&port("serial", RIGHT, "type='usb-serial' port='1'"));
-    assert_eq!(usb.hostinfo[0].place, Place::Other("usb-serial".to_owned()));
-    assert_eq!(usb.free_uart(), Some(Place::Serial(2)));
+    assert_eq!(usb.hostinfo[0].target, Target::Other("usb-serial".to_owned()));
+    assert_eq!(usb.free_uart(), Some(Target::Serial(2)));
 }
 
 proptest! {
@@ -186,12 +186,12 @@ proptest! {
             .collect();
         let xml = format!("<domain type='kvm'><name>c</name><devices>{devices}</devices></domain>");
         let directory = Path::new("/var/lib/hostinfo");
-        let clause = Clause::new(Place::Serial(number), directory, "qemu-c").unwrap();
+        let clause = Clause::new(Target::Serial(number), directory, "qemu-c").unwrap();
         let more = edit::with(&xml, &clause.xml()).unwrap();
         let found = Ports::find(&more, &Directory::of_text(directory)).unwrap();
         prop_assert_eq!(found.hostinfo.len(), before.len() + 1);
         let mine = found.hostinfo.iter().find(|port| port.socket == "qemu-c").unwrap();
-        prop_assert_eq!(&mine.place, &Place::Serial(number));
+        prop_assert_eq!(&mine.target, &Target::Serial(number));
         prop_assert!(found.is_right(mine));
         let less = Ports::find(&edit::without(&more, &mine.xml), &Directory::of_text(directory)).unwrap();
         prop_assert_eq!(less, Ports::find(&xml, &Directory::of_text(directory)).unwrap());

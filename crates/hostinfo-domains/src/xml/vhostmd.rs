@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::element::Element;
 use crate::limits::SOCKET_PATH_MAX;
-use crate::place::VHOSTMD_CHANNEL;
+use crate::target::VHOSTMD_CHANNEL;
 
 /// The directory of sockets for vhostmd's clients, inside the socket directory.
 pub const VHOSTMD_DIR: &str = "vhostmd";

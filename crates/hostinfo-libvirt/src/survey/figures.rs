@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 
 use hostinfo_domains::{Domain, Message, Uuid};
-use virt::domain::Domain as Handle;
 
+use super::Survey;
 use super::state::state;
-use super::{Lost, Survey};
 use crate::batch::batches;
 use crate::fetcher::{Fetched, Wanted};
 
@@ -21,7 +20,7 @@ impl Survey {
     }
 
     /// Reports the figures of these live domains, or of all if none are given.
-    pub(crate) fn figures(&mut self, of: &[Uuid]) -> Result<(), Lost> {
+    pub(crate) fn figures(&mut self, of: &[Uuid]) {
         let live = self.known.values().map(|known| &known.domain).filter(|domain| domain.is_live());
         let asked = live.filter(|domain| of.is_empty() || of.contains(&domain.uuid));
         for uuids in batches(asked.map(|domain| (domain.uuid, domain.vcpus))) {
@@ -29,16 +28,15 @@ impl Survey {
             let wanted = known.map(|(uuid, known)| Wanted { uuid, disks: known.disks.clone() });
             let wanted: Vec<Wanted> = wanted.collect();
             for fetched in self.fetcher.fetch(&wanted) {
-                self.report_figures(fetched)?;
+                self.report_figures(fetched);
             }
         }
-        Ok(())
     }
 
-    fn report_figures(&mut self, fetched: Fetched) -> Result<(), Lost> {
+    fn report_figures(&mut self, fetched: Fetched) {
         let Fetched { uuid, mut figures, extra } = fetched;
-        let migrating = self.still_migrates(uuid)?;
-        let Some(known) = self.known.get_mut(&uuid) else { return Ok(()) };
+        let migrating = self.is_migrating(uuid);
+        let Some(known) = self.known.get_mut(&uuid) else { return };
         if self.reported.errors {
             known.tell_errors(&mut figures);
         }
@@ -53,16 +51,5 @@ impl Survey {
             self.report(&Message::Domain(domain));
         }
         self.report(&Message::Figures(uuid, figures));
-        Ok(())
-    }
-
-    fn still_migrates(&mut self, uuid: Uuid) -> Result<bool, Lost> {
-        if !self.movers.contains(&uuid) {
-            return Ok(false);
-        }
-        match self.unless_lost(Handle::lookup_by_uuid(&self.connect, uuid))? {
-            Some(handle) => self.is_migrating(uuid, &handle),
-            None => Ok(false),
-        }
     }
 }

@@ -183,6 +183,20 @@ fn a_kernel_that_can_refuses_descriptors_before_a_connection_is_accepted() {
 }
 
 #[test]
+fn a_byte_out_of_band_is_read_as_all_others_are_also_where_descriptors_are_refused() {
+    for are_refused in [false, true] {
+        let (sender, receiver) = UnixStream::pair().unwrap();
+        if are_refused {
+            refuse_descriptors(&receiver);
+        }
+        receiver.set_nonblocking(true).unwrap();
+        let socket = PeerSocket::from(OwnedFd::from(receiver));
+        rustix::net::send(&sender, b"x", SendFlags::OOB).unwrap();
+        assert_eq!(socket.read(&mut [0; 8]), Ok(1));
+    }
+}
+
+#[test]
 fn what_is_no_unix_socket_is_read_and_written_as_well() {
     let (reader, writer) = std::io::pipe().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

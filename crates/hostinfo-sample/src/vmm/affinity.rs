@@ -65,7 +65,7 @@ impl Affinities {
             let (tid, _) = task;
             let list = match ask(tid, process, buffer) {
                 Some(set) => Ok(self.list_of(&set)),
-                None => read(tid, process, buffer).map(|list| self.once(&list)),
+                None => read(tid, process, buffer).map(|list| self.interned(&list)),
             };
             self.known.insert(task, Known { slot: at.slot(), list });
         }
@@ -80,12 +80,13 @@ impl Affinities {
         }
         let count = usize::try_from(set.count()).unwrap_or(CpuSet::MAX_CPU);
         let cpus = (0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).take(count);
-        let list = self.once(&cpus.filter_map(|cpu| u32::try_from(cpu).ok()).collect::<Vec<_>>());
+        let list =
+            self.interned(&cpus.filter_map(|cpu| u32::try_from(cpu).ok()).collect::<Vec<_>>());
         self.last = Some(Box::new((*set, Arc::clone(&list))));
         list
     }
 
-    fn once(&mut self, list: &[u32]) -> Arc<[u32]> {
+    fn interned(&mut self, list: &[u32]) -> Arc<[u32]> {
         if let Some(list) = self.lists.get(list) {
             return Arc::clone(list);
         }

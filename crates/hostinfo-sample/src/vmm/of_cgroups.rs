@@ -80,11 +80,11 @@ impl OfCgroups {
     }
 
     /// The moment's slot has no sample of the part.
-    pub(super) fn lacks(&mut self, part: Part, at: Moment, why: &Absent) {
+    pub(super) fn set_absent(&mut self, part: Part, at: Moment, why: &Absent) {
         match part {
-            Part::Cpu => self.cpu.lacks(at, why.clone()),
-            Part::Pressure(resource) => self.pressure_of(resource).lacks(at, why.clone()),
-            Part::MemoryLimit => self.memory_limit.lacks(at, why.clone()),
+            Part::Cpu => self.cpu.set_absent(at, why.clone()),
+            Part::Pressure(resource) => self.pressure_of(resource).set_absent(at, why.clone()),
+            Part::MemoryLimit => self.memory_limit.set_absent(at, why.clone()),
         }
     }
 }

@@ -33,6 +33,18 @@ pub struct Ahead {
 /// How long a reading of threads may take, including others' turns in between.
 const READING_MAX: Duration = Duration::from_secs(1);
 
+/// How often a reading may start over before the slot goes without its sample: who asked once must not have threads read
+/// without end, where the guest has too many of them or the host is too busy.
+const STARTS_MAX: u32 = 3;
+
+/// A reading of threads that is split into several steps.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading {
+    since: Moment,
+    /// Which start of it that was.
+    start: u32,
+}
+
 impl Vmm {
     /// Checks that the process exists and is a VMM, by its name or by its threads' names.
     pub(super) fn require_vmm(&mut self, at: Moment) -> Result<(), Absent> {
@@ -89,18 +101,24 @@ impl Vmm {
     /// Reads at most this many of the guest's threads, ahead of their use in the moment's slot. A guest with
     /// thousands of threads is read in several steps, so that others get their turns in between. A reading
     /// continues for up to a second and then starts over, since all times in a sample should be from about the
-    /// same moment.
+    /// same moment. After [`STARTS_MAX`] starts it is given up.
     pub fn read_threads(&mut self, most: usize, at: Moment) -> Ahead {
         if self.threads_read.has(at) {
             return Ahead { read: 0, is_done: true };
         }
-        let is_recent = |since: Moment| at.since(since) < READING_MAX;
-        let is_begun = self.threads.has_unread() && self.reading_since.is_some_and(is_recent);
+        let last = self.reading.filter(|_| self.threads.has_unread());
+        let is_begun = last.is_some_and(|last| at.since(last.since) < READING_MAX);
+        let start = last.map_or(0, |last| last.start) + 1;
+        if !is_begun && start > STARTS_MAX {
+            self.threads.give_up();
+            self.threads_read.set_absent(at, Absent::AGAIN);
+            return Ahead { read: 0, is_done: true };
+        }
         let count = if is_begun { None } else { self.count_threads(at) };
         let wants_cpus = self.wants_cpus();
-        let Self { threads, process, threads_read, affinities, reading_since, .. } = self;
+        let Self { threads, process, threads_read, affinities, reading, .. } = self;
         if !is_begun {
-            *reading_since = Some(at);
+            *reading = Some(Reading { since: at, start });
             if let Err(absent) = threads.begin(count, process) {
                 let _ = threads_read.at(at, |()| Err(absent));
                 return Ahead { read: 0, is_done: true };
@@ -147,7 +165,7 @@ impl Vmm {
                     Ok(())
                 });
             if let Err(absent) = read {
-                unread.into_iter().for_each(|part| all.lacks(part, at, &absent));
+                unread.into_iter().for_each(|part| all.set_absent(part, at, &absent));
             }
         }
         all

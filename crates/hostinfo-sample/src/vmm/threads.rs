@@ -150,6 +150,11 @@ impl Threads {
         !self.unread.is_empty()
     }
 
+    /// Ends a reading that has threads left.
+    pub(crate) fn give_up(&mut self) {
+        self.unread = Vec::new();
+    }
+
     /// Reads at most this many more threads, and returns how many it read. With `affinities`, it also notes which CPUs
     /// each vCPU may run on: that its file can be read afterwards shows that the thread is still there.
     pub(crate) fn go_on(

@@ -106,6 +106,19 @@ fn a_thread_that_comes_as_another_one_goes_is_seen() {
 }
 
 #[test]
+fn a_reading_that_is_too_slow_each_time_it_starts_is_given_up_and_the_next_one_is_not() {
+    let mut vmm = vmm(std::process::id());
+    let _vcpus = [Puppet::start("CPU 4716/KVM"), Puppet::start("CPU 4717/KVM")];
+    let in_steps = |turn: &u64| vmm.read_threads(1, at(turn * 2_000)).is_done;
+    let given_up = (0..100).find(in_steps).expect("it starts over without end") * 2_000;
+    let told = vmm.value(Source::VcpuTime, None, at(given_up));
+    assert_eq!(told.unwrap_err().to_string(), "ask again in 1 s");
+    let in_steps = |turn: &u64| vmm.read_threads(1, at(given_up + turn)).is_done;
+    let read = given_up + (100..).find(in_steps).unwrap();
+    assert!(vmm.vcpus(at(read)).contains(&4716));
+}
+
+#[test]
 fn a_thread_may_take_its_name_within_a_second_after_it_began_to_run() {
     let mut vmm = vmm(std::process::id());
     let [early, late] = [(); 2].map(|()| Puppet::start("starting"));

@@ -12,7 +12,7 @@ use hostinfo_wire::reply::BLOCKED;
 use hostinfo_wire::{Code, Refusal};
 
 use crate::listed::Listed;
-use crate::reply::Line;
+use crate::reply::{Line, interval};
 pub(crate) use crate::serve::snapshot::value::number;
 use crate::serve::snapshot::value::{is_text, nearer, older};
 
@@ -103,8 +103,7 @@ impl Snapshot {
 
     /// The interval according to the host.
     pub(crate) fn interval(&self) -> Option<Duration> {
-        let seconds = self.values.get(*self.places.get("interval")?)?.value.parse().ok()?;
-        Duration::try_from_secs_f64(seconds).ok()
+        interval(&self.values.get(*self.places.get("interval")?)?.value)
     }
 
     /// A value adjusted to `now`: its age has grown, and a pending verdict is closer.

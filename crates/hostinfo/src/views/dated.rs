@@ -80,6 +80,7 @@ pub(crate) fn ago(age: Duration) -> String {
 mod tests {
     use super::*;
     use hostinfo_wire::Code;
+    use hostinfo_wire::limits::INTERVAL_MAX;
 
     fn dated(values: &[&str], came: Instant) -> DatedReply {
         let line = |text: &&str| Line { code: Code::Done, text: (*text).to_owned() };
@@ -99,6 +100,8 @@ mod tests {
         assert_eq!(why, "the host was last asked 35 s ago; ask again in 25 s");
         let why = kept.too_old(now + seconds(60));
         assert_eq!(why, "the host was last asked 1 min 25 s ago; ask again in 1 s");
+        let endless = dated(&["sample.age=25", "interval=10000000000000000000"], now);
+        assert!(endless.wait(now) < Some(INTERVAL_MAX), "no host has a longer one");
         let why = dated(&["sample.age=25"], now).too_old(now);
         assert_eq!(why, "the host was last asked 25 s ago", "the interval is not known");
         assert_eq!(dated(&["x=1"], now).age(now), None);

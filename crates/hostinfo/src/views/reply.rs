@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hostinfo_wire::Code;
 
-use crate::reply::Line;
+use crate::reply::{Line, interval};
 use crate::units;
 use crate::verdict::{RESOURCES, State, Verdict, is_lasting};
 use crate::views::dated::{PRESENT, ago};
@@ -58,7 +58,7 @@ impl Reply {
 
     /// The time that must pass between two queries of this guest.
     pub(crate) fn interval(&self) -> Option<Duration> {
-        Duration::try_from_secs_f64(self.number("interval")?).ok()
+        interval(self.text("interval")?)
     }
 
     /// The same without verdicts on the present: of each that could be another by now, nothing is known, because of

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::finding::{Finding, Subject::Denials};
 use super::install;
-use crate::runner::run;
+use crate::subprocess::run;
 
 /// auditd's log, where it runs.
 const AUDIT_LOG: &str = "/var/log/audit/audit.log";

@@ -11,8 +11,8 @@ use super::finding::{Finding, Level, quoted};
 use crate::args::Options;
 use crate::exit::Failure;
 use crate::rules::{count, read, rule_count};
-use crate::runner::{Ran, run};
 use crate::settings;
+use crate::subprocess::{Ran, run};
 
 /// Looks at both files, and at what the daemon says of them and of what else it needs.
 pub(crate) fn look(options: &Options, status: Option<&Status>) -> Vec<Finding> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::finding::{Finding, Subject};
 use super::install;
-use crate::runner::{NotRun, run};
+use crate::subprocess::{NotRun, run};
 
 /// A unit, and when it has to run.
 struct Unit {

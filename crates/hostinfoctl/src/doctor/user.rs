@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::runner::run;
+use crate::subprocess::run;
 
 /// The user of the daemon's unit, unless a drop-in says otherwise.
 const USER: &str = "hostinfo";

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hostinfo_domains::{Act, Clause, Domain, Entry, Form, Place};
+use hostinfo_domains::{Act, Clause, Domain, Entry, Form, Target};
 
 use crate::carry_out::carry_out;
 use crate::exit::Failure;
@@ -39,14 +39,14 @@ pub(super) fn plan(facts: &Facts, directory: &Path) -> Result<Option<Step>, Fail
              XML give it a guest agent's channel, then shut it down and start it"
         )));
     }
-    let place = Place::channel();
-    if !ports.is_free(&place) {
+    let target = Target::channel();
+    if !ports.is_free(&target) {
         return Err(Failure::Refused(format!(
-            "its {place} leads elsewhere: remove that with virsh edit {uuid}, then shut it down \
+            "its {target} leads elsewhere: remove that with virsh edit {uuid}, then shut it down \
              and start it"
         )));
     }
-    let clause = Clause::new(place, directory, &ports.socket_name())?;
+    let clause = Clause::new(target, directory, &ports.socket_name())?;
     let device = clause.at(ports.free_slots().next()).xml();
     Ok(Some(Step { form: Form::Live, act: Act::Attach, device }))
 }

@@ -140,7 +140,7 @@ mod tests {
     use super::*;
     use crate::port_summary::PortLocation;
     use anstream::adapter::strip_str;
-    use hostinfo_domains::Place;
+    use hostinfo_domains::Target;
     use unicode_width::UnicodeWidthStr;
 
     fn now() -> Timestamp {
@@ -162,7 +162,7 @@ mod tests {
         };
         Row {
             saved: Some(Has::No),
-            running: Some(Has::Yes(PortLocation::of(&Place::Serial(1)))),
+            running: Some(Has::Yes(PortLocation::of(&Target::Serial(1)))),
             state: State::Connected,
             connection: Some(GuestState::Connected),
             rule: Some(rule),
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn the_narrow_table_fits_eighty_columns_whatever_there_is() {
         let mut longest = row(&"x".repeat(100));
-        let other = PortLocation::of(&Place::Other("spapr-vio-serial".to_owned()));
+        let other = PortLocation::of(&Target::Other("spapr-vio-serial".to_owned()));
         (longest.saved, longest.running) = (Some(Has::Yes(other.clone())), Some(Has::Yes(other)));
         if let Some(rule) = &mut longest.rule {
             rule.line = Some(99_999);

@@ -43,7 +43,7 @@ fn shown(step: &Step) -> String {
     let port = found.hostinfo.first().or(found.vhostmd.first()).unwrap();
     let sign = if step.act == Act::Attach { '+' } else { '-' };
     let form = if step.form == Form::Config { "config" } else { "live" };
-    format!("{sign}{form} {} {}", port.place.linux(), port.socket)
+    format!("{sign}{form} {} {}", port.target.linux(), port.socket)
 }
 
 fn wanted() -> EnableOptions {

@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use hostinfo_control::{Refusal, answer};
 use hostinfo_peer::Unclosed;
 
-use super::listener::{Listener, Place};
+use super::listener::{Listener, Socket};
 use super::unix_socket::{Inherited, UnixSocket};
 use crate::handover::ListenerState;
 use crate::reactor::alarms::Alarm;
@@ -101,7 +101,7 @@ impl Control {
     fn listen(&mut self, before: Option<Inherited>, reactor: &Reactor) -> io::Result<()> {
         match UnixSocket::open(&self.settings, before) {
             Ok(socket) => {
-                let (socket, token) = (Place::Unix(socket), Token::Control);
+                let (socket, token) = (Socket::Unix(socket), Token::Control);
                 let listener = Listener::new(SOCKET, socket, token, Alarm::Control, reactor)?;
                 self.listener = Some(listener);
             }

@@ -19,7 +19,7 @@ use crate::system::credentials::Credentials;
 use crate::system::descriptors::Outgoing;
 
 /// Where they connect.
-pub(super) enum Place {
+pub(super) enum Socket {
     Unix(UnixSocket),
     Tcp(TcpListener),
 }
@@ -30,7 +30,7 @@ const UNCLOSED_MAX: usize = 16;
 
 /// A listening socket.
 pub(super) struct Listener {
-    place: Place,
+    socket: Socket,
     accepting: Accepting,
     pace: AcceptPace,
     /// Clients that sent descriptors, in the log.
@@ -44,36 +44,36 @@ impl Listener {
     /// The kernel has no room for it.
     pub(super) fn new(
         who: &'static str,
-        place: Place,
+        socket: Socket,
         token: Token,
         alarm: Alarm,
         reactor: &Reactor,
     ) -> io::Result<Self> {
-        reactor.add(&place, token, Interest::Read)?;
+        reactor.add(&socket, token, Interest::Read)?;
         let accepting = Accepting { who, token, alarm };
-        let pace = match &place {
-            Place::Unix(_) => AcceptPace::new(),
-            Place::Tcp(_) => AcceptPace::where_others_are_refused(),
+        let pace = match &socket {
+            Socket::Unix(_) => AcceptPace::new(),
+            Socket::Tcp(_) => AcceptPace::where_others_are_refused(),
         };
-        Ok(Self { place, accepting, pace, senders: OncePerMinute::default() })
+        Ok(Self { socket, accepting, pace, senders: OncePerMinute::default() })
     }
 
     /// What another program goes on with.
     pub(super) fn hand_over<'l>(&'l self, fds: &mut Outgoing<'l>) -> ListenerState {
-        let file = match &self.place {
-            Place::Unix(socket) => Some(socket.file()),
-            Place::Tcp(_) => None,
+        let file = match &self.socket {
+            Socket::Unix(socket) => Some(socket.file()),
+            Socket::Tcp(_) => None,
         };
-        ListenerState { fd: fds.add(self.place.as_fd()), file }
+        ListenerState { fd: fds.add(self.socket.as_fd()), file }
     }
 
     /// Accepts one waiting connection, unless the clients have left too much to be closed.
     pub(super) fn accept(&mut self, unclosed: &Unclosed, ctx: &mut Ctx<'_>) -> Option<PeerSocket> {
         if unclosed.count() >= UNCLOSED_MAX {
-            self.accepting.wait_for_closing(&self.place, ctx);
+            self.accepting.wait_for_closing(&self.socket, ctx);
             return None;
         }
-        let fd = self.accepting.accept(&self.place, &mut self.pace, ctx)?;
+        let fd = self.accepting.accept(&self.socket, &mut self.pace, ctx)?;
         Some(PeerSocket::new(fd, unclosed.clone()))
     }
 
@@ -94,11 +94,11 @@ impl Listener {
 
     /// Accepts connections again after a pause.
     pub(super) fn resume(&self, ctx: &Ctx<'_>) {
-        self.accepting.wait_for(&self.place, Interest::Read, ctx.reactor);
+        self.accepting.wait_for(&self.socket, Interest::Read, ctx.reactor);
     }
 }
 
-impl AsFd for Place {
+impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Unix(socket) => socket.as_fd(),

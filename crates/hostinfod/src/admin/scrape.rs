@@ -14,7 +14,7 @@ use hostinfo_wire::limits::READ_CHUNK;
 use rustix::io::Errno;
 
 use super::daemon::Daemon;
-use super::listener::{Listener, Place};
+use super::listener::{Listener, Socket};
 use super::unix_socket::{Inherited, UnixSocket};
 use crate::handover::ListenerState;
 use crate::reactor::alarms::Alarm;
@@ -74,10 +74,10 @@ impl Scrape {
         before: Option<Inherited>,
         reactor: &Reactor,
     ) -> io::Result<Self> {
-        let place = match listen {
+        let socket = match listen {
             Listen::Off => None,
             Listen::Loopback(address) => match loopback(*address, before) {
-                Ok(listener) => Some(Place::Tcp(listener)),
+                Ok(listener) => Some(Socket::Tcp(listener)),
                 Err(error) => {
                     let why = in_words(&error);
                     tracing::error!("[metrics] listen: {address}: {why}; {NOT_SERVED}");
@@ -85,15 +85,15 @@ impl Scrape {
                 }
             },
             Listen::Unix(path) => match UnixSocket::open(&of_group(path, group), before) {
-                Ok(socket) => Some(Place::Unix(socket)),
+                Ok(socket) => Some(Socket::Unix(socket)),
                 Err(error) => {
                     tracing::error!("[metrics] listen: {error}; {NOT_SERVED}");
                     None
                 }
             },
         };
-        let listener = place
-            .map(|place| Listener::new(SCRAPERS, place, Token::Scrape, Alarm::Scrape, reactor));
+        let listener = socket
+            .map(|socket| Listener::new(SCRAPERS, socket, Token::Scrape, Alarm::Scrape, reactor));
         let (scrapers, rendered) = (Table::default(), Rendered::default());
         let unclosed = Unclosed::default();
         Ok(Self { listener: listener.transpose()?, scrapers, rendered, unclosed })

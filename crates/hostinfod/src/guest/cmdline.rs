@@ -5,53 +5,86 @@
 //! reads it, for which the daemon does not wait long.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hostinfo_answer::Peer;
 use hostinfo_file::aside::Patience;
+use serde::Deserialize;
 
 use super::peer::read;
 
 /// The most that is read of a command line: one of libvirt's with 100 disks has 60 KiB.
 const LENGTH_MAX: usize = 256 * 1024;
 
-/// The command line of a process that is a guest; `None` if it cannot be read, or not soon. `patience` is that guest's.
+/// How long after a command line could not be read soon it is tried again: it takes as long until the wait for one is even
+/// ([`Patience`]).
+pub(crate) const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+/// It could not be read soon.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NotSoon;
+
+/// The command line of a process that is a guest; `None` if it cannot be read. `patience` is that guest's.
+///
+/// # Errors
+/// It may be there later: [`TRIED_AGAIN_AFTER`].
 pub(crate) fn of(
     peer: Peer,
     proc: &Path,
     patience: &mut Patience,
     now: Instant,
-) -> Option<Vec<u8>> {
+) -> Result<Option<Vec<u8>>, NotSoon> {
     let proc = PathBuf::from(proc);
-    patience.ask(move || read(peer.pid, "cmdline", LENGTH_MAX, &proc).ok(), now).flatten()
+    patience.ask(move || read(peer.pid, "cmdline", LENGTH_MAX, &proc).ok(), now).ok_or(NotSoon)
 }
 
 /// The address on the command line of a QEMU, as `/proc/PID/cmdline` has it: proc(5).
 ///
 /// `...\0-device\0vhost-vsock-pci,id=vsock0,guest-cid=3\0...`, or `{"driver":"vhost-vsock-pci","guest-cid":3}`
+///
+/// No other argument counts: whoever gives a guest its name may have written one that looks like this, and the addresses of
+/// vhost-device-vsock are not the kernel's.
 pub(crate) fn cid(cmdline: &[u8]) -> Option<u32> {
-    let mut found = None;
-    for argument in cmdline.split(|byte| *byte == 0) {
-        let Ok(argument) = std::str::from_utf8(argument) else { continue };
-        if !argument.contains("vsock") {
-            continue;
-        }
-        let Some((_, value)) = argument.split_once("guest-cid") else { continue };
-        let digits = value.trim_start_matches(['"', ':', '=', ' ']);
-        let digits = digits.split(|c: char| !c.is_ascii_digit()).next()?;
+    let arguments: Vec<&[u8]> = cmdline.split(|byte| *byte == 0).collect();
+    let devices = arguments.windows(2).filter_map(|pair| match pair {
+        [b"-device" | b"--device", device] => Device::of(str::from_utf8(device).ok()?),
+        _ => None,
+    });
+    let mut devices = devices.filter(|device| device.driver.starts_with("vhost-vsock"));
+    match (devices.next(), devices.next()) {
+        (Some(device), None) => device.cid,
         // Two devices: it is not known which one the kernel has.
-        if found.replace(digits.parse().ok()?).is_some() {
-            return None;
-        }
+        _ => None,
     }
-    found
+}
+
+/// A device that QEMU is to have.
+#[derive(Deserialize)]
+struct Device {
+    driver: String,
+    #[serde(rename = "guest-cid")]
+    cid: Option<u32>,
+}
+
+impl Device {
+    /// As QEMU reads it: an object of JSON, or options with commas between, of which the last of one name counts.
+    fn of(text: &str) -> Option<Self> {
+        if text.starts_with('{') {
+            return serde_json::from_str(text).ok();
+        }
+        // Two commas are one in a value.
+        let text = text.replace(",,", "\0");
+        let (driver, options) = text.split_once(',').unwrap_or((&text, ""));
+        let mut cids = options.split(',').filter_map(|option| option.strip_prefix("guest-cid="));
+        let driver = driver.strip_prefix("driver=").unwrap_or(driver).to_owned();
+        Some(Self { driver, cid: cids.next_back().and_then(|cid| cid.parse().ok()) })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs::File;
-    use std::time::Duration;
 
     use hostinfo_file::aside;
 
@@ -72,7 +105,8 @@ mod tests {
         let (mut patience, start) = (Patience::default(), Instant::now());
         let mut is_waited_for = |after: u64| {
             let (before, now) = (format!("{patience:?}"), start + Duration::from_secs(after));
-            assert_eq!(of(Peer { pid: 7, start: None }, proc.path(), &mut patience, now), None);
+            let read = of(Peer { pid: 7, start: None }, proc.path(), &mut patience, now);
+            assert_eq!(read, Err(NotSoon));
             format!("{patience:?}") != before
         };
         let waited: Vec<u64> = (0..125).filter(|after| is_waited_for(*after)).collect();
@@ -87,7 +121,7 @@ mod tests {
         let pid = std::process::id().cast_signed();
         let peer = Peer { pid, start: None };
         let patience = &mut Patience::default();
-        let line = of(peer, Path::new("/proc"), patience, Instant::now()).unwrap();
+        let line = of(peer, Path::new("/proc"), patience, Instant::now()).unwrap().unwrap();
         assert!(line.ends_with(b"\0") && line.len() > 1);
     }
 
@@ -99,7 +133,12 @@ mod tests {
                 "qemu\0-device\0{\"driver\":\"vhost-vsock-pci\",\"guest-cid\":7,\"id\":\"v\"}\0",
                 Some(7),
             ),
+            ("qemu\0-device\0driver=vhost-vsock-pci,id=a,,guest-cid=1,guest-cid=8", Some(8)),
             ("qemu\0-name\0guest-cid=5\0", None),
+            ("qemu\0-name\0vsock-guest-cid50,debug-threads=on\0-m\0x", None),
+            ("vhost-device-vsock\0--vm\0guest-cid=3,uds-path=/vm3.vsock", None),
+            ("qemu\0-device\0virtio-serial,id=vhost-vsock-guest-cid=3", None),
+            ("qemu\0-device", None),
             (
                 "qemu\0-device\0vhost-vsock-pci,guest-cid=1\0-device\0vhost-vsock-pci,guest-cid=2",
                 None,
@@ -114,7 +153,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_command_line_is_read(bytes: Vec<u8>, rest in "(vsock,guest-cid=)?\\PC{0,20}") {
+        fn any_command_line_is_read(bytes: Vec<u8>, rest in "(-device\0vhost-vsock,guest-cid=|\\{)?\\PC{0,20}") {
             let _ = cid(&bytes);
             let _ = cid(rest.as_bytes());
         }

@@ -22,7 +22,7 @@ impl Guests {
             std::mem::replace(&mut guest.observed.incidents, GuestIncidents::new(key, stored));
         // Before libvirt named its domain, the guest was identified by its process, which is still
         // the same.
-        if let (Some(process), GuestKey::Domain(_)) = (guest.who.process(), key)
+        if let (Some(process), GuestKey::Domain(_)) = (guest.who.process_key(), key)
             && before.key() == Some(process)
         {
             guest.observed.incidents.merge(before);

@@ -72,7 +72,7 @@ impl Guests {
             self.update_standings(ctx);
         }
         if let Some(before) = update.before {
-            self.end_stopped_domains_connections(ctx);
+            self.end_vsock_connections(ctx);
             self.find_channels(ctx);
             self.plan_disks_since(&before, ctx);
         }

@@ -5,13 +5,14 @@ mod identifying;
 mod owner;
 mod unidentified;
 
+use std::collections::HashSet;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
 
 use super::Guests;
 use super::refusals::RefusalLog;
 use crate::handover::UnidentifiedState;
-use crate::port::{Endpoint, Port};
+use crate::port::Endpoint;
 use crate::reactor::Ctx;
 use crate::reactor::accepting::{AcceptPace, Accepting};
 use crate::reactor::alarms::Alarm;
@@ -22,6 +23,7 @@ use crate::settings::vsock::Vsock;
 use crate::sockets::vsock::{VsockListener, guest_at_other_end, is_vsock, remedy};
 use crate::system::descriptors::{Number, Outgoing};
 
+use identifying::NOT_ENABLED;
 use unidentified::{Refused, Stage, UnidentifiedPeers};
 
 /// What the listener is in the reactor.
@@ -109,8 +111,9 @@ impl Guests {
     }
 
     /// Takes over what the settings say of who may ask, and tries again to listen.
-    pub(crate) fn apply_vsock(&mut self, settings: Vsock, ctx: &Ctx<'_>) {
+    pub(crate) fn apply_vsock(&mut self, settings: Vsock, ctx: &mut Ctx<'_>) {
         self.vsock.settings.guests = settings.guests;
+        self.end_vsock_connections(ctx);
         self.listen_on_vsock(Vec::new(), ctx);
     }
 
@@ -182,12 +185,25 @@ impl Guests {
         let _ = ctx.reactor.modify(fd, Token::Unidentified(id), Interest::None);
     }
 
-    /// libvirt's domains have changed: connections of those that have stopped end.
-    pub(super) fn end_stopped_domains_connections(&mut self, ctx: &mut Ctx<'_>) {
+    /// libvirt's domains or the settings have changed: connections end of domains that have stopped, or may not ask any more.
+    pub(super) fn end_vsock_connections(&mut self, ctx: &mut Ctx<'_>) {
         let Some(known) = self.responder.libvirt().known().cloned() else { return };
-        let is_over = |port: &Port| matches!(&port.endpoint, Endpoint::Vsock(Some(of)) if !of.still_runs(&known));
-        let over = self.roster.ports.ids(is_over);
-        over.into_iter().for_each(|port| self.hang_up(port, "its domain has stopped", ctx));
+        let mut told = HashSet::new();
+        for number in self.roster.ports.ids(|port| matches!(port.endpoint, Endpoint::Vsock(_))) {
+            let Some((port, guest)) = self.roster.at(number) else { continue };
+            let Endpoint::Vsock(Some(of)) = &port.endpoint else { continue };
+            let (of, name) = (**of, guest.who.name().clone());
+            if !of.still_runs(&known) {
+                self.hang_up(number, "its domain has stopped", ctx);
+            } else if !self.may_ask_over_vsock(&name, of.uuid) {
+                if let Some(cid) = of.cid
+                    && told.insert(cid)
+                {
+                    self.vsock.log(cid, &format!("{}: {NOT_ENABLED}", name.whole()), ctx);
+                }
+                self.hang_up(number, NOT_ENABLED, ctx);
+            }
+        }
     }
 }
 

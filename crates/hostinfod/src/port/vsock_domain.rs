@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 /// A domain, as it had its address when somebody connected from that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct VsockDomain {
-    uuid: Uuid,
-    cid: Option<u32>,
+    pub(crate) uuid: Uuid,
+    pub(crate) cid: Option<u32>,
     id: Option<u32>,
 }
 

@@ -176,3 +176,30 @@ fn vhostmds_document_waits_for_the_administrators_statistics_too() {
     }
     assert!(!document.contains("custom.hangs"));
 }
+
+#[test]
+fn nothing_is_kept_for_guests_that_do_not_exist_however_many_of_them_are_previewed() {
+    let mut scene = Scene::new(FREE);
+    scene.engine.backend.admin_values = admin_values(
+        "[custom.limit]\nkind = 'counter'\nhelp = 'h'\nfile = '/proc/sys/kernel/ngroups_max'\n",
+    );
+    let preview = |scene: &mut Scene, number: usize| {
+        let who = guest(&format!("qemu-{number}"), "*:\n custom = 1\n").absent();
+        let (frame, observed) = (Frame::Line(b"get custom.limit"), Observed::default());
+        let reply = scene.engine.preview(who, observed, &frame, scene.now.into()).ok()?;
+        Some(reply.clone().end().to_vec())
+    };
+    // On a busy machine the file is read later.
+    while preview(&mut scene, 0).is_none() {
+        scene.wait_for_news();
+    }
+    let kept = |scene: &Scene| {
+        let state = scene.engine.backend.admin_values.customs.hand_over(scene.now);
+        serde_json::to_string(&state).unwrap()
+    };
+    let before = kept(&scene);
+    for number in 1..100 {
+        assert_eq!(preview(&mut scene, number).unwrap(), b"200 custom.limit=65536\n");
+    }
+    assert_eq!(kept(&scene), before);
+}

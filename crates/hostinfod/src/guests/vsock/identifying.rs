@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use hostinfo_answer::{Name, Requester, Standing};
+use hostinfo_domains::Uuid;
 
 use super::owner::{NoOwner, Owner, owner};
 use super::unidentified::Refused;
@@ -120,9 +121,7 @@ impl Guests {
                 let name =
                     Name::parse(&domain.socket_name()).ok_or("its name cannot be a guest's")?;
                 let of = VsockDomain::of(domain);
-                let standing = self.responder.libvirt().standing(name.whole(), None, None);
-                let has_port = matches!(standing, Some(Standing::Domain(of, _)) if of == uuid);
-                if !has_port && !self.vsock.settings.guests.has(name.whole()) {
+                if !self.may_ask_over_vsock(&name, uuid) {
                     return Err(format!("{}: {NOT_ENABLED}", name.whole()).into());
                 }
                 let number = self.guest(&name, ctx.now).map_err(|error| error.to_string())?;
@@ -140,6 +139,14 @@ impl Guests {
                 }
                 Ok((number, Some(of)))
             }
+        }
+    }
+
+    /// Whether a domain may ask: the settings name it, or it has a hostinfo port.
+    pub(super) fn may_ask_over_vsock(&mut self, name: &Name, uuid: Uuid) -> bool {
+        self.vsock.settings.guests.has(name.whole()) || {
+            let standing = self.responder.libvirt().standing(name.whole(), None, None);
+            matches!(standing, Some(Standing::Domain(of, _)) if of == uuid)
         }
     }
 
@@ -177,5 +184,5 @@ impl<T: Into<Cow<'static, str>>> From<T> for NotIdentified {
 }
 
 /// Why a guest of this host may not ask.
-const NOT_ENABLED: &str =
+pub(super) const NOT_ENABLED: &str =
     "not enabled: hostinfod.toml does not name it in [vsock] guests, and it has no hostinfo port";

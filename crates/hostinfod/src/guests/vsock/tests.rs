@@ -8,7 +8,7 @@ use std::time::Instant;
 use hostinfo_answer::{Name, Peer, Standing};
 use hostinfo_domains::examples::domain;
 use hostinfo_domains::limits::DEADLINE;
-use hostinfo_domains::{Domain, Helper, Message, Tags, Uuid, VERSION};
+use hostinfo_domains::{Domain, Helper, Message, Names, Tags, Uuid, VERSION};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::guest::begin_session;
@@ -110,6 +110,31 @@ fn a_connection_is_held_until_a_helper_that_has_just_been_started_says_whose_it_
     assert_eq!(guests.vsock.unidentified.awaiting(), [id], "it is refused");
     hear(&mut guests, ctx);
     assert!(guests.roster.is_connected(guests.roster.named("qemu-a").unwrap()));
+}
+
+#[test]
+fn a_domain_that_is_enabled_no_more_is_hung_up_on_unless_it_has_a_port() {
+    let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
+    let ctx = &mut reactor.now();
+    for (number, has_port) in [(7, true), (8, false)] {
+        let domain = Domain { cid: Some(3), ..domain(number, "a") };
+        let without_port = Names::default();
+        let domain = match has_port {
+            true => domain,
+            false => Domain { names: without_port, ..domain },
+        };
+        let said = [Message::Hello { version: VERSION }, Message::Domain(domain), Message::Done(0)];
+        let helper = Libvirt::helper_that_says(&said);
+        let (mut guests, _, _far_end) = connected(folder.path(), helper, ctx);
+        hear(&mut guests, ctx);
+        let guest = guests.roster.named("qemu-a").unwrap();
+        let mut is_served_after = |settings: &str| {
+            guests.apply_vsock(toml::from_str(settings).unwrap(), ctx);
+            guests.roster.is_connected(guest)
+        };
+        assert!(is_served_after("guests = ['qemu-[ab]']"), "it is still enabled");
+        assert_eq!(is_served_after("guests = ['qemu-b']"), has_port);
+    }
 }
 
 #[test]

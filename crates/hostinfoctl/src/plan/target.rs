@@ -1,6 +1,6 @@
 //! Where a guest's new port goes, or why nowhere, with a remedy that can work.
 
-use hostinfo_domains::{Form, Place, Port, Ports};
+use hostinfo_domains::{Form, Port, Ports, Target};
 
 use super::{Kind, Plan, refused};
 use crate::args::Transport;
@@ -8,18 +8,19 @@ use crate::exit::Failure;
 
 impl Plan<'_> {
     /// Where to put the new port. `gone`: ports that are removed before.
-    pub(super) fn place(
+    pub(super) fn target(
         &self,
         form: Form,
         kind: Kind,
         ports: &Ports,
         gone: &[&Port],
-    ) -> Result<Place, Failure> {
-        let is_free =
-            |place: &Place| ports.is_free(place) || gone.iter().any(|port| port.place == *place);
+    ) -> Result<Target, Failure> {
+        let is_free = |target: &Target| {
+            ports.is_free(target) || gone.iter().any(|port| port.target == *target)
+        };
         let channel = match kind {
-            Kind::Hostinfo => Place::channel(),
-            Kind::Vhostmd => Place::vhostmd(),
+            Kind::Hostinfo => Target::channel(),
+            Kind::Vhostmd => Target::vhostmd(),
         };
         let transient = self.facts.config.is_none();
         let channel = if form == Form::Live && !ports.has_virtio_serial() {
@@ -43,10 +44,10 @@ impl Plan<'_> {
             let other = match (kind, ports.free_uart()) {
                 (Kind::Vhostmd, _) => ", or leave out --vhostmd".to_owned(),
                 (Kind::Hostinfo, _) if form == Form::Live => String::new(),
-                (Kind::Hostinfo, Some(Place::Serial(1))) => {
+                (Kind::Hostinfo, Some(Target::Serial(1))) => {
                     ", or choose --transport serial".to_owned()
                 }
-                (Kind::Hostinfo, Some(Place::Serial(number))) => {
+                (Kind::Hostinfo, Some(Target::Serial(number))) => {
                     format!(", or choose --port {number}, and hostinfo --device in the guest")
                 }
                 (Kind::Hostinfo, _) => String::new(),
@@ -70,31 +71,31 @@ impl Plan<'_> {
                 _ => channel,
             };
         }
-        let same = gone.first().map(|port| &port.place);
-        let was_nameless = matches!(same, Some(Place::Other(_)));
-        let same = same.filter(|place| is_free(place) && !was_nameless);
-        let uart = || same.filter(|place| matches!(place, Place::Serial(_))).cloned();
+        let same = gone.first().map(|port| &port.target);
+        let was_nameless = matches!(same, Some(Target::Other(_)));
+        let same = same.filter(|target| is_free(target) && !was_nameless);
+        let uart = || same.filter(|target| matches!(target, Target::Serial(_))).cloned();
         // What it has now, and lost in its saved configuration: scripts in the guest know that.
-        let runs_with = self.runs_with().filter(|place| is_free(place) && !was_nameless);
-        let second = Place::Serial(1);
+        let runs_with = self.runs_with().filter(|target| is_free(target) && !was_nameless);
+        let second = Target::Serial(1);
         let uart = || uart().or_else(|| Some(second).filter(is_free));
         match (self.wanted.transport, self.wanted.port) {
             (_, Some(number)) => {
-                let place = Place::Serial(number);
-                if is_free(&place) {
-                    return Ok(place);
+                let target = Target::Serial(number);
+                if is_free(&target) {
+                    return Ok(target);
                 }
                 let other = match (ports.free_uart(), &channel) {
                     (Some(free), _) => format!("{free} is free"),
                     (None, Ok(_)) => "choose --transport channel".to_owned(),
                     (None, Err(failure)) => format!("and no other, and {failure}"),
                 };
-                Err(Failure::Refused(format!("it has no free {place}: {other}")))
+                Err(Failure::Refused(format!("it has no free {target}: {other}")))
             }
             (Some(Transport::Channel), None) => channel,
             (Some(Transport::Serial), None) => uart().ok_or_else(|| {
                 let by_number = ports.free_uart().map(|free| {
-                    let number = if let Place::Serial(number) = free { number } else { 0 };
+                    let number = if let Target::Serial(number) = free { number } else { 0 };
                     format!("--port {number}, and hostinfo --device in the guest")
                 });
                 let by_channel = channel.is_ok().then(|| "--transport channel".to_owned());
@@ -108,20 +109,20 @@ impl Plan<'_> {
                 ))
             }),
             (None, None) => match same.or(runs_with) {
-                Some(place) => Ok(place.clone()),
+                Some(target) => Ok(target.clone()),
                 None if was_nameless || self.wanted.now && self.facts.live.is_some() => channel,
-                None => match ports.default_place() {
-                    Place::Channel(_) => channel,
-                    place => Ok(place),
+                None => match ports.default_target() {
+                    Target::Channel(_) => channel,
+                    target => Ok(target),
                 },
             },
         }
     }
 
     /// Where the running guest has its port, if that is right and has a name.
-    fn runs_with(&self) -> Option<&Place> {
+    fn runs_with(&self) -> Option<&Target> {
         let ports = &self.facts.live.as_ref()?.ports;
         let right = ports.hostinfo.iter().find(|port| ports.is_right(port))?;
-        Some(&right.place).filter(|place| !matches!(place, Place::Other(_)))
+        Some(&right.target).filter(|target| !matches!(target, Target::Other(_)))
     }
 }

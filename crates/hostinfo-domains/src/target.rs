@@ -1,4 +1,4 @@
-//! Where a guest finds its port.
+//! What a port is in the guest: `<target>` of its XML.
 
 use std::fmt;
 
@@ -8,9 +8,9 @@ pub const CHANNEL: &str = "org.hostinfo.0";
 /// The virtio channel of vhostmd's clients.
 pub(crate) const VHOSTMD_CHANNEL: &str = "org.github.vhostmd.1";
 
-/// How the guest sees its port.
+/// What the guest sees its port as.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum Target {
     /// The UART of that number, from 0.
     Serial(u32),
     /// The virtio channel with that name.
@@ -19,7 +19,7 @@ pub enum Place {
     Other(String),
 }
 
-impl Place {
+impl Target {
     /// The hostinfo channel.
     pub fn channel() -> Self {
         Self::Channel(CHANNEL.to_owned())
@@ -55,7 +55,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Target {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Serial(number) => write!(out, "serial port {number}"),
@@ -71,8 +71,8 @@ mod tests {
 
     #[test]
     fn linux_counts_serial_ports_from_0_and_windows_from_1() {
-        let second = Place::Serial(1);
+        let second = Target::Serial(1);
         assert_eq!((&*second.linux(), &*second.windows()), ("/dev/ttyS1", "COM2"));
-        assert_eq!(Place::channel().linux(), "/dev/virtio-ports/org.hostinfo.0");
+        assert_eq!(Target::channel().linux(), "/dev/virtio-ports/org.hostinfo.0");
     }
 }
