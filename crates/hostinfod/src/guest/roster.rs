@@ -61,7 +61,12 @@ impl Roster {
 
     /// The port of the socket with that name.
     pub(crate) fn socket(&self, dialect: Dialect, name: &str) -> Option<PortId> {
-        let mut ports = self.ports_of(self.named(name)?);
+        self.socket_of(self.named(name)?, dialect)
+    }
+
+    /// The same of a guest.
+    pub(crate) fn socket_of(&self, guest: GuestId, dialect: Dialect) -> Option<PortId> {
+        let mut ports = self.ports_of(guest);
         ports.find(|(_, port)| port.is_socket(dialect)).map(|(number, _)| number)
     }
 
