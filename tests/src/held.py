@@ -5,6 +5,7 @@ import ctypes
 import fcntl
 import mmap
 import os
+import select
 import struct
 import sys
 import threading
@@ -24,7 +25,7 @@ def is_waiting(pid):
         return stat.read().rpartition(")")[2].split()[0] == "D"
 
 
-faults = libc.syscall(USERFAULTFD, os.O_CLOEXEC)
+faults = libc.syscall(USERFAULTFD, os.O_CLOEXEC | os.O_NONBLOCK)
 if faults < 0:
     sys.exit(f"userfaultfd: {os.strerror(ctypes.get_errno())}")
 fcntl.ioctl(faults, UFFDIO_API, struct.pack("QQQ", 0xAA, 0, 0))
@@ -39,6 +40,8 @@ lister = threading.Thread(
 )
 lister.start()
 # A fault is reported once the kernel waits for the memory.
+if not select.select([faults], [], [], 60)[0]:
+    sys.exit("the directory is not listed")
 os.read(faults, 32)
 maker = os.fork()
 if maker == 0:
@@ -47,6 +50,8 @@ if maker == 0:
     os.mkdir(os.path.join(held, f".made-{os.getpid()}"))
     os._exit(0)
 while not is_waiting(maker):
+    if os.waitpid(maker, os.WNOHANG)[0]:
+        sys.exit("the lock is not held: a directory was made")
     time.sleep(0.01)
 print("held", flush=True)
 sys.stdin.read()

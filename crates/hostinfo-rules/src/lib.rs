@@ -1,6 +1,6 @@
 //! hostinfo.conf: which guest may ask for what, and how often.
 //!
-//! [`parse`] turns a file's bytes into [`Rules`] or into all its [`Problem`]s. [`Rules::decide`] finds the one
+//! [`parse()`] turns a file's bytes into [`Rules`] or into all its [`Problem`]s. [`Rules::decide`] finds the one
 //! rule that applies to a guest; the resulting [`Grant`] says what is permitted and why. Nothing here reads
 //! files, waits or logs.
 //!

@@ -40,24 +40,26 @@ pub fn printable(text: Cow<'_, str>) -> Cow<'_, str> {
 
 /// The same text with `\u{...}` in place of each character that is not [printable](is_printable): nothing of it is lost.
 pub fn escaped(text: &str) -> String {
+    spelt_out(text, is_printable)
+}
+
+/// The same of text that has line ends and tabs of its own, which stay.
+pub fn escaped_lines(text: &str) -> String {
+    spelt_out(text, |c| is_printable(c) || matches!(c, '\n' | '\t'))
+}
+
+fn spelt_out(text: &str, is_kept: impl Fn(char) -> bool) -> String {
+    if text.chars().all(&is_kept) {
+        return text.to_owned();
+    }
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        match is_printable(c) {
+        match is_kept(c) {
             true => shown.push(c),
             false => shown.extend(c.escape_unicode()),
         }
     }
     shown
-}
-
-/// The same of text that has line ends and tabs of its own, which stay.
-pub fn escaped_lines(text: &str) -> String {
-    let kept = ['\n', '\t'];
-    let shown = |piece: &str| {
-        let words = piece.trim_end_matches(kept);
-        escaped(words) + piece.get(words.len()..).unwrap_or_default()
-    };
-    text.split_inclusive(kept).map(shown).collect()
 }
 
 /// JSON that means the same, with `\uXXXX` in place of each character that is not [printable](is_printable), or is

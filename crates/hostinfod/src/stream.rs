@@ -92,7 +92,7 @@ impl Stream {
             unsent.bytes.extend_from_slice(answer);
             return self.flush();
         }
-        let rest = write_some(self.as_fd(), answer)?;
+        let rest = write_some(&self.socket, answer)?;
         if rest.is_empty() {
             return Ok(None);
         }
@@ -106,7 +106,7 @@ impl Stream {
     /// [`Closed`].
     pub(crate) fn flush(&mut self) -> Result<Option<Instant>, Closed> {
         let Some(unsent) = &mut self.unsent else { return Ok(None) };
-        let left = write_some(self.socket.as_fd(), &unsent.bytes)?.len();
+        let left = write_some(&self.socket, &unsent.bytes)?.len();
         if left == 0 {
             self.unsent = None;
             return Ok(None);
@@ -137,11 +137,11 @@ impl AsFd for Stream {
 ///
 /// # Errors
 /// [`Closed`].
-fn write_some<'b>(fd: BorrowedFd<'_>, bytes: &'b [u8]) -> Result<&'b [u8], Closed> {
+fn write_some<'b>(socket: &PeerSocket, bytes: &'b [u8]) -> Result<&'b [u8], Closed> {
     if bytes.is_empty() {
         return Ok(bytes);
     }
-    match rustix::io::retry_on_intr(|| rustix::io::write(fd, bytes)) {
+    match rustix::io::retry_on_intr(|| socket.send(bytes)) {
         Ok(count) => Ok(bytes.get(count..).unwrap_or_default()),
         Err(Errno::AGAIN) => Ok(bytes),
         Err(_) => Err(Closed::Gone),

@@ -1,5 +1,6 @@
 use super::*;
 use std::io::ErrorKind;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -174,10 +175,10 @@ fn a_kernel_that_can_refuses_descriptors_before_a_connection_is_accepted() {
     let sender = UnixStream::connect(folder.path().join("s")).unwrap();
     assert_eq!(Slow::new().unwrap().send(&sender, SendFlags::empty()).unwrap_err(), Errno::PERM);
     let accepted = PeerSocket::from(OwnedFd::from(listener.accept().unwrap().0));
-    assert!(!accepted.can_come);
+    assert_eq!(accepted.kind, Kind::Socket);
     let (connected, receiver) = UnixStream::pair().unwrap();
     let socket = PeerSocket::from(OwnedFd::from(receiver));
-    assert!(socket.can_come, "some may have come before");
+    assert_eq!(socket.kind, Kind::WithDescriptors, "some may have come before");
     assert_eq!(Slow::new().unwrap().send(&connected, SendFlags::empty()).unwrap_err(), Errno::PERM);
 }
 
@@ -196,11 +197,18 @@ fn a_byte_out_of_band_is_read_as_all_others_are_also_where_descriptors_are_refus
 }
 
 #[test]
-fn what_is_no_unix_socket_is_read_and_closed_as_ever() {
-    let (reader, mut writer) = std::io::pipe().unwrap();
-    let socket = PeerSocket::new(reader.into(), Unclosed::default());
-    writer.write_all(b"x").unwrap();
-    assert_eq!(socket.read(&mut [0; 8]), Ok(1));
-    drop(writer);
-    assert_eq!(socket.read(&mut [0; 8]), Ok(0));
+fn what_is_no_unix_socket_is_read_and_written_as_well() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let connected = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (accepted, _) = listener.accept().unwrap();
+    let (pipe, tcp) = ([reader.into(), writer.into()], [accepted.into(), connected.into()]);
+    for (ends, kind) in [(pipe, Kind::File), (tcp, Kind::Socket)] {
+        let [reader, writer]: [PeerSocket; 2] = ends.map(|end: OwnedFd| end.into());
+        assert_eq!((reader.kind, writer.kind), (kind, kind));
+        assert_eq!(writer.send(b"x"), Ok(1));
+        assert_eq!(reader.read(&mut [0; 8]), Ok(1));
+        drop(writer);
+        assert_eq!(reader.read(&mut [0; 8]), Ok(0));
+    }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::{ByPath, Pool, Reader};
 use crate::Moment;
-use crate::root::{ATTRIBUTE_BYTES, Unread};
+use crate::root::{ATTRIBUTE_BYTES, LINE_BYTES, Unread};
 
 /// What was found out in a slot.
 #[derive(Debug, Default)]
@@ -19,6 +19,8 @@ pub(super) struct Common {
     exist: ByPath<bool>,
     /// The processes in the cgroup that was listed last: guests that share one ask one after the other.
     members: Option<(PathBuf, Rc<[u64]>)>,
+    /// The `stat` of the process that was looked at last: the second VMM that such guests find there.
+    stat: Option<(u64, Vec<u8>)>,
 }
 
 impl Pool {
@@ -79,5 +81,23 @@ impl Reader {
         let members = list()?;
         pool.common(at).members = Some((path, Rc::clone(&members)));
         Some(members)
+    }
+
+    /// The `stat` of a process that several guests look at one after the other, since it is in a cgroup that they share:
+    /// read once in the moment's slot. Its file stays open, since it is looked at again and again.
+    pub(crate) fn stat_for_all<'b>(
+        &self,
+        pid: u64,
+        at: Moment,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], Unread> {
+        let pool = &self.pool.0;
+        if let Some((_, text)) = pool.common(at).stat.as_ref().filter(|(of, _)| *of == pid) {
+            buffer.clone_from(text);
+            return Ok(buffer);
+        }
+        let text = self.kept(&[itoa::Buffer::new().format(pid), "/stat"], LINE_BYTES, buffer)?;
+        pool.common(at).stat = Some((pid, text.to_owned()));
+        Ok(text)
     }
 }

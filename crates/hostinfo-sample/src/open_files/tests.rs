@@ -196,6 +196,32 @@ fn guests_that_share_a_cgroup_list_its_processes_once_in_a_slot() {
 }
 
 #[test]
+fn guests_that_share_a_cgroup_read_the_stat_of_the_vmm_they_find_there_once_in_a_slot() {
+    let (files, host) = (OpenFiles::default(), tempfile::tempdir().unwrap());
+    let guest = || {
+        let proc = host.path().to_owned();
+        Reader::new(Roots { proc, ..Roots::default() }, files.clone())
+    };
+    let (first, second) = (guest(), guest());
+    let read = |guest: &Reader, pid, millis| {
+        let at = Moment::new(Duration::from_millis(millis));
+        guest.stat_for_all(pid, at, &mut b"before".to_vec()).map(<[u8]>::to_vec)
+    };
+    let write = |pid: u64, stat: &str| {
+        std::fs::create_dir_all(host.path().join(pid.to_string())).unwrap();
+        std::fs::write(host.path().join(format!("{pid}/stat")), stat).unwrap();
+    };
+    assert!(read(&first, 7, 0).unwrap_err().is_not_there());
+    write(7, "7 (a)");
+    write(8, "8 (b)");
+    assert_eq!(read(&first, 7, 0).unwrap(), b"7 (a)", "a failure is not kept");
+    write(7, "7 (c)");
+    assert_eq!(read(&second, 7, 99).unwrap(), b"7 (a)");
+    assert_eq!(read(&second, 8, 99).unwrap(), b"8 (b)", "another process");
+    assert_eq!(read(&second, 7, 100).unwrap(), b"7 (c)");
+}
+
+#[test]
 fn the_files_of_a_guest_that_is_gone_are_closed() {
     let (files, sleeper) = (OpenFiles::default(), Sleeper::start());
     let reader = reader(&files);

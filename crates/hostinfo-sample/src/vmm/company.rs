@@ -187,7 +187,7 @@ impl<'a> Company<'a> {
     fn look_at(&mut self, pid: u64) -> Kind {
         let (process, buffer) = (self.process, &mut *self.buffer);
         let text = match process.second_vmm.get() {
-            Some(second) if second == pid => process.read_second(pid, buffer),
+            Some(second) if second == pid => process.roots.stat_for_all(pid, self.at, buffer),
             _ => process.read_other(pid, "stat", LINE_BYTES, buffer),
         };
         let text = match text {

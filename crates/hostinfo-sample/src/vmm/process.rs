@@ -138,15 +138,6 @@ impl Process {
         self.roots.proc(&format!("{pid}/{file}"), bound, buffer)
     }
 
-    /// The `stat` of the second VMM that was last found. Its file stays open: it is looked at again and again.
-    pub(crate) fn read_second<'b>(
-        &self,
-        pid: u64,
-        buffer: &'b mut Vec<u8>,
-    ) -> Result<&'b [u8], Unread> {
-        self.roots.kept(&[Number::new().format(pid), "/stat"], LINE_BYTES, buffer)
-    }
-
     /// How long ago it started. `None` if that is not known.
     pub(crate) fn age(&self, buffer: &mut Vec<u8>) -> Option<Duration> {
         let text = self.roots.proc("uptime", LINE_BYTES, buffer).ok()?;

@@ -251,7 +251,7 @@ fn look<T>(
 ) -> Result<T, Absent> {
     let buffer = &mut process.roots.buffer();
     let cgroups = cgroups.at(at, |()| cgroup::read(process, at, buffer))?;
-    let told = read(cgroups, process, buffer);
+    let told = read(cgroups, process, buffer)?;
     cgroups.check(process, buffer)?;
-    told
+    Ok(told)
 }

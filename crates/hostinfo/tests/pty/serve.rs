@@ -41,7 +41,9 @@ impl Broker {
             .unwrap();
         let broker = Self { process, socket, http, _folder: folder };
         // It listens there after it listens at its socket.
+        let begun = Instant::now();
         while TcpStream::connect(broker.http).is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(120), "it does not listen");
             std::thread::sleep(Duration::from_millis(10));
         }
         broker

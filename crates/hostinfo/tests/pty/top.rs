@@ -220,7 +220,9 @@ fn the_port_is_left_as_it_was_found_where_top_ends_while_it_asks() {
         let is_cooked = || tcgetattr(&host.tty).unwrap().local_modes.contains(LocalModes::ICANON);
         let mut top = Top::start(&host, 120, 24);
         top.wait_for("q quits");
+        let begun = Instant::now();
         while is_cooked() {
+            assert!(begun.elapsed() < DEADLINE, "it leaves the terminal as it was");
             std::thread::sleep(Duration::from_millis(10));
         }
         match signal {

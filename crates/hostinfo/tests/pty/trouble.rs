@@ -93,7 +93,12 @@ fn the_tty_is_left_as_it_was_found_where_a_signal_ends_it_in_the_middle() {
                 .stderr(Stdio::null())
                 .spawn()
                 .unwrap();
+            let begun = Instant::now();
             while modes(&host) == before {
+                assert!(
+                    begun.elapsed() < Duration::from_secs(120),
+                    "{command} leaves the port as it was"
+                );
                 std::thread::sleep(Duration::from_millis(10));
             }
             kill_process(Pid::from_child(&asking), signal).unwrap();

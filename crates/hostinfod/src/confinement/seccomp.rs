@@ -280,6 +280,7 @@ mod tests {
         }
     }
 
+    /// But for sendto(2), whose flags the filter looks at.
     #[test]
     fn the_system_calls_of_a_query_are_allowed_without_running_the_filter() {
         for filter in [without_clone3().unwrap(), permitted(false).unwrap()] {
@@ -287,6 +288,7 @@ mod tests {
                 libc::SYS_epoll_pwait,
                 libc::SYS_pread64,
                 libc::SYS_read,
+                libc::SYS_recvfrom,
                 libc::SYS_sched_getaffinity,
                 libc::SYS_statx,
                 libc::SYS_write,

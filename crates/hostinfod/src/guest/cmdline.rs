@@ -5,7 +5,7 @@
 //! reads it, for which the daemon does not wait long.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hostinfo_answer::Peer;
 use hostinfo_file::aside::Patience;
@@ -16,15 +16,26 @@ use super::peer::read;
 /// The most that is read of a command line: one of libvirt's with 100 disks has 60 KiB.
 const LENGTH_MAX: usize = 256 * 1024;
 
-/// The command line of a process that is a guest; `None` if it cannot be read, or not soon. `patience` is that guest's.
+/// How long after a command line could not be read soon it is tried again: it takes as long until the wait for one is even
+/// ([`Patience`]).
+pub(crate) const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+/// It could not be read soon.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NotSoon;
+
+/// The command line of a process that is a guest; `None` if it cannot be read. `patience` is that guest's.
+///
+/// # Errors
+/// It may be there later: [`TRIED_AGAIN_AFTER`].
 pub(crate) fn of(
     peer: Peer,
     proc: &Path,
     patience: &mut Patience,
     now: Instant,
-) -> Option<Vec<u8>> {
+) -> Result<Option<Vec<u8>>, NotSoon> {
     let proc = PathBuf::from(proc);
-    patience.ask(move || read(peer.pid, "cmdline", LENGTH_MAX, &proc).ok(), now).flatten()
+    patience.ask(move || read(peer.pid, "cmdline", LENGTH_MAX, &proc).ok(), now).ok_or(NotSoon)
 }
 
 /// The address on the command line of a QEMU, as `/proc/PID/cmdline` has it: proc(5).
@@ -74,7 +85,6 @@ impl Device {
 mod tests {
     use super::*;
     use std::fs::File;
-    use std::time::Duration;
 
     use hostinfo_file::aside;
 
@@ -95,7 +105,8 @@ mod tests {
         let (mut patience, start) = (Patience::default(), Instant::now());
         let mut is_waited_for = |after: u64| {
             let (before, now) = (format!("{patience:?}"), start + Duration::from_secs(after));
-            assert_eq!(of(Peer { pid: 7, start: None }, proc.path(), &mut patience, now), None);
+            let read = of(Peer { pid: 7, start: None }, proc.path(), &mut patience, now);
+            assert_eq!(read, Err(NotSoon));
             format!("{patience:?}") != before
         };
         let waited: Vec<u64> = (0..125).filter(|after| is_waited_for(*after)).collect();
@@ -110,7 +121,7 @@ mod tests {
         let pid = std::process::id().cast_signed();
         let peer = Peer { pid, start: None };
         let patience = &mut Patience::default();
-        let line = of(peer, Path::new("/proc"), patience, Instant::now()).unwrap();
+        let line = of(peer, Path::new("/proc"), patience, Instant::now()).unwrap().unwrap();
         assert!(line.ends_with(b"\0") && line.len() > 1);
     }
 

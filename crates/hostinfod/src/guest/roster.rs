@@ -61,7 +61,12 @@ impl Roster {
 
     /// The port of the socket with that name.
     pub(crate) fn socket(&self, dialect: Dialect, name: &str) -> Option<PortId> {
-        let mut ports = self.ports_of(self.named(name)?);
+        self.socket_of(self.named(name)?, dialect)
+    }
+
+    /// The same of a guest.
+    pub(crate) fn socket_of(&self, guest: GuestId, dialect: Dialect) -> Option<PortId> {
+        let mut ports = self.ports_of(guest);
         ports.find(|(_, port)| port.is_socket(dialect)).map(|(number, _)| number)
     }
 
@@ -153,7 +158,9 @@ mod tests {
             (0..=ABSENT_MIN).map(|n| Name::parse(&format!("qemu-{n}")).unwrap()).collect();
         for name in &names {
             // On a busy machine it comes later.
+            let begun = Instant::now();
             while let Answer::Pending { .. } = customs.value("own", name.whole(), now, now) {
+                assert!(begun.elapsed().as_secs() < 60, "it does not come");
                 std::thread::sleep(std::time::Duration::from_millis(1));
                 customs.turn(now);
             }

@@ -120,15 +120,13 @@ impl Guests {
     /// Tries to connect to a name in a directory if it is not connected, starting with a first try.
     fn check_socket(&mut self, dialect: Dialect, file_name: &OsStr, ctx: &mut Ctx<'_>) {
         let Some(name) = file_name.to_str().and_then(Name::parse) else { return };
-        let number = match self.roster.socket(dialect, name.whole()) {
-            Some(number) => number,
-            None => match self.guest(&name, ctx.now) {
-                Ok(guest) => {
-                    self.roster.add_port(Port::new(guest, Endpoint::Socket, dialect, ctx.now))
-                }
-                Err(error) => return cannot_be_served(&name, &error),
-            },
+        let guest = match self.guest(&name, ctx.now) {
+            Ok(guest) => guest,
+            Err(error) => return cannot_be_served(&name, &error),
         };
+        let number = self.roster.socket_of(guest, dialect).unwrap_or_else(|| {
+            self.roster.add_port(Port::new(guest, Endpoint::Socket, dialect, ctx.now))
+        });
         if let Some(port) = self.roster.ports.get_mut(number)
             && port.connection.is_none()
         {
@@ -165,13 +163,14 @@ impl Guests {
     /// may be out of date, and the connection newer than the event.
     fn remove_socket_if_replaced(&mut self, dialect: Dialect, name: &OsStr, ctx: &mut Ctx<'_>) {
         let port = name.to_str().and_then(|name| self.roster.socket(dialect, name));
-        let port = port.and_then(|number| self.roster.ports.get(number));
-        let connected_to = port.and_then(|port| port.connection.as_ref()?.file);
+        let Some(number) = port else { return };
+        let connection = self.roster.ports.get(number).and_then(|port| port.connection.as_ref());
+        let connected_to = connection.and_then(|connection| connection.file);
         let directory = self.directories.of(dialect).directory();
         let find = |directory| sockets::find(directory, name).ok().map(|(_, file)| file);
         // The file of a new name is not looked at here: a daemon that starts has thousands of them.
         if connected_to.is_none() || connected_to != directory.and_then(find) {
-            self.remove_socket(dialect, name, ctx);
+            self.remove_port(number, ctx);
         }
     }
 

@@ -15,7 +15,7 @@ use crate::stream::Closed;
 impl Guests {
     /// Reads a little of each guest whose turn comes, and does nothing with it. Of 10,000 guests that ask at once, none is in
     /// the CPU's caches. Each turn alone would wait for its guest's memory; here the CPU fetches that of many side by side.
-    pub(crate) fn fetch(&self, ready: impl Iterator<Item = Token>) {
+    pub(crate) fn prefetch(&self, ready: impl Iterator<Item = Token>) {
         for token in ready {
             let Token::Port(port) = token else { continue };
             let Some(port) = self.roster.ports.get(port) else { continue };

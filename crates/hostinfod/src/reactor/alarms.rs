@@ -33,7 +33,8 @@ pub(crate) enum Alarm {
     Looks,
     /// A watched guest is due for a sample, or for the request of figures ahead of it.
     Watch(GuestId),
-    /// A port that was connected while libvirt had its socket is to be looked at again.
+    /// A port is to be looked at again that was connected while libvirt had its socket, or whose VMM's command line could not
+    /// be read soon.
     LookAgain(PortId),
     /// hostinfo-open has not answered in time.
     Opener,

@@ -3,13 +3,13 @@
 use std::io;
 use std::time::Instant;
 
-use anyhow::Context as _;
 use hostinfo_domains::Helper;
 use hostinfo_open::Sockets;
 use hostinfo_wire::limits::{ROUND_WORK, TURN_WORK};
 
 use super::Server;
 use super::beginning::Clients;
+use super::start::cannot;
 use crate::admin::Daemon;
 use crate::confinement::Confinement;
 use crate::handover::GuestsState;
@@ -36,7 +36,7 @@ impl Server {
         clients: Option<Clients>,
         confinement: Confinement,
     ) -> anyhow::Result<()> {
-        self.wait_for_all().context("epoll")?;
+        self.wait_for_all().map_err(cannot("wait for events"))?;
         // First, since what it does for guests can start threads.
         self.upgrade.confined = confinement.enter();
         self.guests.begin(sockets, listen, vsock, before, &mut self.reactor.now());
@@ -51,9 +51,9 @@ impl Server {
         loop {
             self.guests.go_on_with_disks(&mut self.reactor);
             self.guests.set_deadlines(&mut self.reactor);
-            self.reactor.wait(&mut ready).context("epoll")?;
+            self.reactor.wait(&mut ready).map_err(cannot("wait for events"))?;
             self.guests.begin_round();
-            self.guests.fetch(ready.iter().map(|event| event.token));
+            self.guests.prefetch(ready.iter().map(|event| event.token));
             for event in &ready {
                 if event.token == Token::Stop {
                     systemd::stopping();
@@ -148,7 +148,7 @@ impl Server {
             Alarm::Definitions => guests.reload_customs(ctx),
             Alarm::Vsock => guests.resume_vsock(ctx),
             Alarm::Unidentified(peer) => guests.on_unidentified_alarm(peer, ctx),
-            Alarm::LookAgain(port) => guests.identify_again(port, ctx),
+            Alarm::LookAgain(port) => guests.look_again(port, ctx),
             Alarm::Opener => guests.give_up_on_opener(ctx),
             Alarm::UnidentifiedLeftOut => guests.log_unidentified_left_out(ctx),
             Alarm::RefusedPeersLeftOut => guests.log_refused_peers_left_out(ctx),

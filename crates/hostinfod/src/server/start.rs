@@ -142,8 +142,8 @@ fn serve(args: Args) -> anyhow::Result<()> {
     server.run(&sockets, listen, vsock, before, clients, confinement)
 }
 
-/// What keeps the daemon from starting, in words, with the remedy where it is known. The error is one of the system.
-fn cannot<E: Into<io::Error>>(what: &str) -> impl FnOnce(E) -> anyhow::Error {
+/// What keeps the daemon from starting or going on, in words, with the remedy where it is known. The error is one of the system.
+pub(super) fn cannot<E: Into<io::Error>>(what: &str) -> impl FnOnce(E) -> anyhow::Error {
     move |error| {
         let error = error.into();
         let remedy = match Errno::from_io_error(&error) {
