@@ -183,7 +183,7 @@ impl Guest {
             && !self.has_disk
             && self.quotas.are_full(now)
             && self.meter.is_full(now)
-            && self.patience.is_even(now)
+            && self.patience.is_repaid(now)
             && self.unclosed.count() == 0
     }
 }

@@ -210,7 +210,7 @@ impl Guests {
             Endpoint::Pattern(pattern) => self.patterns.path(*pattern, name),
             Endpoint::Listener(listener) => {
                 let section = self.sections.get(listener.section);
-                section.map(|section| section.settings.path.path(name.guest()))
+                section.map(|section| section.place.entry().pattern.path(name.guest()))
             }
             Endpoint::Socket
             | Endpoint::Channel(_)

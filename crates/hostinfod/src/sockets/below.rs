@@ -1,6 +1,5 @@
 //! The watched directories of guests, in the places of `[[sockets]]` and `[[listen]]`.
 
-use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -15,22 +14,22 @@ use crate::system::watch::{Watch, Watcher};
 /// Such directories of one place, at most: two for each of 4,096 guests. The kernel permits a user 8,192 watches or more.
 const BELOW_MAX: usize = 8192;
 
-/// The directories of guests with names `N`, which threads look at and watch.
+/// The directories of guests, which threads look at and watch.
 #[derive(Debug)]
-pub(crate) struct Below<N> {
+pub(crate) struct Below {
     watcher: Watcher,
-    watched: Mutex<Watched<N>>,
+    watched: Mutex<Watched>,
     max: usize,
 }
 
 #[derive(Debug)]
-struct Watched<N> {
-    watches: HashMap<Watch, N>,
+struct Watched {
+    watches: HashMap<Watch, String>,
     /// There are more than are watched, and the log has been told.
     is_full: bool,
 }
 
-impl<N: Eq + Clone> Below<N> {
+impl Below {
     /// None yet.
     ///
     /// # Errors
@@ -49,7 +48,7 @@ impl<N: Eq + Clone> Below<N> {
     ///
     /// # Errors
     /// It cannot be watched.
-    pub(crate) fn watch(&self, directory: &OwnedFd, guest: N, text: &str) -> io::Result<()> {
+    pub(crate) fn watch(&self, directory: &OwnedFd, guest: String, text: &str) -> io::Result<()> {
         if !self.has_room(&guest, text) {
             return Ok(());
         }
@@ -61,10 +60,10 @@ impl<N: Eq + Clone> Below<N> {
     }
 
     /// One that is watched already has its watch again.
-    fn has_room(&self, guest: &N, text: &str) -> bool {
+    fn has_room(&self, guest: &str, text: &str) -> bool {
         let mut watched = self.lock();
         let has_room = watched.watches.len() < self.max
-            || watched.watches.values().any(|other| *other == *guest);
+            || watched.watches.values().any(|other| other == guest);
         if !has_room && !std::mem::replace(&mut watched.is_full, true) {
             tracing::error!(
                 "{text}: guests have over {BELOW_MAX} directories there: changes in the others take effect only at \
@@ -75,7 +74,7 @@ impl<N: Eq + Clone> Below<N> {
     }
 
     /// Whose directory that is.
-    pub(crate) fn guest(&self, watch: Watch) -> Option<N> {
+    pub(crate) fn guest(&self, watch: Watch) -> Option<String> {
         self.lock().watches.get(&watch).cloned()
     }
 
@@ -85,12 +84,9 @@ impl<N: Eq + Clone> Below<N> {
     }
 
     /// Watches nothing of a guest's any more.
-    pub(crate) fn forget<Q: Eq + ?Sized>(&self, guest: &Q)
-    where
-        N: Borrow<Q>,
-    {
+    pub(crate) fn forget(&self, guest: &str) {
         self.lock().watches.retain(|watch, of| {
-            let stays = (*of).borrow() != guest;
+            let stays = of != guest;
             if !stays {
                 self.watcher.remove(*watch);
             }
@@ -104,7 +100,7 @@ impl<N: Eq + Clone> Below<N> {
         self.lock().watches.len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Watched<N>> {
+    fn lock(&self) -> MutexGuard<'_, Watched> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
