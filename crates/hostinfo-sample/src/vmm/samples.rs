@@ -33,7 +33,7 @@ pub struct Ahead {
 /// How long a reading of threads may take, including others' turns in between.
 const READING_MAX: Duration = Duration::from_secs(1);
 
-/// How often a reading may start over before the slot goes without its sample: who asked once must not have threads read
+/// How often a reading may start before the slot goes without its sample: who asked once must not have threads read
 /// without end, where the guest has too many of them or the host is too busy.
 const STARTS_MAX: u32 = 3;
 
@@ -101,7 +101,7 @@ impl Vmm {
     /// Reads at most this many of the guest's threads, ahead of their use in the moment's slot. A guest with
     /// thousands of threads is read in several steps, so that others get their turns in between. A reading
     /// continues for up to a second and then starts over, since all times in a sample should be from about the
-    /// same moment. After [`STARTS_MAX`] starts it is given up.
+    /// same moment. After three starts it is given up: the slot goes without its sample.
     pub fn read_threads(&mut self, most: usize, at: Moment) -> Ahead {
         if self.threads_read.has(at) {
             return Ahead { read: 0, is_done: true };
