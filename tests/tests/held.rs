@@ -158,8 +158,9 @@ fn a_vmm_that_exchanges_directories_that_it_holds_keeps_one_thread_waiting() -> 
             thread::sleep(Duration::from_millis(50));
         }
     }
+    let waiting = waiting_threads(&scene.daemon)?;
+    ensure!(waiting == 1, "{waiting} threads wait");
     scene.is_named("web")?;
-    ensure!(waiting_threads(&scene.daemon)? == 1);
     drop(held);
     wait_until("the daemon to listen", PATIENCE, listens)?;
     ensure!(!scene.directory("away0").join("v_4678").try_exists()?);

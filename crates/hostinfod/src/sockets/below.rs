@@ -5,10 +5,12 @@ use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use rustix::fs::inotify::WatchFlags;
 
 use super::directory::WATCHED;
+use crate::audit::quota::{Permit, Quota};
 use crate::system::watch::{Watch, Watcher};
 
 /// Such directories of one place, at most: two for each of 4,096 guests. The kernel permits a user 8,192 watches or more.
@@ -27,6 +29,8 @@ struct Watched {
     watches: HashMap<Watch, String>,
     /// There are more than are watched, and the log has been told.
     is_full: bool,
+    /// Lines about those that cannot be watched.
+    unwatched: Quota,
 }
 
 impl Below {
@@ -35,7 +39,8 @@ impl Below {
     /// # Errors
     /// Where nothing can be watched.
     pub(crate) fn new() -> io::Result<Self> {
-        let watched = Watched { watches: HashMap::new(), is_full: false };
+        let watched =
+            Watched { watches: HashMap::new(), is_full: false, unwatched: Quota::default() };
         Ok(Self { watcher: Watcher::new()?, watched: Mutex::new(watched), max: BELOW_MAX })
     }
 
@@ -57,6 +62,14 @@ impl Below {
         let watch = self.watcher.add(Path::new(&itself), WATCHED | WatchFlags::ONLYDIR)?;
         self.lock().watches.insert(watch, guest);
         Ok(())
+    }
+
+    /// Logs why a directory of a guest is not watched, within a quota: its owner can have that come again and again.
+    pub(crate) fn log_unwatched(&self, why: &str) {
+        let permit = self.lock().unwatched.ask(Instant::now());
+        if let Some(Permit { left_out }) = permit {
+            tracing::error!(left_out, "{why}");
+        }
     }
 
     /// One that is watched already has its watch again.

@@ -30,7 +30,8 @@ impl PatternDir {
             below.forget(&guest);
             find(way, &socket, |directory| {
                 if let Err(error) = below.watch(directory, guest.clone(), &text) {
-                    tracing::error!("{text}: a directory of {guest} cannot be watched: {error}");
+                    let why = format!("{text}: a directory of {guest} cannot be watched: {error}");
+                    below.log_unwatched(&why);
                 }
                 Ok(())
             })

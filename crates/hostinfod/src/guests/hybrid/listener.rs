@@ -116,9 +116,8 @@ impl Guests {
             }
         }
         let guest = port.guest;
-        let is_from_there = |endpoint: &Endpoint| matches!(endpoint, Endpoint::Accepted(listener) if *listener == number);
-        let ports = self.roster.ports_of(guest).filter(|(_, port)| is_from_there(&port.endpoint));
-        let ports: Vec<PortId> = ports.map(|(port, _)| port).collect();
+        let ports =
+            self.ports_at(guest, |at| matches!(at, Endpoint::Accepted(at) if *at == number));
         ports.into_iter().for_each(|port| self.remove_port(port, ctx));
         self.remove_port(number, ctx);
     }
