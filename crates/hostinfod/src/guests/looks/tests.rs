@@ -247,10 +247,11 @@ fn a_socket_that_a_thread_makes_is_handed_over_or_the_upgrade_is_refused() {
 #[test]
 fn no_thread_looks_at_anything_any_more_once_another_program_may_be_executed() {
     let mut scene = Scene::sockets();
-    let _sockets = NAMES.map(|name| UnixListener::bind(scene.at(name).join("s")).unwrap());
-    // All sockets are looked at once it is known which there are.
+    // Threads need longer for so many than the rest of the preparation takes.
+    (0..1000).for_each(|number| fs::create_dir(scene.at(&number.to_string())).unwrap());
+    // All are looked at once it is known which there are.
     scene.apply("'ch-*'");
     let ctx = &mut Ctx { reactor: &mut scene.reactor, now: scene.now };
-    scene.guests.prepare_handover(ctx).unwrap();
-    assert!(aside::finish(Duration::ZERO));
+    let is_prepared = scene.guests.prepare_handover(ctx).is_ok();
+    assert!(!is_prepared || aside::finish(Duration::ZERO));
 }
