@@ -6,7 +6,7 @@ use std::path::Path;
 
 use hostinfo_domains::limits::{DEV_MAX, DISKS_MAX, NAME_MAX, TAG_KEY_MAX, TAGS_MAX};
 use hostinfo_domains::{
-    Claim, Clause, Directory, Domain, Message, Place, Ports, State, TagSources, Tags, Uuid, Whose,
+    Claim, Clause, Directory, Domain, Message, Ports, State, TagSources, Tags, Target, Uuid, Whose,
     describe, edit, is_value, to_line,
 };
 use libfuzzer_sys::fuzz_target;
@@ -19,7 +19,7 @@ fuzz_target!(|xml: &str| {
             assert!(xml.contains(&port.xml));
             let _ = Ports::find(&edit::without(xml, &port.xml), &directory);
         }
-        let clause = Clause::new(Place::channel(), path, "qemu-myguest").unwrap();
+        let clause = Clause::new(Target::channel(), path, "qemu-myguest").unwrap();
         if let Ok(more) = edit::with(xml, &clause.xml()) {
             let more = Ports::find(&more, &directory).unwrap();
             assert!(more.hostinfo.iter().any(|port| port.socket == "qemu-myguest"));

@@ -125,6 +125,7 @@ fn whoever_takes_over_the_helper_reaches_neither_the_daemon_nor_what_is_its() ->
             (format!("list {}", host.state().display()), path),
             (format!("read-past-cache {}", kept.display()), path),
             (format!("watch {}", kept.display()), path),
+            ("poll more".to_owned(), path),
             ("thread more".to_owned(), path),
             (format!("open-to-all {}", host.state().display()), path),
             (format!("remove {}", kept.display()), path),

@@ -49,8 +49,8 @@ pub enum Change {
     Same,
     /// The standing is another, but the guest is the same as far as that was known.
     Other,
-    /// The process is the same, but what it runs is not: the guest was restored, or reverted to a
-    /// snapshot.
+    /// What was counted is not the guest's any more, though its process may be the same: it was restored, reverted to a
+    /// snapshot, or is not that domain now. Over AF_VSOCK there is no process to tell that another domain has its name.
     AnotherRun,
 }
 
@@ -192,9 +192,9 @@ impl Requester {
         }
         let before = std::mem::replace(&mut self.standing, standing);
         self.document = None;
-        match (before, &self.standing) {
-            (Standing::Domain(..), Standing::Domain(..)) => Change::AnotherRun,
-            _ => Change::Other,
+        match before {
+            Standing::Domain(..) => Change::AnotherRun,
+            Standing::Unnamed | Standing::Refused(_) | Standing::Awaited => Change::Other,
         }
     }
 

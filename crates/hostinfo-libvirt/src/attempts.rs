@@ -10,6 +10,7 @@ use std::process::Command;
 use std::thread;
 
 use nix::libc;
+use rustix::event::epoll;
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, getppid, test_kill_process};
@@ -48,6 +49,7 @@ fn attempt_to(what: &str, about: &str) -> Result<()> {
             let watches = inotify::init(CreateFlags::CLOEXEC)?;
             Ok(inotify::add_watch(watches, path, WatchFlags::MODIFY).map(drop)?)
         }
+        ("poll", _) => Ok(epoll::create(epoll::CreateFlags::CLOEXEC).map(drop)?),
         ("thread", _) => thread::Builder::new().spawn(|| ()).map(drop),
         ("remove", path) => fs::remove_file(path),
         ("open-to-all", path) => fs::set_permissions(path, Permissions::from_mode(0o777)),

@@ -57,6 +57,7 @@ const REFUSED: &[c_long] = &[
     libc::SYS_getdents64,
     // Locks, and watches, of which the kernel grants only so many to a user: the daemon has the same one.
     libc::SYS_flock,
+    libc::SYS_epoll_create1,
     libc::SYS_inotify_init1,
     // It waits for nobody to connect.
     libc::SYS_accept,
@@ -80,6 +81,7 @@ const REFUSED_OLD: &[c_long] = &[
     libc::SYS_unlink,
     libc::SYS_fork,
     libc::SYS_vfork,
+    libc::SYS_epoll_create,
     libc::SYS_inotify_init,
 ];
 #[cfg(not(target_arch = "x86_64"))]

@@ -10,12 +10,12 @@ pub const PER_GUEST: usize = 16;
 /// A query costs one match of a short pattern for each, 50 us in all.
 pub const NOTICES_MAX: usize = 1024;
 
-/// The longest pattern, in bytes: a socket name of 255 bytes with a `\` before each.
-pub const PATTERN_MAX: usize = 512;
+/// The longest pattern, in bytes: a guest's whole name of 320 bytes with a `\` before each.
+pub const PATTERN_MAX: usize = 640;
 
-/// The longest file of notices: `NOTICES_MAX` entries of 2 KiB, for 882 bytes of pattern and text,
-/// each of them escaped (1,764), and some 240 bytes around them.
-pub const FILE_MAX: usize = NOTICES_MAX * 2048;
+/// The longest file of notices: `NOTICES_MAX` entries of 2,304 bytes, for 1,010 bytes of pattern and text,
+/// each of them escaped (2,020), and some 240 bytes around them.
+pub const FILE_MAX: usize = NOTICES_MAX * 2304;
 
 /// The longest remark of an administrator on the host's state, in bytes: as long as a notice may
 /// be.

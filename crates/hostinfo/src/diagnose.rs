@@ -264,3 +264,6 @@ impl Mean {
         (self.count > 0.0).then(|| self.sum / self.count)
     }
 }
+
+#[cfg(test)]
+mod tests;

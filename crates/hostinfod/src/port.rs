@@ -72,6 +72,12 @@ impl Endpoint {
             | Self::Vsock(_) => None,
         }
     }
+
+    /// Whether it is anything else than a connection over AF_VSOCK: those say nothing of the process, nor whether the guest is
+    /// enabled.
+    pub(crate) fn is_beside_vsock(&self) -> bool {
+        !matches!(self, Self::Vsock(_))
+    }
 }
 
 impl Port {

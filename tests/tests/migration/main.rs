@@ -4,10 +4,14 @@ mod asking;
 mod site;
 mod upgrades;
 
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
 use anyhow::{Result, ensure};
+use hostinfo_domains::limits::DEADLINE;
 use hostinfo_tests::deadline::{PATIENCE, wait_for, wait_until};
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::{DomainGuest, Port};
+use hostinfo_tests::{Domain, DomainGuest, Port, serial};
 
 use site::{SLOW, SOCKETS, Site, arrive};
 
@@ -138,5 +142,26 @@ fn a_guest_that_cannot_be_moved_or_need_not_stays_in_its_session() -> Result<()>
     ensure!(!virsh.wait(PATIENCE)?.success(), "it is moved all the same");
     guest.ask_until("vm.migrating", "200 vm.migrating=0")?;
     ensure!(guest.ask(PLACE)? == place, "it stays");
+    Ok(())
+}
+
+#[test]
+fn a_qemu_that_hangs_while_it_migrates_keeps_no_figures_from_other_guests() -> Result<()> {
+    let watched = format!("qemu-a:\n  interval = 0\n  all = 1\n  watch = 1\n{EVERYTHING}");
+    let (here, there) = (Site::new(&watched)?, Site::new(EVERYTHING)?);
+    let (daemon, _there) = (here.serve()?, there.serve()?);
+    let mut guest = here.boot(Port::Serial)?;
+    let other = Domain::define(&here.libvirtd, "b", &serial(&here.host.socket("b"))?)?;
+    let mut other = other.boot(&here.libvirtd)?;
+    let _virsh = here.migrate(&there, &SLOW)?;
+    guest.ask_until("vm.migrating", "200 vm.migrating=1")?;
+    here.libvirtd.shell("kill -STOP $(cat /run/libvirt/qemu/a.pid)")?;
+    // It is sampled every 10 s, and the helper may be silent for 5 s.
+    let end = Instant::now() + 4 * DEADLINE;
+    while Instant::now() < end {
+        other.ask_until("vm.disk.vda.read.ops", "200 ")?;
+        sleep(Duration::from_millis(500));
+    }
+    ensure!(!daemon.log().contains("unavailable"), "{}", daemon.log());
     Ok(())
 }

@@ -67,4 +67,5 @@ fn another_run_of_a_guest_is_distinguished_from_a_domain_that_was_only_identifie
     assert_eq!(guest.set_standing(domain(1, 0)), Change::Other, "it was only found out who it is");
     assert_eq!(guest.set_standing(domain(2, 0)), Change::AnotherRun);
     assert_eq!(guest.set_standing(domain(2, 1)), Change::AnotherRun, "it went back to a snapshot");
+    assert_eq!(guest.set_standing(Standing::Unnamed), Change::AnotherRun, "it has stopped");
 }

@@ -258,7 +258,7 @@ fn own_doing(findings: &[Finding], view: &View, figures: &Figures) -> Vec<String
         // host.
         if let Some(host) = figures.latencies.get(name)
             && latency >= SLOW
-            && *host * 2 < latency
+            && *host < latency / 2
         {
             own.push(format!(
                 "Requests to {name} took {}, of which the host took {}: they queue up in this guest.",

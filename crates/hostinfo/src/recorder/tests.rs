@@ -1,10 +1,12 @@
 //! What is recorded of answers in a row.
 
 use super::*;
-use crate::recording::Field;
+use crate::recording::{Field, Reader, head};
 use crate::reply::Line;
+use crate::reply::tests::any_figures;
 use crate::verdict::State;
 use hostinfo_wire::Code;
+use proptest::prelude::*;
 
 struct Played {
     recorder: Recorder,
@@ -182,4 +184,24 @@ fn a_text_from_the_host_becomes_one_line() {
     let mut played = Played::new();
     let entries = played.at(0, Ok(&["host.name=a\u{2028}b\u{1b}[31m"]));
     assert_eq!(entries[0], Entry::Host { time: 0, host: "\"a b [31m\"".to_owned() });
+}
+
+proptest! {
+    #[test]
+    fn any_figures_of_a_host_are_recorded_and_read_again(
+        replies in prop::collection::vec(any_figures(), 1..4),
+    ) {
+        let (mut played, mut text) = (Played::new(), head());
+        for (seconds, lines) in (0..).zip(replies) {
+            let asked = played.start + Duration::from_secs(seconds);
+            let time = i64::try_from(seconds).unwrap();
+            let answer = Answer { asked, came: asked, lines: Ok(lines) };
+            let entries = played.recorder.take(Some(answer), time, asked);
+            text.extend(entries.iter().map(Entry::line));
+            let _ = (played.recorder.is_due(asked), played.recorder.wait());
+        }
+        let mut reader = Reader::default();
+        text.lines().for_each(|line| drop(reader.read(&format!("{line}\n"))));
+        prop_assert_eq!(reader.damaged(), 0, "{}", text);
+    }
 }

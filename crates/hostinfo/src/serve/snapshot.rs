@@ -189,7 +189,9 @@ impl Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reply::tests::any_figures;
     use hostinfo_wire::Value;
+    use hostinfo_wire::limits::INTERVAL_MAX;
     use proptest::prelude::*;
 
     const NOW: Duration = Duration::from_secs(1000);
@@ -325,6 +327,15 @@ mod tests {
         fn any_number_that_the_wire_writes_is_recognized(micros in any::<i64>()) {
             let text = Value::Micro(micros).to_string();
             prop_assert!(number(&text).is_some(), "{}", text);
+        }
+
+        #[test]
+        fn any_figures_of_a_host_are_given_on(lines in any_figures(), later in any::<u32>()) {
+            let snapshot = Snapshot::new(NOW, &lines, Rc::default());
+            let now = NOW + Duration::from_secs(later.into());
+            let values = (0..lines.len() + 1).filter_map(|place| snapshot.value(place, now));
+            prop_assert!(values.count() >= lines.len());
+            prop_assert!(snapshot.interval().is_none_or(|interval| interval <= INTERVAL_MAX));
         }
 
         #[test]

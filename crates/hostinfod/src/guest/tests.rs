@@ -50,6 +50,18 @@ fn a_guest_has_one_turn_a_round() {
 }
 
 #[test]
+fn whoever_has_the_name_of_a_domain_that_has_stopped_is_in_another_session_also_where_no_process_is_known()
+ {
+    let (mut guest, now) = (guest("qemu-a"), Instant::now());
+    let domain =
+        |uuid, id| Standing::Domain(Uuid::from_u128(uuid), Run { id: Some(id), reverts: 0 });
+    assert!(guest.set_standing(domain(1, 1), now));
+    let session = guest.who.session().id();
+    assert!(guest.set_standing(Standing::Unnamed, now) && guest.set_standing(domain(2, 2), now));
+    assert_ne!(guest.who.session().id(), session);
+}
+
+#[test]
 fn another_standing_is_taken_over_once() {
     let (mut guest, now) = (guest("qemu-a"), Instant::now());
     let refused = Standing::Refused("why".to_owned());

@@ -42,9 +42,7 @@ impl Guests {
         if self.patterns.dirs().next().is_none() {
             return true;
         }
-        // AF_VSOCK says nothing of the process.
-        let has_process = |other: &&Port| !matches!(other.endpoint, Endpoint::Vsock(_));
-        let others = self.connected(guest).filter(has_process);
+        let others = self.connected(guest).filter(|other| other.endpoint.is_beside_vsock());
         let others = others.filter(|other| other.endpoint.pattern() != here);
         let are_early: Vec<bool> = others.map(Port::is_early).collect();
         if are_early.is_empty() {

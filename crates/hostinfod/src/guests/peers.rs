@@ -50,7 +50,10 @@ impl Guests {
             }
             let since = matches!(port.endpoint, Endpoint::Socket | Endpoint::Pattern(_))
                 .then_some(port.since);
-            let guest = port.guest;
+            let (guest, says_so) = (port.guest, port.endpoint.is_beside_vsock());
+            if says_so {
+                self.end_vsock_connections_of_vmm(guest, ctx);
+            }
             self.decide_anew(guest, since, ctx);
         }
         Ok(is_another)

@@ -82,6 +82,7 @@ impl Daemon<'_> {
 type One = (StatId, Option<String>);
 
 /// The meaning of a word.
+#[derive(Debug, PartialEq)]
 struct Picked {
     scope: Scope,
     /// The instance, if the word names a single one.
@@ -99,7 +100,15 @@ fn pick(words: Option<&[String]>) -> Result<Vec<Picked>, Refusal> {
         let message = format!("{} names are too many: ask for {NAMES_MAX} at a time", words.len());
         return Err(Refusal::Failed { message });
     }
-    words.iter().map(|word| pick_one(word)).collect()
+    let mut picked = Vec::new();
+    for word in words {
+        // Each is compared with all instances that there are.
+        let one = pick_one(word)?;
+        if !picked.contains(&one) {
+            picked.push(one);
+        }
+    }
+    Ok(picked)
 }
 
 fn pick_one(word: &str) -> Result<Picked, Refusal> {
@@ -126,5 +135,17 @@ fn decide(who: &Requester, stat: StatId, instance: Option<&str>) -> Decision {
         name: stat.stat().name_of(instance).into_owned(),
         permitted: why.permitted,
         line: why.line.map(|line| line as u64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_the_same_meaning_are_looked_up_once() {
+        let words = ["custom.a.*", "CUSTOM.A.*", "loadavg", "Loadavg", "loadavg.1"];
+        let picked = pick(Some(&words.map(str::to_owned))).unwrap();
+        assert_eq!(picked.len(), 3, "{picked:?}");
     }
 }

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Instant;
 
-use hostinfo_answer::{Name, Peer, Standing};
+use hostinfo_answer::{Dialect, Name, Peer, Standing};
 use hostinfo_domains::examples::domain;
 use hostinfo_domains::limits::DEADLINE;
 use hostinfo_domains::{Domain, Helper, Message, Names, Tags, Uuid, VERSION};
@@ -14,6 +14,8 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use crate::guest::begin_session;
 use crate::guests::tests::guests;
 use crate::libvirt::Libvirt;
+use crate::port::Port;
+use crate::port::connection::Connection;
 use crate::reactor::Reactor;
 
 #[test]
@@ -110,6 +112,54 @@ fn a_connection_is_held_until_a_helper_that_has_just_been_started_says_whose_it_
     assert_eq!(guests.vsock.unidentified.awaiting(), [id], "it is refused");
     hear(&mut guests, ctx);
     assert!(guests.roster.is_connected(guests.roster.named("qemu-a").unwrap()));
+}
+
+#[test]
+fn a_guest_that_its_vmms_command_line_names_may_ask_only_while_its_own_socket_is_served() {
+    let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
+    let ctx = &mut reactor.now();
+    let mut guests = guests(folder.path());
+    let guest = guests.guest(&Name::parse("qemu-a").unwrap(), ctx.now).unwrap();
+    let mut far_ends = Vec::new();
+    let mut fd = || {
+        let (far_end, fd) = UnixStream::pair().unwrap();
+        far_ends.push(far_end);
+        OwnedFd::from(fd)
+    };
+    let mut own_socket = || {
+        let connection = Some(Connection::new(fd().into(), None, Dialect::Hostinfo, ctx.now));
+        let port = Port::new(guest, Endpoint::Socket, Dialect::Hostinfo, ctx.now);
+        Port { connection, ..port }
+    };
+    let (socket, another) = (own_socket(), own_socket());
+    let mut connect = |guests: &mut Guests, ctx: &mut Ctx<'_>| {
+        guests.roster.guests.get_mut(guest).unwrap().rare_mut().cid = Some(3);
+        // An address is looked up once a second.
+        ctx.now += Duration::from_secs(1);
+        let id = guests.vsock.unidentified.add(fd(), 3, ctx.now).unwrap();
+        guests.look_up(id, ctx);
+        guests.vsock.unidentified.remove(id);
+    };
+    let count = |guests: &Guests| {
+        let ports = guests.roster.ports_of(guest);
+        ports.filter(|(_, port)| matches!(port.endpoint, Endpoint::Vsock(_))).count()
+    };
+    let process = |pid| Ok(Peer { pid, start: Some(1) });
+    let socket = guests.roster.add_port(socket);
+    guests.identify_peer(socket, process(7), ctx).unwrap();
+    connect(&mut guests, ctx);
+    assert_eq!(count(&guests), 1);
+    guests.identify_peer(socket, process(8), ctx).unwrap();
+    assert_eq!(count(&guests), 0, "it was the guest of another process");
+    connect(&mut guests, ctx);
+    guests.hang_up(socket, "its VMM has closed it", ctx);
+    connect(&mut guests, ctx);
+    assert_eq!(count(&guests), 1, "its socket is not served, so no other may come");
+    let another = guests.roster.add_port(another);
+    guests.remove_port(socket, ctx);
+    assert_eq!(count(&guests), 1, "it has another socket");
+    guests.remove_port(another, ctx);
+    assert_eq!(count(&guests), 0, "it has none");
 }
 
 #[test]
