@@ -1,7 +1,10 @@
 //! Directories of guests that somebody holds: the kernel lets nobody look for a new name there, or make or remove one.
 
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use hostinfo_tests::ctl::alone;
@@ -99,6 +102,9 @@ fn a_guests_own_directory_to_listen_in_keeps_only_that_guest_waiting_while_it_is
     scene.is_named("web")?;
     let list = alone(&scene.host, &["list"])?.stdout;
     ensure!(list.contains("fc-web"), "{list}");
+    let status = alone(&scene.host, &["status"])?.stdout;
+    let problem = status.split_once("/{name}/v_4678: ").context("no problem with the place")?.1;
+    ensure!(problem.lines().next().is_some_and(|line| line.contains(HELD)), "{status}");
     fs::create_dir(scene.directory("mail"))?;
     listens(&scene.directory("mail").join("v_4678"))?;
     drop(held);
@@ -114,6 +120,50 @@ fn a_guests_own_directory_to_listen_in_keeps_only_that_guest_waiting_while_it_is
     wait_until("the socket to go", PATIENCE, || Ok(!path.try_exists()?))?;
     let status = scene.daemon.stop()?;
     ensure!(status.code().context("a signal")? == 0, "{status}");
+    Ok(())
+}
+
+/// How many threads of the daemon wait in the kernel and heed no signal.
+fn waiting_threads(daemon: &Daemon) -> Result<usize> {
+    let mut waiting = 0;
+    for task in fs::read_dir(format!("/proc/{}/task", daemon.pid()))? {
+        // It may have ended.
+        let stat = fs::read_to_string(task?.path().join("stat")).unwrap_or_default();
+        waiting +=
+            usize::from(stat.rsplit_once(')').is_some_and(|(_, rest)| rest.starts_with(" D")));
+    }
+    Ok(waiting)
+}
+
+#[test]
+fn a_vmm_that_exchanges_directories_that_it_holds_keeps_one_thread_waiting() -> Result<()> {
+    let mut scene = Scene::begin(|folder| {
+        let (folder, user) = (folder.display(), geteuid().as_raw());
+        format!(
+            "[[listen]]\npath = '{folder}/{{name}}/v_4678'\ndriver = 'fc'\nuser = '{user}'\nguests = ['fc-web']\n"
+        )
+    })?;
+    let (web, socket) = (scene.directory("web"), scene.directory("web").join("v_4678"));
+    let listens = || Ok(UnixStream::connect(&socket).is_ok());
+    fs::create_dir(&web)?;
+    wait_until("the daemon to listen", PATIENCE, listens)?;
+    let mut held = Vec::new();
+    for number in 0..4 {
+        held.push(Held::directory(&web)?);
+        fs::rename(&web, scene.directory(&format!("away{number}")))?;
+        fs::create_dir(&web)?;
+        // It cannot remove the socket before, and does nothing else for the guest until it has.
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(2) && UnixStream::connect(&socket).is_err() {
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+    let waiting = waiting_threads(&scene.daemon)?;
+    ensure!(waiting == 1, "{waiting} threads wait");
+    scene.is_named("web")?;
+    drop(held);
+    wait_until("the daemon to listen", PATIENCE, listens)?;
+    ensure!(!scene.directory("away0").join("v_4678").try_exists()?);
     Ok(())
 }
 

@@ -1,12 +1,13 @@
 //! vhostmd's clients in guests of a real libvirtd: libvirt's own channel, and metrics disks.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use hostinfo_tests::deadline::{PATIENCE, wait_for, wait_until};
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::libvirtd::path;
-use hostinfo_tests::{Domain, DomainGuest, Host, Libvirtd, serial};
+use hostinfo_tests::{Domain, DomainGuest, FakeGuest, Held, Host, Libvirtd, serial};
 
 /// As `virt-install --channel unix,target.type=virtio,target.name=org.github.vhostmd.1` makes it:
 /// libvirt chooses where its socket is.
@@ -65,8 +66,39 @@ fn a_guest_that_was_set_up_for_vhostmd_is_served_over_libvirts_own_channel_if_it
     served(&mut guest)
 }
 
+#[test]
+fn a_channel_in_a_directory_that_somebody_holds_keeps_only_its_guest_waiting() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    host.write_config("[libvirt]\nvhostmd_channels = true\n")?;
+    let mut guest = Domain::define(&libvirtd, "a", CHANNEL)?.boot(&libvirtd)?;
+    let xml = libvirtd.virsh(&["dumpxml", "a"])?;
+    let (before, _) = xml.split_once("/org.github.vhostmd.1'").context("no channel")?;
+    let directory = before.rsplit('\'').next().context("no path")?;
+    let [.., inside] = libvirtd.enter();
+    let seen = PathBuf::from(format!("/proc/{inside}/root{directory}"));
+    // A name that is there is found although the directory is held.
+    let (socket, away) = (seen.join("org.github.vhostmd.1"), seen.join("away"));
+    fs::rename(&socket, &away)?;
+    let held = Held::directory(&seen)?;
+    let daemon = host.start_daemon_beside(&libvirtd)?;
+    let mut other = FakeGuest::join(&host.socket("other"))?;
+    wait_until("the directory to be named", PATIENCE, || {
+        ensure!(other.ask("ping")?.concat().starts_with("200 "));
+        let is_it =
+            |line: &str| line.contains(directory) && line.contains("cannot be looked at, since");
+        Ok(daemon.log().lines().any(is_it))
+    })?;
+    drop(held);
+    fs::rename(&away, &socket)?;
+    // It is looked for again when libvirt reports something.
+    libvirtd.virsh(&["suspend", "a"])?;
+    libvirtd.virsh(&["resume", "a"])?;
+    wait_for("the document", PATIENCE, || document(&mut guest))?;
+    Ok(())
+}
+
 fn read(disk: &Path) -> String {
-    String::from_utf8_lossy(&std::fs::read(disk).unwrap_or_default()).into_owned()
+    String::from_utf8_lossy(&fs::read(disk).unwrap_or_default()).into_owned()
 }
 
 #[test]

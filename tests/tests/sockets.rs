@@ -17,6 +17,7 @@ use hostinfo_tests::process::tied;
 use hostinfo_tests::{
     Cgroup, Daemon, FakeGuest, FakeQemu, Guest, Host, Libvirtd, Port, ctl, paths,
 };
+use hostinfo_wire::limits::LOG_BURST;
 use rustix::fs::Mode;
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
@@ -306,6 +307,27 @@ fn the_process_that_libvirt_left_its_socket_to_is_found_through_the_opener_too()
     wait_until("its process to be known", PATIENCE, || {
         Ok(!guest.ask("vm.cpu.seconds")?.concat().contains(unknown))
     })
+}
+
+#[test]
+fn a_vmm_that_closes_and_opens_its_own_directory_without_end_does_not_fill_the_log() -> Result<()> {
+    let (elsewhere, host) = (Elsewhere::make()?, Host::new(EVERYTHING)?);
+    host.write_config(&format!(
+        "[[sockets]]\npath = '{}'\ndriver = 'ch'\nguests = ['*']\n",
+        elsewhere.path("{name}/s").display()
+    ))?;
+    let own = elsewhere.path("web");
+    fs::create_dir(&own)?;
+    let daemon = host.start_daemon_as(USER)?;
+    // It cannot be watched, and is looked at four times a second.
+    for mode in [0o711, 0o731].repeat(LOG_BURST as usize) {
+        fs::set_permissions(&own, Permissions::from_mode(mode))?;
+        std::thread::sleep(Duration::from_millis(250));
+    }
+    let log = daemon.log();
+    let lines = log.lines().filter(|line| line.contains("cannot be watched")).count();
+    ensure!((1..=LOG_BURST as usize).contains(&lines), "{log}");
+    Ok(())
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub struct Status {
     pub settings: Place,
     /// The directory of the guests' sockets.
     pub socket_dir: Place,
-    /// Each `[[sockets]]` of hostinfod.toml, by its path.
+    /// Each `[[sockets]]` and `[[listen]]` of hostinfod.toml, by its path.
     pub sockets: Vec<Place>,
     /// Where the administrator's own statistics are defined. `problem` also says if nothing runs their commands.
     pub custom_dir: Place,

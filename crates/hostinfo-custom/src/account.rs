@@ -18,7 +18,7 @@ const PASSWD_MAX: u64 = 16 * 1024 * 1024;
 const NOBODY: &str = "nobody";
 
 /// An unprivileged user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Account {
     /// Never 0.
     pub uid: u32,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::limits::QUEUE_MAX;
 
 /// What a run is for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Key {
     /// The statistic.
     pub(crate) name: Box<str>,

@@ -1,13 +1,11 @@
 //! Reads of statistics' files, in threads, since others can keep everybody from reading a file. A descriptor becomes
 //! readable when one has been read late.
 
-use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
-use hostinfo_file::aside::{HELD_AFTER, Patience, Signal};
+use hostinfo_file::aside::{Looks, Patience, Signal};
 
 use crate::account::Account;
 use crate::failure::Failure;
@@ -15,7 +13,7 @@ use crate::file;
 use crate::queue::Key;
 
 /// A file, and with whose rights it is read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub(crate) path: String,
     pub(crate) account: Option<Account>,
@@ -23,21 +21,10 @@ pub(crate) struct Place {
 
 type Bytes = Result<Vec<u8>, Failure>;
 
-/// What was read late.
-pub(crate) type Late = (Key, Place, Bytes);
-
-/// The reads that are under way: at most one for each statistic and guest.
+/// The reads that are under way: at most one of each file for each statistic and guest.
 pub(crate) struct Reads {
     ended: Signal,
-    tell: Sender<Late>,
-    told: Receiver<Late>,
-    under_way: HashMap<Key, UnderWay>,
-}
-
-struct UnderWay {
-    place: Place,
-    /// When it counts as held; `None` once that was reported.
-    held_at: Option<Instant>,
+    looks: Looks<(Key, Place), Bytes>,
 }
 
 impl Reads {
@@ -46,8 +33,8 @@ impl Reads {
     /// # Errors
     /// If there are no descriptors left.
     pub(crate) fn new() -> io::Result<Self> {
-        let (tell, told) = channel();
-        Ok(Self { ended: Signal::new()?, tell, told, under_way: HashMap::new() })
+        let ended = Signal::new()?;
+        Ok(Self { looks: Looks::new(ended.clone()), ended })
     }
 
     /// A file's bytes; `None` if they come later.
@@ -58,42 +45,31 @@ impl Reads {
         patience: &mut Patience,
         now: Instant,
     ) -> Option<Bytes> {
-        if let Some(UnderWay { place, held_at }) = self.under_way.get(&key) {
-            return held_at.is_none().then(|| Err(Failure::Held(place.path.clone())));
+        let Place { path, account } = place.clone();
+        let of = (key, place);
+        if self.looks.is_held(&of) {
+            return Some(Err(Failure::Held(path)));
         }
-        let (tell, ended, late) = (self.tell.clone(), self.ended.clone(), place.clone());
-        let (asked, told) = (place.clone(), key.clone());
-        let read = move || file::read(&asked.path, asked.account);
-        let tell = move |bytes| {
-            if tell.send((told, late, bytes)).is_ok() {
-                ended.tell();
-            }
-        };
-        let bytes = patience.run(read, tell, now);
-        if bytes.is_none() {
-            self.under_way.insert(key, UnderWay { place, held_at: Some(now + HELD_AFTER) });
-        }
-        bytes
+        self.looks.look(&of, patience, move || file::read(&path, account), now)
     }
 
     /// What was read late; and each read that has come to be held, with [`Failure::Held`].
-    pub(crate) fn take(&mut self, now: Instant) -> Vec<Late> {
+    pub(crate) fn take(&mut self, now: Instant) -> Vec<((Key, Place), Bytes)> {
         self.ended.clear();
-        let mut taken: Vec<Late> = self.told.try_iter().collect();
-        for (key, ..) in &taken {
-            self.under_way.remove(key);
-        }
-        for (key, UnderWay { place, held_at }) in &mut self.under_way {
-            if held_at.take_if(|held_at| *held_at <= now).is_some() {
-                taken.push((key.clone(), place.clone(), Err(Failure::Held(place.path.clone()))));
-            }
+        let late = self.looks.take_late(usize::MAX).into_iter();
+        let mut taken: Vec<_> = late.map(|late| (late.of, late.found)).collect();
+        if self.next_deadline().is_some_and(|check| check <= now) {
+            taken.extend(self.looks.newly_held(now).into_iter().map(|(key, place)| {
+                let held = Failure::Held(place.path.clone());
+                ((key, place), Err(held))
+            }));
         }
         taken
     }
 
     /// When more may have come to be held.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.under_way.values().filter_map(|read| read.held_at).min()
+        self.looks.next_check()
     }
 }
 

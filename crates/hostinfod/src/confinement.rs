@@ -122,7 +122,7 @@ fn written(settings: &Settings) -> Vec<&Path> {
     if matches!(settings.log.output, Output::File) {
         written.extend(settings.log.file.parent());
     }
-    written.extend(settings.listen.iter().map(|listen| listen.path.directory()));
+    written.extend(settings.listen.iter().map(|listen| listen.entry.pattern.directory()));
     written
 }
 

@@ -52,7 +52,7 @@ pub(crate) struct Guest {
     pub(crate) quotas: Quotas,
     /// Whether its metrics disk is kept up to date.
     pub(crate) has_disk: bool,
-    /// What was waited for its VMM's command line.
+    /// What was waited for its VMM's command line, and for libvirt's channel of it.
     pub(crate) patience: Patience,
     /// What its connections have left to be closed. While there is something, it gets no other.
     pub(crate) unclosed: Unclosed,
@@ -183,7 +183,7 @@ impl Guest {
             && !self.has_disk
             && self.quotas.are_full(now)
             && self.meter.is_full(now)
-            && self.patience.is_even(now)
+            && self.patience.is_repaid(now)
             && self.unclosed.count() == 0
     }
 }

@@ -30,12 +30,13 @@ mod watching;
 
 use std::collections::HashMap;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use hostinfo_answer::{Bucket, Dialect, Engine, Peer};
-use hostinfo_control::Event as WatchEvent;
-use hostinfo_file::aside::Signal;
+use hostinfo_control::{Event as WatchEvent, Place};
+use hostinfo_file::aside::{Looks, Signal};
 use hostinfo_open::Sockets;
 use hostinfo_sample::{OpenFiles, Roots};
 
@@ -51,7 +52,7 @@ use crate::incidents::IncidentFiles;
 use crate::libvirt::Libvirt;
 use crate::metrics::tally::Tally;
 use crate::reactor::alarms::Alarm;
-use crate::reactor::id::{GuestId, SectionId, Table};
+use crate::reactor::id::{GuestId, PortId, SectionId, Table};
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::reactor::{Ctx, Reactor};
@@ -61,9 +62,11 @@ use crate::settings::hybrid::Hybrids;
 use crate::settings::paths::Paths;
 use crate::settings::vsock::Vsock;
 use crate::settings::watch::Watch;
+use crate::sockets::Found;
 use crate::sockets::directories::Directories;
 use crate::sockets::hybrid::Section;
 use crate::sockets::listening::EarlierSockets;
+use crate::sockets::pattern_dir::PatternDir;
 use crate::system::descriptors::Incoming;
 use crate::system::systemd;
 
@@ -89,8 +92,8 @@ pub(crate) struct Guests {
     patterns: Patterns,
     /// Readable when a look at a place of sockets has ended that took long.
     looks_ended: Signal,
-    /// Whether what is held there is to be reported.
-    reports_looks: bool,
+    /// Looks for the sockets of libvirt's channels. Each is in a directory that belongs to its QEMU's user.
+    channels: Looks<(PortId, PathBuf), Found>,
     /// Guests that are not served, since two processes claim to be them; and these.
     contested: HashMap<GuestId, [Option<Peer>; 2]>,
     roster: Roster,
@@ -125,6 +128,7 @@ impl Guests {
         watch: Watch,
     ) -> io::Result<Self> {
         let kept = |guest: &str| may_be_watched(rules.rules(), guest);
+        let looks_ended = Signal::new()?;
         Ok(Self {
             incidents: IncidentFiles::open(
                 &paths.state_dir,
@@ -141,8 +145,8 @@ impl Guests {
             refused_peers: RefusedPeers::new(),
             vsock: VsockState::new(Vsock::default()),
             patterns: Patterns::new(paths.opener.clone()),
-            looks_ended: Signal::new()?,
-            reports_looks: false,
+            channels: Looks::new(looks_ended.clone()),
+            looks_ended,
             contested: HashMap::new(),
             roster: Roster::default(),
             watched: Watched::new(watch.guests),
@@ -250,7 +254,7 @@ impl Guests {
         finished.map_err(|why| format!("{why}, then try again"))?;
         self.take_late_looks(ctx);
         // A socket that a thread makes for [[listen]] could not be handed over.
-        if self.sections.iter().any(|(_, section)| section.is_being_looked_at()) {
+        if self.sections.iter().any(|(_, section)| section.place.is_being_looked_at()) {
             return Err(
                 "hostinfod is looking at the directories of [[listen]]: try again".to_owned()
             );
@@ -288,6 +292,12 @@ impl Guests {
     /// The socket directories.
     pub(crate) fn directories(&self) -> &Directories {
         &self.directories
+    }
+
+    /// Each `[[sockets]]` and `[[listen]]`.
+    pub(crate) fn places(&self) -> impl Iterator<Item = Place> {
+        let sections = self.sections.iter().map(|(_, section)| section.place.state());
+        self.patterns.dirs().map(PatternDir::state).chain(sections)
     }
 
     /// Sockets outside the socket directories.

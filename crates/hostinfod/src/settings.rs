@@ -187,11 +187,12 @@ impl Settings {
     fn check_sockets(&self, path: &Path) -> Result<(), Error> {
         for hybrid in self.listen.iter() {
             let mut entries = self.sockets.entries().iter();
-            if let Some(entry) = entries.find(|entry| entry.pattern.overlaps(&hybrid.path)) {
+            if let Some(entry) = entries.find(|entry| entry.pattern.overlaps(&hybrid.entry.pattern))
+            {
                 return Err(Error::Overlap {
                     path: path.into(),
                     sockets: entry.pattern.text().to_owned(),
-                    listen: hybrid.path.text().to_owned(),
+                    listen: hybrid.entry.pattern.text().to_owned(),
                 });
             }
         }

@@ -6,11 +6,12 @@ pub(crate) mod directory;
 pub(crate) mod hybrid;
 pub(crate) mod listening;
 pub(crate) mod lock;
-pub(crate) mod looks;
 pub(crate) mod opener;
 pub(crate) mod pace;
 pub(crate) mod pattern_dir;
+pub(crate) mod place;
 pub(crate) mod vsock;
+pub(crate) mod way;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -18,7 +19,6 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use hostinfo_open::unix::connect_to;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -65,26 +65,17 @@ pub(crate) enum ConnectError {
     Failed(io::Error),
 }
 
-/// A connection, and the file it leads to.
-pub(crate) type Connected = (OwnedFd, FileId);
-
-/// Connects to the socket `name` in `directory`.
-///
-/// Connects through a descriptor of the file itself. So names of any length fit (an address holds
-/// 107 bytes), and the file that was checked is the one that is connected to.
-///
-/// # Errors
-/// [`ConnectError`].
-pub(crate) fn connect(directory: impl AsFd, name: &OsStr) -> Result<Connected, ConnectError> {
-    let (file, id) = find(directory, name)?;
-    Ok((connect_to(&file)?, id))
-}
+/// The file of a socket, and its identity; or why there is none to connect to.
+pub(crate) type Found = Result<(OwnedFd, FileId), ConnectError>;
 
 /// The socket that is now at `name` in `directory`.
 ///
+/// It is connected to through the descriptor of the file itself. So names of any length fit (an address holds 107 bytes),
+/// and the file that was checked is the one that is connected to.
+///
 /// # Errors
 /// [`ConnectError`].
-pub(crate) fn find(directory: impl AsFd, name: &OsStr) -> Result<(OwnedFd, FileId), ConnectError> {
+pub(crate) fn find(directory: impl AsFd, name: &OsStr) -> Found {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = rustix::fs::openat(directory, name, flags, Mode::empty())?;
     let (id, kind) = FileId::of(&file)?;
@@ -96,17 +87,16 @@ pub(crate) fn find(directory: impl AsFd, name: &OsStr) -> Result<(OwnedFd, FileI
     }
 }
 
-/// Connects to the socket at `path`. Its length and its last component are treated as in
-/// [`connect`].
+/// The socket that is now at `path`. Above its name, links are followed.
 ///
 /// # Errors
 /// [`ConnectError`].
-pub(crate) fn connect_at(path: &Path) -> Result<Connected, ConnectError> {
+pub(crate) fn find_at(path: &Path) -> Found {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(ConnectError::Directory);
     };
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    connect(rustix::fs::open(directory, flags, Mode::empty())?, name)
+    find(rustix::fs::open(directory, flags, Mode::empty())?, name)
 }
 
 impl From<Errno> for ConnectError {
@@ -138,8 +128,11 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
 
-    fn try_connect(folder: &Path, name: &str) -> Result<Connected, ConnectError> {
-        connect(File::open(folder).unwrap(), OsStr::new(name))
+    use hostinfo_open::unix::connect_to;
+
+    fn try_connect(folder: &Path, name: &str) -> Result<OwnedFd, ConnectError> {
+        let (file, _) = find(File::open(folder).unwrap(), OsStr::new(name))?;
+        Ok(connect_to(&file)?)
     }
 
     #[test]

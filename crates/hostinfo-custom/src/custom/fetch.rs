@@ -60,7 +60,7 @@ impl Custom {
     }
 
     pub(super) fn advance(&mut self, now: Instant) {
-        for (Key { name, guest }, read, bytes) in self.reads.take(now) {
+        for ((Key { name, guest }, read), bytes) in self.reads.take(now) {
             // It may be another file by now.
             let definition = self.find(&name).filter(|definition| match &definition.source {
                 Source::File(path) => place(path, definition.account, &guest) == read,

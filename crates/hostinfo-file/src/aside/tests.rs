@@ -1,6 +1,12 @@
 use super::*;
 
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, MutexGuard};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::patience::{PATIENCE, SHARE};
+use super::pool::{POOL, THREADS_OF_ONE, lock};
 
 /// Longer than anything here takes on a busy machine.
 const LONG: Duration = Duration::from_secs(60);
@@ -91,15 +97,15 @@ fn one_owner_holds_half_of_the_threads_and_all_owners_together_no_more_than_ther
     {
         let pool = lock(&POOL);
         let of = |patience: &Patience| {
-            pool.running.iter().filter(|(_, owner)| *owner == patience.owner).count()
+            pool.running.iter().filter(|(_, owner)| *owner == patience.owner()).count()
         };
         let running: Vec<usize> = patiences.iter().map(of).collect();
         assert_eq!(running, [THREADS_OF_ONE, THREADS_OF_ONE, 0]);
         assert_eq!((pool.threads, pool.waiting.len()), (THREADS_MAX, THREADS_OF_ONE + 3));
     }
-    let before = patiences[2].even;
+    let before = patiences[2].repaid_at;
     assert_eq!(patiences[2].ask(|| 7, now), None, "there is no thread");
-    assert_eq!(patiences[2].even, before, "it is not waited for");
+    assert_eq!(patiences[2].repaid_at, before, "it is not waited for");
     drop(holds);
     assert!(finish(LONG), "all of it is done in the end");
     assert_eq!(patiences[2].ask(|| 7, now), Some(7));

@@ -4,16 +4,34 @@
 //! Only if hostinfod.toml says `vhostmd_channels = true`.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hostinfo_answer::{Dialect, Name};
+use hostinfo_file::aside::Late;
 
 use super::Guests;
 use super::standing::cannot_be_served;
 use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
+use crate::reactor::id::PortId;
 
 impl Guests {
+    /// Goes on with channels that were found late: at most so many.
+    pub(super) fn take_late_channels(&mut self, most: usize, ctx: &mut Ctx<'_>) {
+        for Late { of: (port, path), found, .. } in self.channels.take_late(most) {
+            if self.has_channel(port, &path) {
+                self.forget_held(port, &path);
+                self.take_late_socket(port, found, ctx);
+            }
+        }
+    }
+
+    /// Whether a port still is that of the channel at that path.
+    pub(super) fn has_channel(&self, port: PortId, path: &Path) -> bool {
+        let endpoint = self.roster.ports.get(port).map(|port| &port.endpoint);
+        matches!(endpoint, Some(Endpoint::Channel(of)) if **of == *path)
+    }
+
     /// Makes the ports match the channels of running domains.
     pub(super) fn find_channels(&mut self, ctx: &mut Ctx<'_>) {
         let Some(known) = self.responder.libvirt().known_with_channels() else { return };

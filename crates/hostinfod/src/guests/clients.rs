@@ -159,11 +159,24 @@ impl Guests {
         self.clients_of(guest).into_iter().for_each(|port| self.remove_port(port, ctx));
     }
 
+    /// The same where a domain of libvirt's has come to have the guest's name: ends those of the VMM that had it before.
+    pub(super) fn end_clients_of_vmm(&mut self, guest: GuestId, ctx: &mut Ctx<'_>) {
+        let are_its = |at: &Endpoint| matches!(at, Endpoint::Accepted(_) | Endpoint::Vsock(None));
+        self.ports_at(guest, are_its).into_iter().for_each(|port| self.remove_port(port, ctx));
+    }
+
     fn clients_of(&self, guest: GuestId) -> Vec<PortId> {
-        let ports = self.roster.ports_of(guest);
-        let are_own =
-            |endpoint: &Endpoint| matches!(endpoint, Endpoint::Accepted(_) | Endpoint::Vsock(_));
-        ports.filter(|(_, port)| are_own(&port.endpoint)).map(|(port, _)| port).collect()
+        self.ports_at(guest, |at| matches!(at, Endpoint::Accepted(_) | Endpoint::Vsock(_)))
+    }
+
+    /// A guest's ports at such endpoints.
+    pub(super) fn ports_at(
+        &self,
+        guest: GuestId,
+        is_it: impl Fn(&Endpoint) -> bool,
+    ) -> Vec<PortId> {
+        let ports = self.roster.ports_of(guest).filter(|(_, port)| is_it(&port.endpoint));
+        ports.map(|(port, _)| port).collect()
     }
 
     fn hang_up_on_all(&mut self, number: GuestId, why: &str, ctx: &mut Ctx<'_>) {

@@ -22,7 +22,7 @@ use crate::reactor::alarms::Alarm;
 use crate::reactor::id::{GuestId, PortId};
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
-use crate::sockets::{self, ConnectError, Connected};
+use crate::sockets::{self, ConnectError, Found};
 use crate::system::file_error::TRY_AGAIN;
 use crate::system::file_id::FileId;
 
@@ -33,6 +33,16 @@ const BY_CID_ALONE: Absent =
 impl Guests {
     /// Tries to connect a port, once libvirt has said whose socket it is.
     pub(super) fn try_connect(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
+        self.try_connect_to(number, None, ctx);
+    }
+
+    /// The same, where its socket has been `found` already.
+    pub(super) fn try_connect_to(
+        &mut self,
+        number: PortId,
+        found: Option<Found>,
+        ctx: &mut Ctx<'_>,
+    ) {
         let Some(port) = self.roster.ports.get(number) else { return };
         if port.connection.is_some() {
             return;
@@ -52,7 +62,7 @@ impl Guests {
         if self.has_unclosed(port.guest) {
             return ctx.reactor.set_alarm(Alarm::Port(number), Some(ctx.now + TRY_AGAIN));
         }
-        match self.dial(number, ctx.now) {
+        match self.dial(number, found, ctx.now) {
             None => {}
             Some(Err(ConnectError::Denied)) if is_pattern => self.ask_opener(number, ctx),
             Some(dialled) => {
@@ -117,32 +127,59 @@ impl Guests {
         self.roster.guests.get(guest).is_some_and(|guest| guest.unclosed.count() > 0)
     }
 
-    /// Connects to a port's socket; `None` if there is none to connect to, or while it is being looked at.
+    /// Connects to a port's socket, which may have been `found` already. `None` if there is none to connect to, or if it is
+    /// found late.
     pub(super) fn dial(
         &mut self,
         number: PortId,
+        found: Option<Found>,
         now: Instant,
     ) -> Option<Result<(PeerSocket, FileId), ConnectError>> {
         let (port, guest) = self.roster.at(number)?;
-        let unclosed = guest.unclosed.clone();
-        let connected: Result<Connected, ConnectError> = match &port.endpoint {
-            Endpoint::Socket => {
+        let found = match (&port.endpoint, found) {
+            (Endpoint::Socket, _) => {
                 let directory = self.directories.of(port.dialect).directory()?;
-                sockets::connect(directory, OsStr::new(guest.who.name().whole()))
+                sockets::find(directory, OsStr::new(guest.who.name().whole()))
             }
-            Endpoint::Channel(path) => sockets::connect_at(path),
-            Endpoint::Pattern(pattern) => {
-                let pattern = self.patterns.dirs.get_mut(*pattern)?;
-                pattern
-                    .find(guest.who.name().guest(), now)?
-                    .and_then(|(file, id)| Ok((connect_to(&file)?, id)))
+            (Endpoint::Channel(_) | Endpoint::Pattern(_), Some(found)) => found,
+            (Endpoint::Channel(path), None) => {
+                let (of, patience) = ((number, path.to_path_buf()), &mut guest.patience);
+                let path = path.clone();
+                self.channels.look(&of, patience, move || sockets::find_at(&path), now)?
             }
-            Endpoint::Pty(_)
-            | Endpoint::Listener(_)
-            | Endpoint::Accepted(_)
-            | Endpoint::Vsock(_) => return None,
+            (Endpoint::Pattern(pattern), None) => {
+                self.patterns.dirs.get_mut(*pattern)?.find(guest.who.name().guest(), now)?
+            }
+            (
+                Endpoint::Pty(_)
+                | Endpoint::Listener(_)
+                | Endpoint::Accepted(_)
+                | Endpoint::Vsock(_),
+                _,
+            ) => return None,
         };
+        let connected = found.and_then(|(file, id)| Ok((connect_to(&file)?, id)));
+        let unclosed = guest.unclosed.clone();
         Some(connected.map(|(socket, file)| (PeerSocket::new(socket, unclosed), file)))
+    }
+
+    /// The socket of a port has been found late. It was looked for so that the port could be tried or identified again.
+    /// Returns what was found if neither is to be done any more.
+    pub(super) fn take_late_socket(
+        &mut self,
+        number: PortId,
+        found: Found,
+        ctx: &mut Ctx<'_>,
+    ) -> Option<Found> {
+        let port = self.roster.ports.get(number)?;
+        if port.connection.is_none() {
+            self.try_connect_to(number, Some(found), ctx);
+        } else if port.is_early() {
+            self.identify_again_by(number, Some(found), ctx);
+        } else {
+            return Some(found);
+        }
+        None
     }
 
     /// Makes `fd` the connection of a port, and serves the port's guest over it. `peer` is at its other end.

@@ -109,12 +109,14 @@ impl Guests {
     }
 
     /// What libvirt says of a guest has changed. While the guest is a domain and only a socket elsewhere has its name, that
-    /// socket is not the guest's.
+    /// socket is not the guest's; nor are connections that a VMM without libvirt has made.
     pub(super) fn reconsider(&mut self, guest: GuestId, ctx: &mut Ctx<'_>) {
         if !self.is_domain(guest) {
             return self.try_others(guest, ctx);
         }
-        if self.connected(guest).any(|port| port.endpoint.pattern().is_none()) {
+        self.end_clients_of_vmm(guest, ctx);
+        let is_own = |at: &Endpoint| at.pattern().is_none() && at.is_beside_vsock();
+        if self.connected(guest).any(|port| is_own(&port.endpoint)) {
             return;
         }
         for (number, is_own) in self.ports_of(guest) {
@@ -208,7 +210,7 @@ impl Guests {
             Endpoint::Pattern(pattern) => self.patterns.path(*pattern, name),
             Endpoint::Listener(listener) => {
                 let section = self.sections.get(listener.section);
-                section.map(|section| section.settings.path.path(name.guest()))
+                section.map(|section| section.place.entry().pattern.path(name.guest()))
             }
             Endpoint::Socket
             | Endpoint::Channel(_)

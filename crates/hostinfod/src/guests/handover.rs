@@ -2,7 +2,6 @@
 //!
 //! Connections go on. A port without one is found and tried as at the daemon's start.
 
-use std::ffi::OsStr;
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use hostinfo_answer::Name;
@@ -19,6 +18,7 @@ use crate::reactor::alarms::Alarm;
 use crate::reactor::id::{GuestId, PatternId, PortId, SectionId};
 use crate::reactor::token::Token;
 use crate::sockets::hybrid::Section;
+use crate::sockets::place::Place;
 use crate::system::descriptors::{Incoming, Outgoing};
 
 /// A connection that was handed over and waits until it is known where it belongs.
@@ -87,8 +87,10 @@ impl Guests {
                 else {
                     return None;
                 };
-                let path = self.sections.get(listener.section)?.settings.path.text();
-                EndpointState::Accepted(path.to_owned(), listener.entry.to_str()?.to_owned())
+                let pattern = &self.sections.get(listener.section)?.place.entry().pattern;
+                let name = self.roster.guests.get(port.guest)?.who.name().guest();
+                let directory = pattern.segments(name).into_iter().next()?;
+                EndpointState::Accepted(pattern.text().to_owned(), directory)
             }
             Endpoint::Vsock(domain) => EndpointState::Vsock(domain.as_deref().copied()),
         };
@@ -216,18 +218,22 @@ impl Guests {
     pub(super) fn take_over_later(&mut self, later: Later, ctx: &mut Ctx<'_>) {
         self.take_over_unidentified(later.unidentified, ctx);
         for taken in later.accepted {
-            let EndpointState::Accepted(path, entry) = &taken.state.endpoint else { continue };
-            let is_it = |(_, section): &(SectionId, &Section)| section.settings.path.text() == path;
-            let Some((id, section)) = self.sections.iter().find(is_it) else { continue };
-            let entry: &OsStr = entry.as_ref();
-            let listener = match section.ports.get(entry) {
+            let EndpointState::Accepted(path, directory) = &taken.state.endpoint else { continue };
+            let is_it = |(_, section): &(SectionId, &Section)| pattern_text(&section.place) == path;
+            let Some((id, Section { place, .. })) = self.sections.iter().find(is_it) else {
+                continue;
+            };
+            let Some(name) = place.entry().pattern.name(directory) else { continue };
+            let listener = match place.ports.get(name) {
                 // Where the guest is not enabled any more, or its directory has gone, its connections end.
-                None if !section.is_being_looked_at() => continue,
-                None => self.add_listener(id, entry, ctx),
+                None if !place.is_being_looked_at() => continue,
+                None => self.add_listener(id, name, ctx),
                 Some(listener) => Some(*listener),
             };
             if let Some(listener) = listener {
                 self.take_over_port(taken, Endpoint::Accepted(listener), ctx);
+                // Its directory may have gone, where it is another guest's that is being looked at.
+                self.check_listener(listener, ctx);
             }
         }
         let mut guests = self.roster.guests.ids(|_| true);
@@ -247,6 +253,6 @@ impl Guests {
     }
 }
 
-fn pattern_text(dir: &crate::sockets::pattern_dir::PatternDir) -> &str {
-    dir.entry().pattern.text()
+fn pattern_text<T: Send + 'static>(place: &Place<T>) -> &str {
+    place.entry().pattern.text()
 }

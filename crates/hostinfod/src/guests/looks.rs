@@ -1,9 +1,9 @@
 //! Places of sockets that somebody holds: the loop goes on with what was found there late, and the log names what is held.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use hostinfo_file::aside::{self, HELD_AFTER};
+use hostinfo_file::aside;
 
 use super::Guests;
 use crate::audit::quota::Permit;
@@ -11,7 +11,11 @@ use crate::port::{Endpoint, Port};
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::PortId;
 use crate::reactor::{Ctx, Reactor};
-use crate::sockets::looks::is_held;
+use crate::sockets::place::is_held;
+
+/// Late looks that are taken in one turn of the loop, each of which takes as long as a change of a socket: all places have an
+/// equal share, of one look at least.
+const TAKEN_MAX: usize = 64;
 
 /// How long the daemon waits for its threads before it ends or another program goes on.
 const FINISHED_WITHIN: Duration = Duration::from_secs(1);
@@ -23,24 +27,20 @@ impl Guests {
     /// Goes on with what has been looked at late.
     pub(crate) fn take_late_looks(&mut self, ctx: &mut Ctx<'_>) {
         self.looks_ended.clear();
-        for number in self.patterns.dirs.ids(|_| true) {
-            self.take_late_sockets(number, ctx);
-        }
-        for id in self.sections.ids(|_| true) {
-            self.take_late_listeners(id, ctx);
-        }
+        let (patterns, sections) = (self.patterns.dirs.ids(|_| true), self.sections.ids(|_| true));
+        let most = TAKEN_MAX.div_ceil(patterns.len() + sections.len() + 1);
+        patterns.into_iter().for_each(|number| self.take_late_sockets(number, most, ctx));
+        sections.into_iter().for_each(|id| self.take_late_listeners(id, most, ctx));
+        self.take_late_channels(most, ctx);
         self.give_up_earlier_sockets();
     }
 
     /// Sees to it that what is being looked at is reported if it is held.
-    pub(super) fn plan_report_of_looks(&mut self, reactor: &mut Reactor) {
-        let patterns = self.patterns.dirs.iter().map(|(_, pattern)| pattern.is_being_looked_at());
-        let sections = self.sections.iter().map(|(_, section)| section.is_being_looked_at());
-        if self.reports_looks || !patterns.chain(sections).any(|is_looked_at| is_looked_at) {
-            return;
-        }
-        self.reports_looks = true;
-        reactor.set_alarm(Alarm::Looks, Some(Instant::now() + HELD_AFTER));
+    pub(super) fn plan_report_of_looks(&self, reactor: &mut Reactor) {
+        let patterns = self.patterns.dirs.iter().map(|(_, pattern)| pattern.next_held_check());
+        let sections = self.sections.iter().map(|(_, section)| section.place.next_held_check());
+        let next = patterns.chain(sections).chain([self.channels.next_check()]).flatten().min();
+        reactor.set_alarm(Alarm::Looks, next);
     }
 
     /// Waits up to [`FINISHED_WITHIN`] until no thread looks at anything. A process that ends, or executes another program,
@@ -53,17 +53,16 @@ impl Guests {
             return Ok(());
         }
         let patterns = self.patterns.dirs.iter().find_map(|(_, pattern)| pattern.held());
-        let held =
-            patterns.or_else(|| self.sections.iter().find_map(|(_, section)| section.held()));
+        let sections = || self.sections.iter().find_map(|(_, section)| section.place.held());
+        let held = patterns
+            .or_else(sections)
+            .or_else(|| self.channels.held().map(|(_, path)| path.clone()));
         // Otherwise it is a command line, a file of custom.d, or a socket that is to be removed; or it is held only just now.
         Err(held.map_or_else(|| OTHERS.to_owned(), |path| is_held(&path)))
     }
 
     /// Reports what has come to be held.
     pub(crate) fn report_held_looks(&mut self, ctx: &mut Ctx<'_>) {
-        self.reports_looks = false;
-        // There may have been no thread for some.
-        aside::go_on();
         let held = self.newly_held(ctx.now);
         for (path, port) in held {
             let why = is_held(&path);
@@ -88,10 +87,21 @@ impl Guests {
 
     /// What has come to be held: the path, and the guest's port.
     fn newly_held(&mut self, now: Instant) -> Vec<(PathBuf, Option<PortId>)> {
+        let channels = self.channels.newly_held(now).into_iter();
+        let channels = channels.filter(|(port, path)| self.has_channel(*port, path));
+        let channels: Vec<_> = channels.map(|(port, path)| (path, Some(port))).collect();
         let patterns = self.patterns.dirs.iter_mut();
         let patterns = patterns.flat_map(|(_, pattern)| pattern.newly_held(now));
         let sections = self.sections.iter_mut();
-        patterns.chain(sections.flat_map(|(_, section)| section.newly_held(now))).collect()
+        let sections = sections.flat_map(|(_, section)| section.place.newly_held(now));
+        patterns.chain(sections).chain(channels).collect()
+    }
+
+    /// A path to a port's socket is held no more.
+    pub(super) fn forget_held(&mut self, number: PortId, path: &Path) {
+        if let Some(port) = self.roster.ports.get_mut(number) {
+            port.refusal.take_if(|refusal| *refusal == is_held(path));
+        }
     }
 }
 
@@ -102,3 +112,6 @@ fn is_served(port: &Port) -> bool {
         _ => port.connection.is_some(),
     }
 }
+
+#[cfg(test)]
+mod tests;

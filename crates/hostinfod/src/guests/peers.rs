@@ -15,7 +15,7 @@ use crate::port::Endpoint;
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::PortId;
-use crate::sockets::ConnectError;
+use crate::sockets::{ConnectError, Found};
 
 impl Guests {
     /// Sets which process a port's guest is, or why that is unknown. True if it is another process than
@@ -113,6 +113,16 @@ impl Guests {
     /// watched and some time has passed; then the socket may still be libvirt's. This connection is
     /// closed again before QEMU accepts it.
     pub(crate) fn identify_again(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
+        self.identify_again_by(number, None, ctx);
+    }
+
+    /// The same, where the socket has been `found` already.
+    pub(super) fn identify_again_by(
+        &mut self,
+        number: PortId,
+        found: Option<Found>,
+        ctx: &mut Ctx<'_>,
+    ) {
         let Some(port) = self.roster.ports.get(number).filter(|port| port.is_early()) else {
             return;
         };
@@ -120,7 +130,7 @@ impl Guests {
         if self.has_unclosed(guest) {
             return;
         }
-        match self.dial(number, ctx.now) {
+        match self.dial(number, found, ctx.now) {
             Some(Ok((socket, _))) => self.identify_by(number, &socket, ctx),
             Some(Err(ConnectError::Denied)) => self.ask_opener(number, ctx),
             None | Some(Err(_)) => {}

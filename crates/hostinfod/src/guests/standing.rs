@@ -77,9 +77,9 @@ impl Guests {
             }
         }
         changed.into_iter().for_each(|number| self.plan_watch(number, ctx));
-        if self.patterns.dirs().next().is_some() {
-            is_other.into_iter().for_each(|number| self.reconsider(number, ctx));
-        }
+        let has_patterns = self.patterns.dirs().next().is_some();
+        is_other.retain(|number| has_patterns || self.is_domain(*number));
+        is_other.into_iter().for_each(|number| self.reconsider(number, ctx));
         if is_unwatched {
             self.drop_incidents();
         }

@@ -16,7 +16,7 @@ use crate::port::Endpoint;
 use crate::reactor::Ctx;
 use crate::reactor::accepting::{AcceptPace, Accepting};
 use crate::reactor::alarms::Alarm;
-use crate::reactor::id::{GuestId, PortId, UnidentifiedId};
+use crate::reactor::id::{GuestId, UnidentifiedId};
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::settings::vsock::Vsock;
@@ -188,9 +188,7 @@ impl Guests {
     /// The VMM by whose command line a guest was known is not this guest any more, or not enabled: the connections end that
     /// it has by that.
     pub(super) fn end_vsock_connections_of_vmm(&mut self, guest: GuestId, ctx: &mut Ctx<'_>) {
-        let ports = self.roster.ports_of(guest);
-        let by_vmm = ports.filter(|(_, port)| matches!(port.endpoint, Endpoint::Vsock(None)));
-        let by_vmm: Vec<PortId> = by_vmm.map(|(number, _)| number).collect();
+        let by_vmm = self.ports_at(guest, |at| matches!(at, Endpoint::Vsock(None)));
         by_vmm.into_iter().for_each(|number| self.remove_port(number, ctx));
     }
 

@@ -8,7 +8,6 @@ use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
-use crate::sockets::hybrid::Section;
 use crate::sockets::pattern_dir::PatternDir;
 use crate::system::watch::Watcher;
 
@@ -62,7 +61,9 @@ impl Guests {
             Token::Rules => Some(self.rules.watcher()),
             Token::Sockets(dialect) => Some(self.directories.of(dialect).watcher()),
             Token::Pattern(pattern) => self.patterns.dirs.get(pattern).map(PatternDir::watcher),
-            Token::Section(section) => self.sections.get(section).map(Section::watcher),
+            Token::Section(section) => {
+                self.sections.get(section).map(|section| section.place.watcher())
+            }
             _ => None,
         }
     }

@@ -1,15 +1,13 @@
 //! Where the daemon listens for one guest.
 
-use std::ffi::OsString;
 use std::io;
 use std::time::Instant;
 
-use hostinfo_answer::Name;
 use hostinfo_peer::Unclosed;
 use rustix::process::Uid;
 
 use crate::reactor::id::SectionId;
-use crate::sockets::hybrid::{GuestDir, Section};
+use crate::sockets::hybrid::{Done, GuestDir, Section};
 use crate::sockets::listening::{self, EarlierSockets, Listening};
 use crate::system::account::{self, USERS};
 use crate::system::file_error::FileError;
@@ -19,8 +17,6 @@ use crate::system::file_error::FileError;
 pub(crate) struct GuestListener {
     /// Whose settings it has.
     pub(crate) section: SectionId,
-    /// The guest's directory there.
-    pub(crate) entry: OsString,
     /// While it listens.
     pub(crate) socket: Option<Listening>,
     /// Who may connect besides root.
@@ -29,52 +25,56 @@ pub(crate) struct GuestListener {
 
 impl GuestListener {
     /// Where nobody listens yet.
-    pub(crate) fn new(section: SectionId, entry: OsString) -> Self {
-        Self { section, entry, socket: None, user: None }
+    pub(crate) fn new(section: SectionId) -> Self {
+        Self { section, socket: None, user: None }
     }
 
-    /// Listens in the guest's directory, if it does not already. `None` while that is being looked at.
+    /// Listens in the directory of the guest of that name, if it does not already, after what was `done` for that. `None` if
+    /// what is to be done next takes long.
     ///
     /// # Errors
     /// Why it cannot.
     pub(crate) fn listen(
         &mut self,
+        done: Done,
         section: &mut Section,
-        guest: &Name,
+        name: &str,
         earlier: &EarlierSockets,
         unclosed: &Unclosed,
         now: Instant,
     ) -> Option<Result<Listens, NotListening>> {
-        let anew = |opened: Result<_, listening::Error>| Ok(Listens::Anew(opened?));
-        if let Some(opened) = section.take_opened(&self.entry) {
-            return Some(anew(opened));
-        }
-        if section.is_opening(&self.entry) {
-            return None;
-        }
-        let made = self.socket.as_ref().map(Listening::made);
-        let (found, is_there) = section.find(&self.entry, made, now)?;
-        let directory = match found {
+        let (way, is_there) = match done {
+            Done::Found(way, is_there) => (way, is_there),
+            Done::Opened(opened) => return Some(opened.map(Listens::Anew).map_err(Into::into)),
+            // Whoever takes that looks for the directory again.
+            Done::Closed => return None,
+        };
+        let directory = match way {
             Err(error) => return Some(Err(error.into())),
             Ok(GuestDir::Missing) => return Some(Ok(Listens::Nowhere)),
             Ok(GuestDir::Open(_)) if is_there => return Some(Ok(Listens::AsBefore)),
-            Ok(GuestDir::Open(directory)) => directory,
-            Ok(GuestDir::Incomplete(why)) => {
-                self.socket = None;
-                let why = why.map(NotListening::Incomplete);
-                return Some(why.map_or(Ok(Listens::AsBefore), Err));
+            Ok(GuestDir::Open(directory)) => Some(directory),
+            Ok(GuestDir::Incomplete(Some(why))) => {
+                return Some(Err(NotListening::Incomplete(why)));
             }
+            Ok(GuestDir::Incomplete(None)) => None,
         };
-        // Nobody is accepted at the old one any more. A thread removes its file, if that is still in its place.
-        self.socket = None;
+        // Nobody is accepted at the old one any more.
+        if let Some(socket) = self.socket.take()
+            && !section.close(name, socket, now)
+        {
+            return None;
+        }
+        let Some(directory) = directory else { return Some(Ok(Listens::AsBefore)) };
         if unclosed.count() > 0 {
             return Some(Err(NotListening::Unclosed));
         }
-        match find_user(&section.settings.user(guest.guest())) {
+        match find_user(&section.user.of(name)) {
             Ok(user) => self.user = Some(user),
             Err(why) => return Some(Err(why)),
         }
-        section.listen(&self.entry, directory, earlier, unclosed, now).map(anew)
+        let done = section.open(name, directory, earlier, unclosed, now)?;
+        self.listen(done, section, name, earlier, unclosed, now)
     }
 }
 

@@ -2,7 +2,7 @@
 //! host, as Firecracker and cloud-hypervisor do with vsock. Others call that hybrid vsock, so here it is `hybrid`.
 
 use hostinfo_open::pattern::is_driver;
-use hostinfo_open::{Enabled, SocketPattern};
+use hostinfo_open::{Enabled, Entry, SocketPattern};
 use serde::Deserialize;
 
 /// Sections of one file at the most: each has its inotify instance, of which a user has 128.
@@ -13,35 +13,43 @@ const NAME: &str = "{name}";
 
 /// One `[[listen]]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "Written")]
 pub(crate) struct Hybrid {
-    /// The VMM's `uds_path`, `_` and the port.
-    pub(crate) path: SocketPattern,
-    /// The guest is `$driver-$name`.
-    pub(crate) driver: String,
-    /// The VMM's user, who alone may connect, besides root: a name or a number, in which `{name}` stands for
-    /// the guest's name.
-    user: String,
-    /// Who is enabled. For other guests, the daemon does not listen.
-    #[serde(default)]
-    pub(crate) guests: Enabled,
+    /// The VMM's `uds_path`, `_` and the port; and who is enabled. For other guests, the daemon does not listen.
+    pub(crate) entry: Entry,
+    pub(crate) user: VmmUser,
 }
 
-impl Hybrid {
-    /// The user of the VMM of that guest.
-    pub(crate) fn user(&self, name: &str) -> String {
-        self.user.replace(NAME, name)
-    }
+/// The user of VMMs, who alone may connect, besides root: a name or a number, in which `{name}` stands for the guest's name.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct VmmUser(String);
 
-    /// Whether the two differ at most in who is enabled.
-    pub(crate) fn is_same_place(&self, other: &Self) -> bool {
-        let Self { path, driver, user, guests: _ } = self;
-        (path, driver, user) == (&other.path, &other.driver, &other.user)
+/// A `[[listen]]` as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    path: SocketPattern,
+    driver: String,
+    user: VmmUser,
+    #[serde(default)]
+    guests: Enabled,
+}
+
+impl From<Written> for Hybrid {
+    fn from(Written { path, driver, user, guests }: Written) -> Self {
+        Self { entry: Entry { pattern: path, driver, guests }, user }
+    }
+}
+
+impl VmmUser {
+    /// The user of the VMM of that guest.
+    pub(crate) fn of(&self, name: &str) -> String {
+        self.0.replace(NAME, name)
     }
 
     /// The VMMs of different guests have the same user, so that each could connect as another's guest.
-    pub(crate) fn shares_its_user(&self) -> bool {
-        !self.user.contains(NAME)
+    pub(crate) fn is_shared(&self) -> bool {
+        !self.0.contains(NAME)
     }
 }
 
@@ -72,31 +80,29 @@ impl TryFrom<Vec<Hybrid>> for Hybrids {
                 sections.len()
             ));
         }
-        for (number, section) in sections.iter().enumerate() {
-            let path = section.path.text();
-            if !section.path.has_directories() {
+        for (number, Hybrid { entry, user }) in sections.iter().enumerate() {
+            let path = entry.pattern.text();
+            if !entry.pattern.has_directories() {
                 return Err(format!(
                     "[[listen]] path {path:?} has {NAME} in its last segment: it has to be in a \
                      directory's name, as in \"/srv/vm/{NAME}/vsock.sock_4678\", since hostinfod \
                      listens as soon as that directory appears"
                 ));
             }
-            if !is_driver(&section.driver) {
+            if !is_driver(&entry.driver) {
                 return Err(format!(
                     "[[listen]] driver {:?} for {path:?}: expected a word without `-`, such as \
                      \"firecracker\"; the guest is called driver-name",
-                    section.driver
+                    entry.driver
                 ));
             }
-            if section.user.is_empty() {
+            if user.0.is_empty() {
                 return Err(format!(
                     "[[listen]] user for {path:?} is empty: name the user that the VMM runs as"
                 ));
             }
-            let others = sections.iter().take(number);
-            if let Some(other) =
-                others.map(|other| &other.path).find(|it| it.overlaps(&section.path))
-            {
+            let others = sections.iter().take(number).map(|other| &other.entry.pattern);
+            if let Some(other) = others.into_iter().find(|other| other.overlaps(&entry.pattern)) {
                 return Err(format!(
                     "[[listen]] paths {:?} and {path:?} may both match one path: change one of them",
                     other.text()
@@ -107,14 +113,19 @@ impl TryFrom<Vec<Hybrid>> for Hybrids {
     }
 }
 
+/// What a text of settings says, which has nothing else.
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Debug, Deserialize)]
+pub(crate) fn parse(text: &str) -> Result<Hybrids, String> {
+    #[derive(Deserialize)]
     struct File {
         listen: Hybrids,
     }
+    toml::from_str(text).map(|File { listen }| listen).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     fn section(path: &str, more: &str) -> String {
         format!("[[listen]]\npath = '{path}'\n{more}\n")
@@ -122,25 +133,21 @@ mod tests {
 
     const REST: &str = "driver = 'firecracker'\nuser = 'fc'";
 
-    fn parse(text: &str) -> Result<Hybrids, String> {
-        toml::from_str(text).map(|File { listen }| listen).map_err(|error| error.to_string())
-    }
-
     #[test]
     fn the_user_may_be_each_guests_own() {
         let text = section("/srv/{name}/v_4678", "driver = 'fc'\nuser = 'fc-{name}'");
         let own = parse(&text).unwrap().into_iter().next().unwrap();
-        assert_eq!((own.user("web"), own.shares_its_user()), ("fc-web".to_owned(), false));
+        assert_eq!((own.user.of("web"), own.user.is_shared()), ("fc-web".to_owned(), false));
         let shared =
             parse(&section("/srv/{name}/v_4678", REST)).unwrap().into_iter().next().unwrap();
-        assert_eq!((shared.user("web"), shared.shares_its_user()), ("fc".to_owned(), true));
+        assert_eq!((shared.user.of("web"), shared.user.is_shared()), ("fc".to_owned(), true));
     }
 
     #[test]
     fn no_guest_is_enabled_unless_the_section_says_so() {
         let first = |more: &str| {
             let sections = parse(&section("/srv/{name}/v", &format!("{REST}\n{more}")));
-            sections.unwrap().into_iter().next().unwrap().guests
+            sections.unwrap().into_iter().next().unwrap().entry.guests
         };
         assert!(first("").is_empty() && !first("").has("firecracker-web"));
         let some = first("guests = ['firecracker-web*']");

@@ -1,42 +1,46 @@
 //! The watched directories of guests, in the places of `[[sockets]]` and `[[listen]]`.
 
-use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use rustix::fs::inotify::WatchFlags;
 
 use super::directory::WATCHED;
+use crate::audit::quota::{Permit, Quota};
 use crate::system::watch::{Watch, Watcher};
 
 /// Such directories of one place, at most: two for each of 4,096 guests. The kernel permits a user 8,192 watches or more.
 const BELOW_MAX: usize = 8192;
 
-/// The directories of guests with names `N`, which threads look at and watch.
+/// The directories of guests, which threads look at and watch.
 #[derive(Debug)]
-pub(crate) struct Below<N> {
+pub(crate) struct Below {
     watcher: Watcher,
-    watched: Mutex<Watched<N>>,
+    watched: Mutex<Watched>,
     max: usize,
 }
 
 #[derive(Debug)]
-struct Watched<N> {
-    watches: HashMap<Watch, N>,
+struct Watched {
+    watches: HashMap<Watch, String>,
     /// There are more than are watched, and the log has been told.
     is_full: bool,
+    /// Lines about those that cannot be watched.
+    unwatched: Quota,
 }
 
-impl<N: Eq + Clone> Below<N> {
+impl Below {
     /// None yet.
     ///
     /// # Errors
     /// Where nothing can be watched.
     pub(crate) fn new() -> io::Result<Self> {
-        let watched = Watched { watches: HashMap::new(), is_full: false };
+        let watched =
+            Watched { watches: HashMap::new(), is_full: false, unwatched: Quota::default() };
         Ok(Self { watcher: Watcher::new()?, watched: Mutex::new(watched), max: BELOW_MAX })
     }
 
@@ -49,7 +53,7 @@ impl<N: Eq + Clone> Below<N> {
     ///
     /// # Errors
     /// It cannot be watched.
-    pub(crate) fn watch(&self, directory: &OwnedFd, guest: N, text: &str) -> io::Result<()> {
+    pub(crate) fn watch(&self, directory: &OwnedFd, guest: String, text: &str) -> io::Result<()> {
         if !self.has_room(&guest, text) {
             return Ok(());
         }
@@ -60,11 +64,19 @@ impl<N: Eq + Clone> Below<N> {
         Ok(())
     }
 
+    /// Logs why a directory of a guest is not watched, within a quota: its owner can have that come again and again.
+    pub(crate) fn log_unwatched(&self, why: &str) {
+        let permit = self.lock().unwatched.ask(Instant::now());
+        if let Some(Permit { left_out }) = permit {
+            tracing::error!(left_out, "{why}");
+        }
+    }
+
     /// One that is watched already has its watch again.
-    fn has_room(&self, guest: &N, text: &str) -> bool {
+    fn has_room(&self, guest: &str, text: &str) -> bool {
         let mut watched = self.lock();
         let has_room = watched.watches.len() < self.max
-            || watched.watches.values().any(|other| *other == *guest);
+            || watched.watches.values().any(|other| other == guest);
         if !has_room && !std::mem::replace(&mut watched.is_full, true) {
             tracing::error!(
                 "{text}: guests have over {BELOW_MAX} directories there: changes in the others take effect only at \
@@ -75,7 +87,7 @@ impl<N: Eq + Clone> Below<N> {
     }
 
     /// Whose directory that is.
-    pub(crate) fn guest(&self, watch: Watch) -> Option<N> {
+    pub(crate) fn guest(&self, watch: Watch) -> Option<String> {
         self.lock().watches.get(&watch).cloned()
     }
 
@@ -85,12 +97,9 @@ impl<N: Eq + Clone> Below<N> {
     }
 
     /// Watches nothing of a guest's any more.
-    pub(crate) fn forget<Q: Eq + ?Sized>(&self, guest: &Q)
-    where
-        N: Borrow<Q>,
-    {
+    pub(crate) fn forget(&self, guest: &str) {
         self.lock().watches.retain(|watch, of| {
-            let stays = (*of).borrow() != guest;
+            let stays = of != guest;
             if !stays {
                 self.watcher.remove(*watch);
             }
@@ -104,7 +113,7 @@ impl<N: Eq + Clone> Below<N> {
         self.lock().watches.len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Watched<N>> {
+    fn lock(&self) -> MutexGuard<'_, Watched> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

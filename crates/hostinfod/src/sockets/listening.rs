@@ -1,20 +1,24 @@
 //! A socket that guests' VMMs connect to: made in a directory that may belong to the VMM.
 
+mod earlier;
+
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use hostinfo_file::aside::{self, Owner};
 use hostinfo_peer::{PeerListener, PeerSocket, Unclosed};
 use rustix::fs::{AtFlags, Mode};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::geteuid;
 
 use super::{ConnectError, find};
 use crate::system::file_id::FileId;
 use crate::system::systemd;
+
+pub(crate) use earlier::EarlierSockets;
 
 /// The service manager stores such a socket under this and the identity of its file.
 const NAME_PREFIX: &str = "listen-";
@@ -31,7 +35,8 @@ pub(crate) struct Listening {
     made: Arc<Made>,
     socket: PeerListener,
     unclosed: Unclosed,
-    owner: Owner,
+    /// For whom a thread removes the file, unless somebody else does.
+    removed_for: Option<Owner>,
 }
 
 /// The file of such a socket.
@@ -41,10 +46,6 @@ pub(crate) struct Made {
     name: OsString,
     file: FileId,
 }
-
-/// Sockets that an earlier run of the daemon made, and that still listen.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct EarlierSockets(Arc<Mutex<Vec<(String, PeerListener)>>>);
 
 /// Why there is no socket.
 #[derive(Debug, thiserror::Error)]
@@ -88,35 +89,6 @@ impl From<Errno> for Error {
     }
 }
 
-impl EarlierSockets {
-    /// Those among what the service manager has handed over; the others are left there.
-    pub(crate) fn of(handed_over: &mut Vec<(String, OwnedFd)>) -> Self {
-        let ours = handed_over.extract_if(.., |(name, _)| name.starts_with(NAME_PREFIX));
-        let ours = ours.map(|(name, socket)| (name, PeerListener::new(socket)));
-        Self(Arc::new(Mutex::new(ours.collect())))
-    }
-
-    /// The one whose file that is.
-    fn take(&self, file: FileId) -> Option<PeerListener> {
-        let (name, mut sockets) = (name_of(file), self.lock());
-        let place = sockets.iter().position(|(other, _)| *other == name)?;
-        let (_, socket) = sockets.swap_remove(place);
-        sockopt::socket_acceptconn(&socket).is_ok_and(|listens| listens).then_some(socket)
-    }
-
-    /// Gives up all that nobody has taken.
-    pub(crate) fn give_up(&self) {
-        for (name, socket) in self.lock().drain(..) {
-            socket.hang_up(&Unclosed::default());
-            systemd::forget(&name);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<(String, PeerListener)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 fn name_of(file: FileId) -> String {
     format!("{NAME_PREFIX}{}", file.word())
 }
@@ -139,7 +111,7 @@ impl Listening {
     ) -> Result<Self, Error> {
         let new = |directory, file, socket| {
             let made = Arc::new(Made { directory, name: name.to_owned(), file });
-            Self { made, socket, unclosed: unclosed.clone(), owner }
+            Self { made, socket, unclosed: unclosed.clone(), removed_for: Some(owner) }
         };
         match find(&directory, name) {
             Ok((found, file)) => {
@@ -179,6 +151,13 @@ impl Listening {
     pub(crate) fn made(&self) -> Arc<Made> {
         Arc::clone(&self.made)
     }
+
+    /// Hangs up on all who wait, and returns what removes its file. That can take long: call it in one of [`aside`]'s threads.
+    pub(crate) fn close(mut self) -> impl FnOnce() + Send + 'static {
+        self.removed_for = None;
+        let made = self.made();
+        move || made.remove()
+    }
 }
 
 impl Made {
@@ -187,6 +166,12 @@ impl Made {
         let [ours, theirs] = [&self.directory, directory].map(FileId::of);
         let is_same = ours.is_ok_and(|(ours, _)| theirs.is_ok_and(|(theirs, _)| ours == theirs));
         is_same && self.is_in_place()
+    }
+
+    fn remove(&self) {
+        if self.is_in_place() {
+            let _ = rustix::fs::unlinkat(&self.directory, &self.name, AtFlags::empty());
+        }
     }
 
     fn is_in_place(&self) -> bool {
@@ -204,12 +189,10 @@ impl Drop for Listening {
     fn drop(&mut self) {
         self.socket.hang_up(&self.unclosed);
         systemd::forget(&name_of(self.made.file));
-        let made = self.made();
-        aside::begin(self.owner, move || {
-            if made.is_in_place() {
-                let _ = rustix::fs::unlinkat(&made.directory, &made.name, AtFlags::empty());
-            }
-        });
+        if let Some(owner) = self.removed_for {
+            let made = self.made();
+            aside::begin(owner, move || made.remove());
+        }
     }
 }
 
@@ -246,121 +229,4 @@ fn answers(file: &OwnedFd, unclosed: &Unclosed) -> Result<bool, Errno> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs::{self, File};
-    use std::io::Read as _;
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
-    use std::os::unix::net::{UnixListener, UnixStream};
-    use std::path::Path;
-    use std::time::Duration;
-
-    use hostinfo_file::aside::Patience;
-
-    fn open_with(folder: &Path, earlier: &EarlierSockets) -> Result<Listening, Error> {
-        let folder = File::open(folder).unwrap().into();
-        let (unclosed, owner) = (Unclosed::default(), Patience::default().owner());
-        Listening::open(folder, OsStr::new("v_4678"), earlier, &unclosed, owner)
-    }
-
-    fn open(folder: &Path) -> Result<Listening, Error> {
-        open_with(folder, &EarlierSockets::default())
-    }
-
-    /// Drops it, and waits until its file is removed, if it is to be.
-    fn close(listening: Listening) {
-        drop(listening);
-        assert!(aside::finish(Duration::from_secs(60)));
-    }
-
-    #[test]
-    fn everybody_may_connect_to_the_socket_and_it_is_gone_with_its_value() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("v_4678");
-        let listening = open(folder.path()).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o666);
-        let _client = UnixStream::connect(&path).unwrap();
-        rustix::net::accept(&listening).unwrap();
-        assert!(listening.made.is_in_place());
-        close(listening);
-        assert!(!path.exists());
-    }
-
-    #[test]
-    fn whoever_waits_at_a_socket_that_is_given_up_is_hung_up_on_although_somebody_has_a_copy_of_it()
-    {
-        let folder = tempfile::tempdir().unwrap();
-        let listening = open(folder.path()).unwrap();
-        let copy = listening.as_fd().try_clone_to_owned().unwrap();
-        let mut waits = UnixStream::connect(folder.path().join("v_4678")).unwrap();
-        close(listening);
-        waits.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        assert_eq!(waits.read(&mut [0]).unwrap(), 0);
-        assert!(rustix::net::accept(&copy).is_err(), "nobody waits any more");
-    }
-
-    #[test]
-    fn a_socket_that_nobody_listens_at_is_replaced_and_all_else_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("v_4678");
-        drop(UnixListener::bind(&path).unwrap());
-        close(open(folder.path()).unwrap());
-        let live = UnixListener::bind(&path).unwrap();
-        assert!(matches!(open(folder.path()), Err(Error::Live)));
-        fs::remove_file(&path).unwrap();
-        drop(live);
-        fs::write(&path, "x").unwrap();
-        assert!(matches!(open(folder.path()), Err(Error::NoSocket)));
-        fs::remove_file(&path).unwrap();
-        fs::write(folder.path().join("target"), "x").unwrap();
-        symlink("target", &path).unwrap();
-        assert!(matches!(open(folder.path()), Err(Error::NoSocket)));
-        assert_eq!(fs::read_to_string(&path).unwrap(), "x");
-    }
-
-    #[test]
-    fn a_socket_that_another_program_put_in_its_place_is_not_removed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("v_4678");
-        let listening = open(folder.path()).unwrap();
-        fs::remove_file(&path).unwrap();
-        let _other = UnixListener::bind(&path).unwrap();
-        assert!(!listening.made.is_in_place());
-        close(listening);
-        assert!(path.exists());
-    }
-
-    #[test]
-    fn a_socket_that_an_earlier_run_made_goes_on_listening() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("v_4678");
-        let before = open(folder.path()).unwrap();
-        let mut handed_over = vec![
-            ("listen-1.2.3.4.5".to_owned(), File::open("/dev/null").unwrap().into()),
-            (name_of(before.made.file), before.socket.as_fd().try_clone_to_owned().unwrap()),
-            ("other".to_owned(), File::open("/dev/null").unwrap().into()),
-        ];
-        // A crash: nobody tidies up.
-        std::mem::forget(before);
-        let _waits = UnixStream::connect(&path).unwrap();
-        let earlier = EarlierSockets::of(&mut handed_over);
-        assert_eq!((earlier.lock().len(), handed_over.len()), (2, 1));
-        let after = open_with(folder.path(), &earlier).unwrap();
-        rustix::net::accept(&after).unwrap();
-        earlier.give_up();
-        assert!(earlier.lock().is_empty());
-    }
-
-    #[test]
-    fn only_those_earlier_sockets_that_listen_are_taken() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("v_4678");
-        drop(UnixListener::bind(&path).unwrap());
-        let (_, file) = find(File::open(folder.path()).unwrap(), OsStr::new("v_4678")).unwrap();
-        let not_listening = vec![(name_of(file), PeerListener::new(socket().unwrap()))];
-        let earlier = EarlierSockets(Arc::new(Mutex::new(not_listening)));
-        let listening = open_with(folder.path(), &earlier).unwrap();
-        UnixStream::connect(&path).unwrap();
-        rustix::net::accept(&listening).unwrap();
-    }
-}
+mod tests;

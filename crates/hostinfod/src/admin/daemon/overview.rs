@@ -11,7 +11,6 @@ use hostinfo_sample::{Absent, Lack};
 
 use super::Daemon;
 use crate::reactor::id::GuestId;
-use crate::sockets::pattern_dir::PatternDir;
 
 impl Daemon<'_> {
     /// What the daemon does, and what is wrong with the things it needs.
@@ -32,7 +31,7 @@ impl Daemon<'_> {
                 path: socket_dir.path().display().to_string(),
                 problem: self.guests.directories().problem().map(str::to_owned),
             },
-            sockets: self.guests.patterns().dirs().map(place).collect(),
+            sockets: self.guests.places().collect(),
             custom_dir: self.guests.custom_dir(),
             guests: states.values().sum::<u64>() - absent,
             connected: states.get(&GuestState::Connected).copied().unwrap_or_default(),
@@ -93,11 +92,6 @@ impl Daemon<'_> {
     pub(super) fn stats(&self) -> Stats {
         Stats { since: timestamp(self.socket.since), figures: self.metrics().figures() }
     }
-}
-
-fn place(pattern: &PatternDir) -> Place {
-    let path = pattern.entry().pattern.text().to_owned();
-    Place { path, problem: pattern.problem() }
 }
 
 fn missing(source: String, why: Option<String>, absent: &Absent) -> Option<Missing> {

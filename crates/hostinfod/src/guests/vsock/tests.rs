@@ -17,6 +17,7 @@ use crate::libvirt::Libvirt;
 use crate::port::Port;
 use crate::port::connection::Connection;
 use crate::reactor::Reactor;
+use crate::reactor::id::{Id as _, PortId};
 
 #[test]
 fn an_address_that_two_vmms_claim_is_logged_with_both() {
@@ -160,6 +161,36 @@ fn a_guest_that_its_vmms_command_line_names_may_ask_only_while_its_own_socket_is
     assert_eq!(count(&guests), 1, "it has another socket");
     guests.remove_port(another, ctx);
     assert_eq!(count(&guests), 0, "it has none");
+}
+
+#[test]
+fn a_vmm_without_libvirt_is_hung_up_on_when_a_domain_has_its_name() {
+    for has_port in [true, false] {
+        let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
+        let ctx = &mut reactor.now();
+        let domain = Domain { cid: Some(3), ..domain(7, "a") };
+        let without_port = Names::default();
+        let domain = match has_port {
+            true => domain,
+            false => Domain { names: without_port, ..domain },
+        };
+        let said = [Message::Hello { version: VERSION }, Message::Domain(domain), Message::Done(0)];
+        let helper = Libvirt::helper_that_says(&said);
+        let (mut guests, _, _far_end) = connected(folder.path(), helper, ctx);
+        let guest = guests.guest(&Name::parse("qemu-a").unwrap(), ctx.now).unwrap();
+        let vmms = [Endpoint::Accepted(PortId::of(7)), Endpoint::Vsock(None)].map(|at| {
+            let (far_end, fd) = UnixStream::pair().unwrap();
+            let fd = OwnedFd::from(fd).into();
+            let connection = Some(Connection::new(fd, None, Dialect::Hostinfo, ctx.now));
+            let port = Port::new(guest, at, Dialect::Hostinfo, ctx.now);
+            guests.roster.add_port(Port { connection, ..port });
+            far_end
+        });
+        hear(&mut guests, ctx);
+        let left: Vec<_> = guests.roster.ports_of(guest).map(|(_, port)| &port.endpoint).collect();
+        assert!(matches!(left[..], [Endpoint::Vsock(Some(_))]), "{left:?}");
+        drop(vmms);
+    }
 }
 
 #[test]

@@ -1,4 +1,6 @@
 use super::*;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -6,28 +8,42 @@ use std::time::Duration;
 
 use hostinfo_wire::limits::LINE_MAX;
 
-use crate::sockets::looks::at_last;
+use crate::sockets::pace::PlaceChange;
+use crate::sockets::place::at_last;
 
 fn section(base: &Path) -> Section {
     let path = format!("{}/vm/{{name}}/run/v_4678", base.display());
     assert!(path.len() < LINE_MAX);
     let text = format!("path = '{path}'\ndriver = 'fc'\nuser = '1'\nguests = ['fc-*']");
-    Section::open(toml::from_str(&text).unwrap(), &Signal::new().unwrap()).unwrap()
+    Section::new(toml::from_str(&text).unwrap(), &Signal::new().unwrap()).unwrap()
 }
 
-fn look(section: &mut Section) -> Vec<OsString> {
-    let look = |section: &mut Section| section.look(Instant::now());
-    at_last(section, look, |section| _ = section.take_looked())
+fn look(section: &mut Section) -> BTreeSet<String> {
+    let now = Instant::now();
+    let names = RefCell::new(section.place.look_at_all(now));
+    let is_done =
+        |section: &mut Section| (!section.place.is_being_looked_at()).then(|| names.take());
+    at_last(section, is_done, |section| {
+        names.borrow_mut().extend(section.place.take_late(9, now).1);
+    })
 }
 
 /// How far there is a way.
-fn open(section: &mut Section, entry: &str) -> Result<GuestDir, FileError> {
-    let find = |section: &mut Section| section.find(OsStr::new(entry), None, Instant::now());
-    at_last(section, find, |section| drop(section.take_found())).0
+fn open(section: &mut Section, name: &str) -> Result<GuestDir, FileError> {
+    let now = Instant::now();
+    let found = RefCell::new(section.find(name, None, now));
+    let late = |section: &mut Section| {
+        let (late, _) = section.place.take_late(9, now);
+        late.into_iter().for_each(|late| _ = found.replace(Some(late.found)));
+    };
+    match at_last(section, |_| found.take(), late) {
+        Done::Found(way, _) => way,
+        other => panic!("{other:?}"),
+    }
 }
 
-fn changed(names: &[&str]) -> BTreeSet<PlaceChange<OsString>> {
-    names.iter().map(|name| PlaceChange::Guest(OsString::from(name))).collect()
+fn changed(names: &[&str]) -> BTreeSet<PlaceChange<String>> {
+    names.iter().map(|name| PlaceChange::Guest((*name).to_owned())).collect()
 }
 
 #[test]
@@ -38,7 +54,7 @@ fn guests_directories_are_seen_as_they_come_and_go() {
     // Each time a second later.
     let mut changes = |section: &mut Section| {
         now += Duration::from_secs(1);
-        section.changes(now)
+        section.place.changes(now)
     };
     assert!(look(&mut section).is_empty());
     fs::create_dir(&vm).unwrap();
@@ -46,7 +62,6 @@ fn guests_directories_are_seen_as_they_come_and_go() {
     assert!(look(&mut section).is_empty());
     fs::create_dir(vm.join("web")).unwrap();
     assert_eq!(changes(&mut section), changed(&["web"]));
-    assert_eq!(section.name(OsStr::new("web")).as_deref(), Some("fc-web"));
     assert!(matches!(open(&mut section, "web"), Ok(GuestDir::Incomplete(None))));
     fs::create_dir(vm.join("web/run")).unwrap();
     assert_eq!(changes(&mut section), changed(&["web"]));
@@ -59,8 +74,8 @@ fn guests_directories_are_seen_as_they_come_and_go() {
     fs::remove_dir_all(vm.join("web")).unwrap();
     assert_eq!(changes(&mut section), changed(&["web"]));
     assert!(matches!(open(&mut section, "web"), Ok(GuestDir::Missing)));
-    section.remove_guest(OsStr::new("web"));
-    assert_eq!(section.below.len(), 0);
+    section.place.remove("web");
+    assert_eq!(section.place.below().len(), 0);
 }
 
 #[test]
@@ -72,7 +87,7 @@ fn directories_that_a_vmm_moves_away_are_watched_no_more() {
     for time in 0..5 {
         fs::create_dir(web.join("run")).unwrap();
         assert!(matches!(open(&mut section, "web"), Ok(GuestDir::Open(_))));
-        assert_eq!(section.below.len(), 2);
+        assert_eq!(section.place.below().len(), 2);
         fs::rename(web.join("run"), web.join(format!("old{time}"))).unwrap();
     }
 }

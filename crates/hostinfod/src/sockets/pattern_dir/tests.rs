@@ -1,13 +1,18 @@
 use super::*;
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hostinfo_file::aside::Signal;
 use hostinfo_open::Sockets;
 
-use crate::sockets::looks::at_last;
+use crate::sockets::pace::PlaceChange;
+use crate::sockets::place::at_last;
 
 struct Scene {
     folder: tempfile::TempDir,
@@ -29,20 +34,35 @@ impl Scene {
         scene
     }
 
+    /// The guests that are there or were.
     fn look(&mut self) -> BTreeSet<String> {
-        let take_ended = |patterns: &mut PatternDir| _ = patterns.take_looked();
-        at_last(&mut self.patterns, |patterns| patterns.look(self.now), take_ended)
+        let found = self.patterns.look_at_all(self.now);
+        let patterns = &mut self.patterns;
+        let late = RefCell::new(found);
+        let look =
+            |patterns: &mut PatternDir| (!patterns.is_being_looked_at()).then(|| late.take());
+        at_last(patterns, look, |patterns| {
+            late.borrow_mut().extend(patterns.take_late(9, self.now).1);
+        })
     }
 
     fn find(&mut self, name: &str) -> Found {
-        let take_ended = |patterns: &mut PatternDir| drop(patterns.take_found());
-        at_last(&mut self.patterns, |patterns| patterns.find(name, self.now), take_ended)
+        let found = self.patterns.find(name, self.now);
+        self.found(found)
     }
 
     fn watch(&mut self, name: &str) {
-        let take_ended = |patterns: &mut PatternDir| drop(patterns.take_found());
-        let watch = |patterns: &mut PatternDir| patterns.watch_and_find(name, self.now);
-        let _ = at_last(&mut self.patterns, watch, take_ended);
+        let found = self.patterns.watch_and_find(name, self.now);
+        let _ = self.found(found);
+    }
+
+    fn found(&mut self, found: Option<Found>) -> Found {
+        let found = RefCell::new(found);
+        let late = |patterns: &mut PatternDir| {
+            let (late, _) = patterns.take_late(9, self.now);
+            late.into_iter().for_each(|late| _ = found.replace(Some(late.found)));
+        };
+        at_last(&mut self.patterns, |_| found.take(), late)
     }
 
     fn at(&self, path: &str) -> PathBuf {
@@ -85,7 +105,7 @@ fn a_directory_that_is_not_there_is_waited_for_and_one_that_comes_again_too() {
     for _ in 0..2 {
         fs::create_dir(scene.at("a")).unwrap();
         assert_eq!(scene.changed_names(), ["*"]);
-        assert!(scene.look().is_empty() && scene.patterns.problem().is_none());
+        assert!(scene.look().is_empty() && scene.patterns.state().problem.is_none());
         fs::create_dir(scene.at("a/b")).unwrap();
         assert_eq!(scene.changed_names(), ["*"]);
         scene.look();
@@ -113,7 +133,7 @@ fn directories_of_a_guests_own_are_watched_while_they_are_there() {
     fs::rename(scene.at("100"), scene.at("x")).unwrap();
     assert_eq!(scene.changed_names(), ["100"]);
     scene.watch("100");
-    assert_eq!(scene.patterns.below.len(), 0);
+    assert_eq!(scene.patterns.below().len(), 0);
     fs::write(scene.at("x/run/t"), "").unwrap();
     assert!(scene.changed_names().is_empty());
     fs::remove_dir_all(scene.at("x")).unwrap();
