@@ -17,12 +17,12 @@ use crate::server::{Server, sockets};
 use crate::vmms::{Threads, Vmms};
 
 /// Guests on a host.
-const GUESTS: u16 = 100;
+pub(crate) const GUESTS: u16 = 100;
 
-/// Times that they ask. All of them ask at once, and only when the samples of the time before
-/// (`SAMPLE_GRID`) are too old.
+/// Times that they ask.
 const ROUNDS: u32 = 20;
-const PAUSE: Duration = Duration::from_millis(150);
+/// All of them ask at once, and only when the samples of the time before (`SAMPLE_GRID`) are too old.
+pub(crate) const PAUSE: Duration = Duration::from_millis(150);
 
 /// Times that they ask before anything is measured: in the first second that a thread is seen, it may still get its
 /// name, which is then read as well.

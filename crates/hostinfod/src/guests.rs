@@ -250,9 +250,11 @@ impl Guests {
     /// # Errors
     /// Why another program would not go on with all that this one has, with the remedy.
     pub(crate) fn prepare_handover(&mut self, ctx: &mut Ctx<'_>) -> Result<Option<String>, String> {
-        let finished = self.disks.finish().and_then(|()| self.finish_looks());
-        finished.map_err(|why| format!("{why}, then try again"))?;
+        let then = |why| format!("{why}, then try again");
+        self.disks.finish().and_then(|()| self.finish_looks()).map_err(then)?;
         self.take_late_looks(ctx);
+        // What went on there may have begun other looks.
+        self.finish_looks().map_err(then)?;
         // A socket that a thread makes for [[listen]] could not be handed over.
         if self.sections.iter().any(|(_, section)| section.place.is_being_looked_at()) {
             return Err(

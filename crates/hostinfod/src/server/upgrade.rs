@@ -90,11 +90,12 @@ impl Server {
 
     /// What the new program goes by: what is in force, and settings that take effect while it runs.
     fn prepare(&mut self) -> Result<FilesState, String> {
+        let settings = self.settings.hand_over()?;
+        let rules = self.guests.prepare_handover(&mut self.reactor.now())?;
+        // Last, since sockets may just have been given up.
         if hostinfo_peer::unclosed() > 0 {
             return Err(UNCLOSED.to_owned());
         }
-        let settings = self.settings.hand_over()?;
-        let rules = self.guests.prepare_handover(&mut self.reactor.now())?;
         Ok(FilesState { settings, rules })
     }
 
