@@ -27,7 +27,7 @@ use crate::system::file_error::TRY_AGAIN;
 use crate::system::file_id::FileId;
 
 /// Why nothing is known of the process of a guest that has only connected over AF_VSOCK.
-const BY_CID_ALONE: Absent =
+pub(super) const BY_CID_ALONE: Absent =
     Absent::plain("over vsock alone it is not known which process runs this guest");
 
 impl Guests {

@@ -7,7 +7,7 @@ use hostinfo_answer::{Name, Observed, Requester};
 use hostinfo_rules::Grant;
 
 use super::Guests;
-use super::tags::{read_tags, take_tags};
+use super::tags::{read_tags, take_tags, take_tags_anew};
 use crate::guest::{Guest, begin_session};
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
@@ -63,7 +63,12 @@ impl Guests {
             let Some(standing) = libvirt.standing(name, marks, guest.by_cid()) else { break };
             let had_disk = guest.who.grant().vhostmd_disk();
             let was_watched = guest.who.may_be_watched();
-            let has_other_tags = take_tags(guest, rules, libvirt, ctx.now);
+            // Without a process, nothing else tells whether it is the run whose tags were read last.
+            let may_be_another = guest.who.peer().is_none() && *guest.who.standing() != standing;
+            let has_other_tags = match may_be_another {
+                true => take_tags_anew(guest, rules, libvirt, ctx.now),
+                false => take_tags(guest, rules, libvirt, ctx.now),
+            };
             is_unwatched |= was_watched && !guest.who.may_be_watched();
             if !guest.set_standing(standing, ctx.now) && !has_other_tags {
                 continue;

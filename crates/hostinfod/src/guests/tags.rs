@@ -63,6 +63,23 @@ pub(super) fn take_tags(
     is_other
 }
 
+/// Takes over the tags of a guest that may be another than the one whose tags were read last: where they cannot be read now,
+/// those do not count. True where they are others.
+pub(super) fn take_tags_anew(
+    guest: &mut Guest,
+    rules: &Rules,
+    libvirt: &mut Libvirt,
+    now: Instant,
+) -> bool {
+    let tags = read_tags(rules, libvirt, guest.who.name().whole(), guest.since, guest.by_cid());
+    let is_other = tags != guest.tags;
+    guest.tags = tags;
+    if is_other {
+        guest.apply_rules(rules, now);
+    }
+    is_other
+}
+
 /// A guest's tags. If no rule asks for any, they are not read.
 pub(super) fn read_tags(
     rules: &Rules,
@@ -78,6 +95,17 @@ pub(super) fn read_tags(
 mod tests {
     use super::*;
     use hostinfo_rules::Tag;
+
+    #[test]
+    fn a_guest_that_may_be_another_has_no_rule_while_its_tags_cannot_be_read() {
+        let rules = hostinfo_rules::parse(b"* role=db:\n*:\n").unwrap().rules;
+        let mut guest = crate::guest::tests::guest("qemu-a");
+        guest.tags = Tags::NONE;
+        guest.apply_rules(&rules, Instant::now());
+        assert_eq!(guest.who.grant().rule().unwrap().line, 2);
+        assert!(take_tags_anew(&mut guest, &rules, &mut Libvirt::silent(), Instant::now()));
+        assert!(guest.who.is_undecided());
+    }
 
     #[test]
     fn a_guest_keeps_the_rule_of_the_tags_that_were_last_read() {

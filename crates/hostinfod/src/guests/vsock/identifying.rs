@@ -4,12 +4,14 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
-use hostinfo_answer::{Name, Requester, Standing};
+use hostinfo_answer::{Name, Observed, Requester, Standing};
 use hostinfo_domains::Uuid;
 
 use super::owner::{NoOwner, Owner, owner};
 use super::unidentified::Refused;
+use crate::guest::begin_session;
 use crate::guests::Guests;
+use crate::guests::connecting::BY_CID_ALONE;
 use crate::libvirt::Libvirt;
 use crate::port::Endpoint;
 use crate::port::vsock_domain::VsockDomain;
@@ -127,21 +129,50 @@ impl Guests {
                     return Err(format!("{}: {NOT_ENABLED}", name.whole()).into());
                 }
                 let number = self.guest(&name, ctx.now).map_err(|error| error.to_string())?;
+                self.forget_process_of_another(number, uuid, ctx);
                 if let Some(guest) = self.roster.guests.get_mut(number) {
                     let is_another = guest.rare_mut().by_cid.replace(uuid) != Some(uuid);
                     let (marks, since) = (guest.marks.as_deref(), guest.since);
                     let standing =
                         self.responder.libvirt().standing(name.whole(), marks, Some(uuid));
-                    if standing.is_some_and(|standing| guest.set_standing(standing, ctx.now)) {
+                    let has_changed =
+                        standing.is_some_and(|standing| guest.set_standing(standing, ctx.now));
+                    let may_be_another = is_another || (has_changed && guest.who.peer().is_none());
+                    if has_changed {
                         self.reconsider(number, ctx);
                     }
-                    if is_another {
+                    if may_be_another {
                         self.decide_anew(number, since, ctx);
                     }
                 }
                 Ok((number, Some(of)))
             }
         }
+    }
+
+    /// Forgets the process that has had a domain's name, unless it is the domain's: it was that before, or is at a socket of
+    /// its own. One at a `[[sockets]]` or `[[listen]]` may be anybody's, and its figures would be taken for the domain's.
+    fn forget_process_of_another(&mut self, number: GuestId, domain: Uuid, ctx: &mut Ctx<'_>) {
+        let is_at_own = self.roster.ports_of(number).any(|(_, port)| {
+            let is_own =
+                matches!(port.endpoint, Endpoint::Socket | Endpoint::Channel(_) | Endpoint::Pty(_));
+            is_own && port.connection.is_some()
+        });
+        let Some(guest) = self.roster.guests.get_mut(number).filter(|_| !is_at_own) else { return };
+        let was_it = matches!(guest.who.standing(), Standing::Domain(of, _) if *of == domain);
+        if was_it || (guest.who.peer().is_none() && guest.marks.is_none()) {
+            return;
+        }
+        guest.marks = None;
+        if let Some(rare) = &mut guest.rare {
+            rare.cid = None;
+        }
+        guest.observed = Observed::new(Err(BY_CID_ALONE));
+        if let Err(error) = guest.who.connected(None, begin_session) {
+            let name = guest.who.name().whole();
+            tracing::error!(guest = name, "guest {name} has no new session: {error}");
+        }
+        self.plan_watch(number, ctx);
     }
 
     /// Whether a domain may ask: the settings name it, or it has a hostinfo port.

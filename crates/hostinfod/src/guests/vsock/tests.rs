@@ -8,7 +8,7 @@ use std::time::Instant;
 use hostinfo_answer::{Dialect, Name, Peer, Standing};
 use hostinfo_domains::examples::domain;
 use hostinfo_domains::limits::DEADLINE;
-use hostinfo_domains::{Domain, Helper, Message, Names, Tags, Uuid, VERSION};
+use hostinfo_domains::{Domain, Helper, Marks, Message, Names, Tags, Uuid, VERSION};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::guest::begin_session;
@@ -190,6 +190,29 @@ fn a_vmm_without_libvirt_is_hung_up_on_when_a_domain_has_its_name() {
         let left: Vec<_> = guests.roster.ports_of(guest).map(|(_, port)| &port.endpoint).collect();
         assert!(matches!(left[..], [Endpoint::Vsock(Some(_))]), "{left:?}");
         drop(vmms);
+    }
+}
+
+#[test]
+fn a_process_elsewhere_that_has_a_domains_name_is_not_taken_for_the_domain_that_asks_over_vsock() {
+    let of_domain = format!("x\0-uuid\0{}\0", Uuid::from_u128(7));
+    for cmdline in ["x\0", &of_domain] {
+        let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
+        let ctx = &mut reactor.now();
+        let domain = Domain { cid: Some(3), names: Names::default(), ..domain(7, "a") };
+        let said = [Message::Hello { version: VERSION }, Message::Domain(domain), Message::Done(0)];
+        let helper = Libvirt::helper_that_says(&said);
+        let (mut guests, _, _far_end) = connected(folder.path(), helper, ctx);
+        let number = guests.guest(&Name::parse("qemu-a").unwrap(), ctx.now).unwrap();
+        let guest = guests.roster.guests.get_mut(number).unwrap();
+        let process = Peer { pid: 7, start: Some(1) };
+        guest.who.connected(Some(process), begin_session).unwrap();
+        guest.marks = Marks::new(7, b"x", b"0::/user.slice\n", cmdline.as_bytes()).map(Box::new);
+        assert!(guest.marks.is_some());
+        hear(&mut guests, ctx);
+        let guest = guests.roster.guests.get(number).unwrap();
+        assert!(matches!(guest.who.standing(), Standing::Domain(..)), "{:?}", guest.who.standing());
+        assert!(guest.who.peer().is_none(), "{:?}", guest.who.peer());
     }
 }
 
