@@ -130,7 +130,7 @@ impl Custom {
     /// definition allows, or that was obtained since the query arrived at `asked`. A file is read
     /// right here, unless that takes long; a command is started or queued.
     ///
-    /// Nothing is kept for the empty name, which stands for any guest that does not exist.
+    /// No counter is kept for the empty name, which stands for any guest that does not exist.
     pub fn value(&mut self, name: &str, guest: &str, asked: Instant, now: Instant) -> Answer {
         let Some(definition) = self.find(name) else { return Answer::Ready(Err(NONE)) };
         let of = match definition.scope {

@@ -16,8 +16,8 @@ use super::peer::read;
 /// The most that is read of a command line: one of libvirt's with 100 disks has 60 KiB.
 const LENGTH_MAX: usize = 256 * 1024;
 
-/// How long after a command line could not be read soon it is tried again: it takes as long until the wait for one is even
-/// ([`Patience`]).
+/// How long after a command line could not be read soon it is tried again: until then, the wait for it counts
+/// ([`Patience::is_repaid`]).
 pub(crate) const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// It could not be read soon.

@@ -57,7 +57,8 @@ impl Guests {
         let held = patterns
             .or_else(sections)
             .or_else(|| self.channels.held().map(|(_, path)| path.clone()));
-        // Otherwise it is a command line, a file of custom.d, or a socket that is to be removed; or it is held only just now.
+        // Otherwise it is a command line, a file of custom.d, or a socket of a [[listen]] that was taken out; or it is held only
+        // just now.
         Err(held.map_or_else(|| OTHERS.to_owned(), |path| is_held(&path)))
     }
 
