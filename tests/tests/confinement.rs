@@ -124,6 +124,8 @@ fn whoever_takes_over_the_helper_reaches_neither_the_daemon_nor_what_is_its() ->
             (format!("lease {}", kept.display()), path),
             (format!("list {}", host.state().display()), path),
             (format!("read-past-cache {}", kept.display()), path),
+            (format!("set-flags {}", kept.display()), path),
+            (format!("read-flags {}", kept.display()), DONE),
             (format!("watch {}", kept.display()), path),
             ("poll more".to_owned(), path),
             ("thread more".to_owned(), path),

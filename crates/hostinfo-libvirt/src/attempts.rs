@@ -54,6 +54,8 @@ fn attempt_to(what: &str, about: &str) -> Result<()> {
         ("remove", path) => fs::remove_file(path),
         ("open-to-all", path) => fs::set_permissions(path, Permissions::from_mode(0o777)),
         ("lease", path) => lease(&File::open(path)?),
+        ("read-flags", path) => call_fcntl(&File::open(path)?, libc::F_GETFD),
+        ("set-flags", path) => call_fcntl(&File::open(path)?, libc::F_SETFL),
         ("start", program) => {
             // Standard output is the daemon's socket.
             let mut command = Command::new(program);
@@ -69,6 +71,15 @@ fn lease(file: &File) -> Result<()> {
     match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, libc::F_RDLCK) } {
         0 => Ok(()),
         _ => Err(Error::last_os_error()),
+    }
+}
+
+/// As libvirt does: a command that takes no value is called with whatever the register holds.
+fn call_fcntl(file: &File, command: libc::c_int) -> Result<()> {
+    // SAFETY: the descriptor is open, and the command's argument is a number, if it has one.
+    match unsafe { libc::fcntl(file.as_raw_fd(), command, libc::O_DIRECT) } {
+        -1 => Err(Error::last_os_error()),
+        _ => Ok(()),
     }
 }
 

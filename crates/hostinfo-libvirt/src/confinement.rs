@@ -87,20 +87,25 @@ const REFUSED_OLD: &[c_long] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const REFUSED_OLD: &[c_long] = &[];
 
-/// Refused for a value of an argument: the call, the argument, and the bits that are looked at and what they are then.
-const REFUSED_WITH: &[(c_long, u8, c_int, c_int)] = &[
+/// An argument of a call, the bits of it that are looked at, and what they are.
+type Is = (u8, c_int, c_int);
+
+const ALL_BITS: c_int = -1;
+
+/// Refused where all of these arguments are so.
+const REFUSED_WITH: &[(c_long, &[Is])] = &[
     // A new process would outlive the helper. Threads may be started.
-    (libc::SYS_clone, 0, libc::CLONE_THREAD, 0),
+    (libc::SYS_clone, &[(0, libc::CLONE_THREAD, 0)]),
     // Emptying a file, which Landlock sees only since Linux 6.2.
-    (libc::SYS_openat, 2, libc::O_TRUNC, libc::O_TRUNC),
+    (libc::SYS_openat, &[(2, libc::O_TRUNC, libc::O_TRUNC)]),
     #[cfg(target_arch = "x86_64")]
-    (libc::SYS_open, 1, libc::O_TRUNC, libc::O_TRUNC),
+    (libc::SYS_open, &[(1, libc::O_TRUNC, libc::O_TRUNC)]),
     // While a file is read in this way, nobody else writes to it.
-    (libc::SYS_openat, 2, libc::O_DIRECT, libc::O_DIRECT),
+    (libc::SYS_openat, &[(2, libc::O_DIRECT, libc::O_DIRECT)]),
     #[cfg(target_arch = "x86_64")]
-    (libc::SYS_open, 1, libc::O_DIRECT, libc::O_DIRECT),
-    // F_SETFL: no other command that is permitted has such a value.
-    (libc::SYS_fcntl, 2, libc::O_DIRECT, libc::O_DIRECT),
+    (libc::SYS_open, &[(1, libc::O_DIRECT, libc::O_DIRECT)]),
+    // Commands that take no value, such as F_GETFD, are called with whatever the register holds.
+    (libc::SYS_fcntl, &[(1, ALL_BITS, libc::F_SETFL), (2, libc::O_DIRECT, libc::O_DIRECT)]),
 ];
 
 /// Refuses this thread and those that it starts the calls of [`REFUSED`] and [`REFUSED_WITH`], with EPERM.
@@ -109,14 +114,20 @@ const REFUSED_WITH: &[(c_long, u8, c_int, c_int)] = &[
 /// If there is no filter for this architecture, or the kernel, the daemon's or the service's filter refuses it.
 pub(crate) fn filter_calls() -> Result<(), seccompiler::Error> {
     let mut rules = BTreeMap::<_, Vec<_>>::new();
-    for (call, argument, looked_at, value) in REFUSED_WITH {
-        let compare = SeccompCmpOp::MaskedEq(looked_at.cast_unsigned().into());
-        let value = value.cast_unsigned().into();
-        let condition = SeccompCondition::new(*argument, SeccompCmpArgLen::Dword, compare, value)?;
-        rules.entry(*call).or_default().push(SeccompRule::new(vec![condition])?);
+    for (call, arguments) in REFUSED_WITH {
+        let conditions = arguments.iter().map(|is| condition(*is)).collect::<Result<_, _>>()?;
+        rules.entry(*call).or_default().push(SeccompRule::new(conditions)?);
     }
     rules.extend(REFUSED.iter().chain(REFUSED_OLD).map(|call| (*call, Vec::new())));
     refuse(rules)
+}
+
+fn condition(
+    (argument, looked_at, value): Is,
+) -> Result<SeccompCondition, seccompiler::BackendError> {
+    let compare = SeccompCmpOp::MaskedEq(looked_at.cast_unsigned().into());
+    let value = value.cast_unsigned().into();
+    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, compare, value)
 }
 
 /// Refuses this thread to start others.

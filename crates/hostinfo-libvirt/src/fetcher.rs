@@ -82,7 +82,8 @@ impl Fetcher {
         }
     }
 
-    /// Whether a domain migrates; `None` if its QEMU, or another that was asked before, does not say so in time.
+    /// Whether a domain migrates; `None` if libvirt cannot be asked, or its QEMU, or another that was asked before, does not
+    /// say so in time.
     pub(crate) fn is_migrating(&mut self, uuid: Uuid) -> Option<bool> {
         let is_migrating = move |connect: &Connect| {
             let domain = Handle::lookup_by_uuid(connect, uuid).ok()?;
@@ -90,7 +91,7 @@ impl Fetcher {
         };
         let found = self.for_migration.call(is_migrating, Some(PATIENCE)).ok()?;
         // One that has gone does not.
-        Some(found.flatten().unwrap_or_default())
+        Some(found?.unwrap_or_default())
     }
 }
 

@@ -40,6 +40,7 @@ use hostinfo_file::aside::{Looks, Signal};
 use hostinfo_open::Sockets;
 use hostinfo_sample::{OpenFiles, Roots};
 
+use self::looks::FINISHED_WITHIN;
 use crate::admin_values::AdminFiles;
 use crate::audit::quota::Quota;
 use crate::disks::Disks;
@@ -237,7 +238,7 @@ impl Guests {
     pub(crate) fn end(&mut self) {
         self.incidents.write_all();
         self.stop_listening();
-        for finished in [self.disks.finish(), self.finish_looks()] {
+        for finished in [self.disks.finish(), self.finish_looks(Instant::now() + FINISHED_WITHIN)] {
             if let Err(why) = finished {
                 tracing::warn!("hostinfod cannot end yet: {why}");
             }
@@ -251,10 +252,11 @@ impl Guests {
     /// Why another program would not go on with all that this one has, with the remedy.
     pub(crate) fn prepare_handover(&mut self, ctx: &mut Ctx<'_>) -> Result<Option<String>, String> {
         let then = |why| format!("{why}, then try again");
-        self.disks.finish().and_then(|()| self.finish_looks()).map_err(then)?;
+        let until = Instant::now() + FINISHED_WITHIN;
+        self.disks.finish().and_then(|()| self.finish_looks(until)).map_err(then)?;
         self.take_late_looks(ctx);
         // What went on there may have begun other looks.
-        self.finish_looks().map_err(then)?;
+        self.finish_looks(until).map_err(then)?;
         // A socket that a thread makes for [[listen]] could not be handed over.
         if self.sections.iter().any(|(_, section)| section.place.is_being_looked_at()) {
             return Err(

@@ -108,7 +108,9 @@ impl Vmm {
         }
         let last = self.reading.filter(|_| self.threads.has_unread());
         let is_begun = last.is_some_and(|last| at.since(last.since) < READING_MAX);
-        let start = last.map_or(0, |last| last.start) + 1;
+        // One that nobody waited for to the end, long ago, says nothing of this one.
+        let recent = last.filter(|last| at.since(last.since) < READING_MAX * STARTS_MAX);
+        let start = recent.map_or(0, |last| last.start) + 1;
         if !is_begun && start > STARTS_MAX {
             self.threads.give_up();
             self.threads_read.set_absent(at, Absent::AGAIN);

@@ -18,10 +18,13 @@ use crate::reactor::id::PortId;
 impl Guests {
     /// Goes on with channels that were found late: at most so many.
     pub(super) fn take_late_channels(&mut self, most: usize, ctx: &mut Ctx<'_>) {
-        for Late { of: (port, path), found, .. } in self.channels.take_late(most) {
+        for Late { of: (port, path), found, has_changed } in self.channels.take_late(most) {
             if self.has_channel(port, &path) {
                 self.forget_held(port, &path);
                 self.take_late_socket(port, found, ctx);
+                if has_changed {
+                    self.try_connect(port, ctx);
+                }
             }
         }
     }

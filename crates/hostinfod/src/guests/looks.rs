@@ -18,7 +18,7 @@ use crate::sockets::place::is_held;
 const TAKEN_MAX: usize = 64;
 
 /// How long the daemon waits for its threads before it ends or another program goes on.
-const FINISHED_WITHIN: Duration = Duration::from_secs(1);
+pub(super) const FINISHED_WITHIN: Duration = Duration::from_secs(1);
 
 const OTHERS: &str = "a process keeps a thread of hostinfod waiting in the kernel: end that process; \
                       cat /proc/$(pidof hostinfod)/task/*/stack shows where";
@@ -43,13 +43,13 @@ impl Guests {
         reactor.set_alarm(Alarm::Looks, next);
     }
 
-    /// Waits up to [`FINISHED_WITHIN`] until no thread looks at anything. A process that ends, or executes another program,
+    /// Waits, at most so long, until no thread looks at anything. A process that ends, or executes another program,
     /// waits in the kernel for as long as its threads do.
     ///
     /// # Errors
     /// A thread is held: why, and the remedy.
-    pub(super) fn finish_looks(&self) -> Result<(), String> {
-        if aside::finish(FINISHED_WITHIN) {
+    pub(super) fn finish_looks(&self, until: Instant) -> Result<(), String> {
+        if aside::finish(until.saturating_duration_since(Instant::now())) {
             return Ok(());
         }
         let patterns = self.patterns.dirs.iter().find_map(|(_, pattern)| pattern.held());

@@ -18,7 +18,7 @@ use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::sockets::opener::Opener;
 use crate::sockets::pace::PlaceChange;
-use crate::sockets::pattern_dir::PatternDir;
+use crate::sockets::pattern_dir::{PatternDir, Seen};
 use crate::sockets::{ConnectError, Found};
 
 /// Sockets outside the socket directory, and how they are reached.
@@ -162,8 +162,8 @@ impl Guests {
     pub(super) fn take_late_sockets(&mut self, number: PatternId, most: usize, ctx: &mut Ctx<'_>) {
         let Some(pattern) = self.patterns.dirs.get_mut(number) else { return };
         let (late, names) = pattern.take_late(most, ctx.now);
-        for Late { of: name, found, has_changed } in late {
-            self.take_late_pattern_socket(number, &name, found, has_changed, ctx);
+        for Late { of: name, found: seen, has_changed } in late {
+            self.take_late_pattern_socket(number, &name, seen, has_changed, ctx);
             if has_changed {
                 self.check_pattern_socket(number, &name, ctx);
             }
@@ -176,7 +176,7 @@ impl Guests {
         &mut self,
         number: PatternId,
         name: &str,
-        found: Found,
+        Seen { found, is_of_change }: Seen,
         has_changed: bool,
         ctx: &mut Ctx<'_>,
     ) {
@@ -185,9 +185,18 @@ impl Guests {
             Some(port) => {
                 let path = pattern.entry().pattern.path(name);
                 self.forget_held(port, &path);
-                let found = self.take_late_socket(port, found, ctx);
+                let connection =
+                    self.roster.ports.get(port).and_then(|port| port.connection.as_ref());
+                let has_it =
+                    |file| connection.is_some_and(|it| it.file.is_none_or(|it| it == file));
+                let is_another = !found.as_ref().is_ok_and(|(_, file)| has_it(*file));
                 // A connection is compared with nothing that may be old.
-                if let Some(found) = found.filter(|_| !has_changed) {
+                let is_old = has_changed && connection.is_some();
+                let found = match is_of_change && is_another {
+                    true => Some(found),
+                    false => self.take_late_socket(port, found, ctx),
+                };
+                if let Some(found) = found.filter(|_| !is_old) {
                     self.take_pattern_socket(number, name, found, ctx);
                 }
             }

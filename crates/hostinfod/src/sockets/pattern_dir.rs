@@ -16,7 +16,15 @@ use crate::sockets::way::{Obstacle, Way};
 use crate::sockets::{self, ConnectError, Found};
 
 /// One `[[sockets]]`.
-pub(crate) type PatternDir = Place<Found>;
+pub(crate) type PatternDir = Place<Seen>;
+
+/// What a look at the socket of a guest has found.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) found: Found,
+    /// Something had happened there. Otherwise the socket was to be tried again.
+    pub(crate) is_of_change: bool,
+}
 
 impl PatternDir {
     /// Watches the directories of a guest's own as far as they are there, and looks for its socket. `None` if that is found
@@ -28,21 +36,23 @@ impl PatternDir {
         let look = move || {
             // Another directory may have the place of one that was watched.
             below.forget(&guest);
-            find(way, &socket, |directory| {
+            let found = find(way, &socket, |directory| {
                 if let Err(error) = below.watch(directory, guest.clone(), &text) {
                     let why = format!("{text}: a directory of {guest} cannot be watched: {error}");
                     below.log_unwatched(&why);
                 }
                 Ok(())
-            })
+            });
+            Seen { found, is_of_change: true }
         };
-        self.look(name, look, now)
+        self.look(name, look, now).map(|seen| seen.found)
     }
 
     /// The socket of the guest of that name; `None` if it is found late.
     pub(crate) fn find(&mut self, name: &str, now: Instant) -> Option<Found> {
         let (socket, way) = self.way(name);
-        self.look(name, move || find(way, &socket, |_| Ok(())), now)
+        let look = move || Seen { found: find(way, &socket, |_| Ok(())), is_of_change: false };
+        self.look(name, look, now).map(|seen| seen.found)
     }
 
     fn way(&self, name: &str) -> (String, Way) {

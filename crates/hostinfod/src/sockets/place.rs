@@ -13,6 +13,7 @@ use hostinfo_file::aside::{Late, Looks, Owner, Patience, Signal};
 use hostinfo_open::Entry;
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
 
+use crate::audit::quota::{Permit, Quota};
 use crate::reactor::id::PortId;
 use crate::sockets::below::Below;
 use crate::sockets::directory::WATCHED;
@@ -37,6 +38,8 @@ pub(crate) struct Place<T> {
     looks: Looks<String, T>,
     /// Why the directory cannot be read or watched.
     problem: Option<String>,
+    /// For the lines that say so: its owner can have that come and go.
+    told: Quota,
     /// Where that reason passes by itself. Nothing tells when.
     try_again_at: Option<Instant>,
     pace: Pace<String>,
@@ -66,6 +69,7 @@ impl<T: Send + 'static> Place<T> {
             base_looks: Looks::new(ended.clone()),
             looks: Looks::new(ended.clone()),
             problem: None,
+            told: Quota::default(),
             try_again_at: None,
             pace: Pace::new(),
         })
@@ -180,14 +184,18 @@ impl<T: Send + 'static> Place<T> {
         };
         let before = std::mem::replace(&mut self.problem, error.map(|error| error.to_string()));
         let text = self.entry.pattern.text();
-        match &self.problem {
-            Some(problem) if before.as_ref() != Some(problem) => {
-                tracing::error!("not all guests are served at {text}: {problem}");
+        let is_new = match &self.problem {
+            Some(_) => before != self.problem,
+            None => watch.is_some() && (before.is_some() || self.base != watch),
+        };
+        let permit = is_new.then(|| self.told.ask(now)).flatten();
+        if let Some(Permit { left_out }) = permit {
+            match &self.problem {
+                Some(problem) => {
+                    tracing::error!(left_out, "not all guests are served at {text}: {problem}");
+                }
+                None => tracing::info!(left_out, "guests are served at {text}"),
             }
-            None if watch.is_some() && (before.is_some() || self.base != watch) => {
-                tracing::info!("guests are served at {text}");
-            }
-            _ => {}
         }
         self.below.watcher().replace(&mut self.base, watch);
         names

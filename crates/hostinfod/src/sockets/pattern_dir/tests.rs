@@ -60,7 +60,7 @@ impl Scene {
         let found = RefCell::new(found);
         let late = |patterns: &mut PatternDir| {
             let (late, _) = patterns.take_late(9, self.now);
-            late.into_iter().for_each(|late| _ = found.replace(Some(late.found)));
+            late.into_iter().for_each(|late| _ = found.replace(Some(late.found.found)));
         };
         at_last(&mut self.patterns, |_| found.take(), late)
     }
