@@ -177,6 +177,37 @@ fn a_socket_that_is_exchanged_while_it_is_looked_for_is_connected_to_where_it_is
 }
 
 #[test]
+fn a_contest_ends_where_it_is_seen_late_that_one_of_the_sockets_is_gone() {
+    let mut scene = Scene::sockets();
+    let _socket = UnixListener::bind(scene.at("web/s")).unwrap();
+    scene.apply("'ch-web'");
+    scene.until(|scene| scene.connected_to("ch-web").is_some() && scene.is_quiet());
+    let this = crate::guest::peer::now(std::process::id().cast_signed(), Path::new("/proc"));
+    scene.port("ch-web").unwrap().connection = None;
+    let guest = scene.guests.roster.named("ch-web").unwrap();
+    scene.guests.contested.insert(guest, [Some(this), Some(this)]);
+    fs::remove_file(scene.at("web/s")).unwrap();
+    scene.until(|scene| scene.guests.contested.is_empty());
+    assert!(scene.port("ch-web").is_none());
+}
+
+#[test]
+fn a_new_socket_that_is_found_late_is_tried_from_the_first_time_on() {
+    let mut scene = Scene::sockets();
+    let socket = UnixListener::bind(scene.at("web/s")).unwrap();
+    scene.apply("'ch-web'");
+    scene.until(|scene| scene.connected_to("ch-web").is_some() && scene.is_quiet());
+    let long_ago = scene.now.checked_sub(Duration::from_secs(60)).unwrap();
+    let port = scene.port("ch-web").unwrap();
+    (port.connection, port.since) = (None, long_ago);
+    drop(socket);
+    fs::remove_file(scene.at("web/s")).unwrap();
+    let _socket = UnixListener::bind(scene.at("web/s")).unwrap();
+    scene.until(|scene| scene.connected_to("ch-web").is_some() && scene.is_quiet());
+    assert!(scene.port("ch-web").unwrap().since > long_ago);
+}
+
+#[test]
 fn a_connection_that_the_opener_has_made_stays_where_something_changes_while_its_socket_is_looked_for()
  {
     let mut scene = Scene::sockets();
