@@ -10,6 +10,7 @@ pub(crate) mod roster;
 pub(crate) mod watched;
 
 use std::borrow::Cow;
+use std::io;
 use std::time::Instant;
 
 use hostinfo_answer::{Change, Meter, Observed, Pending, Requester, Standing};
@@ -158,16 +159,19 @@ impl Guest {
             Change::Other => {}
             Change::AnotherRun => match begin_session() {
                 Ok(session) => self.who.begin_session(session, &mut self.observed),
-                Err(error) => {
-                    let guest = self.who.name().whole();
-                    tracing::error!(guest, "guest {guest} has no new session: {error}");
-                }
+                Err(error) => self.log_no_session(&error),
             },
         }
         if self.is_here() && self.who.refusal().as_deref() != refusal.as_deref() {
             self.log_access(now);
         }
         true
+    }
+
+    /// It goes on in the session that it had.
+    pub(crate) fn log_no_session(&self, error: &io::Error) {
+        let guest = self.who.name().whole();
+        tracing::error!(guest, "guest {guest} has no new session: {error}");
     }
 
     /// Whether what happens to it is logged now. For a guest that never connected, that is done when

@@ -154,13 +154,10 @@ impl Guests {
     }
 
     fn set_peer(&mut self, number: PortId, peer: Result<Peer, Absent>, ctx: &mut Ctx<'_>) {
-        if let Err(error) = self.identify_peer(number, peer, ctx) {
-            let name = self.roster.at(number).map(|(_, guest)| guest.who.name().whole());
-            tracing::error!(
-                guest = name,
-                "guest {} has no new session: {error}",
-                name.unwrap_or_default()
-            );
+        if let Err(error) = self.identify_peer(number, peer, ctx)
+            && let Some((_, guest)) = self.roster.at(number)
+        {
+            guest.log_no_session(&error);
         }
     }
 }

@@ -53,14 +53,8 @@ pub(super) fn take_tags(
     libvirt: &mut Libvirt,
     now: Instant,
 ) -> bool {
-    let read = read_tags(rules, libvirt, guest.who.name().whole(), guest.since, guest.by_cid());
-    let tags = read.or_last(&guest.tags);
-    let is_other = tags != guest.tags;
-    if is_other {
-        guest.tags = tags;
-        guest.apply_rules(rules, now);
-    }
-    is_other
+    let tags = tags_now(guest, rules, libvirt).or_last(&guest.tags);
+    set_tags(guest, tags, rules, now)
 }
 
 /// Takes over the tags of a guest that may be another than the one whose tags were read last: where they cannot be read now,
@@ -71,10 +65,18 @@ pub(super) fn take_tags_anew(
     libvirt: &mut Libvirt,
     now: Instant,
 ) -> bool {
-    let tags = read_tags(rules, libvirt, guest.who.name().whole(), guest.since, guest.by_cid());
+    let tags = tags_now(guest, rules, libvirt);
+    set_tags(guest, tags, rules, now)
+}
+
+fn tags_now(guest: &Guest, rules: &Rules, libvirt: &mut Libvirt) -> Tags {
+    read_tags(rules, libvirt, guest.who.name().whole(), guest.since, guest.by_cid())
+}
+
+fn set_tags(guest: &mut Guest, tags: Tags, rules: &Rules, now: Instant) -> bool {
     let is_other = tags != guest.tags;
-    guest.tags = tags;
     if is_other {
+        guest.tags = tags;
         guest.apply_rules(rules, now);
     }
     is_other

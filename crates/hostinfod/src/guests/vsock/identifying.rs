@@ -169,8 +169,7 @@ impl Guests {
         }
         guest.observed = Observed::new(Err(BY_CID_ALONE));
         if let Err(error) = guest.who.connected(None, begin_session) {
-            let name = guest.who.name().whole();
-            tracing::error!(guest = name, "guest {name} has no new session: {error}");
+            guest.log_no_session(&error);
         }
         self.plan_watch(number, ctx);
     }

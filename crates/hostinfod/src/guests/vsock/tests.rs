@@ -71,6 +71,21 @@ fn connected(
     (guests, id, far_end)
 }
 
+/// A helper that reports that domain alone.
+fn helper_that_knows(domain: Domain) -> Helper {
+    let said = [Message::Hello { version: VERSION }, Message::Domain(domain), Message::Done(0)];
+    Libvirt::helper_that_says(&said)
+}
+
+/// The domain `a`, which has the CID 3, and a hostinfo port or none.
+fn domain_with_address(number: u128, has_port: bool) -> Domain {
+    let domain = Domain { cid: Some(3), ..domain(number, "a") };
+    match has_port {
+        true => domain,
+        false => Domain { names: Names::default(), ..domain },
+    }
+}
+
 /// Waits until libvirt has said whose the connection is.
 fn hear(guests: &mut Guests, ctx: &mut Ctx<'_>) {
     while !guests.vsock.unidentified.awaiting().is_empty() {
@@ -88,8 +103,7 @@ fn a_domain_that_was_renamed_leaves_neither_its_standing_nor_its_tags_to_its_old
     let ctx = &mut reactor.now();
     let tags = Tags::Known(BTreeMap::from([("role".to_owned(), Some("db".to_owned()))]));
     let domain = Domain { cid: Some(3), tags, ..domain(7, "a") };
-    let said = [Message::Hello { version: VERSION }, Message::Domain(domain), Message::Done(0)];
-    let helper = Libvirt::helper_that_says(&said);
+    let helper = helper_that_knows(domain);
     let (mut guests, _, _far_end) = connected(folder.path(), helper, ctx);
     hear(&mut guests, ctx);
     let (libvirt, by_cid) = (guests.responder.libvirt(), Some(Uuid::from_u128(7)));
@@ -103,9 +117,8 @@ fn a_domain_that_was_renamed_leaves_neither_its_standing_nor_its_tags_to_its_old
 fn a_connection_is_held_until_a_helper_that_has_just_been_started_says_whose_it_is() {
     let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
     let ctx = &mut reactor.now();
-    let domain = Domain { cid: Some(3), ..domain(7, "a") };
-    let said = [Message::Hello { version: VERSION }, Message::Domain(domain), Message::Done(0)];
-    let helper = Libvirt::helper_that_says(&said);
+    let domain = domain_with_address(7, true);
+    let helper = helper_that_knows(domain);
     let (mut guests, id, _far_end) = connected(folder.path(), helper, ctx);
     // On a host that emulates another one, it has taken as long.
     ctx.now += Duration::from_secs(4);
@@ -168,14 +181,8 @@ fn a_vmm_without_libvirt_is_hung_up_on_when_a_domain_has_its_name() {
     for has_port in [true, false] {
         let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
         let ctx = &mut reactor.now();
-        let domain = Domain { cid: Some(3), ..domain(7, "a") };
-        let without_port = Names::default();
-        let domain = match has_port {
-            true => domain,
-            false => Domain { names: without_port, ..domain },
-        };
-        let said = [Message::Hello { version: VERSION }, Message::Domain(domain), Message::Done(0)];
-        let helper = Libvirt::helper_that_says(&said);
+        let domain = domain_with_address(7, has_port);
+        let helper = helper_that_knows(domain);
         let (mut guests, _, _far_end) = connected(folder.path(), helper, ctx);
         let guest = guests.guest(&Name::parse("qemu-a").unwrap(), ctx.now).unwrap();
         let vmms = [Endpoint::Accepted(PortId::of(7)), Endpoint::Vsock(None)].map(|at| {
@@ -199,9 +206,8 @@ fn a_process_elsewhere_that_has_a_domains_name_is_not_taken_for_the_domain_that_
     for cmdline in ["x\0", &of_domain] {
         let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
         let ctx = &mut reactor.now();
-        let domain = Domain { cid: Some(3), names: Names::default(), ..domain(7, "a") };
-        let said = [Message::Hello { version: VERSION }, Message::Domain(domain), Message::Done(0)];
-        let helper = Libvirt::helper_that_says(&said);
+        let domain = domain_with_address(7, false);
+        let helper = helper_that_knows(domain);
         let (mut guests, _, _far_end) = connected(folder.path(), helper, ctx);
         let number = guests.guest(&Name::parse("qemu-a").unwrap(), ctx.now).unwrap();
         let guest = guests.roster.guests.get_mut(number).unwrap();
@@ -221,14 +227,8 @@ fn a_domain_that_is_enabled_no_more_is_hung_up_on_unless_it_has_a_port() {
     let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
     let ctx = &mut reactor.now();
     for (number, has_port) in [(7, true), (8, false)] {
-        let domain = Domain { cid: Some(3), ..domain(number, "a") };
-        let without_port = Names::default();
-        let domain = match has_port {
-            true => domain,
-            false => Domain { names: without_port, ..domain },
-        };
-        let said = [Message::Hello { version: VERSION }, Message::Domain(domain), Message::Done(0)];
-        let helper = Libvirt::helper_that_says(&said);
+        let domain = domain_with_address(number, has_port);
+        let helper = helper_that_knows(domain);
         let (mut guests, _, _far_end) = connected(folder.path(), helper, ctx);
         hear(&mut guests, ctx);
         let guest = guests.roster.named("qemu-a").unwrap();
