@@ -164,6 +164,7 @@ impl Guests {
             return;
         }
         guest.marks = None;
+        guest.is_unread = false;
         if let Some(rare) = &mut guest.rare {
             rare.cid = None;
         }
