@@ -226,8 +226,17 @@ fn a_process_elsewhere_that_has_a_domains_name_is_not_taken_for_the_domain_that_
 fn a_domain_that_is_enabled_no_more_is_hung_up_on_unless_it_has_a_port() {
     let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
     let ctx = &mut reactor.now();
-    for (number, has_port) in [(7, true), (8, false)] {
-        let domain = domain_with_address(number, has_port);
+    let vhostmd = |at: fn(&mut Names) -> &mut Vec<String>| {
+        let mut domain = domain_with_address(9, false);
+        at(&mut domain.names).push("qemu-a".to_owned());
+        (domain, false)
+    };
+    for (domain, has_port) in [
+        (domain_with_address(7, true), true),
+        (domain_with_address(8, false), false),
+        vhostmd(|names| &mut names.disks),
+        vhostmd(|names| &mut names.vhostmd),
+    ] {
         let helper = helper_that_knows(domain);
         let (mut guests, _, _far_end) = connected(folder.path(), helper, ctx);
         hear(&mut guests, ctx);
