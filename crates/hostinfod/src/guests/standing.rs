@@ -95,7 +95,8 @@ impl Guests {
     fn forget_processes_of_others(&mut self, ctx: &mut Ctx<'_>) {
         let libvirt = self.responder.libvirt();
         let guests = self.roster.guests.iter();
-        let come = guests.filter(|(_, guest)| !matches!(guest.who.standing(), Standing::Domain(..)));
+        let come =
+            guests.filter(|(_, guest)| !matches!(guest.who.standing(), Standing::Domain(..)));
         let come = come.filter_map(|(number, guest)| {
             let (name, marks) = (guest.who.name().whole(), guest.marks.as_deref());
             match libvirt.standing(name, marks, guest.by_cid())? {
