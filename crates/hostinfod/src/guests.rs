@@ -13,6 +13,7 @@ mod hybrid;
 mod incidents;
 mod libvirt;
 mod looks;
+mod marks;
 mod opener;
 mod patterns;
 mod peers;
