@@ -42,6 +42,7 @@ pub(crate) struct Cpu {
 pub(crate) struct HeldBack {
     tally: Tally<1>,
     /// The guest's own cgroup that this belongs to.
+    #[serde(with = "hostinfo_handover::path::option")]
     of: Option<PathBuf>,
     nanos: u64,
 }

@@ -153,7 +153,12 @@ impl Guests {
 
     /// Forgets the process that has had a domain's name, unless it is the domain's: it was that before, or is at a socket of
     /// its own. One at a `[[sockets]]` or `[[listen]]` may be anybody's, and its figures would be taken for the domain's.
-    fn forget_process_of_another(&mut self, number: GuestId, domain: Uuid, ctx: &mut Ctx<'_>) {
+    pub(in crate::guests) fn forget_process_of_another(
+        &mut self,
+        number: GuestId,
+        domain: Uuid,
+        ctx: &mut Ctx<'_>,
+    ) {
         let is_at_own = self.roster.ports_of(number).any(|(_, port)| {
             let is_own =
                 matches!(port.endpoint, Endpoint::Socket | Endpoint::Channel(_) | Endpoint::Pty(_));

@@ -322,3 +322,77 @@ fn a_guest_that_libvirt_has_not_named_in_time_is_to_ask_again_and_is_not_forbidd
     far_end.read_to_string(&mut heard).unwrap();
     assert_eq!(heard, "503 ask again in 1 s\n");
 }
+
+/// Has libvirt's helper be another one, which reports that domain alone.
+fn report(guests: &mut Guests, domain: Domain, ctx: &mut Ctx<'_>) {
+    *guests.responder.libvirt() = Libvirt::asked_by(helper_that_knows(domain));
+    guests.responder.libvirt().begin(ctx.now);
+    guests.turn_of_helper(Helper::on_time, ctx);
+    while guests.responder.libvirt().known().is_none() {
+        let patience = Timespec { tv_sec: 10, tv_nsec: 0 };
+        let helper = guests.responder.libvirt().helper().unwrap();
+        let mut polled = [PollFd::new(helper, PollFlags::IN)];
+        assert_eq!(rustix::event::poll(&mut polled, Some(&patience)), Ok(1), "nothing comes");
+        guests.turn_of_helper(Helper::on_ready, ctx);
+    }
+}
+
+#[test]
+fn a_process_that_had_a_domains_name_while_it_was_off_is_not_taken_for_it_when_it_runs_again() {
+    let disks = Names { disks: vec!["qemu-a".to_owned()], ..Names::default() };
+    for (names, is_hidden) in [(Names::default(), false), (Names::default(), true), (disks, true)] {
+        let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
+        let ctx = &mut reactor.now();
+        let domain = Domain { names, ..domain_with_address(7, false) };
+        let (mut guests, _, _far_end) =
+            connected(folder.path(), helper_that_knows(domain.clone()), ctx);
+        hear(&mut guests, ctx);
+        report(&mut guests, Domain { id: None, ..domain.clone() }, ctx);
+        let number = guests.roster.named("qemu-a").unwrap();
+        let guest = guests.roster.guests.get_mut(number).unwrap();
+        assert_eq!(*guest.who.standing(), Standing::Unnamed);
+        let process = Peer { pid: 7, start: Some(1) };
+        guest.who.connected(Some(process), begin_session).unwrap();
+        let cmdline = format!("x\0-uuid\0{}\0", Uuid::from_u128(7));
+        let marks = Marks::new(7, b"x", b"0::/user.slice\n", cmdline.as_bytes());
+        guest.marks = marks.filter(|_| !is_hidden).map(Box::new);
+        report(&mut guests, domain, ctx);
+        let guest = guests.roster.guests.get(number).unwrap();
+        assert!(matches!(guest.who.standing(), Standing::Domain(..)), "{:?}", guest.who.standing());
+        assert!(guest.who.peer().is_none(), "{:?}", guest.who.peer());
+    }
+}
+
+#[test]
+fn a_vmm_elsewhere_that_shows_nothing_of_itself_does_not_ask_as_a_domain_of_its_name() {
+    let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
+    let ctx = &mut reactor.now();
+    let domain = domain_with_address(7, false);
+    let (mut guests, _, _far_end) =
+        connected(folder.path(), helper_that_knows(domain.clone()), ctx);
+    hear(&mut guests, ctx);
+    report(&mut guests, Domain { id: None, ..domain.clone() }, ctx);
+    let number = guests.roster.named("qemu-a").unwrap();
+    let guest = guests.roster.guests.get_mut(number).unwrap();
+    guest.who.connected(Some(Peer { pid: 7, start: Some(1) }), begin_session).unwrap();
+    guest.marks = Marks::new(7, b"x", b"0::/user.slice\n", b"x\0").map(Box::new);
+    report(&mut guests, domain, ctx);
+    let guest = guests.roster.guests.get_mut(number).unwrap();
+    assert!(matches!(guest.who.standing(), Standing::Refused(_)), "{:?}", guest.who.standing());
+    // The kernel has no command line of a process that has unmapped it.
+    let (proc, pid) = (folder.path().join("proc"), std::process::id().to_string());
+    let process = proc.join(&pid);
+    std::fs::create_dir_all(&process).unwrap();
+    std::os::unix::fs::symlink(&pid, proc.join("self")).unwrap();
+    let stat = format!("{pid} (x) S 1 7 7 0 -1 4 9 0 5 0 6 7 0 0 20 0 3 0 1 1 2\n");
+    for (file, text) in
+        [("stat", stat.as_str()), ("comm", "x\n"), ("cgroup", "0::/user.slice\n"), ("cmdline", "")]
+    {
+        std::fs::write(process.join(file), text).unwrap();
+    }
+    guests.roots = std::sync::Arc::new(hostinfo_sample::Roots { proc, sys: "/sys".into() });
+    let (_vmm, fd) = UnixStream::pair().unwrap();
+    guests.admit(number, OwnedFd::from(fd).into(), Endpoint::Accepted(PortId::of(7)), ctx);
+    let standing = guests.roster.guests.get(number).unwrap().who.standing();
+    assert!(!(guests.roster.is_connected(number) && standing.may_ask()), "{standing:?}");
+}
