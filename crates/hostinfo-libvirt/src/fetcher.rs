@@ -148,4 +148,15 @@ mod tests {
         assert_eq!(all_or_each(&[1, 2, 3], ask), [1, 2, 3]);
         assert_eq!(all_or_each(&[1, 7, 3], ask), [1, 3]);
     }
+
+    #[test]
+    fn where_a_further_connection_is_refused_it_is_not_known_whether_a_domain_migrates() {
+        let asked_at = |uri| {
+            let threads = Threads { is_filtered: false };
+            Fetcher::start(uri, &threads).unwrap().is_migrating(Uuid::from_u128(7))
+        };
+        assert_eq!(asked_at("test:///nowhere"), None);
+        // The library's own libvirt, which needs no other process, and has no such domain.
+        assert_eq!(asked_at("test:///default"), Some(false));
+    }
 }

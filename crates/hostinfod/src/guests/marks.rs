@@ -99,7 +99,7 @@ impl Guests {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use std::fs::{self, File};
     use std::os::unix::net::UnixStream;
@@ -125,15 +125,15 @@ mod tests {
 
     /// A daemon whose `/proc` is below a directory, and has the VMM of a guest. Whoever opens its command line waits, as in
     /// the kernel.
-    fn guests_of_vmm(below: &Path) -> Guests {
+    pub(in crate::guests) fn guests_of_vmm(below: &Path, pid: i32) -> Guests {
         let mut guests = guests(below);
         guests.vsock = VsockState::new(Vsock { enabled: true, ..Vsock::default() });
         let proc = below.join("proc");
-        let process = proc.join("7");
+        let process = proc.join(pid.to_string());
         guests.roots = Arc::new(Roots { proc, sys: "/sys".into() });
         if !process.exists() {
             fs::create_dir_all(&process).unwrap();
-            let stat = "7 (qemu) S 1 7 7 0 -1 4 9 0 5 0 6 7 0 0 20 0 3 0 100 1 2\n";
+            let stat = format!("{pid} (qemu) S 1 7 7 0 -1 4 9 0 5 0 6 7 0 0 20 0 3 0 100 1 2\n");
             fs::write(process.join("stat"), stat).unwrap();
             mknodat(CWD, process.join("cmdline"), FileType::Fifo, Mode::RWXU, 0).unwrap();
         }
@@ -177,7 +177,8 @@ mod tests {
     #[test]
     fn a_command_line_that_could_not_be_read_soon_is_read_after_a_minute() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut guests, mut reactor) = (guests_of_vmm(folder.path()), Reactor::new().unwrap());
+        let (mut guests, mut reactor) =
+            (guests_of_vmm(folder.path(), VMM.pid), Reactor::new().unwrap());
         let ctx = &mut reactor.now();
         let (guest, _far_end) = connect(&mut guests, ctx);
         assert!(is_read_after_a_minute(&mut guests, guest, ctx));
@@ -186,7 +187,8 @@ mod tests {
     #[test]
     fn a_command_line_that_could_not_be_read_soon_is_read_although_its_vmm_is_refused_meanwhile() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut guests, mut reactor) = (guests_of_vmm(folder.path()), Reactor::new().unwrap());
+        let (mut guests, mut reactor) =
+            (guests_of_vmm(folder.path(), VMM.pid), Reactor::new().unwrap());
         let ctx = &mut reactor.now();
         let (guest, _far_end) = connect(&mut guests, ctx);
         guests.contest(guest, Some(VMM), None, ctx);
@@ -197,12 +199,14 @@ mod tests {
     #[test]
     fn a_command_line_that_could_not_be_read_soon_is_read_after_an_upgrade() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut before, mut reactor) = (guests_of_vmm(folder.path()), Reactor::new().unwrap());
+        let (mut before, mut reactor) =
+            (guests_of_vmm(folder.path(), VMM.pid), Reactor::new().unwrap());
         let ctx = &mut reactor.now();
         let (_, _far_end) = connect(&mut before, ctx);
         let state = before.hand_over(&mut Outgoing::default());
         drop(before);
-        let (mut after, mut reactor) = (guests_of_vmm(folder.path()), Reactor::new().unwrap());
+        let (mut after, mut reactor) =
+            (guests_of_vmm(folder.path(), VMM.pid), Reactor::new().unwrap());
         let ctx = &mut reactor.now();
         after.take_over(state, Incoming::default(), ctx);
         let guest = after.roster.named("qemu-a").unwrap();

@@ -1,6 +1,7 @@
 use super::*;
 use std::collections::BTreeMap;
 use std::io::Read as _;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Instant;
@@ -18,6 +19,8 @@ use crate::port::Port;
 use crate::port::connection::Connection;
 use crate::reactor::Reactor;
 use crate::reactor::id::{Id as _, PortId};
+use crate::rules_file::RulesFile;
+use crate::system::watch::Watcher;
 
 #[test]
 fn an_address_that_two_vmms_claim_is_logged_with_both() {
@@ -59,16 +62,30 @@ fn connected(
     below: &Path,
     helper: Helper,
     ctx: &mut Ctx<'_>,
-) -> (Guests, UnidentifiedId, UnixStream) {
+) -> (Guests, UnidentifiedId, TcpStream) {
     let mut guests = guests(below);
+    let (id, far_end) = ask_for(&mut guests, helper, ctx);
+    (guests, id, far_end)
+}
+
+/// The same, of these guests.
+fn ask_for(guests: &mut Guests, helper: Helper, ctx: &mut Ctx<'_>) -> (UnidentifiedId, TcpStream) {
     guests.vsock.settings = toml::from_str("guests = ['qemu-a']").unwrap();
     *guests.responder.libvirt() = Libvirt::asked_by(helper);
     guests.responder.libvirt().begin(ctx.now);
     guests.turn_of_helper(Helper::on_time, ctx);
-    let (far_end, fd) = UnixStream::pair().unwrap();
+    connect(guests, ctx)
+}
+
+/// Whoever has the CID 3 connects, by a socket that says of no process that it is at the other end, as those of AF_VSOCK.
+fn connect(guests: &mut Guests, ctx: &mut Ctx<'_>) -> (UnidentifiedId, TcpStream) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let far_end = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (fd, _) = listener.accept().unwrap();
+    fd.set_nonblocking(true).unwrap();
     let id = guests.vsock.unidentified.add(fd.into(), 3, ctx.now).unwrap();
     guests.look_up(id, ctx);
-    (guests, id, far_end)
+    (id, far_end)
 }
 
 /// A helper that reports that domain alone.
@@ -89,12 +106,16 @@ fn domain_with_address(number: u128, has_port: bool) -> Domain {
 /// Waits until libvirt has said whose the connection is.
 fn hear(guests: &mut Guests, ctx: &mut Ctx<'_>) {
     while !guests.vsock.unidentified.awaiting().is_empty() {
-        let patience = Timespec { tv_sec: 10, tv_nsec: 0 };
-        let helper = guests.responder.libvirt().helper().unwrap();
-        let mut polled = [PollFd::new(helper, PollFlags::IN)];
-        assert_eq!(rustix::event::poll(&mut polled, Some(&patience)), Ok(1), "nothing comes");
-        guests.turn_of_helper(Helper::on_ready, ctx);
+        take_report(guests, ctx);
     }
+}
+
+fn take_report(guests: &mut Guests, ctx: &mut Ctx<'_>) {
+    let patience = Timespec { tv_sec: 10, tv_nsec: 0 };
+    let helper = guests.responder.libvirt().helper().unwrap();
+    let mut polled = [PollFd::new(helper, PollFlags::IN)];
+    assert_eq!(rustix::event::poll(&mut polled, Some(&patience)), Ok(1), "nothing comes");
+    guests.turn_of_helper(Helper::on_ready, ctx);
 }
 
 #[test]
@@ -111,6 +132,39 @@ fn a_domain_that_was_renamed_leaves_neither_its_standing_nor_its_tags_to_its_old
     let none = hostinfo_rules::Tags::NONE;
     assert_eq!(libvirt.tags("qemu-old", None, by_cid), none);
     assert_ne!(libvirt.tags("qemu-a", None, by_cid), none);
+}
+
+#[test]
+fn a_domain_in_its_next_run_has_no_rule_while_its_tags_cannot_be_read() {
+    let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
+    let ctx = &mut reactor.now();
+    let tags = Tags::Known(BTreeMap::from([("role".to_owned(), Some("db".to_owned()))]));
+    let first = Domain { tags, ..domain_with_address(7, false) };
+    let off = Domain { id: None, ..first.clone() };
+    let next = Domain { id: Some(2), tags: Tags::Unreadable, ..first.clone() };
+    let said = [Message::Hello { version: VERSION }, Message::Domain(first), Message::Done(0)];
+    let later = [off, next].map(Message::Domain);
+    let mut guests = guests(folder.path());
+    let rules = "qemu-a role=db:\n  all = 0\n*:\n";
+    let path = folder.path().join("hostinfo.conf");
+    guests.rules = RulesFile::taken_over(Some(rules), &path, Watcher::new().unwrap()).unwrap();
+    let helper = Libvirt::helper_that_answers(&said, &later);
+    let (_, _far_end) = ask_for(&mut guests, helper, ctx);
+    hear(&mut guests, ctx);
+    let number = guests.roster.named("qemu-a").unwrap();
+    let rule = |guests: &Guests| {
+        let who = &guests.roster.guests.get(number).unwrap().who;
+        (who.grant().rule().map(|rule| rule.line), who.is_undecided())
+    };
+    assert_eq!(rule(&guests), (Some(1), false));
+    while guests.roster.is_connected(number) {
+        take_report(&mut guests, ctx);
+    }
+    ctx.now += Duration::from_secs(1);
+    let (_, _far_end) = connect(&mut guests, ctx);
+    hear(&mut guests, ctx);
+    assert!(guests.roster.is_connected(number));
+    assert!(rule(&guests).1, "{:?}", rule(&guests));
 }
 
 #[test]
