@@ -139,6 +139,7 @@ mod tests {
     use super::*;
     use std::fs::{self, File};
     use std::os::fd::AsFd as _;
+    use std::thread::ScopedJoinHandle;
 
     #[test]
     fn no_more_directories_are_watched_than_there_is_room_for() {
@@ -173,7 +174,7 @@ mod tests {
                     }
                 })
             });
-            while !both.iter().all(|thread| thread.is_finished()) {
+            while !both.iter().all(ScopedJoinHandle::is_finished) {
                 let watched = below.lock();
                 let kernels = fs::read_to_string(&info).unwrap();
                 let is_there = |watch| kernels.contains(&format!("inotify wd:{watch:x} "));
