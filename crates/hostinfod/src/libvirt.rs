@@ -155,9 +155,9 @@ impl Libvirt {
         }
     }
 
-    /// The helper, whose descriptor is waited for.
-    pub(crate) fn helper(&self) -> Option<&Helper> {
-        self.helper.as_ref()
+    /// The helper, which is waited for.
+    pub(crate) fn helper(&mut self) -> Option<&mut Helper> {
+        self.helper.as_mut()
     }
 
     /// The current snapshot; `None` if libvirt does not answer or there is none.

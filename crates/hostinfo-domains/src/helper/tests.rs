@@ -10,6 +10,7 @@ use hostinfo_peer::examples::{HeldPipe, Slow, pair};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::SendFlags;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+use std::os::fd::OwnedFd;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 

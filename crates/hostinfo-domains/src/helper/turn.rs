@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hostinfo_peer::ReadError;
-use rustix::event::epoll::{self, EventData, EventFlags};
 
 use super::{Helper, LIBVIRT};
 use crate::believed::words;
@@ -62,6 +61,9 @@ impl Helper {
     /// Call this when the descriptor is readable. Returns whether there is a new [`Snapshot`].
     #[must_use]
     pub fn on_ready(&mut self, now: Instant) -> bool {
+        if self.is_paused {
+            return false;
+        }
         if let Some(presence) = &self.presence
             && presence.has_come(Path::new(LIBVIRT))
         {
@@ -128,7 +130,7 @@ impl Helper {
             }
             other => other.map_err(|error| format!("cannot start {PROGRAM}: {error}"))?,
         };
-        let wait = epoll::add(&self.poll, &process, EventData::new_u64(0), EventFlags::IN);
+        let wait = if self.is_paused { Ok(()) } else { self.poll.add(&process) };
         let asked = Some(Asked::new(0, now));
         self.process = Some(Running { process, since: now, is_known: false, asked });
         self.await_errors(now);
@@ -138,8 +140,7 @@ impl Helper {
     /// Waits for what the helper writes to standard error.
     fn await_errors(&mut self, now: Instant) {
         let Some(running) = &mut self.process else { return };
-        let (errors, data) = (running.process.errors(), EventData::new_u64(0));
-        let is_awaited = epoll::add(&self.poll, errors, data, EventFlags::IN).is_ok();
+        let is_awaited = self.is_paused || self.poll.add(running.process.errors()).is_ok();
         self.errors_at = (!is_awaited).then(|| now + ERRORS_EVERY);
     }
 
@@ -150,8 +151,7 @@ impl Helper {
         };
         let found = running.process.errors().read(&mut self.errors).map_err(unreadable)?;
         if found != Found::NothingYet {
-            // Fails only where there was an end before.
-            let _ = epoll::delete(&self.poll, running.process.errors());
+            self.poll.delete(running.process.errors());
             self.errors_at = (found == Found::Some).then(|| now + ERRORS_EVERY);
         }
         Ok(())

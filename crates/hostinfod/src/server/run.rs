@@ -159,7 +159,7 @@ impl Server {
             Alarm::Disk(guest) => guests.write_disk(guest, ctx),
             Alarm::HeldDisks => guests.log_held_disks(ctx.now),
             Alarm::Libvirt => guests.turn_of_helper(Helper::on_time, ctx),
-            Alarm::HelperPause => guests.resume_helper(ctx),
+            Alarm::HelperPause => guests.resume_helper(),
             Alarm::HelperLeftOut => guests.log_helper_errors(ctx),
             Alarm::Client(client) => {
                 control.on_alarm(client, &mut Daemon { guests, settings, logging, socket }, ctx);
