@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use hostinfo_catalog::Kind;
 use hostinfo_file::aside::Patience;
+use hostinfo_peer::Epoll;
 use hostinfo_sample::Absent;
 use hostinfo_wire::Value;
 use rustix::fs::FileType;
@@ -81,6 +82,15 @@ impl Custom {
         };
         let problems = custom.reload();
         Ok((custom, problems))
+    }
+
+    /// Waits with `epoll` from now on, and not as an `AsFd`. To be called before anything is asked for.
+    ///
+    /// # Errors
+    /// The kernel has no room for it.
+    pub fn wait_with(&mut self, epoll: Epoll) -> io::Result<()> {
+        self.pool.wait_with(epoll);
+        self.pool.wait_for(&self.reads)
     }
 
     /// Reads the directory again. Unchanged definitions keep their values; a run for anything else

@@ -62,11 +62,13 @@ pub const UNCLOSED_MAX: usize = 16;
 /// Commands that run at once: hostinfod asks for no more, and hostinfo-run accepts no more.
 pub const RUNS_MAX: usize = 4;
 
-/// How long hostinfo-run waits for a command to be started before it serves others meanwhile: some 30 times what it takes.
-pub const START_PATIENCE: Duration = SAMPLE_GRID;
+/// How long hostinfo-run waits for a command to be started, and for what it has printed, before it serves others meanwhile:
+/// some 30 times what it takes.
+pub const PATIENCE: Duration = SAMPLE_GRID;
 
-/// Commands that nobody waits for any more while they are still being started, each with a thread and a process: half of
-/// what hostinfo-run's unit permits (`TasksMax=`). Past that no other is started.
+/// Commands that nobody waits for any more while they are still being started, or what they have printed is being read, each
+/// with at most two threads and a process: three quarters of what hostinfo-run's unit permits (`TasksMax=`). Past that no
+/// other is started.
 pub const STUCK_MAX: usize = 32;
 
 /// How many of them may be for statistics whose last run had to be killed: however many hang, three

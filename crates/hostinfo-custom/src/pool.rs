@@ -2,13 +2,11 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 
-use hostinfo_peer::{Unclosed, take_out_of};
-use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use hostinfo_peer::{Epoll, Unclosed};
 
 use crate::failure::Failure;
 use crate::limits::{HUNG_RUNS_MAX, RUNS_MAX};
@@ -20,8 +18,8 @@ pub(crate) type Ended = (Key, Result<Vec<u8>, Failure>);
 
 /// At most [`RUNS_MAX`] runs, and a queue.
 pub(crate) struct Pool {
-    /// Readable when hostinfo-run has answered.
-    epoll: Arc<OwnedFd>,
+    /// Reports when hostinfo-run has answered.
+    epoll: Epoll,
     /// Where hostinfo-run listens.
     socket: PathBuf,
     queue: Queue,
@@ -38,10 +36,8 @@ impl Pool {
     /// # Errors
     /// If there are no descriptors left.
     pub(crate) fn new(socket: &Path) -> io::Result<Self> {
-        let epoll = Arc::new(epoll::create(CreateFlags::CLOEXEC)?);
-        take_out_of(&epoll);
         Ok(Self {
-            epoll,
+            epoll: Epoll::new()?,
             socket: socket.to_owned(),
             queue: Queue::default(),
             runs: Vec::new(),
@@ -84,7 +80,12 @@ impl Pool {
     /// # Errors
     /// The kernel has no room for it.
     pub(crate) fn wait_for(&self, fd: impl AsFd) -> io::Result<()> {
-        Ok(epoll::add(&self.epoll, fd, EventData::new_u64(0), EventFlags::IN)?)
+        Ok(self.epoll.add(fd)?)
+    }
+
+    /// Waits with `epoll` from now on. Nothing is running yet.
+    pub(crate) fn wait_with(&mut self, epoll: Epoll) {
+        self.epoll = epoll;
     }
 
     /// Drops these runs. Commands in progress are killed, since their connections are closed.

@@ -1,11 +1,9 @@
 //! A command that hostinfo-run was asked to run: a connection to it.
 
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use hostinfo_peer::{PeerSocket, ReadError, Unclosed, refuse_descriptors};
-use rustix::event::epoll::{self, EventData, EventFlags};
+use hostinfo_peer::{Epoll, PeerSocket, ReadError, Unclosed, refuse_descriptors};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
@@ -40,7 +38,7 @@ impl Run {
     /// [`Failure::Descriptors`] if it left something that is not closed yet.
     pub(crate) fn start(
         socket: &Path,
-        epoll: &OwnedFd,
+        epoll: &Epoll,
         unclosed: &Unclosed,
         key: Key,
         order: Order,
@@ -87,7 +85,7 @@ impl Run {
 
 fn ask(
     socket: &Path,
-    epoll: &OwnedFd,
+    epoll: &Epoll,
     unclosed: &Unclosed,
     request: &Request,
 ) -> Result<PeerSocket, Errno> {
@@ -98,7 +96,7 @@ fn ask(
     let connection = PeerSocket::new(connection, unclosed.clone());
     rustix::net::connect(&connection, &SocketAddrUnix::new(socket)?)?;
     message::send(&connection, &request.to_packet())?;
-    epoll::add(epoll, &connection, EventData::new_u64(0), EventFlags::IN)?;
+    epoll.add(&connection)?;
     Ok(connection)
 }
 
@@ -125,7 +123,7 @@ mod tests {
             let request =
                 Request { fingerprint: "0".repeat(64), name: "x".into(), guest: "a".into() };
             let order = Order { request, program: "x".to_owned(), timeout };
-            let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
+            let epoll = Epoll::new().unwrap();
             let next = Run::start(Path::new("/nonexistent"), &epoll, &unclosed, key, order, now);
             assert!(matches!(next, Err((_, Failure::Descriptors))), "it is asked again");
             assert!(now.elapsed() < Duration::from_secs(60), "{:?}", now.elapsed());

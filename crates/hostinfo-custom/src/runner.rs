@@ -7,6 +7,7 @@ pub mod apart;
 mod child;
 mod order;
 pub mod own_alone;
+mod printed;
 mod refused_peers;
 mod starting;
 mod strays;
@@ -26,12 +27,13 @@ use rustix::process::Pid;
 use crate::account::Accounts;
 use crate::directory::{self, Found};
 use crate::limits::{
-    IDLE, LOOK_EVERY, LOOKS_FOR_STRAYS, OUTPUT_MAX, REQUEST_WITHIN, RUNS_MAX, START_PATIENCE,
-    STUCK_MAX, UNCLOSED_MAX,
+    IDLE, LOOK_EVERY, LOOKS_FOR_STRAYS, OUTPUT_MAX, PATIENCE, REQUEST_WITHIN, RUNS_MAX, STUCK_MAX,
+    UNCLOSED_MAX,
 };
 use crate::message::{self, Answer};
 use child::Child;
 use order::Order;
+use printed::Printed;
 use refused_peers::RefusedPeers;
 use starting::{Dying, Starting};
 
@@ -111,7 +113,12 @@ enum State {
     Starting(Box<str>, Starting),
     /// For the statistic of that name.
     Running(Box<str>, Child),
+    /// It has ended by itself, or was killed at its deadline, and what it has printed is being read.
+    Ending(Box<str>, Child, HasEnded),
 }
+
+/// Whether a command has ended by itself.
+type HasEnded = bool;
 
 impl<R: Fn() -> (Found, Accounts)> Runner<R> {
     /// Nothing is running yet.
@@ -146,15 +153,15 @@ impl<R: Fn() -> (Found, Accounts)> Runner<R> {
     /// The commands that are running or dying.
     fn children(&self) -> Vec<&Child> {
         let running = self.runs.iter().filter_map(|run| match &run.state {
-            State::Running(_, child) => Some(child),
+            State::Running(_, child) | State::Ending(_, child, _) => Some(child),
             State::Silent | State::Waiting(_) | State::Starting(..) => None,
         });
         running.chain(self.dying.iter().filter_map(|(_, dying)| dying.child())).collect()
     }
 
-    /// How many dying commands are not started yet.
+    /// How many commands that nobody waits for still have a thread.
     fn stuck(&self) -> usize {
-        self.dying.iter().filter(|(_, dying)| matches!(dying, Dying::Starting(_))).count()
+        self.dying.iter().filter(|(_, dying)| !matches!(dying, Dying::Killed(_))).count()
     }
 
     /// Sleeps until there is something to do. Returns true if somebody has connected and there is a place.
@@ -278,7 +285,7 @@ impl<R: Fn() -> (Found, Accounts)> Runner<R> {
             State::Waiting(order) => match Starting::begin(&order.words, order.account) {
                 Ok(starting) => {
                     run.deadline = now + order.timeout;
-                    patience = START_PATIENCE;
+                    patience = PATIENCE;
                     State::Starting(order.name, starting)
                 }
                 Err(error) => {
@@ -309,27 +316,49 @@ impl<R: Fn() -> (Found, Accounts)> Runner<R> {
             },
             state => state,
         };
-        match run.state {
-            State::Running(name, child) if run.deadline <= now || child.has_ended() => {
-                let told = self.end(name, child);
-                answer(&run.socket, &told);
-                None
+        run.state = match run.state {
+            State::Running(name, mut child) if run.deadline <= now || child.has_ended() => {
+                let has_ended = child.has_ended();
+                if has_ended {
+                    child.drop_pidfd();
+                    self.looks = LOOKS_FOR_STRAYS;
+                }
+                child.kill();
+                patience = PATIENCE;
+                State::Ending(name, child, has_ended)
             }
+            state => state,
+        };
+        match run.state {
+            State::Ending(name, child, has_ended) => match child.printed(patience) {
+                None if now < run.deadline => {
+                    Some(Run { state: State::Ending(name, child, has_ended), ..run })
+                }
+                printed => {
+                    let told = self.end(name, child, has_ended, printed);
+                    answer(&run.socket, &told);
+                    None
+                }
+            },
             state => Some(Run { state, ..run }),
         }
     }
 
-    /// Kills what is left of a command, and says what became of it.
-    fn end(&mut self, name: Box<str>, mut child: Child) -> Answer {
-        let ended_by_itself = child.has_ended();
-        child.kill();
-        let (output, errors) = (child.output(), child.errors());
-        let status = if ended_by_itself { child.reap() } else { Ok(None) };
-        if ended_by_itself {
-            self.looks = LOOKS_FOR_STRAYS;
-        } else {
+    /// Says what became of a command.
+    fn end(
+        &mut self,
+        name: Box<str>,
+        mut child: Child,
+        has_ended: HasEnded,
+        printed: Option<Printed>,
+    ) -> Answer {
+        let status = if has_ended { child.reap() } else { Ok(None) };
+        if !has_ended {
             self.dying.push((name, Dying::Killed(child)));
+        } else if printed.is_none() {
+            self.dying.push((name, Dying::Unread(child.into_reader())));
         }
+        let Some(Printed { output, errors }) = printed else { return Answer::Late(Vec::new()) };
         match status {
             _ if output.len() > OUTPUT_MAX => Answer::TooLong,
             Ok(Some(status)) if status.success() => Answer::Printed(output),
@@ -344,7 +373,9 @@ impl<R: Fn() -> (Found, Accounts)> Runner<R> {
         let dying = match state {
             State::Silent | State::Waiting(_) => return,
             State::Starting(name, starting) => (name, Dying::Starting(starting)),
-            State::Running(name, child) => (name, Dying::kill(child)),
+            State::Running(name, child) | State::Ending(name, child, _) => {
+                (name, Dying::kill(child))
+            }
         };
         self.dying.push(dying);
     }

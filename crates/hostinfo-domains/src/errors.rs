@@ -1,42 +1,47 @@
 //! What the helper and its libraries write to standard error: read a little at a time, as lines that can be logged.
 
 use std::borrow::Cow;
-use std::io::{ErrorKind, PipeReader, Read as _};
 use std::os::fd::{AsFd, BorrowedFd};
 
+use hostinfo_peer::{PeerSocket, ReadError};
 use hostinfo_wire::text::printable;
+use rustix::io::Errno;
 
 use crate::limits::{ERRORS_CHUNK, ERRORS_LINE_MAX};
 
-/// The end of the pipe that is read.
+/// The end of the socket that is read.
 #[derive(Debug)]
 pub(crate) struct Errors {
-    pipe: PipeReader,
+    socket: PeerSocket,
     line: ErrorLine,
 }
 
 impl Errors {
-    /// Of a pipe that is read without waiting.
-    pub(crate) fn new(pipe: PipeReader) -> Self {
-        Self { pipe, line: ErrorLine::default() }
+    pub(crate) fn new(socket: PeerSocket) -> Self {
+        Self { socket, line: ErrorLine::default() }
     }
 
     /// Reads one chunk, and adds whole lines to `lines`.
-    pub(crate) fn read(&mut self, lines: &mut Vec<String>) -> Found {
+    ///
+    /// # Errors
+    /// [`ReadError::Descriptors`] alone.
+    pub(crate) fn read(&mut self, lines: &mut Vec<String>) -> Result<Found, ReadError> {
         let mut chunk = [0; ERRORS_CHUNK];
-        match self.pipe.read(&mut chunk) {
+        match self.socket.read(&mut chunk) {
             Ok(length @ 1..) => {
                 self.line.add(chunk.get(..length).unwrap_or_default(), lines);
-                Found::Some
+                Ok(Found::Some)
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Found::NothingYet,
-            Ok(_) | Err(_) => Found::End,
+            Err(ReadError::System(Errno::AGAIN | Errno::INTR)) => Ok(Found::NothingYet),
+            Ok(_) | Err(ReadError::System(_)) => Ok(Found::End),
+            Err(error @ ReadError::Descriptors) => Err(error),
         }
     }
 
     /// Reads what was written last, also if its line has no end.
     pub(crate) fn read_last(&mut self, lines: &mut Vec<String>) {
-        self.read(lines);
+        // Whatever it is, the helper is being ended.
+        let _ = self.read(lines);
         self.line.end(lines);
     }
 }
@@ -52,7 +57,7 @@ pub(crate) enum Found {
 
 impl AsFd for Errors {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.pipe.as_fd()
+        self.socket.as_fd()
     }
 }
 

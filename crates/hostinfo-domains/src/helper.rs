@@ -5,14 +5,13 @@ mod turn;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hostinfo_peer::{Unclosed, take_out_of};
-use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use hostinfo_peer::{Epoll, Unclosed};
 use uuid::Uuid;
 
 use crate::backoff::Backoff;
@@ -41,8 +40,10 @@ pub fn is_there() -> bool {
 pub struct Helper {
     programs: Vec<PathBuf>,
     arguments: Vec<OsString>,
-    /// Contains `process`, its standard error, and `presence`, so that a loop need not care which of them exists.
-    poll: Arc<OwnedFd>,
+    /// Has `process`, its standard error, and `presence`, so that a loop need not care which of them exists.
+    poll: Epoll,
+    /// None of them is in it.
+    is_paused: bool,
     process: Option<Running>,
     presence: Option<Presence>,
     leaving: Option<Child>,
@@ -66,12 +67,11 @@ impl Helper {
     /// # Errors
     /// If there are no descriptors left.
     pub fn new(programs: Vec<PathBuf>, arguments: Vec<OsString>) -> io::Result<Self> {
-        let poll = Arc::new(epoll::create(CreateFlags::CLOEXEC)?);
-        take_out_of(&poll);
         Ok(Self {
             programs,
             arguments,
-            poll,
+            poll: Epoll::new()?,
+            is_paused: false,
             process: None,
             presence: None,
             leaving: None,
@@ -115,9 +115,45 @@ impl Helper {
 
     /// Starts it when libvirt appears, even if nobody asks.
     pub fn await_libvirt(&mut self) {
-        self.presence = Presence::watch(Path::new(LIBVIRT)).filter(|presence| {
-            epoll::add(&self.poll, presence, EventData::new_u64(0), EventFlags::IN).is_ok()
-        });
+        self.presence = Presence::watch(Path::new(LIBVIRT))
+            .filter(|presence| self.is_paused || self.poll.add(presence).is_ok());
+    }
+
+    /// Waits with `epoll` from now on, and not as an `AsFd`.
+    ///
+    /// # Errors
+    /// The kernel has no room for it.
+    pub fn wait_with(&mut self, epoll: Epoll) -> io::Result<()> {
+        self.pause();
+        self.poll = epoll;
+        self.resume()
+    }
+
+    /// Nothing is waited for, and nothing is read, until [`Self::resume`].
+    pub fn pause(&mut self) {
+        self.is_paused = true;
+        self.presence.iter().for_each(|presence| self.poll.delete(presence));
+        if let Some(running) = &mut self.process {
+            self.poll.delete(&running.process);
+            self.poll.delete(running.process.errors());
+        }
+    }
+
+    /// Ends a pause.
+    ///
+    /// # Errors
+    /// The kernel has no room for what is to be waited for.
+    pub fn resume(&mut self) -> io::Result<()> {
+        if !std::mem::replace(&mut self.is_paused, false) {
+            return Ok(());
+        }
+        self.presence.iter().try_for_each(|presence| self.poll.add(presence))?;
+        let Some(running) = &mut self.process else { return Ok(()) };
+        self.poll.add(&running.process)?;
+        match self.errors_at {
+            None => Ok(self.poll.add(running.process.errors())?),
+            Some(_) => Ok(()),
+        }
     }
 
     /// What is currently known.

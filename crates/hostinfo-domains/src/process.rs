@@ -35,8 +35,7 @@ pub(crate) fn spawn(
 ) -> io::Result<(Child, UnixStream)> {
     let mut missing = io::Error::from(ErrorKind::NotFound);
     for program in programs {
-        let (ours, theirs) = UnixStream::pair()?;
-        refuse_descriptors(&ours);
+        let (ours, theirs) = pair()?;
         let input = OwnedFd::from(theirs.try_clone()?);
         let started = Command::new(program)
             .args(arguments)
@@ -51,6 +50,14 @@ pub(crate) fn spawn(
         }
     }
     Err(missing)
+}
+
+/// A socket for one of the helper's descriptors, and the end that it gets. Not a pipe: whoever has one end of a pipe can
+/// keep everybody from reading and from closing the other.
+fn pair() -> io::Result<(UnixStream, UnixStream)> {
+    let (ours, theirs) = UnixStream::pair()?;
+    refuse_descriptors(&ours);
+    Ok((ours, theirs))
 }
 
 /// A running helper. It ends when the socket is closed, and so when the daemon ends.
@@ -70,12 +77,15 @@ impl Process {
         arguments: &[OsString],
         unclosed: &Unclosed,
     ) -> io::Result<Self> {
-        let (errors, theirs) = io::pipe()?;
-        let (child, stream) = spawn(programs, arguments, || Ok(theirs.try_clone()?.into()))?;
-        stream.set_nonblocking(true)?;
-        rustix::io::ioctl_fionbio(&errors, true)?;
-        let stream = PeerSocket::new(stream.into(), unclosed.clone());
-        Ok(Self { child, stream, lines: Lines::default(), errors: Errors::new(errors) })
+        let (errors, theirs) = pair()?;
+        let stderr = || Ok(OwnedFd::from(theirs.try_clone()?).into());
+        let (child, stream) = spawn(programs, arguments, stderr)?;
+        let ours = |socket: UnixStream| {
+            socket.set_nonblocking(true)?;
+            Ok::<_, io::Error>(PeerSocket::new(socket.into(), unclosed.clone()))
+        };
+        let (stream, errors) = (ours(stream)?, Errors::new(ours(errors)?));
+        Ok(Self { child, stream, lines: Lines::default(), errors })
     }
 
     /// What it writes to standard error.

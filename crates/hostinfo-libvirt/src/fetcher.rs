@@ -47,7 +47,8 @@ pub(crate) struct Fetched {
 
 /// The threads that ask.
 pub(crate) struct Fetcher {
-    for_figures: [Caller; CALLERS],
+    /// [`CALLERS`] of them.
+    for_figures: Vec<Caller>,
     /// Whether a domain migrates: a call that takes a QEMU's answer, of which one is made at a time.
     for_migration: Caller,
 }
@@ -59,7 +60,7 @@ impl Fetcher {
     /// No threads can be started.
     pub(crate) fn start(uri: &str, threads: &Threads) -> io::Result<Self> {
         let start = || Caller::start(uri.to_owned(), threads);
-        let for_figures = [start()?, start()?, start()?, start()?];
+        let for_figures = (0..CALLERS).map(|_| start()).collect::<io::Result<_>>()?;
         Ok(Self { for_figures, for_migration: start()? })
     }
 
@@ -147,5 +148,16 @@ mod tests {
         };
         assert_eq!(all_or_each(&[1, 2, 3], ask), [1, 2, 3]);
         assert_eq!(all_or_each(&[1, 7, 3], ask), [1, 3]);
+    }
+
+    #[test]
+    fn where_a_further_connection_is_refused_it_is_not_known_whether_a_domain_migrates() {
+        let asked_at = |uri| {
+            let threads = Threads { is_filtered: false };
+            Fetcher::start(uri, &threads).unwrap().is_migrating(Uuid::from_u128(7))
+        };
+        assert_eq!(asked_at("test:///nowhere"), None);
+        // The library's own libvirt, which needs no other process, and has no such domain.
+        assert_eq!(asked_at("test:///default"), Some(false));
     }
 }

@@ -58,7 +58,7 @@ pub fn unclosed() -> usize {
 
 /// Has what is closed in another thread taken out of this epoll(7) at once, as if it were closed. Otherwise the kernel would
 /// report without end, until there is a thread for it, that its other end has sent something.
-pub fn take_out_of(epoll: &Arc<OwnedFd>) {
+pub(crate) fn take_out_of(epoll: &Arc<OwnedFd>) {
     let epolls = &mut lock().epolls;
     epolls.retain(|epoll| epoll.strong_count() > 0);
     epolls.push(Arc::downgrade(epoll));

@@ -1,10 +1,13 @@
-//! Descriptors that take long to close, for tests.
+//! Descriptors that take long to close, and pipes that take long to read, for tests.
 
+use std::fs::{self, OpenOptions};
 use std::io::{self, IoSlice, Write as _};
 use std::mem::MaybeUninit;
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -12,6 +15,8 @@ use rustix::net::{
     AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
     sendmsg, socketpair, sockopt,
 };
+use rustix::pipe::{SpliceFlags, splice};
+use rustix::thread::gettid;
 
 use crate::closing::Unclosed;
 use crate::descriptors::permit_descriptors;
@@ -85,5 +90,39 @@ impl Slow {
             sockopt::set_socket_linger(&self.fd, None)?;
         }
         sent.map(|_| self.far_end)
+    }
+}
+
+/// A pipe that nobody can read or close until this is dropped: splice(2) waits for a full socket, with the pipe's lock.
+#[derive(Debug)]
+pub struct HeldPipe {
+    _far_end: UnixStream,
+}
+
+impl HeldPipe {
+    /// Holds the pipe that has this end.
+    ///
+    /// # Errors
+    /// It is no pipe, or the system's.
+    pub fn hold(end: &impl AsFd) -> io::Result<Self> {
+        let path = format!("/proc/self/fd/{}", end.as_fd().as_raw_fd());
+        let mut pipe = OpenOptions::new().read(true).write(true).open(path)?;
+        let (mut near, far_end) = UnixStream::pair()?;
+        near.set_nonblocking(true)?;
+        while near.write(&[0; 4096]).is_ok() || near.write(&[0]).is_ok() {}
+        near.set_nonblocking(false)?;
+        pipe.write_all(b"x")?;
+        let (tell, told) = channel();
+        thread::spawn(move || {
+            // It fails only where nobody waits any more.
+            let _ = tell.send(gettid());
+            splice(&pipe, None, &near, None, 1, SpliceFlags::empty())
+        });
+        let thread = told.recv().map_err(io::Error::other)?;
+        let stat = format!("/proc/self/task/{}/stat", thread.as_raw_pid());
+        while !fs::read_to_string(&stat)?.contains(") S ") {
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(Self { _far_end: far_end })
     }
 }

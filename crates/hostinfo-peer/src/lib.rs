@@ -14,12 +14,14 @@
 
 mod closing;
 mod descriptors;
+mod epoll;
 #[cfg(any(test, feature = "examples"))]
 pub mod examples;
 mod listener;
 mod socket;
 
-pub use closing::{Unclosed, take_out_of, unclosed};
+pub use closing::{Unclosed, unclosed};
 pub use descriptors::refuse_descriptors;
+pub use epoll::Epoll;
 pub use listener::PeerListener;
 pub use socket::{PeerSocket, ReadError};

@@ -130,7 +130,11 @@ pub(crate) struct Numbered {
     pub(crate) inode: u64,
 }
 
-/// The entries whose names are `prefix` and a number. More than `bound` entries are an error.
+/// For each entry that [`numbered`] may find, how many others it passes by: libvirt makes cgroups of two names, and each has
+/// up to a hundred files.
+const OTHERS: usize = 4;
+
+/// The entries whose names are `prefix` and a number. More than `bound` entries are an error, and so are too many others.
 pub(crate) fn numbered(path: PathBuf, prefix: &str, bound: usize) -> Result<Vec<Numbered>, Unread> {
     match read_numbered(&path, prefix, bound) {
         Ok(entries) => Ok(entries),
@@ -139,16 +143,18 @@ pub(crate) fn numbered(path: PathBuf, prefix: &str, bound: usize) -> Result<Vec<
 }
 
 fn read_numbered(path: &Path, prefix: &str, bound: usize) -> io::Result<Vec<Numbered>> {
-    let mut entries = Vec::new();
+    let (mut entries, mut others) = (Vec::new(), OTHERS.saturating_mul(bound));
+    let too_many = || io::Error::other(format!("more than {bound} entries"));
     for entry in std::fs::read_dir(path)? {
         let entry = entry?;
         let name = entry.file_name();
         let digits = name.as_bytes().strip_prefix(prefix.as_bytes());
         let Some(number) = digits.and_then(number).and_then(|n| u32::try_from(n).ok()) else {
+            others = others.checked_sub(1).ok_or_else(too_many)?;
             continue;
         };
         if entries.len() == bound {
-            return Err(io::Error::other(format!("more than {bound} entries")));
+            return Err(too_many());
         }
         entries.push(Numbered { number, inode: entry.ino() });
     }

@@ -1,4 +1,5 @@
-//! `doctor`: everything that keeps guests from asking, with or without a daemon, each with its remedy.
+//! `doctor`: everything that keeps guests from asking, or lets others ask as them, with or without a daemon, each with its
+//! remedy.
 //!
 //! A file of `doctor/` looks at one subject and returns [`Finding`]s, with the commands that mend them.
 
@@ -12,6 +13,7 @@ mod install;
 mod labels;
 mod units;
 mod user;
+mod vsock;
 
 use std::path::Path;
 
@@ -139,6 +141,7 @@ fn examine(options: &Options, words: &[String]) -> Vec<Finding> {
         }
     };
     findings.extend(guests::look(options, words, known, has_libvirt));
+    findings.extend(wants_vsock.then(|| vsock::look(Path::new("/"))).flatten());
     findings.extend(labels::look(&options.directory, process));
     findings.extend(denials::look(&options.directory));
     if !has_systemd {

@@ -45,6 +45,8 @@ pub(crate) struct Guest {
     pub(crate) observed: Observed,
     /// What libvirt has marked the process at the other end with, where libvirt is asked.
     pub(crate) marks: Option<Box<Marks>>,
+    /// Whether that process's command line is missing there, since it could not be read soon.
+    pub(crate) is_unread: bool,
     /// How much of its flow it has used.
     pub(crate) meter: Meter,
     /// Counts of its lines, and the last one.
@@ -101,6 +103,7 @@ impl Guest {
             since: None,
             observed: Observed::default(),
             marks: None,
+            is_unread: false,
             meter: Meter::default(),
             record: Record::default(),
             quotas: Quotas::default(),

@@ -13,6 +13,7 @@ mod hybrid;
 mod incidents;
 mod libvirt;
 mod looks;
+mod marks;
 mod opener;
 mod patterns;
 mod peers;
@@ -167,7 +168,7 @@ impl Guests {
     /// The kernel has no room for it.
     pub(crate) fn wait_for_all(&mut self, reactor: &Reactor) -> io::Result<()> {
         reactor.add(self.rules.watcher(), Token::Rules, Interest::Read)?;
-        reactor.add(&self.responder.admin_values().customs, Token::Custom, Interest::Read)?;
+        self.responder.admin_values().customs.wait_with(reactor.of_part(Token::Custom))?;
         reactor.add(self.disks.failed(), Token::Disks, Interest::Read)?;
         reactor.add(&self.looks_ended, Token::Looks, Interest::Read)?;
         for dialect in Dialect::ALL {
@@ -175,7 +176,7 @@ impl Guests {
             reactor.add(watcher, Token::Sockets(dialect), Interest::Read)?;
         }
         match self.responder.libvirt().helper() {
-            Some(helper) => reactor.add(helper, Token::Libvirt, Interest::Read),
+            Some(helper) => helper.wait_with(reactor.of_part(Token::Libvirt)),
             None => Ok(()),
         }
     }

@@ -155,9 +155,9 @@ impl Libvirt {
         }
     }
 
-    /// The helper, whose descriptor is waited for.
-    pub(crate) fn helper(&self) -> Option<&Helper> {
-        self.helper.as_ref()
+    /// The helper, which is waited for.
+    pub(crate) fn helper(&mut self) -> Option<&mut Helper> {
+        self.helper.as_mut()
     }
 
     /// The current snapshot; `None` if libvirt does not answer or there is none.
@@ -317,11 +317,26 @@ impl Libvirt {
 
     /// A helper that reports that, and nothing more when it is asked.
     pub(crate) fn helper_that_says(said: &[hostinfo_domains::Message]) -> Helper {
-        let lines = said.iter().flat_map(|said| hostinfo_domains::to_line(said).unwrap()).collect();
+        Self::helper_that_answers(said, &[])
+    }
+
+    /// A helper that reports that, and when it is asked, one of the `answers` after the other.
+    pub(crate) fn helper_that_answers(
+        said: &[hostinfo_domains::Message],
+        answers: &[hostinfo_domains::Message],
+    ) -> Helper {
+        let lines = |said: &[hostinfo_domains::Message]| {
+            let lines = said.iter().flat_map(|said| hostinfo_domains::to_line(said).unwrap());
+            String::from_utf8(lines.collect()).unwrap()
+        };
         let script = r#"printf '%s' "$0"; n=0
-            while read -r _; do n=$((n+1)); printf '{"done":%s}\n' $n; done"#;
-        let arguments = ["-c", script, &String::from_utf8(lines).unwrap()].map(Into::into);
-        Helper::new(vec!["/bin/sh".into()], arguments.into()).unwrap()
+            while read -r _; do
+                printf '%s' "$1"; [ $# = 0 ] || shift; n=$((n+1)); printf '{"done":%s}\n' $n
+            done"#;
+        let mut arguments = vec!["-c".to_owned(), script.to_owned(), lines(said)];
+        arguments.extend(answers.chunks(1).map(lines));
+        let arguments = arguments.into_iter().map(Into::into).collect();
+        Helper::new(vec!["/bin/sh".into()], arguments).unwrap()
     }
 
     /// For a host without libvirt.

@@ -12,6 +12,7 @@ use std::os::fd::AsFd;
 use std::time::Instant;
 
 use alarms::{Alarm, Alarms};
+use hostinfo_peer::Epoll;
 use poll::{How, Interest, Poll};
 use token::Token;
 
@@ -58,6 +59,11 @@ impl Reactor {
     /// The kernel has no room (max_user_watches), or `fd` cannot be waited for.
     pub(crate) fn add(&self, fd: impl AsFd, token: Token, interest: Interest) -> io::Result<()> {
         self.poll.add(fd, token.encode(), interest)
+    }
+
+    /// For a part of the daemon that adds its descriptors itself.
+    pub(crate) fn of_part(&self, token: Token) -> Epoll {
+        self.poll.of_part(token.encode())
     }
 
     /// Changes what is waited for on `fd`.

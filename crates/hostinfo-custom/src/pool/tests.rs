@@ -1,6 +1,7 @@
 use super::*;
 
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::thread;
 use std::time::Duration;
 

@@ -1,17 +1,17 @@
 //! A running command.
 
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{self, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
 };
 
+use super::printed::{Printed, Reader};
 use crate::account::Account;
-use crate::limits::{EXCERPT_MAX, OUTPUT_MAX};
 
 /// The whole environment of a command.
 const ENVIRONMENT: [(&str, &str); 2] =
@@ -25,6 +25,7 @@ pub(super) struct Child {
     child: process::Child,
     pid: Pid,
     pidfd: Option<OwnedFd>,
+    reader: Reader,
 }
 
 /// A program with its arguments, in a process group of its own.
@@ -55,12 +56,12 @@ impl Child {
     ///
     /// # Errors
     /// If the program does not exist, cannot be executed, or cannot be executed as that user.
-    pub(super) fn start(mut command: Command) -> io::Result<Self> {
+    pub(super) fn start(mut command: Command, reader: Reader) -> io::Result<Self> {
         let child = command.spawn()?;
         let pid = Pid::from_child(&child);
         // Not available before Linux 5.3, or if there are no descriptors left.
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok();
-        Ok(Self { child, pid, pidfd })
+        Ok(Self { child, pid, pidfd, reader })
     }
 
     /// Its process number, which is no other process's before [`Child::reap`].
@@ -85,11 +86,12 @@ impl Child {
         !matches!(waitid(WaitId::Pid(self.pid), options), Ok(None))
     }
 
-    /// Kills it and everything left of its process group.
+    /// Kills it and everything left of its process group, and has read what it has printed.
     pub(super) fn kill(&mut self) {
         // If nothing is left, that is fine too.
         let _ = kill_process_group(self.pid, Signal::KILL);
         let _ = self.child.kill();
+        self.reader.read((self.child.stdout.take(), self.child.stderr.take()));
     }
 
     /// Collects its exit status from the kernel; `None` if it has not ended yet.
@@ -100,26 +102,13 @@ impl Child {
         self.child.try_wait()
     }
 
-    /// What it has printed, up to one byte more than [`OUTPUT_MAX`].
-    pub(super) fn output(&mut self) -> Vec<u8> {
-        drain(self.child.stdout.take(), OUTPUT_MAX)
+    /// What it had printed when it was killed; `None` if that takes longer than `patience` to read.
+    pub(super) fn printed(&self, patience: Duration) -> Option<Printed> {
+        self.reader.take(patience)
     }
 
-    /// The beginning of its standard error.
-    pub(super) fn errors(&mut self) -> Vec<u8> {
-        drain(self.child.stderr.take(), EXCERPT_MAX)
+    /// What remains of it once it is reaped.
+    pub(super) fn into_reader(self) -> Reader {
+        self.reader
     }
-}
-
-/// Reads what is in a pipe, up to one byte more than `bound`. Others may keep its other end open
-/// forever.
-fn drain(pipe: Option<impl Read + AsFd>, bound: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    if let Some(pipe) = pipe
-        && fcntl_getfl(&pipe).and_then(|now| fcntl_setfl(&pipe, now | OFlags::NONBLOCK)).is_ok()
-    {
-        // "No more data yet" is an error that keeps what was read so far.
-        let _ = pipe.take(bound as u64 + 1).read_to_end(&mut bytes);
-    }
-    bytes
 }

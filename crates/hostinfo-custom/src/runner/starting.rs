@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::apart;
 use super::child::{Child, command};
+use super::printed::Reader;
 use crate::account::Account;
 
 /// A command whose program is not executed yet, as far as is known.
@@ -21,11 +22,11 @@ impl Starting {
     /// # Errors
     /// There is no thread for it.
     pub(super) fn begin(words: &[String], account: Option<Account>) -> io::Result<Self> {
-        let command = command(words, account)?;
+        let (command, reader) = (command(words, account)?, Reader::begin()?);
         // The thread ends when its command is taken. Only then the command is a child of the main thread, which kills those
         // that it does not know.
         let (bring, brought) = sync_channel(0);
-        let start = || apart::keep_apart().and_then(|()| Child::start(command));
+        let start = || apart::keep_apart().and_then(|()| Child::start(command, reader));
         thread::Builder::new().spawn(move || drop(bring.send(start())))?;
         Ok(Self(brought))
     }
@@ -54,6 +55,8 @@ pub(super) enum Dying {
     Starting(Starting),
     /// It was killed, and the kernel has not released it.
     Killed(Child),
+    /// It is gone, and somebody keeps what it has printed from being read.
+    Unread(Reader),
 }
 
 impl Dying {
@@ -65,9 +68,11 @@ impl Dying {
                 Some(Ok(child)) => Some(Self::kill(child)),
                 Some(Err(_)) => None,
             },
-            Self::Killed(mut child) => {
-                matches!(child.reap(), Ok(None)).then_some(Self::Killed(child))
-            }
+            Self::Killed(mut child) => match child.reap() {
+                Ok(None) => Some(Self::Killed(child)),
+                Ok(Some(_)) | Err(_) => Self::Unread(child.into_reader()).advance(),
+            },
+            Self::Unread(reader) => (!reader.has_ended()).then_some(Self::Unread(reader)),
         }
     }
 
@@ -77,10 +82,10 @@ impl Dying {
         Self::Killed(child)
     }
 
-    /// Its process, once there is one.
+    /// Its process, while there is one.
     pub(super) fn child(&self) -> Option<&Child> {
         match self {
-            Self::Starting(_) => None,
+            Self::Starting(_) | Self::Unread(_) => None,
             Self::Killed(child) => Some(child),
         }
     }

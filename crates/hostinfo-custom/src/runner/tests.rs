@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use hostinfo_catalog::{About, Kind, Unit};
 use hostinfo_peer::Unclosed;
-use hostinfo_peer::examples::{Slow, packets};
+use hostinfo_peer::examples::{HeldPipe, Slow, packets};
 use rustix::net::{
     AddressFamily, SendFlags, SocketAddrUnix, SocketType, bind, connect, listen, socket_with,
 };
-use rustix::process::geteuid;
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, geteuid, pidfd_getfd, pidfd_open};
 use tempfile::TempDir;
 
 use crate::account::Power;
@@ -390,6 +390,41 @@ fn a_command_on_a_file_system_that_hangs_holds_up_no_other() {
         assert!(begun.elapsed() < PATIENCE);
     }
     holder.wait().unwrap();
+}
+
+#[test]
+fn whoever_keeps_what_a_command_has_printed_from_being_read_holds_up_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let [pid, go] = ["pid", "go"].map(|name| folder.path().join(name));
+    let until_told = format!("while ! [ -e {} ]; do sleep 0.01; done", go.display());
+    for (ends, is_awaited) in [(&*until_told, true), ("exec sleep 70", true), ("sleep 70", false)] {
+        let _ = (fs::remove_file(&pid), fs::remove_file(&go));
+        let mut scene = Scene::new([&format!("echo $$ >{}; {ends}", pid.display()), "echo 8"]);
+        scene.definitions.get_mut("s0").unwrap().timeout = Duration::from_secs(2);
+        scene.serve(true);
+        let [held, other] = ["s0", "s1"].map(|name| scene.request(name, "a").to_packet());
+        let run = scene.ask(&held);
+        let number = wait_for_text(&pid, |text| text.ends_with('\n'));
+        let process = Pid::from_raw(number.trim().parse().unwrap()).unwrap();
+        let process = pidfd_open(process, PidfdFlags::empty()).unwrap();
+        let output = pidfd_getfd(process, 1, PidfdGetfdFlags::empty()).unwrap();
+        let pipe = HeldPipe::hold(&output).unwrap();
+        fs::write(&go, "").unwrap();
+        let run = Some(run).filter(|_| is_awaited);
+        for _ in 0..5 {
+            assert_eq!(hear(&scene.ask(&other)), Some(Answer::Printed(b"8\n".to_vec())), "{ends}");
+        }
+        if let Some(run) = run {
+            assert_eq!(hear(&run), Some(Answer::Late(Vec::new())), "{ends}");
+        }
+        // Nor does it run beside that.
+        fs::remove_file(&pid).unwrap();
+        assert_eq!(hear(&scene.ask(&held)), Some(Answer::Late(Vec::new())), "{ends}");
+        assert!(!pid.exists());
+        drop(pipe);
+        let _run = scene.ask(&held);
+        wait_for_text(&pid, |text| text.ends_with('\n'));
+    }
 }
 
 #[test]

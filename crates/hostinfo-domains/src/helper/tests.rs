@@ -6,11 +6,12 @@ use crate::limits::{
 use crate::message::{Message, VERSION};
 use crate::process::programs;
 use crate::{Claim, Domain, Figures, to_line};
-use hostinfo_peer::examples::{Slow, pair};
+use hostinfo_peer::examples::{HeldPipe, Slow, pair};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::SendFlags;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
-use std::os::unix::net::UnixStream;
+use std::os::fd::OwnedFd;
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 const UUID: Uuid = Uuid::from_u128(7);
@@ -262,21 +263,39 @@ fn a_helper_that_reports_more_than_fits_is_refused_and_its_words_are_one_line() 
     assert_eq!(outage(&helper), "no WARN forged");
 }
 
-/// The helper's own end of the socket.
-fn far_end(helper: &Helper) -> UnixStream {
+/// A copy of the helper's descriptor with that number.
+fn far_end(helper: &Helper, number: i32) -> OwnedFd {
     let child = Pid::from_raw(helper.processes().next().unwrap().cast_signed()).unwrap();
     let child = pidfd_open(child, PidfdFlags::empty()).unwrap();
-    pidfd_getfd(child, 0, PidfdGetfdFlags::empty()).unwrap().into()
+    pidfd_getfd(child, number, PidfdGetfdFlags::empty()).unwrap()
+}
+
+#[test]
+fn a_helper_that_holds_its_ends_of_what_the_daemon_reads_keeps_nobody_waiting() {
+    let (tell, told) = channel();
+    let (mut helper, now) = (helper(&(up() + "exec sleep 1000")), Instant::now());
+    hear(&mut helper, now);
+    let held = [0, 1, 2].map(|number| HeldPipe::hold(&far_end(&helper, number)));
+    std::thread::spawn(move || {
+        let _ = helper.on_ready(now);
+        helper.end("x", now);
+        drop(helper);
+        tell.send(())
+    });
+    let waits = told.recv_timeout(Duration::from_secs(60));
+    drop(held);
+    waits.unwrap();
 }
 
 #[test]
 fn a_helper_that_sends_descriptors_which_take_long_to_close_keeps_nobody_waiting() {
-    for ends in [|helper: &mut Helper, now| helper.on_ready(now), Helper::renew] {
+    let ends = [|helper: &mut Helper, now| helper.on_ready(now), Helper::renew];
+    for (ends, number) in ends.into_iter().flat_map(|ends| [(ends, 0), (ends, 2)]) {
         let mut helper = helper(&(up() + "exec sleep 1000"));
         let now = Instant::now();
         hear(&mut helper, now);
         // From Linux 6.16 on, none can be sent.
-        let sent = Slow::new().unwrap().send(&far_end(&helper), SendFlags::empty());
+        let sent = Slow::new().unwrap().send(&far_end(&helper, number), SendFlags::empty());
         assert_eq!(ends(&mut helper, now), sent.is_ok());
         helper.end("x", now);
         assert!(now.elapsed() < Duration::from_secs(180));

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::event::epoll::{self, EventData, EventFlags};
+use hostinfo_peer::ReadError;
 
 use super::{Helper, LIBVIRT};
 use crate::believed::words;
@@ -61,14 +61,16 @@ impl Helper {
     /// Call this when the descriptor is readable. Returns whether there is a new [`Snapshot`].
     #[must_use]
     pub fn on_ready(&mut self, now: Instant) -> bool {
+        if self.is_paused {
+            return false;
+        }
         if let Some(presence) = &self.presence
             && presence.has_come(Path::new(LIBVIRT))
         {
             self.presence = None;
             self.backoff.begin_anew(now);
         }
-        self.read_errors(now);
-        match self.listen(now) {
+        match self.read_errors(now).and_then(|()| self.listen(now)) {
             Ok(is_new) => {
                 self.ask(now);
                 is_new
@@ -128,7 +130,7 @@ impl Helper {
             }
             other => other.map_err(|error| format!("cannot start {PROGRAM}: {error}"))?,
         };
-        let wait = epoll::add(&self.poll, &process, EventData::new_u64(0), EventFlags::IN);
+        let wait = if self.is_paused { Ok(()) } else { self.poll.add(&process) };
         let asked = Some(Asked::new(0, now));
         self.process = Some(Running { process, since: now, is_known: false, asked });
         self.await_errors(now);
@@ -138,28 +140,27 @@ impl Helper {
     /// Waits for what the helper writes to standard error.
     fn await_errors(&mut self, now: Instant) {
         let Some(running) = &mut self.process else { return };
-        let (errors, data) = (running.process.errors(), EventData::new_u64(0));
-        let is_awaited = epoll::add(&self.poll, errors, data, EventFlags::IN).is_ok();
+        let is_awaited = self.is_paused || self.poll.add(running.process.errors()).is_ok();
         self.errors_at = (!is_awaited).then(|| now + ERRORS_EVERY);
     }
 
-    /// Reads some of that, and no more for [`ERRORS_EVERY`].
-    fn read_errors(&mut self, now: Instant) {
+    /// Reads some of that, and no more for [`ERRORS_EVERY`]. An error means that this helper is of no further use.
+    fn read_errors(&mut self, now: Instant) -> Result<(), String> {
         let Some(running) = self.process.as_mut().filter(|_| self.errors_at.is_none()) else {
-            return;
+            return Ok(());
         };
-        let found = running.process.errors().read(&mut self.errors);
+        let found = running.process.errors().read(&mut self.errors).map_err(unreadable)?;
         if found != Found::NothingYet {
-            // Fails only where there was an end before.
-            let _ = epoll::delete(&self.poll, running.process.errors());
+            self.poll.delete(running.process.errors());
             self.errors_at = (found == Found::Some).then(|| now + ERRORS_EVERY);
         }
+        Ok(())
     }
 
     /// Reads what has arrived. An error means that this helper is of no further use.
     fn listen(&mut self, now: Instant) -> Result<bool, String> {
         let Some(running) = &mut self.process else { return Ok(false) };
-        let is_there = running.process.read().map_err(|error| format!("{PROGRAM}: {error}"))?;
+        let is_there = running.process.read().map_err(unreadable)?;
         let mut is_new = false;
         while let Some(message) = running.process.next()? {
             if let Some(asked) = &mut running.asked {
@@ -254,4 +255,8 @@ impl Helper {
         self.snapshot = Arc::new(Snapshot::down(&words(why), Arc::clone(&self.snapshot.whose)));
         self.await_libvirt();
     }
+}
+
+fn unreadable(error: ReadError) -> String {
+    format!("{PROGRAM}: {error}")
 }

@@ -119,8 +119,16 @@ pub(crate) struct State {
 /// Whether a second VMM was seen in the cgroup that has a limit.
 #[derive(Clone, Default, Serialize, Deserialize)]
 struct Shared {
-    /// When and where it was last looked for, and whether it was there.
-    seen: Option<(Moment, PathBuf, bool)>,
+    seen: Option<Seen>,
+}
+
+/// When and where a second VMM was last looked for, and whether it was there.
+#[derive(Clone, Serialize, Deserialize)]
+struct Seen {
+    at: Moment,
+    #[serde(with = "hostinfo_handover::path")]
+    cgroup: PathBuf,
+    is_there: bool,
 }
 
 /// Reads the guest's cgroups. Each figure that cannot be read is `None` on its own.
@@ -190,14 +198,14 @@ impl Shared {
         buffer: &mut Vec<u8>,
     ) -> bool {
         let Some(limited) = limited else { return false };
-        if let Some((looked_at, cgroup, is_shared)) = &self.seen
-            && cgroup == limited
-            && at.since(*looked_at) < LOOK_EVERY
+        if let Some(seen) = &self.seen
+            && seen.cgroup == limited
+            && at.since(seen.at) < LOOK_EVERY
         {
-            return *is_shared;
+            return seen.is_there;
         }
-        let is_shared = Company::of(process, None, at, buffer).below(limited).second;
-        self.seen = Some((at, limited.to_owned(), is_shared));
-        is_shared
+        let is_there = Company::of(process, None, at, buffer).below(limited).second;
+        self.seen = Some(Seen { at, cgroup: limited.to_owned(), is_there });
+        is_there
     }
 }

@@ -12,7 +12,6 @@ use crate::root::numbered;
 use crate::tally::{Newcomers, Tally};
 use crate::text::{number, only_number};
 use crate::vmm::branch::{Branch, Own, Version};
-use crate::vmm::role::VCPUS_MAX;
 use crate::vmm::unit::is_libvirts;
 
 use parse::{UNTOLD, cpu_max, in_cpus, throttled, weight_of};
@@ -42,6 +41,7 @@ pub(crate) struct Cpu {
 pub(crate) struct HeldBack {
     tally: Tally<1>,
     /// The guest's own cgroup that this belongs to.
+    #[serde(with = "hostinfo_handover::path::option")]
     of: Option<PathBuf>,
     nanos: u64,
 }
@@ -66,13 +66,14 @@ pub(crate) fn read(
 ) -> Cpu {
     let mut files = Files { version: branch.version, roots, buffer };
     let own = branch.own();
-    let vcpus = own.as_ref().map(|own| numbered_cgroups(own, "vcpu", roots)).unwrap_or_default();
-    let quota = files.lowest_quota(branch.all(), &vcpus);
+    let vcpus = own.as_ref().map_or(Ok(Vec::new()), |own| numbered_cgroups(own, "vcpu", roots));
+    let known = || vcpus.as_deref().map_err(Absent::clone);
+    let quota = known().and_then(|vcpus| files.lowest_quota(branch.all(), vcpus));
     let throttled = match (&own, &quota) {
-        (Ok(own), _) => {
-            let rows = files.all_throttled(own.levels.iter().chain(&vcpus));
-            rows.map(|rows| held.add(own.whole, &rows))
-        }
+        (Ok(own), _) => known().and_then(|vcpus| {
+            let rows = files.all_throttled(own.levels.iter().chain(vcpus))?;
+            Ok(held.add(own.whole, &rows))
+        }),
         // Without a quota, nothing was held back.
         (Err(_), Ok(None)) => Ok(held.nanos),
         (Err(absent), Ok(Some(_))) | (_, Err(absent)) => Err(absent.clone()),
@@ -92,7 +93,7 @@ pub(crate) fn of_threads(
     let Some(own) = branch.own().ok().filter(|own| is_libvirts(own.whole)) else {
         return Ok(held.nanos);
     };
-    let mut cgroups = numbered_cgroups(&own, "iothread", roots);
+    let mut cgroups = numbered_cgroups(&own, "iothread", roots)?;
     cgroups.push(own.inner.join("emulator"));
     let mut files = Files { version: branch.version, roots, buffer };
     Ok(held.add(own.whole, &files.all_throttled(cgroups.iter())?))
@@ -149,13 +150,19 @@ fn add(tally: &mut Tally<1>, newcomers: Newcomers, rows: &Rows<'_>) -> u64 {
     nanos
 }
 
-/// The cgroups that libvirt created for single vCPUs or iothreads; empty if it did not. If there
-/// are more than the maximum number of vCPUs, empty too.
-fn numbered_cgroups(own: &Own<'_>, name: &str, roots: &Reader) -> Vec<PathBuf> {
-    let bound = usize::try_from(VCPUS_MAX).unwrap_or(usize::MAX);
-    let mut entries = numbered(roots.cgroups().join(own.inner), name, bound).unwrap_or_default();
+/// The most cgroups of single vCPUs or iothreads that are read, each with two files of some 7 us: 14 ms, for which all other
+/// guests wait. Whoever may make cgroups for a VMM can make any number of them with libvirt's names.
+const THREAD_CGROUPS_MAX: usize = 1024;
+
+/// The cgroups that libvirt created for single vCPUs or iothreads; empty if it did not.
+fn numbered_cgroups(own: &Own<'_>, name: &str, roots: &Reader) -> Result<Vec<PathBuf>, Absent> {
+    let found = numbered(roots.cgroups().join(own.inner), name, THREAD_CGROUPS_MAX);
+    let mut entries = match found {
+        Err(unread) if !unread.is_not_there() => return Err(unread.or(UNTOLD)),
+        found => found.unwrap_or_default(),
+    };
     entries.sort_unstable_by_key(|entry| entry.number);
-    entries.iter().map(|entry| own.inner.join(format!("{name}{}", entry.number))).collect()
+    Ok(entries.iter().map(|entry| own.inner.join(format!("{name}{}", entry.number))).collect())
 }
 
 /// The files of both versions.

@@ -11,6 +11,7 @@ use crate::tally::gain;
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct FileCounters<const N: usize> {
     /// The file.
+    #[serde(with = "hostinfo_handover::path::option")]
     of: Option<PathBuf>,
     #[serde(with = "hostinfo_handover::array")]
     last: [Option<u64>; N],

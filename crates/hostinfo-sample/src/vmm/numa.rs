@@ -36,6 +36,12 @@ const NO_NODES: Absent = Absent::untold(
     "the CPUs that the vCPUs run on are in no /sys/devices/system/node/node*/cpulist",
 );
 
+/// The most vCPUs that are looked for, at some 16 us each: 16 ms, for which all other guests wait. A VMM can call any number
+/// of its threads vCPUs.
+const VCPUS_MAX: usize = 1024;
+
+const TOO_MANY: Absent = Absent::plain("this guest has too many vCPUs to look for each");
+
 /// The most sizes of huge pages; arm64 has 4.
 const HUGE_SIZES_MAX: usize = 8;
 
@@ -76,7 +82,7 @@ pub(crate) fn nodes(
     }
 }
 
-/// The nodes that the threads last ran on. A thread that has ended runs nowhere.
+/// The nodes that the vCPUs' threads last ran on. A thread that has ended runs nowhere.
 pub(crate) fn nodes_of(
     threads: impl Iterator<Item = Task>,
     nodes: &[u32],
@@ -85,7 +91,10 @@ pub(crate) fn nodes_of(
     buffer: &mut Vec<u8>,
 ) -> Result<BTreeSet<u32>, Absent> {
     let mut cpus = BTreeSet::new();
-    for (tid, _) in threads {
+    for (count, (tid, _)) in threads.enumerate() {
+        if count == VCPUS_MAX {
+            return Err(TOO_MANY);
+        }
         let stat = process.read_thread(tid, "stat", buffer);
         cpus.extend(stat.ok().and_then(process_stat::parse).and_then(|stat| stat.processor));
     }
@@ -250,6 +259,18 @@ mod tests {
     use proptest::prelude::*;
 
     const UNITS: Units = Units { ticks_per_second: 100, page_bytes: 4096 };
+
+    #[test]
+    fn no_more_vcpus_are_looked_for_than_a_turn_has_time_for() {
+        let reader = Reader::new(Roots::default(), crate::OpenFiles::default());
+        let process = Process::new(reader, UNITS, i32::MAX, None);
+        let nodes_of = |vcpus: u32| {
+            let at = Moment::new(std::time::Duration::ZERO);
+            nodes_of((0..vcpus).map(|tid| (tid, 0)), &[0], &process, at, &mut Vec::new())
+        };
+        assert_eq!(nodes_of(1024), Err(NO_NODES), "none of them is there");
+        assert_eq!(nodes_of(1025), Err(TOO_MANY));
+    }
 
     #[test]
     fn page_cache_is_not_the_guests_memory() {

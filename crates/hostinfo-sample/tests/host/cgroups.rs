@@ -252,3 +252,24 @@ fn a_cgroup_that_changes_while_it_is_read_gives_no_figures() {
     assert_eq!(ask(&mut vmm, "vm.cpu.weight", 100), ENDED);
     assert_eq!(ask(&mut vmm, "vm.pressure.cpu.some.seconds", 100), ENDED);
 }
+
+#[test]
+fn a_guest_is_handed_over_whatever_its_cgroups_are_called() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let qemu = Qemu::new();
+    let told = with_figures(&qemu, "n/b.scope");
+    qemu.cgroup("n/b.scope/cgroup.procs", "7\n");
+    qemu.cgroup("n/b.scope/cpu.stat", "throttled_usec 5\n");
+    qemu.cgroup("n/cpu.stat", "throttled_usec 5\n");
+    qemu.cgroup("n/cpu.max", "50000 100000\n");
+    let cgroups = qemu.0.path().join("sys/fs/cgroup");
+    let name = std::ffi::OsStr::from_bytes(b"\xff\xfe");
+    std::fs::rename(cgroups.join("n"), cgroups.join(name)).unwrap();
+    qemu.0.write("proc/7/cgroup", b"0::/\xff\xfe/b.scope\n");
+    let mut vmm = qemu.vmm();
+    assert_eq!(ask_all(&mut vmm, 0), told);
+    assert_ne!(ask(&mut vmm, "vm.cpu.throttled", 0), NO_OWN);
+    assert!(vmm.bounds(&mut qemu.host(), at(0)).cpu_limit.is_some());
+    let document = hostinfo_handover::Document::write(&vmm).unwrap();
+    assert!(document.length().unwrap() > 0);
+}

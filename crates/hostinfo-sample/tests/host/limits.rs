@@ -372,3 +372,24 @@ fn limits_on_the_hosts_disks_are_the_guests_own_or_around_it() {
     qemu.cgroup("b.slice/a.scope/io.stat", "254:0 rbytes=junk wbytes=0 rios=1 wios=1\n");
     assert_eq!(limits(200), [around]);
 }
+
+#[test]
+fn more_cgroups_of_single_threads_than_any_guest_has_are_not_read() {
+    const MOST: u32 = 1024;
+    let scope = "machine-qemu\\x2d1\\x2dq.scope/libvirt";
+    let asked = |vcpus, iothreads| {
+        let qemu = Qemu::new();
+        qemu.0.write("proc/7/cgroup", format!("0::/{scope}/emulator\n"));
+        for (name, number) in [("vcpu", vcpus), ("iothread", iothreads)] {
+            for at in 0..number {
+                qemu.cgroup(&format!("{scope}/{name}{at}/cpu.stat"), "throttled_usec 1000\n");
+            }
+        }
+        let mut vmm = qemu.vmm();
+        let of_threads = vmm.bounds(&mut qemu.host(), at(0)).threads_throttled;
+        (ask(&mut vmm, "vm.cpu.throttled", 0), of_threads.map(|time| time.as_millis()))
+    };
+    assert_eq!(asked(MOST, MOST), ("1.024".to_owned(), Some(1024)));
+    assert_eq!(asked(MOST + 1, 0).0, "could not be read on this host");
+    assert_eq!(asked(0, MOST + 1).1, None);
+}

@@ -44,6 +44,7 @@ pub(crate) enum Subject {
     Directory,
     Libvirt,
     Guests,
+    Vsock,
     Denials,
 }
 

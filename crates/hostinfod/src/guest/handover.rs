@@ -20,6 +20,7 @@ impl Guest {
             tags: self.tags.clone(),
             since: self.since,
             marks: self.marks.clone(),
+            is_unread: self.is_unread,
             left_at: rare.and_then(|rare| rare.left_at),
             meter: self.meter,
             record: self.record.clone(),
@@ -55,6 +56,7 @@ impl Guest {
         }
         self.since = state.since;
         self.marks = state.marks;
+        self.is_unread = state.is_unread;
         self.meter = state.meter;
         self.record = state.record;
         self.quotas = state.quotas;

@@ -75,14 +75,20 @@ impl Guests {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+    use std::sync::mpsc;
     use std::time::{Duration, Instant};
 
     use hostinfo_domains::examples::domain;
     use hostinfo_domains::{Domain, Helper, Message, VERSION};
+    use hostinfo_file::aside::Patience;
 
     use crate::guests::tests::guests;
     use crate::libvirt::Libvirt;
     use crate::reactor::Reactor;
+    use crate::sockets::ConnectError;
+    use crate::sockets::place::{at_last, spend};
 
     #[test]
     fn a_channel_is_connected_to_only_where_the_settings_say_so_whatever_the_helper_reports() {
@@ -107,5 +113,29 @@ mod tests {
             }
             assert_eq!(guests.roster.ports.iter().next().is_some(), has_channels);
         }
+    }
+
+    #[test]
+    fn a_channel_that_is_asked_for_again_while_it_is_looked_for_is_looked_for_again() {
+        let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
+        let (mut guests, ctx) = (guests(folder.path()), &mut reactor.now());
+        let guest = guests.guest(&Name::parse("qemu-a").unwrap(), ctx.now).unwrap();
+        let path = folder.path().join("channel");
+        let endpoint = Endpoint::Channel(path.as_path().into());
+        let number = guests.roster.add_port(Port::new(guest, endpoint, Dialect::Vhostmd, ctx.now));
+        let mut patience = Patience::default();
+        spend(&mut patience, ctx.now + Duration::from_secs(3600));
+        let (let_go, held) = mpsc::channel();
+        let look = move || {
+            held.recv().unwrap();
+            Err(ConnectError::Gone)
+        };
+        let of = (number, path);
+        assert!(guests.channels.look(&of, &mut patience, look, ctx.now).is_none());
+        guests.try_connect(number, ctx);
+        let _socket = UnixListener::bind(&of.1).unwrap();
+        let_go.send(()).unwrap();
+        let is_connected = |guests: &mut Guests| guests.roster.is_connected(guest).then_some(());
+        at_last(&mut guests, is_connected, |guests| guests.take_late_channels(9, ctx));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hostinfo_answer::{Dialect, Peer, Standing};
+use hostinfo_answer::{Dialect, Peer};
 use hostinfo_peer::PeerSocket;
 use hostinfo_wire::limits::{CONNECTION_IDLE, CONNECTIONS_MAX};
 
@@ -92,10 +92,10 @@ impl Guests {
         now: Option<Peer>,
         ctx: &mut Ctx<'_>,
     ) -> Result<(), NotAdmitted> {
-        let Some(guest) = self.roster.guests.get(number) else { return Ok(()) };
-        if let Standing::Domain(..) = guest.who.standing() {
+        if self.is_domain_elsewhere(number) {
             return Err(NotAdmitted::Domains);
         }
+        let Some(guest) = self.roster.guests.get(number) else { return Ok(()) };
         let before = guest.who.peer().filter(|_| self.roster.is_connected(number));
         let another = before.filter(|before| !now.is_some_and(|now| before.is(now)));
         match another {

@@ -46,7 +46,7 @@ impl Guests {
         let others = others.filter(|other| other.endpoint.pattern() != here);
         let are_early: Vec<bool> = others.map(Port::is_early).collect();
         if are_early.is_empty() {
-            let is_it = here.is_none() || !self.is_domain(guest);
+            let is_it = here.is_none() || !self.is_domain_elsewhere(guest);
             if !is_it {
                 self.refuse(number, DOMAIN, ctx);
             }
@@ -129,6 +129,15 @@ impl Guests {
     pub(super) fn is_domain(&self, guest: GuestId) -> bool {
         let guest = self.roster.guests.get(guest);
         guest.is_some_and(|guest| matches!(guest.who.standing(), Standing::Domain(..)))
+    }
+
+    /// Whether a domain has a guest's name, whoever is there or was refused: a process that comes at no port of the domain's own
+    /// may hide that it is not the domain's.
+    pub(super) fn is_domain_elsewhere(&mut self, number: GuestId) -> bool {
+        let Some(guest) = self.roster.guests.get(number) else { return false };
+        let (name, by_cid) = (guest.who.name().whole(), guest.by_cid());
+        let by_name = self.responder.libvirt().standing(name, None, by_cid);
+        matches!(by_name, Some(Standing::Domain(..))) || self.is_domain(number)
     }
 
     fn connected(&self, guest: GuestId) -> impl Iterator<Item = &Port> {

@@ -8,6 +8,7 @@ use hostinfo_answer::Name;
 use hostinfo_peer::PeerSocket;
 
 use super::Guests;
+use super::marks::plan_to_read_again;
 use super::standing::cannot_be_served;
 use crate::handover::{EndpointState, GuestState, GuestsState, PortState, UnidentifiedState};
 use crate::port::connection::Connection;
@@ -149,7 +150,9 @@ impl Guests {
             ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now));
         }
         let (rules, unclosed) = (self.rules.rules(), guest.unclosed.clone());
-        for state in guest.take_over(state, rules, &self.roots, &self.files) {
+        let ports = guest.take_over(state, rules, &self.roots, &self.files);
+        plan_to_read_again(number, guest, ctx);
+        for state in ports {
             let Some(fd) = fds.take(state.connection.fd) else { continue };
             let fd = PeerSocket::new(fd, unclosed.clone());
             let endpoint = match &state.endpoint {

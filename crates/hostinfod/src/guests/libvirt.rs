@@ -7,8 +7,6 @@ use hostinfo_domains::Helper;
 use super::Guests;
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
-use crate::reactor::poll::Interest;
-use crate::reactor::token::Token;
 
 /// A turn of the helper that took longer than this is followed by a pause: something was computed anew for all domains and
 /// guests. To read [`CHUNK`](hostinfo_domains::limits::CHUNK) bytes takes a tenth of it.
@@ -38,20 +36,16 @@ impl Guests {
     /// Does not listen to the helper for a while if its turn `took` long.
     fn pause_helper(&mut self, took: Duration, ctx: &mut Ctx<'_>) {
         if took > LONG {
-            self.listen_to_helper(Interest::None, ctx);
+            self.responder.libvirt().helper().into_iter().for_each(Helper::pause);
             let pause = took.saturating_mul(PAUSE).min(PAUSE_MAX);
             ctx.reactor.set_alarm(Alarm::HelperPause, Some(ctx.now + pause));
         }
     }
 
     /// The helper is listened to again after a pause.
-    pub(crate) fn resume_helper(&mut self, ctx: &Ctx<'_>) {
-        self.listen_to_helper(Interest::Read, ctx);
-    }
-
-    fn listen_to_helper(&mut self, interest: Interest, ctx: &Ctx<'_>) {
+    pub(crate) fn resume_helper(&mut self) {
         if let Some(helper) = self.responder.libvirt().helper()
-            && let Err(error) = ctx.reactor.modify(helper, Token::Libvirt, interest)
+            && let Err(error) = helper.resume()
         {
             tracing::error!("cannot wait for hostinfo-libvirt: {error}");
         }
@@ -86,8 +80,12 @@ impl Guests {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+    use std::os::fd::{AsFd as _, AsRawFd as _};
+
     use crate::guests::tests::guests;
     use crate::libvirt::Libvirt;
+    use crate::reactor::token::Token;
     use crate::reactor::{Reactor, Ready};
     use hostinfo_domains::Message;
     use hostinfo_domains::limits::DEADLINE;
@@ -119,7 +117,25 @@ mod tests {
         assert!(!hears(&mut reactor, Duration::from_millis(100)));
         let mut due = std::iter::from_fn(|| reactor.due(Instant::now() + DEADLINE));
         assert!(due.any(|alarm| alarm == Alarm::HelperPause));
-        guests.resume_helper(&reactor.now());
+        guests.resume_helper();
         assert!(hears(&mut reactor, DEADLINE));
+    }
+
+    #[test]
+    fn no_other_epoll_is_waited_for_since_any_user_can_keep_others_from_adding_to_such_a_one() {
+        let (folder, reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
+        let mut guests = guests(folder.path());
+        *guests.responder.libvirt() = Libvirt::asked_by(Libvirt::helper_that_says(&[]));
+        guests.responder.libvirt().begin(Instant::now());
+        guests.wait_for_all(&reactor).unwrap();
+        let epoll = reactor.of_part(Token::Libvirt).as_fd().as_raw_fd();
+        let about = fs::read_to_string(format!("/proc/self/fdinfo/{epoll}")).unwrap();
+        let number =
+            |line: &str| line.strip_prefix("tfd:")?.split_whitespace().next().map(str::to_owned);
+        let awaited = about.lines().filter_map(number);
+        let files: Vec<_> =
+            awaited.map(|fd| fs::read_link(format!("/proc/self/fd/{fd}")).unwrap()).collect();
+        assert!(files.iter().any(|file| file.ends_with("anon_inode:[eventfd]")), "{files:?}");
+        assert!(!files.iter().any(|file| file.ends_with("anon_inode:[eventpoll]")), "{files:?}");
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Instant;
 
-use hostinfo_answer::{Name, Observed, Requester};
+use hostinfo_answer::{Name, Observed, Requester, Standing};
 use hostinfo_rules::Grant;
 
 use super::Guests;
@@ -55,6 +55,7 @@ impl Guests {
 
     /// Updates the standing and the tags of all guests from what libvirt now says.
     pub(super) fn update_standings(&mut self, ctx: &mut Ctx<'_>) {
+        self.forget_processes_of_others(ctx);
         let (rules, libvirt) = (self.rules.rules(), self.responder.libvirt());
         let (mut changed, mut is_unwatched) = (Vec::new(), false);
         let mut is_other = Vec::new();
@@ -88,6 +89,24 @@ impl Guests {
         if is_unwatched {
             self.drop_incidents();
         }
+    }
+
+    /// Forgets the processes that have had the names of domains which have come since.
+    fn forget_processes_of_others(&mut self, ctx: &mut Ctx<'_>) {
+        let libvirt = self.responder.libvirt();
+        let guests = self.roster.guests.iter();
+        let come =
+            guests.filter(|(_, guest)| !matches!(guest.who.standing(), Standing::Domain(..)));
+        let come = come.filter_map(|(number, guest)| {
+            let (name, marks) = (guest.who.name().whole(), guest.marks.as_deref());
+            match libvirt.standing(name, marks, guest.by_cid())? {
+                Standing::Domain(uuid, _) => Some((number, uuid)),
+                Standing::Unnamed | Standing::Refused(_) | Standing::Awaited => None,
+            }
+        });
+        let come: Vec<_> = come.collect();
+        come.into_iter()
+            .for_each(|(number, uuid)| self.forget_process_of_another(number, uuid, ctx));
     }
 
     /// Logs the number of lines left out about a guest, now or when it is due.

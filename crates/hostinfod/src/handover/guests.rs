@@ -54,6 +54,7 @@ pub(crate) struct GuestState {
     #[serde(with = "instant::option")]
     pub(crate) since: Option<Instant>,
     pub(crate) marks: Option<Box<Marks>>,
+    pub(crate) is_unread: bool,
     /// A sample that it was due for when it was no longer watched.
     #[serde(with = "instant::option")]
     pub(crate) left_at: Option<Instant>,

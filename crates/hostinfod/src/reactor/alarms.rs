@@ -33,9 +33,10 @@ pub(crate) enum Alarm {
     Looks,
     /// A watched guest is due for a sample, or for the request of figures ahead of it.
     Watch(GuestId),
-    /// A port is to be looked at again that was connected while libvirt had its socket, or whose VMM's command line could not
-    /// be read soon.
+    /// A port is to be looked at again that was connected while libvirt had its socket.
     LookAgain(PortId),
+    /// The command line of a guest's VMM, which could not be read soon, is to be read again.
+    CommandLine(GuestId),
     /// hostinfo-open has not answered in time.
     Opener,
     /// The directory of the administrator's own statistics is to be read again, since it could not be for a passing reason.

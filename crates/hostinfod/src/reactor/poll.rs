@@ -1,12 +1,12 @@
 //! As much of epoll(7) as the daemon needs.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use hostinfo_peer::Epoll;
 use rustix::event::Timespec;
-use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::event::epoll::{self, Event, EventData, EventFlags};
 
 /// What is waited for on a descriptor. That the other end is gone is reported in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(crate) enum Interest {
 
 /// Descriptors that are waited for.
 pub(crate) struct Poll {
-    epoll: Arc<OwnedFd>,
+    epoll: Epoll,
     events: Vec<Event>,
 }
 
@@ -37,9 +37,12 @@ impl Poll {
     /// # Errors
     /// No descriptors are left.
     pub(crate) fn new() -> io::Result<Self> {
-        let epoll = Arc::new(epoll::create(CreateFlags::CLOEXEC)?);
-        hostinfo_peer::take_out_of(&epoll);
-        Ok(Self { epoll, events: Vec::with_capacity(EVENTS) })
+        Ok(Self { epoll: Epoll::new()?, events: Vec::with_capacity(EVENTS) })
+    }
+
+    /// For a part of the daemon that adds its descriptors itself, all with this token.
+    pub(crate) fn of_part(&self, token: u64) -> Epoll {
+        self.epoll.of_part(token)
     }
 
     /// Waits for `fd` from now on, until it is closed.

@@ -149,7 +149,8 @@ impl Server {
             Alarm::Definitions => guests.reload_customs(ctx),
             Alarm::Vsock => guests.resume_vsock(ctx),
             Alarm::Unidentified(peer) => guests.on_unidentified_alarm(peer, ctx),
-            Alarm::LookAgain(port) => guests.look_again(port, ctx),
+            Alarm::LookAgain(port) => guests.identify_again(port, ctx),
+            Alarm::CommandLine(guest) => guests.read_command_line_again(guest, ctx),
             Alarm::Opener => guests.give_up_on_opener(ctx),
             Alarm::UnidentifiedLeftOut => guests.log_unidentified_left_out(ctx),
             Alarm::RefusedPeersLeftOut => guests.log_refused_peers_left_out(ctx),
@@ -159,7 +160,7 @@ impl Server {
             Alarm::Disk(guest) => guests.write_disk(guest, ctx),
             Alarm::HeldDisks => guests.log_held_disks(ctx.now),
             Alarm::Libvirt => guests.turn_of_helper(Helper::on_time, ctx),
-            Alarm::HelperPause => guests.resume_helper(ctx),
+            Alarm::HelperPause => guests.resume_helper(),
             Alarm::HelperLeftOut => guests.log_helper_errors(ctx),
             Alarm::Client(client) => {
                 control.on_alarm(client, &mut Daemon { guests, settings, logging, socket }, ctx);

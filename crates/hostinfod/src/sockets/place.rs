@@ -330,3 +330,6 @@ pub(crate) fn spend(patience: &mut Patience, now: Instant) {
     let one = std::time::Duration::from_millis(100);
     patience.run(move || std::thread::sleep(one), drop, now);
 }
+
+#[cfg(test)]
+mod tests;

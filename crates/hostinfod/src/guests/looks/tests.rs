@@ -1,5 +1,7 @@
 //! Places at which every look is late, as they are once a place's patience is used up.
 
+mod upgrades;
+
 use super::*;
 
 use std::fs;
@@ -260,29 +262,4 @@ fn the_daemon_listens_in_the_directory_that_is_there_in_the_end() {
     let away = fs::read_dir(scene.folder.path().join("away")).unwrap();
     let mut old = away.map(|directory| directory.unwrap().path().join("s"));
     assert!(!old.any(|old| old.exists()), "a socket is not removed");
-}
-
-#[test]
-fn a_socket_that_a_thread_makes_is_handed_over_or_the_upgrade_is_refused() {
-    let mut scene = Scene::listen();
-    scene.listen_for("'fc-*'");
-    scene.until(|scene| {
-        let ctx = &mut Ctx { reactor: &mut scene.reactor, now: scene.now };
-        let is_prepared = scene.guests.prepare_handover(ctx).is_ok();
-        let has_all = NAMES.iter().all(|name| scene.listens(&format!("fc-{name}")));
-        assert!(!is_prepared || has_all);
-        is_prepared
-    });
-}
-
-#[test]
-fn no_thread_looks_at_anything_any_more_once_another_program_may_be_executed() {
-    let mut scene = Scene::sockets();
-    // Threads need longer for so many than the rest of the preparation takes.
-    (0..1000).for_each(|number| fs::create_dir(scene.at(&number.to_string())).unwrap());
-    // All are looked at once it is known which there are.
-    scene.apply("'ch-*'");
-    let ctx = &mut Ctx { reactor: &mut scene.reactor, now: scene.now };
-    let is_prepared = scene.guests.prepare_handover(ctx).is_ok();
-    assert!(!is_prepared || aside::finish(Duration::ZERO));
 }

@@ -2,10 +2,11 @@
 //! accepted, so that one is not believed that was another guest's a moment ago.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Instant;
 
 use hostinfo_answer::{Name, Observed, Requester, Standing};
-use hostinfo_domains::Uuid;
+use hostinfo_domains::{Claim, Snapshot, Uuid};
 
 use super::owner::{NoOwner, Owner, owner};
 use super::unidentified::Refused;
@@ -152,7 +153,12 @@ impl Guests {
 
     /// Forgets the process that has had a domain's name, unless it is the domain's: it was that before, or is at a socket of
     /// its own. One at a `[[sockets]]` or `[[listen]]` may be anybody's, and its figures would be taken for the domain's.
-    fn forget_process_of_another(&mut self, number: GuestId, domain: Uuid, ctx: &mut Ctx<'_>) {
+    pub(in crate::guests) fn forget_process_of_another(
+        &mut self,
+        number: GuestId,
+        domain: Uuid,
+        ctx: &mut Ctx<'_>,
+    ) {
         let is_at_own = self.roster.ports_of(number).any(|(_, port)| {
             let is_own =
                 matches!(port.endpoint, Endpoint::Socket | Endpoint::Channel(_) | Endpoint::Pty(_));
@@ -164,6 +170,7 @@ impl Guests {
             return;
         }
         guest.marks = None;
+        guest.is_unread = false;
         if let Some(rare) = &mut guest.rare {
             rare.cid = None;
         }
@@ -174,12 +181,16 @@ impl Guests {
         self.plan_watch(number, ctx);
     }
 
-    /// Whether a domain may ask: the settings name it, or it has a hostinfo port.
+    /// Whether a domain may ask: the settings name it, or it has a hostinfo port. What it has for vhostmd's clients lets only
+    /// these ask.
     pub(super) fn may_ask_over_vsock(&mut self, name: &Name, uuid: Uuid) -> bool {
-        self.vsock.settings.guests.has(name.whole()) || {
-            let standing = self.responder.libvirt().standing(name.whole(), None, None);
-            matches!(standing, Some(Standing::Domain(of, _)) if of == uuid)
-        }
+        let (name, libvirt) = (name.whole(), self.responder.libvirt());
+        let has_port = |known: &Arc<Snapshot>| {
+            let ports = known.guest(uuid).map(|guest| &guest.domain.names.clauses);
+            ports.is_some_and(|ports| ports.iter().any(|port| port == name))
+                && known.whose().of(name) == Claim::Named(uuid)
+        };
+        self.vsock.settings.guests.has(name) || libvirt.known().is_some_and(has_port)
     }
 
     /// Why neither of two guests is answered at an address: the VMMs of both have it on their command lines.

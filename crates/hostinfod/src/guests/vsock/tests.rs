@@ -1,6 +1,7 @@
 use super::*;
 use std::collections::BTreeMap;
 use std::io::Read as _;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Instant;
@@ -18,6 +19,8 @@ use crate::port::Port;
 use crate::port::connection::Connection;
 use crate::reactor::Reactor;
 use crate::reactor::id::{Id as _, PortId};
+use crate::rules_file::RulesFile;
+use crate::system::watch::Watcher;
 
 #[test]
 fn an_address_that_two_vmms_claim_is_logged_with_both() {
@@ -59,16 +62,30 @@ fn connected(
     below: &Path,
     helper: Helper,
     ctx: &mut Ctx<'_>,
-) -> (Guests, UnidentifiedId, UnixStream) {
+) -> (Guests, UnidentifiedId, TcpStream) {
     let mut guests = guests(below);
+    let (id, far_end) = ask_for(&mut guests, helper, ctx);
+    (guests, id, far_end)
+}
+
+/// The same, of these guests.
+fn ask_for(guests: &mut Guests, helper: Helper, ctx: &mut Ctx<'_>) -> (UnidentifiedId, TcpStream) {
     guests.vsock.settings = toml::from_str("guests = ['qemu-a']").unwrap();
     *guests.responder.libvirt() = Libvirt::asked_by(helper);
     guests.responder.libvirt().begin(ctx.now);
     guests.turn_of_helper(Helper::on_time, ctx);
-    let (far_end, fd) = UnixStream::pair().unwrap();
+    connect(guests, ctx)
+}
+
+/// Whoever has the CID 3 connects, by a socket that says of no process that it is at the other end, as those of AF_VSOCK.
+fn connect(guests: &mut Guests, ctx: &mut Ctx<'_>) -> (UnidentifiedId, TcpStream) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let far_end = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (fd, _) = listener.accept().unwrap();
+    fd.set_nonblocking(true).unwrap();
     let id = guests.vsock.unidentified.add(fd.into(), 3, ctx.now).unwrap();
     guests.look_up(id, ctx);
-    (guests, id, far_end)
+    (id, far_end)
 }
 
 /// A helper that reports that domain alone.
@@ -89,12 +106,16 @@ fn domain_with_address(number: u128, has_port: bool) -> Domain {
 /// Waits until libvirt has said whose the connection is.
 fn hear(guests: &mut Guests, ctx: &mut Ctx<'_>) {
     while !guests.vsock.unidentified.awaiting().is_empty() {
-        let patience = Timespec { tv_sec: 10, tv_nsec: 0 };
-        let helper = guests.responder.libvirt().helper().unwrap();
-        let mut polled = [PollFd::new(helper, PollFlags::IN)];
-        assert_eq!(rustix::event::poll(&mut polled, Some(&patience)), Ok(1), "nothing comes");
-        guests.turn_of_helper(Helper::on_ready, ctx);
+        take_report(guests, ctx);
     }
+}
+
+fn take_report(guests: &mut Guests, ctx: &mut Ctx<'_>) {
+    let patience = Timespec { tv_sec: 10, tv_nsec: 0 };
+    let helper = guests.responder.libvirt().helper().unwrap();
+    let mut polled = [PollFd::new(helper, PollFlags::IN)];
+    assert_eq!(rustix::event::poll(&mut polled, Some(&patience)), Ok(1), "nothing comes");
+    guests.turn_of_helper(Helper::on_ready, ctx);
 }
 
 #[test]
@@ -111,6 +132,39 @@ fn a_domain_that_was_renamed_leaves_neither_its_standing_nor_its_tags_to_its_old
     let none = hostinfo_rules::Tags::NONE;
     assert_eq!(libvirt.tags("qemu-old", None, by_cid), none);
     assert_ne!(libvirt.tags("qemu-a", None, by_cid), none);
+}
+
+#[test]
+fn a_domain_in_its_next_run_has_no_rule_while_its_tags_cannot_be_read() {
+    let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
+    let ctx = &mut reactor.now();
+    let tags = Tags::Known(BTreeMap::from([("role".to_owned(), Some("db".to_owned()))]));
+    let first = Domain { tags, ..domain_with_address(7, false) };
+    let off = Domain { id: None, ..first.clone() };
+    let next = Domain { id: Some(2), tags: Tags::Unreadable, ..first.clone() };
+    let said = [Message::Hello { version: VERSION }, Message::Domain(first), Message::Done(0)];
+    let later = [off, next].map(Message::Domain);
+    let mut guests = guests(folder.path());
+    let rules = "qemu-a role=db:\n  all = 0\n*:\n";
+    let path = folder.path().join("hostinfo.conf");
+    guests.rules = RulesFile::taken_over(Some(rules), &path, Watcher::new().unwrap()).unwrap();
+    let helper = Libvirt::helper_that_answers(&said, &later);
+    let (_, _far_end) = ask_for(&mut guests, helper, ctx);
+    hear(&mut guests, ctx);
+    let number = guests.roster.named("qemu-a").unwrap();
+    let rule = |guests: &Guests| {
+        let who = &guests.roster.guests.get(number).unwrap().who;
+        (who.grant().rule().map(|rule| rule.line), who.is_undecided())
+    };
+    assert_eq!(rule(&guests), (Some(1), false));
+    while guests.roster.is_connected(number) {
+        take_report(&mut guests, ctx);
+    }
+    ctx.now += Duration::from_secs(1);
+    let (_, _far_end) = connect(&mut guests, ctx);
+    hear(&mut guests, ctx);
+    assert!(guests.roster.is_connected(number));
+    assert!(rule(&guests).1, "{:?}", rule(&guests));
 }
 
 #[test]
@@ -226,8 +280,17 @@ fn a_process_elsewhere_that_has_a_domains_name_is_not_taken_for_the_domain_that_
 fn a_domain_that_is_enabled_no_more_is_hung_up_on_unless_it_has_a_port() {
     let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
     let ctx = &mut reactor.now();
-    for (number, has_port) in [(7, true), (8, false)] {
-        let domain = domain_with_address(number, has_port);
+    let vhostmd = |at: fn(&mut Names) -> &mut Vec<String>| {
+        let mut domain = domain_with_address(9, false);
+        at(&mut domain.names).push("qemu-a".to_owned());
+        (domain, false)
+    };
+    for (domain, has_port) in [
+        (domain_with_address(7, true), true),
+        (domain_with_address(8, false), false),
+        vhostmd(|names| &mut names.disks),
+        vhostmd(|names| &mut names.vhostmd),
+    ] {
         let helper = helper_that_knows(domain);
         let (mut guests, _, _far_end) = connected(folder.path(), helper, ctx);
         hear(&mut guests, ctx);
@@ -258,4 +321,78 @@ fn a_guest_that_libvirt_has_not_named_in_time_is_to_ask_again_and_is_not_forbidd
     let mut heard = String::new();
     far_end.read_to_string(&mut heard).unwrap();
     assert_eq!(heard, "503 ask again in 1 s\n");
+}
+
+/// Has libvirt's helper be another one, which reports that domain alone.
+fn report(guests: &mut Guests, domain: Domain, ctx: &mut Ctx<'_>) {
+    *guests.responder.libvirt() = Libvirt::asked_by(helper_that_knows(domain));
+    guests.responder.libvirt().begin(ctx.now);
+    guests.turn_of_helper(Helper::on_time, ctx);
+    while guests.responder.libvirt().known().is_none() {
+        let patience = Timespec { tv_sec: 10, tv_nsec: 0 };
+        let helper = guests.responder.libvirt().helper().unwrap();
+        let mut polled = [PollFd::new(helper, PollFlags::IN)];
+        assert_eq!(rustix::event::poll(&mut polled, Some(&patience)), Ok(1), "nothing comes");
+        guests.turn_of_helper(Helper::on_ready, ctx);
+    }
+}
+
+#[test]
+fn a_process_that_had_a_domains_name_while_it_was_off_is_not_taken_for_it_when_it_runs_again() {
+    let disks = Names { disks: vec!["qemu-a".to_owned()], ..Names::default() };
+    for (names, is_hidden) in [(Names::default(), false), (Names::default(), true), (disks, true)] {
+        let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
+        let ctx = &mut reactor.now();
+        let domain = Domain { names, ..domain_with_address(7, false) };
+        let (mut guests, _, _far_end) =
+            connected(folder.path(), helper_that_knows(domain.clone()), ctx);
+        hear(&mut guests, ctx);
+        report(&mut guests, Domain { id: None, ..domain.clone() }, ctx);
+        let number = guests.roster.named("qemu-a").unwrap();
+        let guest = guests.roster.guests.get_mut(number).unwrap();
+        assert_eq!(*guest.who.standing(), Standing::Unnamed);
+        let process = Peer { pid: 7, start: Some(1) };
+        guest.who.connected(Some(process), begin_session).unwrap();
+        let cmdline = format!("x\0-uuid\0{}\0", Uuid::from_u128(7));
+        let marks = Marks::new(7, b"x", b"0::/user.slice\n", cmdline.as_bytes());
+        guest.marks = marks.filter(|_| !is_hidden).map(Box::new);
+        report(&mut guests, domain, ctx);
+        let guest = guests.roster.guests.get(number).unwrap();
+        assert!(matches!(guest.who.standing(), Standing::Domain(..)), "{:?}", guest.who.standing());
+        assert!(guest.who.peer().is_none(), "{:?}", guest.who.peer());
+    }
+}
+
+#[test]
+fn a_vmm_elsewhere_that_shows_nothing_of_itself_does_not_ask_as_a_domain_of_its_name() {
+    let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
+    let ctx = &mut reactor.now();
+    let domain = domain_with_address(7, false);
+    let (mut guests, _, _far_end) =
+        connected(folder.path(), helper_that_knows(domain.clone()), ctx);
+    hear(&mut guests, ctx);
+    report(&mut guests, Domain { id: None, ..domain.clone() }, ctx);
+    let number = guests.roster.named("qemu-a").unwrap();
+    let guest = guests.roster.guests.get_mut(number).unwrap();
+    guest.who.connected(Some(Peer { pid: 7, start: Some(1) }), begin_session).unwrap();
+    guest.marks = Marks::new(7, b"x", b"0::/user.slice\n", b"x\0").map(Box::new);
+    report(&mut guests, domain, ctx);
+    let guest = guests.roster.guests.get_mut(number).unwrap();
+    assert!(matches!(guest.who.standing(), Standing::Refused(_)), "{:?}", guest.who.standing());
+    // The kernel has no command line of a process that has unmapped it.
+    let (proc, pid) = (folder.path().join("proc"), std::process::id().to_string());
+    let process = proc.join(&pid);
+    std::fs::create_dir_all(&process).unwrap();
+    std::os::unix::fs::symlink(&pid, proc.join("self")).unwrap();
+    let stat = format!("{pid} (x) S 1 7 7 0 -1 4 9 0 5 0 6 7 0 0 20 0 3 0 1 1 2\n");
+    for (file, text) in
+        [("stat", stat.as_str()), ("comm", "x\n"), ("cgroup", "0::/user.slice\n"), ("cmdline", "")]
+    {
+        std::fs::write(process.join(file), text).unwrap();
+    }
+    guests.roots = std::sync::Arc::new(hostinfo_sample::Roots { proc, sys: "/sys".into() });
+    let (_vmm, fd) = UnixStream::pair().unwrap();
+    guests.admit(number, OwnedFd::from(fd).into(), Endpoint::Accepted(PortId::of(7)), ctx);
+    let standing = guests.roster.guests.get(number).unwrap().who.standing();
+    assert!(!(guests.roster.is_connected(number) && standing.may_ask()), "{standing:?}");
 }
