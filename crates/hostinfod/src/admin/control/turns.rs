@@ -47,7 +47,7 @@ impl Control {
         match self.clients.get(number).map(Client::interest) {
             None | Some(Interest::Write) => self.drop_client(number, daemon, ctx),
             Some(Interest::Read | Interest::NewInput | Interest::None) => {
-                self.turn(number, daemon, ctx)
+                self.turn(number, daemon, ctx);
             }
         }
     }
