@@ -47,7 +47,8 @@ pub(crate) struct Fetched {
 
 /// The threads that ask.
 pub(crate) struct Fetcher {
-    for_figures: [Caller; CALLERS],
+    /// [`CALLERS`] of them.
+    for_figures: Vec<Caller>,
     /// Whether a domain migrates: a call that takes a QEMU's answer, of which one is made at a time.
     for_migration: Caller,
 }
@@ -59,7 +60,7 @@ impl Fetcher {
     /// No threads can be started.
     pub(crate) fn start(uri: &str, threads: &Threads) -> io::Result<Self> {
         let start = || Caller::start(uri.to_owned(), threads);
-        let for_figures = [start()?, start()?, start()?, start()?];
+        let for_figures = (0..CALLERS).map(|_| start()).collect::<io::Result<_>>()?;
         Ok(Self { for_figures, for_migration: start()? })
     }
 

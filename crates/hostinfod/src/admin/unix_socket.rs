@@ -1,12 +1,12 @@
 //! A listening Unix socket as a file: created, and given to the group that may use it.
 
 use std::fs;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use hostinfo_peer::PeerListener;
-use rustix::fs::{CWD, Mode};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::Gid;
@@ -111,18 +111,25 @@ impl UnixSocket {
             }
             other => other.map_err(failed)?,
         }
-        let metadata =
-            fs::symlink_metadata(path).map_err(FileError::of(path)).map_err(Error::Failed)?;
-        let made = Self { path: path.clone(), file: (metadata.dev(), metadata.ino()), socket };
+        // By a descriptor: whoever may write to its directory could put a link to another file in its place.
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::open(path, flags, Mode::empty()).map_err(failed)?;
+        let status = rustix::fs::fstat(&file).map_err(failed)?;
+        if !FileType::from_raw_mode(status.st_mode).is_socket() {
+            return Err(Error::NoSocket(path.clone()));
+        }
+        let made = Self { path: path.clone(), file: (status.st_dev, status.st_ino), socket };
         // At this point nobody can connect, since it does not listen yet.
         if let Some(group) = group {
-            rustix::fs::chown(path, None, Some(group)).map_err(|error| match error {
+            let given = rustix::fs::chownat(&file, "", None, Some(group), AtFlags::EMPTY_PATH);
+            given.map_err(|error| match error {
                 Errno::PERM => Error::NotOurs { path: path.clone(), group: settings.group.clone() },
                 other => failed(other),
             })?;
         }
         let mode = Mode::from_raw_mode(if group.is_some() { 0o660 } else { 0o600 });
-        rustix::fs::chmodat(CWD, path, mode, rustix::fs::AtFlags::empty()).map_err(failed)?;
+        let itself = format!("/proc/self/fd/{}", file.as_raw_fd());
+        rustix::fs::chmod(itself, mode).map_err(failed)?;
         rustix::net::listen(&made.socket, BACKLOG).map_err(failed)?;
         Ok(made)
     }

@@ -27,6 +27,8 @@ pub(crate) struct Below {
 #[derive(Debug)]
 struct Watched {
     watches: HashMap<Watch, String>,
+    /// How often a guest's were ended.
+    ended: u64,
     /// There are more than are watched, and the log has been told.
     is_full: bool,
     /// Lines about those that cannot be watched.
@@ -39,8 +41,12 @@ impl Below {
     /// # Errors
     /// Where nothing can be watched.
     pub(crate) fn new() -> io::Result<Self> {
-        let watched =
-            Watched { watches: HashMap::new(), is_full: false, unwatched: Quota::default() };
+        let watched = Watched {
+            watches: HashMap::new(),
+            ended: 0,
+            is_full: false,
+            unwatched: Quota::default(),
+        };
         Ok(Self { watcher: Watcher::new()?, watched: Mutex::new(watched), max: BELOW_MAX })
     }
 
@@ -57,11 +63,18 @@ impl Below {
         if !self.has_room(&guest, text) {
             return Ok(());
         }
-        // Without the lock, since the kernel may keep this thread waiting here.
         let itself = format!("/proc/self/fd/{}", directory.as_raw_fd());
-        let watch = self.watcher.add(Path::new(&itself), WATCHED | WatchFlags::ONLYDIR)?;
-        self.lock().watches.insert(watch, guest);
-        Ok(())
+        loop {
+            let ended = self.lock().ended;
+            // Without the lock, since the kernel may keep this thread waiting here.
+            let watch = self.watcher.add(Path::new(&itself), WATCHED | WatchFlags::ONLYDIR)?;
+            let mut watched = self.lock();
+            // Otherwise it may be the one that another guest has had there, and that was ended meanwhile.
+            if watched.ended == ended {
+                watched.watches.insert(watch, guest);
+                return Ok(());
+            }
+        }
     }
 
     /// Logs why a directory of a guest is not watched, within a quota: its owner can have that come again and again.
@@ -98,13 +111,16 @@ impl Below {
 
     /// Watches nothing of a guest's any more.
     pub(crate) fn forget(&self, guest: &str) {
-        self.lock().watches.retain(|watch, of| {
+        let mut watched = self.lock();
+        let before = watched.watches.len();
+        watched.watches.retain(|watch, of| {
             let stays = of != guest;
             if !stays {
                 self.watcher.remove(*watch);
             }
             stays
         });
+        watched.ended += u64::from(watched.watches.len() < before);
     }
 
     /// How many are watched.
@@ -122,6 +138,8 @@ impl Below {
 mod tests {
     use super::*;
     use std::fs::{self, File};
+    use std::os::fd::AsFd as _;
+    use std::thread::ScopedJoinHandle;
 
     #[test]
     fn no_more_directories_are_watched_than_there_is_room_for() {
@@ -138,5 +156,30 @@ mod tests {
         below.forget("a");
         assert_eq!(below.len(), 1);
         assert_eq!(watch("c"), 2);
+    }
+
+    #[test]
+    fn a_watch_that_another_guest_ends_meanwhile_is_not_taken_for_one_of_the_directory() {
+        let folder = tempfile::tempdir().unwrap();
+        let below = &Below::new().unwrap();
+        let directory = &File::open(folder.path()).unwrap().into();
+        let watch = |guest: &str| below.watch(directory, guest.to_owned(), "x").unwrap();
+        let info = format!("/proc/self/fdinfo/{}", below.watcher.as_fd().as_raw_fd());
+        std::thread::scope(|scope| {
+            let both = ["a", "b"].map(|guest| {
+                scope.spawn(move || {
+                    for _ in 0..5_000 {
+                        watch(guest);
+                        below.forget(guest);
+                    }
+                })
+            });
+            while !both.iter().all(ScopedJoinHandle::is_finished) {
+                let watched = below.lock();
+                let kernels = fs::read_to_string(&info).unwrap();
+                let is_there = |watch| kernels.contains(&format!("inotify wd:{watch:x} "));
+                assert!(watched.watches.keys().all(is_there), "{watched:?}, {kernels}");
+            }
+        });
     }
 }
