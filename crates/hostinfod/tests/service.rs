@@ -183,6 +183,30 @@ fn the_service_manager_hears_that_it_is_ready_alive_and_stopping() {
 }
 
 #[test]
+fn a_service_manager_that_takes_no_messages_keeps_nobody_waiting() {
+    let place = Place::new();
+    let told = UnixDatagram::bind(place.path("notify")).unwrap();
+    told.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut command = place.command();
+    command.env("NOTIFY_SOCKET", place.path("notify")).env("WATCHDOG_USEC", "1000000");
+    let mut daemon = Daemon(command.spawn().unwrap());
+    assert_eq!(next(&told), "READY=1");
+    let any_user = UnixDatagram::unbound().unwrap();
+    any_user.set_nonblocking(true).unwrap();
+    while any_user.send_to(b"x", place.path("notify")).is_ok() {}
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(4) {
+        let asked = Instant::now();
+        Client::connect(&place.path("control"), PATIENCE).unwrap().status().unwrap();
+        assert!(asked.elapsed() < PATIENCE / 2, "{:?}", asked.elapsed());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    while next(&told) != "WATCHDOG=1" {}
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.exit_status(), Some(0));
+}
+
+#[test]
 fn sigterm_and_sigint_end_it_at_once_and_cleanly() {
     for signal in [Signal::TERM, Signal::INT] {
         let place = Place::new();
