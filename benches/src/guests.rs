@@ -91,7 +91,7 @@ impl Listening {
 impl Guests {
     /// The same guests in an order that no server knows, as on a real host. What a server and the kernel know of guests in
     /// the order in which they were connected is one piece of memory after another, which the CPU fetches ahead. The echo
-    /// server connects in the order of the guests, and the daemon in that of a directory.
+    /// server connects in the order of the guests, and the daemon in that of their names.
     pub(crate) fn shuffled(mut self) -> Self {
         let hasher = BuildHasherDefault::<DefaultHasher>::new();
         let mut numbers = 0..;

@@ -78,7 +78,10 @@ impl Server {
     }
 
     fn start(mut command: Command, dir: &Path, cpus: &Cpus) -> anyhow::Result<Self> {
-        let log = dir.join("log");
+        // In a directory of its own: the daemon watches the one that has its rules, and would be told of each line.
+        let logs = dir.join("logs");
+        fs::create_dir_all(&logs)?;
+        let log = logs.join("stderr");
         let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -17,7 +17,7 @@ use crate::incident::figure::Figure;
 use crate::incident::{End, Incident};
 use crate::{Interval, Permits, State, judge};
 
-pub use file::{DAMAGED, Damaged, FILE_MAX, FOLDER};
+pub use file::{DAMAGED, Damaged, FILE_MAX, FOLDER, UNFINISHED};
 
 /// Number of ok samples that close an incident: a minute.
 const CLOSES: u32 = 6;

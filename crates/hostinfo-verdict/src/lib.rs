@@ -28,7 +28,7 @@ mod words;
 
 use hostinfo_catalog::source::Judged;
 
-pub use incidents::{DAMAGED, Damaged, FILE_MAX, FOLDER, Incidents, Past};
+pub use incidents::{DAMAGED, Damaged, FILE_MAX, FOLDER, Incidents, Past, UNFINISHED};
 pub use interval::Interval;
 pub use sample::{Devices, Sample};
 pub use verdict::{State, Verdict};

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use hostinfo_verdict::{DAMAGED, FILE_MAX, FOLDER, Past};
+use hostinfo_verdict::{DAMAGED, FILE_MAX, FOLDER, Past, UNFINISHED};
 use hostinfo_wire::text::escaped;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -87,8 +87,8 @@ fn read(folder: &Path) -> Result<(Vec<One>, Status), Failure> {
     let (mut all, mut status) = (Vec::new(), DONE);
     for entry in entries.flatten().take(FILES_MAX) {
         let path = entry.path();
-        // One that the daemon has set aside, which its log says.
-        if path.extension().is_some_and(|extension| extension == DAMAGED) {
+        // One that the daemon has set aside, which its log says, or is writing.
+        if path.extension().is_some_and(|it| it == DAMAGED) || path.ends_with(UNFINISHED) {
             continue;
         }
         match of_file(&path) {

@@ -14,6 +14,9 @@ pub const FOLDER: &str = "incidents";
 /// The extension of a file that could not be parsed and was set aside.
 pub const DAMAGED: &str = "damaged";
 
+/// The file in it that is being written, before it gets a guest's name.
+pub const UNFINISHED: &str = "incidents.new";
+
 /// The largest file of a guest: 16 incidents of 200 bytes, and the guest's name.
 pub const FILE_MAX: usize = 4096;
 

@@ -18,8 +18,8 @@ use landlock::{
 /// to sockets wherever `[[sockets]]` says.
 const BOUNDED: ABI = ABI::V5;
 
-/// What is permitted below the daemon's own directories: regular files, directories and sockets. Files are moved between
-/// two of its directories, which is `Refer`.
+/// What is permitted below the daemon's own directories: regular files, directories and sockets. `Refer` is for moving
+/// files between two of them, as versions do to which the daemon may be brought back.
 const WRITE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{
     WriteFile | Truncate | MakeReg | MakeDir | MakeSock | RemoveFile | Refer
 });

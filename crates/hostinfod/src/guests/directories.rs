@@ -81,7 +81,7 @@ impl Guests {
         if directory.directory().is_none() {
             return;
         }
-        let names = match sockets::names(directory.path()) {
+        let mut names = match sockets::names(directory.path()) {
             Ok(names) => names,
             Err(error) => {
                 let error = FileError::of(directory.path())(error);
@@ -91,6 +91,8 @@ impl Guests {
                 return tracing::error!("{error}");
             }
         };
+        // A daemon that starts has thousands of them: what is known of the last one's neighbours is in the CPU's caches.
+        names.sort_unstable();
         let present: HashSet<&OsStr> = names.iter().map(|name| &**name).collect();
         let gone: Vec<String> = self
             .roster

@@ -9,12 +9,9 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use hostinfo_verdict::{DAMAGED, Damaged, FILE_MAX, FOLDER, Incidents};
+use hostinfo_verdict::{DAMAGED, Damaged, FILE_MAX, FOLDER, Incidents, UNFINISHED};
 
 use crate::system::file_error::FileError;
-
-/// The temporary file that is renamed into the folder.
-const ASIDE: &str = "incidents.new";
 
 /// How long a file is kept that could not be parsed.
 const DAMAGED_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -111,7 +108,9 @@ fn read(path: &Path) -> Result<(String, Incidents), Unread> {
 
 fn write(state: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     hostinfo_file::make_directory(&state.join(FOLDER), 0o700)?;
-    let aside = state.join(ASIDE);
+    // In the same folder: to move a file into another takes a lock of the whole file system, which whoever may write anywhere
+    // on it can hold.
+    let aside = path.with_file_name(UNFINISHED);
     let mut file = hostinfo_file::make_aside(&aside)?;
     file.write_all(bytes)?;
     fs::rename(&aside, path)

@@ -83,6 +83,22 @@ fn incidents_outlive_the_daemon_for_a_domain_and_without_libvirt_for_a_process()
 }
 
 #[test]
+fn a_file_is_written_in_its_own_folder_since_to_move_it_into_another_can_wait_for_other_users() {
+    let place = Place::new();
+    let mut files = place.open();
+    let mut changed = Vec::new();
+    for number in [7, 8] {
+        files.keep(domain(number), "qemu-a", bytes("qemu-a", 0));
+        files.write_all();
+        changed.push(place.0.path().metadata().unwrap().modified().unwrap());
+        // The clock of file systems has ticks of up to 10 ms.
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(place.files().len(), 2);
+    assert_eq!(changed[0], changed[1]);
+}
+
+#[test]
 fn another_guest_of_the_same_name_reads_no_incidents_and_those_of_the_first_are_deleted() {
     let place = Place::new();
     let mut files = place.open();
