@@ -159,9 +159,7 @@ impl Guests {
         ctx.reactor.set_alarm(Alarm::LookAgain(number), None);
         self.plan_watch(guest, ctx);
         self.end_contest(guest, ctx);
-        if !self.roster.ports_of(guest).any(|(_, port)| port.endpoint.is_beside_vsock()) {
-            self.end_vsock_connections_of_vmm(guest, ctx);
-        }
+        self.end_vsock_connections_without_port(guest, ctx);
     }
 
     /// Forgets a socket unless the file that is there now is the one it is connected to. An event

@@ -247,6 +247,8 @@ impl Guests {
         };
         guests.sort_by_key(|number| !has_watch(number));
         for number in guests {
+            // Its socket may have gone between the two programs.
+            self.end_vsock_connections_without_port(number, ctx);
             self.plan_watch(number, ctx);
             let Some(guest) = self.roster.guests.get(number) else { continue };
             ctx.reactor.set_alarm(Alarm::LeftOut(number), guest.quotas.due(ctx.now));

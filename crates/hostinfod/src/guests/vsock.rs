@@ -192,6 +192,13 @@ impl Guests {
         by_vmm.into_iter().for_each(|number| self.remove_port(number, ctx));
     }
 
+    /// The same where the VMM has no port any more by which the administrator has enabled the guest.
+    pub(super) fn end_vsock_connections_without_port(&mut self, guest: GuestId, ctx: &mut Ctx<'_>) {
+        if !self.roster.ports_of(guest).any(|(_, port)| port.endpoint.is_beside_vsock()) {
+            self.end_vsock_connections_of_vmm(guest, ctx);
+        }
+    }
+
     /// libvirt's domains or the settings have changed: connections end of domains that have stopped, or may not ask any more.
     pub(super) fn end_vsock_connections(&mut self, ctx: &mut Ctx<'_>) {
         let Some(known) = self.responder.libvirt().known().cloned() else { return };

@@ -13,6 +13,7 @@ use hostinfo_domains::{Domain, Helper, Marks, Message, Names, Tags, Uuid, VERSIO
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::guest::begin_session;
+use crate::guests::handover::Later;
 use crate::guests::tests::guests;
 use crate::libvirt::Libvirt;
 use crate::port::Port;
@@ -395,4 +396,23 @@ fn a_vmm_elsewhere_that_shows_nothing_of_itself_does_not_ask_as_a_domain_of_its_
     guests.admit(number, OwnedFd::from(fd).into(), Endpoint::Accepted(PortId::of(7)), ctx);
     let standing = guests.roster.guests.get(number).unwrap().who.standing();
     assert!(!(guests.roster.is_connected(number) && standing.may_ask()), "{standing:?}");
+}
+
+#[test]
+fn a_vmm_whose_socket_has_gone_during_an_upgrade_is_hung_up_on_over_vsock() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut guests, mut reactor) = (guests(folder.path()), Reactor::new().unwrap());
+    let ctx = &mut reactor.now();
+    let guest = guests.guest(&Name::parse("qemu-a").unwrap(), ctx.now).unwrap();
+    let (_far_end, fd) = UnixStream::pair().unwrap();
+    let connection = Connection::new(OwnedFd::from(fd).into(), None, Dialect::Hostinfo, ctx.now);
+    let port = Port::new(guest, Endpoint::Vsock(None), Dialect::Hostinfo, ctx.now);
+    guests.roster.add_port(Port { connection: Some(connection), ..port });
+    let socket = Port::new(guest, Endpoint::Socket, Dialect::Hostinfo, ctx.now);
+    let socket = guests.roster.add_port(socket);
+    guests.take_over_later(Later::default(), ctx);
+    assert!(guests.roster.is_connected(guest), "its socket is there");
+    guests.roster.remove_port(socket);
+    guests.take_over_later(Later::default(), ctx);
+    assert!(!guests.roster.is_connected(guest));
 }
