@@ -96,16 +96,6 @@ impl PeerSocket {
         }
     }
 
-    /// Whether a read that does not fill its buffer leaves nothing of what had come by then, but for the end, and for what is
-    /// behind a byte that was sent with MSG_OOB.
-    pub fn is_read_whole(&self) -> bool {
-        match self.kind {
-            Kind::Socket => true,
-            // What came with descriptors is not read, and what was written to a terminal comes by lines.
-            Kind::WithDescriptors | Kind::File => false,
-        }
-    }
-
     /// Writes as much as there is room for, and returns how much that was.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use alarms::{Alarm, Alarms};
 use hostinfo_peer::Epoll;
-use poll::{How, Interest, Poll};
+use poll::{Interest, Poll};
 use token::Token;
 
 /// Everything that the daemon waits for.
@@ -35,8 +35,8 @@ pub(crate) struct Ctx<'r> {
 pub(crate) struct Ready {
     /// Identifies the descriptor.
     pub(crate) token: Token,
-    /// How it is ready.
-    pub(crate) how: How,
+    /// The other end is gone, or the descriptor is broken.
+    pub(crate) hung_up: bool,
 }
 
 impl Reactor {
@@ -87,11 +87,9 @@ impl Reactor {
         ready.clear();
         let until = self.alarms.next();
         // A number that is not a token's was never passed to the kernel, and can be ignored.
-        ready.extend(
-            self.poll
-                .wait(until)?
-                .filter_map(|(number, how)| Some(Ready { token: Token::decode(number)?, how })),
-        );
+        ready.extend(self.poll.wait(until)?.filter_map(|(number, hung_up)| {
+            Some(Ready { token: Token::decode(number)?, hung_up })
+        }));
         Ok(())
     }
 

@@ -178,10 +178,7 @@ impl Responder {
                 guest.meter.bytes.take(length + CALL_COST, self.flow.bytes, now);
             }
             self.tally.received += input.len() as u64;
-            let phase = self.answer(input, stream, conversation, guest, now)?;
-            // More may have come than fits, and is not reported again.
-            let is_rest = phase == Phase::Reading && input.len() == READ_CHUNK;
-            Ok(if is_rest { Phase::Throttled(now) } else { phase })
+            self.answer(input, stream, conversation, guest, now)
         });
         self.buffer = buffer;
         result

@@ -82,11 +82,6 @@ impl Stream {
         }
     }
 
-    /// Whether a read that does not fill its buffer leaves nothing: see [`PeerSocket::is_read_whole`].
-    pub(crate) fn is_read_whole(&self) -> bool {
-        self.socket.is_read_whole()
-    }
-
     /// Sends as much of an answer as there is room for, after what was kept before. The rest is
     /// kept. Returns since when something is kept.
     ///

@@ -20,6 +20,7 @@ use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::{GuestId, PortId};
+use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::sockets::{self, ConnectError, Found};
 use crate::system::file_error::TRY_AGAIN;
@@ -205,12 +206,11 @@ impl Guests {
         };
         // AF_VSOCK tells who the guest is, but not its process: what is known of that stays.
         let identified = if is_known { Ok(false) } else { self.identify_peer(number, peer, ctx) };
-        let Some((port, guest)) = self.roster.at(number) else { return };
-        let connection = Connection::new(fd, file, port.dialect, ctx.now);
         let added = identified.and_then(|is_another| {
-            ctx.reactor.add(&connection, Token::Port(number), connection.interest())?;
+            ctx.reactor.add(&fd, Token::Port(number), Interest::Read)?;
             Ok(is_another)
         });
+        let Some((port, guest)) = self.roster.at(number) else { return };
         let is_another = match added {
             Ok(is_another) => is_another,
             Err(error) => {
@@ -222,6 +222,7 @@ impl Guests {
         if guest.who.grant().vhostmd_disk() {
             ctx.reactor.set_alarm(Alarm::Disk(port.guest), Some(ctx.now));
         }
+        let connection = Connection::new(fd, file, port.dialect, ctx.now);
         port.connection = Some(Connection { is_early, ..connection });
         port.refusal = None;
         ctx.reactor.set_alarm(Alarm::Port(number), None);

@@ -191,8 +191,7 @@ impl Guests {
             Port { connection: Some(connection), ..Port::new(guest, endpoint, dialect, since) };
         let number = self.roster.add_port(port);
         let connection = self.roster.ports.get(number)?.connection.as_ref()?;
-        if let Err(error) = ctx.reactor.add(connection, Token::Port(number), connection.interest())
-        {
+        if let Err(error) = ctx.reactor.add(connection, Token::Port(number), phase.interest()) {
             let name = name.whole();
             tracing::error!(guest = name, "guest {name} cannot be served any more: {error}");
             self.roster.remove_port(number);

@@ -9,7 +9,6 @@ use crate::port::{Endpoint, Port};
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::PortId;
-use crate::reactor::poll::{How, Interest};
 use crate::reactor::token::Token;
 use crate::stream::Closed;
 
@@ -32,8 +31,7 @@ impl Guests {
     }
 
     /// A port's connection is ready.
-    pub(crate) fn turn(&mut self, number: PortId, how: How, ctx: &mut Ctx<'_>) {
-        let hung_up = how == How::HungUp;
+    pub(crate) fn turn(&mut self, number: PortId, hung_up: bool, ctx: &mut Ctx<'_>) {
         if self.roster.ports.get(number).is_some_and(Port::is_early) && !hung_up {
             self.identify_again(number, ctx);
         }
@@ -62,12 +60,7 @@ impl Guests {
             self.set_watch_alarm(guest, ctx);
         }
         match served {
-            Ok(phase) if !is_over => {
-                self.set_phase(number, phase, ctx);
-                if how != How::Plainly {
-                    self.wait_for_the_rest(number, ctx);
-                }
-            }
+            Ok(phase) if !is_over => self.set_phase(number, phase, ctx),
             Ok(_) => self.hang_up(number, Closed::Gone.why(), ctx),
             Err(closed) => self.hang_up(number, closed.why(), ctx),
         }
@@ -89,7 +82,7 @@ impl Guests {
             },
             Some(Phase::Writing(_)) => self.hang_up(number, "it does not read its reply", ctx),
             Some(Phase::Reading | Phase::Throttled(_) | Phase::WaitingForValue(_)) => {
-                self.turn(number, How::Plainly, ctx);
+                self.turn(number, false, ctx);
             }
         }
     }
@@ -98,24 +91,16 @@ impl Guests {
     fn set_phase(&mut self, number: PortId, phase: Phase, ctx: &mut Ctx<'_>) {
         let Some(port) = self.roster.ports.get_mut(number) else { return };
         let Some(connection) = &mut port.connection else { return };
-        let interest = connection.interest();
         let before = std::mem::replace(&mut connection.phase, phase);
         if before == phase && phase == Phase::Reading {
             return;
         }
         ctx.reactor.set_alarm(Alarm::Port(number), phase.until());
-        if interest != connection.interest() {
-            wait_for(connection, number, ctx);
-        }
-    }
-
-    /// What one read has left of new input is reported as well.
-    fn wait_for_the_rest(&self, number: PortId, ctx: &Ctx<'_>) {
-        if let Some(port) = self.roster.ports.get(number)
-            && let Some(connection) = &port.connection
-            && connection.interest() == Interest::NewInput
+        if before.interest() != phase.interest()
+            && let Err(error) =
+                ctx.reactor.modify(&*connection, Token::Port(number), phase.interest())
         {
-            wait_for(connection, number, ctx);
+            tracing::error!("cannot wait for a connection: {error}");
         }
     }
 
@@ -162,14 +147,3 @@ impl Guests {
         }
     }
 }
-
-/// Waits for what a connection is to be waited for. What is there already is reported.
-fn wait_for(connection: &Connection, number: PortId, ctx: &Ctx<'_>) {
-    let token = Token::Port(number);
-    if let Err(error) = ctx.reactor.modify(connection, token, connection.interest()) {
-        tracing::error!("cannot wait for a connection: {error}");
-    }
-}
-
-#[cfg(test)]
-mod tests;

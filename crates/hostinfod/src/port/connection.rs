@@ -47,6 +47,15 @@ pub(crate) enum Phase {
 }
 
 impl Phase {
+    /// What is waited for on the descriptor.
+    pub(crate) fn interest(self) -> Interest {
+        match self {
+            Self::Reading => Interest::Read,
+            Self::Throttled(_) | Self::WaitingForValue(_) => Interest::None,
+            Self::Writing(_) => Interest::Write,
+        }
+    }
+
     /// When the phase ends without an event.
     pub(crate) fn until(self) -> Option<Instant> {
         match self {
@@ -72,16 +81,6 @@ impl Connection {
             is_early: false,
             since: now,
             heard: now,
-        }
-    }
-
-    /// What is waited for on the descriptor.
-    pub(crate) fn interest(&self) -> Interest {
-        match self.phase {
-            Phase::Reading if self.stream.is_read_whole() => Interest::NewInput,
-            Phase::Reading => Interest::Read,
-            Phase::Throttled(_) | Phase::WaitingForValue(_) => Interest::None,
-            Phase::Writing(_) => Interest::Write,
         }
     }
 

@@ -13,9 +13,6 @@ use rustix::event::epoll::{self, Event, EventData, EventFlags};
 pub(crate) enum Interest {
     /// There is something to read.
     Read,
-    /// Something to read has come. It is reported once, until more comes or this is set again, so whoever waits for it reads
-    /// all of it. The kernel need not look a second time then whether it was read.
-    NewInput,
     /// There is room to write.
     Write,
     /// Nothing.
@@ -62,14 +59,15 @@ impl Poll {
     }
 
     /// Sleeps until a descriptor is ready or `until` is past. Returns, for each ready descriptor,
-    /// the token given to [`Poll::add`], and how it is ready.
+    /// the token given to [`Poll::add`], and whether the other end is gone or the descriptor is
+    /// broken.
     ///
     /// # Errors
     /// Those of epoll_wait(2), except an interruption by a signal.
     pub(crate) fn wait(
         &mut self,
         until: Option<Instant>,
-    ) -> io::Result<impl Iterator<Item = (u64, How)>> {
+    ) -> io::Result<impl Iterator<Item = (u64, bool)>> {
         self.events.clear();
         let timeout =
             until.map(|until| milliseconds(until.saturating_duration_since(Instant::now())));
@@ -81,30 +79,11 @@ impl Poll {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        Ok(self.events.iter().map(|&Event { flags, data }| (data.u64(), How::of(flags))))
-    }
-}
-
-/// How a descriptor is ready.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum How {
-    /// There is something to read, or room to write.
-    Plainly,
-    /// One read may not get all: it stops at the end, or at a byte that was sent with MSG_OOB.
-    InParts,
-    /// The other end is gone, or the descriptor is broken. One read may not get all that came before.
-    HungUp,
-}
-
-impl How {
-    fn of(flags: EventFlags) -> Self {
-        if flags.intersects(EventFlags::HUP | EventFlags::ERR) {
-            Self::HungUp
-        } else if flags.intersects(EventFlags::PRI | EventFlags::RDHUP) {
-            Self::InParts
-        } else {
-            Self::Plainly
-        }
+        let hung_up = EventFlags::HUP | EventFlags::ERR;
+        Ok(self
+            .events
+            .iter()
+            .map(move |&Event { flags, data }| (data.u64(), flags.intersects(hung_up))))
     }
 }
 
@@ -119,7 +98,6 @@ fn milliseconds(wait: Duration) -> Timespec {
 fn flags(interest: Interest) -> EventFlags {
     match interest {
         Interest::Read => EventFlags::IN,
-        Interest::NewInput => EventFlags::IN | EventFlags::PRI | EventFlags::RDHUP | EventFlags::ET,
         Interest::Write => EventFlags::OUT,
         Interest::None => EventFlags::empty(),
     }

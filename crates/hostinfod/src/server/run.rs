@@ -15,7 +15,7 @@ use crate::confinement::Confinement;
 use crate::handover::GuestsState;
 use crate::reactor::Ready;
 use crate::reactor::alarms::Alarm;
-use crate::reactor::poll::{How, Interest};
+use crate::reactor::poll::Interest;
 use crate::reactor::token::Token;
 use crate::settings::hybrid::Hybrids;
 use crate::settings::vsock::Vsock;
@@ -87,8 +87,7 @@ impl Server {
     }
 
     /// A descriptor is ready.
-    fn on_ready(&mut self, Ready { token, how }: Ready) {
-        let hung_up = how == How::HungUp;
+    fn on_ready(&mut self, Ready { token, hung_up }: Ready) {
         let Self { settings, logging, guests, control, scrape, reactor, .. } = self;
         let (ctx, socket) = (&mut reactor.now(), control.state());
         match token {
@@ -108,7 +107,7 @@ impl Server {
             Token::Custom => self.take_values(),
             Token::Disks => guests.log_failed_disks(ctx.now),
             Token::Looks => guests.take_late_looks(ctx),
-            Token::Port(port) => guests.turn(port, how, ctx),
+            Token::Port(port) => guests.turn(port, hung_up, ctx),
             Token::Vsock => guests.accept_over_vsock(ctx),
             Token::Unidentified(peer) => guests.on_unidentified_ready(peer, hung_up, ctx),
             Token::Control => control.accept(ctx),

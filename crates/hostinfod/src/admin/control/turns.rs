@@ -28,8 +28,8 @@ impl Control {
         let has_room = self.work == 0;
         let Some(client) = self.clients.get_mut(number) else { return };
         match client.interest() {
-            Interest::Read | Interest::NewInput if !has_room => client.put_off(number, ctx),
-            Interest::Read | Interest::NewInput => self.turn(number, daemon, ctx),
+            Interest::Read if !has_room => client.put_off(number, ctx),
+            Interest::Read => self.turn(number, daemon, ctx),
             // A request without a reply is carried out even if the client has gone since.
             Interest::None if client.may_go_on() => {}
             Interest::None | Interest::Write if hung_up => self.drop_client(number, daemon, ctx),
@@ -46,9 +46,7 @@ impl Control {
     ) {
         match self.clients.get(number).map(Client::interest) {
             None | Some(Interest::Write) => self.drop_client(number, daemon, ctx),
-            Some(Interest::Read | Interest::NewInput | Interest::None) => {
-                self.turn(number, daemon, ctx);
-            }
+            Some(Interest::Read | Interest::None) => self.turn(number, daemon, ctx),
         }
     }
 
