@@ -182,9 +182,9 @@ impl Libvirt {
         since + PEER_PATIENCE
     }
 
-    /// Whether this host may have libvirt, also while it does not answer.
+    /// Whether this host may have libvirt, also while it does not answer. Where it has been stopped, its domains may run on.
     pub(crate) fn may_be_there(&mut self) -> bool {
-        self.worth_asking().is_some()
+        self.answers.is_some() || self.worth_asking().is_some()
     }
 
     /// How often libvirt stopped answering.
@@ -303,6 +303,11 @@ impl Libvirt {
     /// For a libvirt that has not answered.
     pub(crate) fn silent() -> Self {
         Self { is_wanted: true, ..Self::none() }
+    }
+
+    /// For a libvirt that has answered, and was stopped.
+    pub(crate) fn stopped() -> Self {
+        Self { answers: Some(false), ..Self::silent() }
     }
 
     /// For a libvirt that this helper asks.

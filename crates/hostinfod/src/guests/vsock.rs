@@ -24,6 +24,7 @@ use crate::sockets::vsock::{VsockListener, guest_at_other_end, is_vsock, remedy}
 use crate::system::descriptors::{Number, Outgoing};
 
 use identifying::NOT_ENABLED;
+use owner::is_domains;
 use unidentified::{Refused, Stage, UnidentifiedPeers};
 
 /// What the listener is in the reactor.
@@ -204,15 +205,24 @@ impl Guests {
         self.roster.ports_of(guest).any(|(_, port)| port.serves_beside_vsock())
     }
 
-    /// libvirt's domains or the settings have changed: connections end of domains that have stopped, or may not ask any more.
+    /// libvirt's domains or the settings have changed: connections end of domains that have stopped, or may not ask any more,
+    /// and of VMMs without libvirt whose address is a domain's: they may have come before libvirt said so.
     /// While libvirt does not say which domains have a hostinfo port, these are those that are served there.
     pub(super) fn end_vsock_connections(&mut self, ctx: &mut Ctx<'_>) {
         let known = self.responder.libvirt().known().cloned();
         let mut told = HashSet::new();
         for number in self.roster.ports.ids(|port| matches!(port.endpoint, Endpoint::Vsock(_))) {
             let Some((port, guest)) = self.roster.at(number) else { continue };
-            let Endpoint::Vsock(Some(of)) = &port.endpoint else { continue };
-            let (of, name, guest) = (**of, guest.who.name().clone(), port.guest);
+            let Endpoint::Vsock(of) = &port.endpoint else { continue };
+            let Some(of) = of.as_deref().copied() else {
+                let domains = known.iter().flat_map(|known| known.guests());
+                let domains = domains.map(|guest| &guest.domain);
+                if guest.cid().is_some_and(|cid| is_domains(cid, domains)) {
+                    self.hang_up(number, "a running domain has its address", ctx);
+                }
+                continue;
+            };
+            let (name, guest) = (guest.who.name().clone(), port.guest);
             if known.as_ref().is_some_and(|known| !of.still_runs(known)) {
                 self.hang_up(number, "its domain has stopped", ctx);
             } else if !self.may_ask_over_vsock(&name, of.uuid)

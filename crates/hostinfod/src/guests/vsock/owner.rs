@@ -50,6 +50,11 @@ pub(super) fn owner<'d>(
     }
 }
 
+/// Whether a running domain has it, or more than one.
+pub(super) fn is_domains<'d>(cid: u32, domains: impl Iterator<Item = &'d Domain>) -> bool {
+    !matches!(owner(cid, domains, std::iter::empty()), Err(NoOwner::Unknown | NoOwner::NotYet))
+}
+
 fn only(mut vmms: impl Iterator<Item = GuestId>) -> Result<Owner, NoOwner> {
     match (vmms.next(), vmms.next()) {
         (None, _) => Err(NoOwner::Unknown),

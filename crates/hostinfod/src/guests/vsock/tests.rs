@@ -342,6 +342,31 @@ fn add_socket(
 }
 
 #[test]
+fn what_a_vmms_command_line_says_counts_for_nothing_where_libvirt_has_a_domain_or_may_have_one() {
+    let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
+    let ctx = &mut reactor.now();
+    let mut guests = guests(folder.path());
+    let vmm = guests.guest(&Name::parse("qemu-vmm").unwrap(), ctx.now).unwrap();
+    let (_own_far_end, fd) = UnixStream::pair().unwrap();
+    let socket = add_socket(&mut guests, vmm, Dialect::Hostinfo, fd, ctx);
+    guests.identify_peer(socket, Ok(Peer { pid: 7, start: Some(1) }), ctx).unwrap();
+    guests.roster.guests.get_mut(vmm).unwrap().rare_mut().cid = Some(3);
+    let count = |guests: &Guests| guests.ports_at(vmm, |at| matches!(at, Endpoint::Vsock(_))).len();
+    *guests.responder.libvirt() = Libvirt::stopped();
+    connect(&mut guests, ctx);
+    assert_eq!(count(&guests), 0, "the domains may be running still");
+    *guests.responder.libvirt() = Libvirt::none();
+    // An address is looked up once a second.
+    ctx.now += Duration::from_secs(1);
+    connect(&mut guests, ctx);
+    assert_eq!(count(&guests), 1);
+    report(&mut guests, Domain { cid: Some(4), ..domain(7, "a") }, ctx);
+    assert_eq!(count(&guests), 1);
+    report(&mut guests, domain_with_address(7, true), ctx);
+    assert_eq!(count(&guests), 0, "a domain has had that address all along");
+}
+
+#[test]
 fn a_vmm_whose_guest_has_a_socket_for_vhostmds_clients_alone_does_not_ask_over_vsock() {
     let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
     let ctx = &mut reactor.now();
