@@ -97,6 +97,13 @@ impl Port {
         self.dialect == dialect && matches!(self.endpoint, Endpoint::Socket)
     }
 
+    /// Whether the guest is served there, beside AF_VSOCK: so the administrator has enabled it, and its process is known. What
+    /// is for vhostmd's clients lets only these ask.
+    pub(crate) fn serves_beside_vsock(&self) -> bool {
+        let is_served = self.connection.is_some() && self.dialect == Dialect::Hostinfo;
+        is_served && self.endpoint.is_beside_vsock()
+    }
+
     /// Whether it is connected, but its peer is still libvirt.
     pub(crate) fn is_early(&self) -> bool {
         self.connection.as_ref().is_some_and(|connection| connection.is_early)

@@ -192,24 +192,32 @@ impl Guests {
         by_vmm.into_iter().for_each(|number| self.remove_port(number, ctx));
     }
 
-    /// The same where the VMM has no port any more by which the administrator has enabled the guest.
+    /// The same where the VMM is served at no port any more by which the administrator has enabled the guest. It may have
+    /// ended, and its address may be anybody's then.
     pub(super) fn end_vsock_connections_without_port(&mut self, guest: GuestId, ctx: &mut Ctx<'_>) {
-        if !self.roster.ports_of(guest).any(|(_, port)| port.endpoint.is_beside_vsock()) {
+        if !self.is_served_beside_vsock(guest) {
             self.end_vsock_connections_of_vmm(guest, ctx);
         }
     }
 
+    fn is_served_beside_vsock(&self, guest: GuestId) -> bool {
+        self.roster.ports_of(guest).any(|(_, port)| port.serves_beside_vsock())
+    }
+
     /// libvirt's domains or the settings have changed: connections end of domains that have stopped, or may not ask any more.
+    /// While libvirt does not say which domains have a hostinfo port, these are those that are served there.
     pub(super) fn end_vsock_connections(&mut self, ctx: &mut Ctx<'_>) {
-        let Some(known) = self.responder.libvirt().known().cloned() else { return };
+        let known = self.responder.libvirt().known().cloned();
         let mut told = HashSet::new();
         for number in self.roster.ports.ids(|port| matches!(port.endpoint, Endpoint::Vsock(_))) {
             let Some((port, guest)) = self.roster.at(number) else { continue };
             let Endpoint::Vsock(Some(of)) = &port.endpoint else { continue };
-            let (of, name) = (**of, guest.who.name().clone());
-            if !of.still_runs(&known) {
+            let (of, name, guest) = (**of, guest.who.name().clone(), port.guest);
+            if known.as_ref().is_some_and(|known| !of.still_runs(known)) {
                 self.hang_up(number, "its domain has stopped", ctx);
-            } else if !self.may_ask_over_vsock(&name, of.uuid) {
+            } else if !self.may_ask_over_vsock(&name, of.uuid)
+                && (known.is_some() || !self.is_served_beside_vsock(guest))
+            {
                 if let Some(cid) = of.cid
                     && told.insert(cid)
                 {

@@ -110,7 +110,7 @@ impl Guests {
             let is_no_domain = matches!(guest.who.standing(), Standing::Unnamed);
             let is_claimed = guest.cid() == Some(cid) && is_no_domain;
             let mut ports = self.roster.ports_of(*number).filter(|_| is_claimed);
-            ports.any(|(_, port)| port.connection.is_some() && port.endpoint.is_beside_vsock())
+            ports.any(|(_, port)| port.serves_beside_vsock())
         });
         let domains = known.iter().flat_map(|known| known.guests()).map(|guest| &guest.domain);
         let found = owner(cid, domains, vmms.map(|(number, _)| number));

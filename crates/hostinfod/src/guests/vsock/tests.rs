@@ -221,14 +221,13 @@ fn a_guest_that_its_vmms_command_line_names_may_ask_only_while_its_own_socket_is
     guests.identify_peer(socket, process(8), ctx).unwrap();
     assert_eq!(count(&guests), 0, "it was the guest of another process");
     connect(&mut guests, ctx);
-    guests.hang_up(socket, "its VMM has closed it", ctx);
-    connect(&mut guests, ctx);
-    assert_eq!(count(&guests), 1, "its socket is not served, so no other may come");
     let another = guests.roster.add_port(another);
     guests.remove_port(socket, ctx);
     assert_eq!(count(&guests), 1, "it has another socket");
-    guests.remove_port(another, ctx);
-    assert_eq!(count(&guests), 0, "it has none");
+    guests.hang_up(another, "its VMM has ended", ctx);
+    assert_eq!(count(&guests), 0, "its address may be anybody's");
+    connect(&mut guests, ctx);
+    assert_eq!(count(&guests), 0, "its socket is not served");
 }
 
 #[test]
@@ -303,6 +302,70 @@ fn a_domain_that_is_enabled_no_more_is_hung_up_on_unless_it_has_a_port() {
         assert!(is_served_after("guests = ['qemu-[ab]']"), "it is still enabled");
         assert_eq!(is_served_after("guests = ['qemu-b']"), has_port);
     }
+}
+
+#[test]
+fn a_domain_that_is_enabled_no_more_is_hung_up_on_while_libvirt_is_silent_unless_its_port_is_connected()
+ {
+    for is_port_connected in [true, false] {
+        let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
+        let ctx = &mut reactor.now();
+        let helper = helper_that_knows(domain_with_address(7, is_port_connected));
+        let (mut guests, _, _far_end) = connected(folder.path(), helper, ctx);
+        hear(&mut guests, ctx);
+        let guest = guests.roster.named("qemu-a").unwrap();
+        let (_own_far_end, fd) = UnixStream::pair().unwrap();
+        if is_port_connected {
+            add_socket(&mut guests, guest, Dialect::Hostinfo, fd, ctx);
+        }
+        *guests.responder.libvirt() = Libvirt::silent();
+        let mut is_served_after = |settings: &str| {
+            guests.apply_vsock(toml::from_str(settings).unwrap(), ctx);
+            !guests.ports_at(guest, |at| matches!(at, Endpoint::Vsock(_))).is_empty()
+        };
+        assert!(is_served_after("guests = ['qemu-[ab]']"), "it is still enabled");
+        assert_eq!(is_served_after("guests = ['qemu-b']"), is_port_connected);
+    }
+}
+
+/// A guest's socket, of the directory of a dialect, is served.
+fn add_socket(
+    guests: &mut Guests,
+    guest: GuestId,
+    dialect: Dialect,
+    fd: UnixStream,
+    ctx: &Ctx<'_>,
+) -> PortId {
+    let connection = Some(Connection::new(OwnedFd::from(fd).into(), None, dialect, ctx.now));
+    let port = Port::new(guest, Endpoint::Socket, dialect, ctx.now);
+    guests.roster.add_port(Port { connection, ..port })
+}
+
+#[test]
+fn a_vmm_whose_guest_has_a_socket_for_vhostmds_clients_alone_does_not_ask_over_vsock() {
+    let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
+    let ctx = &mut reactor.now();
+    let mut guests = guests(folder.path());
+    let guest = guests.guest(&Name::parse("qemu-a").unwrap(), ctx.now).unwrap();
+    guests.roster.guests.get_mut(guest).unwrap().rare_mut().cid = Some(3);
+    let mut far_ends = Vec::new();
+    let mut fd = || {
+        let (far_end, fd) = UnixStream::pair().unwrap();
+        far_ends.push(far_end);
+        fd
+    };
+    let count =
+        |guests: &Guests| guests.ports_at(guest, |at| matches!(at, Endpoint::Vsock(_))).len();
+    add_socket(&mut guests, guest, Dialect::Vhostmd, fd(), ctx);
+    connect(&mut guests, ctx);
+    assert_eq!(count(&guests), 0);
+    let socket = add_socket(&mut guests, guest, Dialect::Hostinfo, fd(), ctx);
+    // An address is looked up once a second.
+    ctx.now += Duration::from_secs(1);
+    connect(&mut guests, ctx);
+    assert_eq!(count(&guests), 1);
+    guests.remove_port(socket, ctx);
+    assert_eq!(count(&guests), 0, "only the other one is left");
 }
 
 #[test]
@@ -408,8 +471,8 @@ fn a_vmm_whose_socket_has_gone_during_an_upgrade_is_hung_up_on_over_vsock() {
     let connection = Connection::new(OwnedFd::from(fd).into(), None, Dialect::Hostinfo, ctx.now);
     let port = Port::new(guest, Endpoint::Vsock(None), Dialect::Hostinfo, ctx.now);
     guests.roster.add_port(Port { connection: Some(connection), ..port });
-    let socket = Port::new(guest, Endpoint::Socket, Dialect::Hostinfo, ctx.now);
-    let socket = guests.roster.add_port(socket);
+    let (_own_far_end, fd) = UnixStream::pair().unwrap();
+    let socket = add_socket(&mut guests, guest, Dialect::Hostinfo, fd, ctx);
     guests.take_over_later(Later::default(), ctx);
     assert!(guests.roster.is_connected(guest), "its socket is there");
     guests.roster.remove_port(socket);
