@@ -99,7 +99,7 @@ fn without_a_daemon_each_fault_is_found_with_its_remedy() -> Result<()> {
     let units = unit("hostinfo.service", "loaded", "failed", "enabled")
         + &unit("hostinfo-follow.service", "loaded", "inactive", "enabled");
     let denial = "audit: type=1400 audit('$(date +%s)'.1:2): apparmor=\"DENIED\" operation=\"connect\" \
-                  profile=\"libvirt-hostinfod\" name=\"/x\" comm=\"hostinfod\" denied_mask=\"wr\"";
+                  profile=\"libvirt-hostinfod\" name=\"/x\" comm=\"hostinfod\" denied_mask=\"wr\" fsuid=0 ouid=0";
     let path = stand_ins(&host, &units, &format!("echo '{denial}'"))?;
     let said = doctor(&host, &path, &["--json"])?;
     ensure!(said.status == 1, "{said:?}");

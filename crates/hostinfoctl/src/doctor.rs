@@ -103,6 +103,7 @@ fn examine(options: &Options, words: &[String]) -> Vec<Finding> {
         main_process.or(known.process)
     });
     let user = User::of(process, user);
+    let uid = user.as_ref().ok().map(|user| user.uid);
     findings.extend(access::look(&options.directory, user));
     findings.extend(known.and_then(|known| elsewhere(options, &known.status)));
     findings.extend(of_units);
@@ -143,7 +144,7 @@ fn examine(options: &Options, words: &[String]) -> Vec<Finding> {
     findings.extend(guests::look(options, words, known, has_libvirt));
     findings.extend(wants_vsock.then(|| vsock::look(Path::new("/"))).flatten());
     findings.extend(labels::look(&options.directory, process));
-    findings.extend(denials::look(&options.directory));
+    findings.extend(denials::look(&options.directory, uid));
     if !has_systemd {
         let works = |command: &String| !command.starts_with("systemctl ");
         findings.iter_mut().for_each(|finding| finding.remedy.retain(works));

@@ -103,15 +103,15 @@ fn is_plain(path: &str) -> bool {
         && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+:@".contains(&byte))
 }
 
-/// Looks into the audit log, or else into the journal. `directory`: of guests' sockets.
-pub(crate) fn look(directory: &Path) -> Vec<Finding> {
+/// Looks into the audit log, or else into the journal. `directory`: of guests' sockets. `daemon`: the daemon's user.
+pub(crate) fn look(directory: &Path, daemon: Option<u32>) -> Vec<Finding> {
     let Some(text) = tail(Path::new(AUDIT_LOG)).or_else(journal) else {
         let why = "whether SELinux or AppArmor denied anything is not known: only root can read the audit log and the journal";
         return vec![Denials.unseen_without_root(why)];
     };
     let since = Timestamp::now().checked_sub(RECENT).unwrap_or(Timestamp::MIN);
     let found: BTreeSet<_> =
-        text.lines().filter_map(|line| parse(line, directory, since)).collect();
+        text.lines().filter_map(|line| parse(line, directory, daemon, since)).collect();
     if found.is_empty() {
         return vec![Denials.fine("SELinux and AppArmor denied hostinfo nothing in the last 24 h")];
     }
@@ -145,7 +145,7 @@ fn journal() -> Option<String> {
 /// type=AVC msg=audit(1764000000.123:4): avc:  denied  { watch } for  pid=7 comm="hostinfod" path="/var/lib" dev=...
 /// audit: type=1400 audit(1764000000.123:4): apparmor="DENIED" operation="open" profile="libvirt-..." name="/a" comm="qemu"
 /// ```
-fn parse(line: &str, directory: &Path, since: Timestamp) -> Option<Denial> {
+fn parse(line: &str, directory: &Path, daemon: Option<u32>, since: Timestamp) -> Option<Denial> {
     let field = |name: &str| field(line, name);
     let (system, what) = if let Some((_, rest)) = line.split_once("avc:  denied  {") {
         (System::Selinux, rest.split_once('}')?.0.trim().to_owned())
@@ -169,8 +169,11 @@ fn parse(line: &str, directory: &Path, since: Timestamp) -> Option<Denial> {
         || profile.as_ref().is_some_and(|profile| profile.contains(OURS))
         || is_module
         || Path::new(&object).starts_with(directory);
+    // Every user may have a program run under a profile (aa-exec), and choose what it is denied.
+    let fsuid = field("fsuid").and_then(|uid| uid.parse::<u32>().ok());
+    let is_service = fsuid.is_some_and(|uid| uid == 0 || daemon == Some(uid));
     let known = PROFILES.into_iter().find(|(name, _)| profile.as_deref() == Some(name));
-    let policy = match known {
+    let policy = match known.filter(|_| is_service) {
         Some((_, file)) => {
             Policy::Profile { file, mask: mask(&field("denied_mask").unwrap_or_default()) }
         }
@@ -206,7 +209,7 @@ mod tests {
 
     fn words(line: &str) -> Option<String> {
         let since = Timestamp::from_second(1000).unwrap();
-        parse(line, Path::new("/var/lib/hostinfo"), since).map(|denial| denial.words())
+        parse(line, Path::new("/var/lib/hostinfo"), Some(990), since).map(|denial| denial.words())
     }
 
     #[test]
@@ -224,7 +227,7 @@ mod tests {
 
     fn remedy(line: &str) -> String {
         let since = Timestamp::from_second(1000).unwrap();
-        parse(line, Path::new("/var/lib/hostinfo"), since).unwrap().remedy().join("\n")
+        parse(line, Path::new("/var/lib/hostinfo"), Some(990), since).unwrap().remedy().join("\n")
     }
 
     #[test]
@@ -236,12 +239,13 @@ mod tests {
             ))
         };
         assert_eq!(
-            apparmor("libvirt-hostinfod", "name=\"/srv/vm/a\""),
+            apparmor("libvirt-hostinfod", "name=\"/srv/vm/a\" fsuid=990"),
             "echo '  /srv/vm/a w,' >>/etc/apparmor.d/local/hostinfod && apparmor_parser -r /etc/apparmor.d/hostinfod"
         );
-        // A path that AppArmor would read as a pattern, and a profile of another's.
-        assert_eq!(apparmor("libvirt-hostinfod", "name=\"/srv/*\""), "aa-logprof");
-        assert_eq!(apparmor("libvirt-6", "name=\"/var/lib/hostinfo/a\""), "aa-logprof");
+        // A path that AppArmor would read as a pattern, a user who has chosen that profile, and a profile of another's.
+        assert_eq!(apparmor("libvirt-hostinfod", "name=\"/srv/*\" fsuid=990"), "aa-logprof");
+        assert_eq!(apparmor("libvirt-hostinfod", "name=\"/srv/vm/a\" fsuid=1000"), "aa-logprof");
+        assert_eq!(apparmor("libvirt-6", "name=\"/var/lib/hostinfo/a\" fsuid=990"), "aa-logprof");
 
         let selinux = |context: &str| {
             remedy(&format!(
