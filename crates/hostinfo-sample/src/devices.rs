@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use hostinfo_handover::text::Key;
 use serde::{Deserialize, Serialize};
 
 use crate::Moment;
@@ -87,7 +88,7 @@ pub(crate) struct Row<'t, const N: usize> {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Devices<const N: usize> {
     #[serde(with = "hostinfo_handover::pairs")]
-    names: HashMap<Vec<u8>, Seen>,
+    names: HashMap<Key, Seen>,
     #[serde(with = "hostinfo_handover::pairs")]
     known: HashMap<Identity, Device<N>>,
     #[serde(with = "hostinfo_handover::array")]
@@ -169,7 +170,7 @@ impl<const N: usize> Devices<N> {
             return;
         }
         let seen = Seen { inode, found: class.find(name), round: self.round };
-        self.names.insert(name.to_owned(), seen);
+        self.names.insert(Key(name.to_owned()), seen);
     }
 
     /// Adds a device that was not known by its number. A new device has counted since it appeared;

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 
+use hostinfo_handover::text::Key;
 use serde::{Deserialize, Serialize};
 
 /// How much counts of what a device has counted before it was first seen, if others were seen earlier.
@@ -22,7 +23,7 @@ pub(crate) enum Newcomers {
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Tally<const N: usize> {
     #[serde(with = "hostinfo_handover::pairs")]
-    devices: HashMap<Vec<u8>, Device<N>>,
+    devices: HashMap<Key, Device<N>>,
     #[serde(with = "hostinfo_handover::array")]
     sums: [u64; N],
     round: u64,
@@ -79,7 +80,7 @@ impl<const N: usize> Tally<N> {
                         }
                     }
                     let device = Device { last: now, round: self.round };
-                    self.devices.insert(name.to_owned(), device);
+                    self.devices.insert(Key(name.to_owned()), device);
                 }
             }
         }
