@@ -166,10 +166,15 @@ impl Libvirt {
         self.helper.as_ref().map(Helper::snapshot).filter(|snapshot| snapshot.outage().is_none())
     }
 
-    /// The same, where guests are served at the channels that are in it. A helper that was taken over reports channels in any
-    /// case.
+    /// Whether guests are served at their channels for vhostmd's clients.
+    pub(crate) fn has_channels(&self) -> bool {
+        self.has_channels && self.helper.is_some()
+    }
+
+    /// The current snapshot, where guests are served at the channels that are in it. A helper that was taken over reports
+    /// channels in any case.
     pub(crate) fn known_with_channels(&self) -> Option<&Arc<Snapshot>> {
-        self.known().filter(|_| self.has_channels)
+        self.known().filter(|_| self.has_channels())
     }
 
     /// Whether the current snapshot was requested at that time or later.

@@ -156,6 +156,9 @@ impl Guests {
             let Some(fd) = fds.take(state.connection.fd) else { continue };
             let fd = PeerSocket::new(fd, unclosed.clone());
             let endpoint = match &state.endpoint {
+                // Where the settings have switched such ports off meanwhile, their connections end.
+                EndpointState::Channel(_) if !self.responder.libvirt().has_channels() => continue,
+                EndpointState::Vsock(_) if !self.vsock.is_enabled() => continue,
                 EndpointState::Socket => Endpoint::Socket,
                 EndpointState::Channel(path) => Endpoint::Channel(path.as_path().into()),
                 EndpointState::Pattern(_) => {
@@ -219,7 +222,9 @@ impl Guests {
 
     /// Goes on with the rest, once it is known where the daemon listens.
     pub(super) fn take_over_later(&mut self, later: Later, ctx: &mut Ctx<'_>) {
-        self.take_over_unidentified(later.unidentified, ctx);
+        if self.vsock.is_enabled() {
+            self.take_over_unidentified(later.unidentified, ctx);
+        }
         for taken in later.accepted {
             let EndpointState::Accepted(path, directory) = &taken.state.endpoint else { continue };
             let is_it = |(_, section): &(SectionId, &Section)| pattern_text(&section.place) == path;
@@ -255,9 +260,52 @@ impl Guests {
                 self.set_watch_alarm(number, ctx);
             }
         }
+        // The settings may name others now.
+        self.end_vsock_connections(ctx);
     }
 }
 
 fn pattern_text<T: Send + 'static>(place: &Place<T>) -> &str {
     place.entry().pattern.text()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+    use std::path::Path;
+
+    use hostinfo_answer::Dialect;
+
+    use crate::guests::tests::guests;
+    use crate::libvirt::Libvirt;
+    use crate::reactor::Reactor;
+
+    #[test]
+    fn connections_to_channels_end_at_an_upgrade_where_the_settings_have_switched_them_off() {
+        let is_served_after = |libvirt| {
+            let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
+            let ctx = &mut reactor.now();
+            let mut before = guests(folder.path());
+            let guest = before.guest(&Name::parse("qemu-a").unwrap(), ctx.now).unwrap();
+            let (_far_end, fd) = UnixStream::pair().unwrap();
+            let fd = PeerSocket::from(OwnedFd::from(fd));
+            let connection = Some(Connection::new(fd, None, Dialect::Vhostmd, ctx.now));
+            let channel = Endpoint::Channel(Path::new("/run/a").into());
+            let port = Port::new(guest, channel, Dialect::Vhostmd, ctx.now);
+            before.roster.add_port(Port { connection, ..port });
+            let mut fds = Outgoing::default();
+            let state = before.hand_over(&mut fds);
+            let fds = fds.received();
+            let elsewhere = tempfile::tempdir().unwrap();
+            let mut after = guests(elsewhere.path());
+            *after.responder.libvirt() = libvirt;
+            after.take_over(state, fds, ctx);
+            after.roster.is_connected(after.roster.named("qemu-a").unwrap())
+        };
+        let libvirt = || Libvirt::asked_by(Libvirt::helper_that_says(&[]));
+        assert!(is_served_after(libvirt().with_channels(true)));
+        assert!(!is_served_after(libvirt().with_channels(false)));
+        assert!(!is_served_after(Libvirt::none().with_channels(true)));
+    }
 }

@@ -52,6 +52,14 @@ impl<'fd> Outgoing<'fd> {
     }
 }
 
+#[cfg(test)]
+impl Outgoing<'_> {
+    /// What the other program has then.
+    pub(crate) fn received(&self) -> Incoming {
+        Incoming(self.0.iter().map(|fd| fd.try_clone_to_owned().ok()).collect())
+    }
+}
+
 fn send_some(socket: &OwnedFd, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(EACH_MAX))];
     let mut control = SendAncillaryBuffer::new(&mut space);

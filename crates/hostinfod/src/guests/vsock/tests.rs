@@ -504,3 +504,27 @@ fn a_vmm_whose_socket_has_gone_during_an_upgrade_is_hung_up_on_over_vsock() {
     guests.take_over_later(Later::default(), ctx);
     assert!(!guests.roster.is_connected(guest));
 }
+
+#[test]
+fn a_guest_that_the_settings_do_not_enable_any_more_is_hung_up_on_at_an_upgrade_although_libvirt_is_silent()
+ {
+    let is_served_after = |settings: &str| {
+        let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
+        let ctx = &mut reactor.now();
+        let helper = helper_that_knows(domain_with_address(7, false));
+        let (mut before, _, _far_end) = connected(folder.path(), helper, ctx);
+        hear(&mut before, ctx);
+        let mut fds = Outgoing::default();
+        let state = before.hand_over(&mut fds);
+        let fds = fds.received();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let mut after = guests(elsewhere.path());
+        after.vsock = VsockState::new(toml::from_str(settings).unwrap());
+        let later = after.take_over(state, fds, ctx);
+        after.take_over_later(later, ctx);
+        after.roster.is_connected(after.roster.named("qemu-a").unwrap())
+    };
+    assert!(is_served_after("enabled = true\nguests = ['qemu-a']"));
+    assert!(!is_served_after("enabled = true\nguests = ['qemu-b']"));
+    assert!(!is_served_after("guests = ['qemu-a']"), "over vsock, nobody is");
+}
