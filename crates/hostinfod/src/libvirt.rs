@@ -148,7 +148,8 @@ impl Libvirt {
     pub(crate) fn take_over(&mut self, state: LibvirtState) {
         let LibvirtState { known, answers, outages, processes } = state;
         processes.into_iter().for_each(end_child);
-        self.answers = answers;
+        // One that the settings have switched off since is not waited for.
+        self.answers = answers.filter(|_| self.helper.is_some());
         self.outages = outages;
         if let (Some(helper), Some(known)) = (&mut self.helper, known) {
             helper.take_over(known);
@@ -363,5 +364,17 @@ impl Libvirt {
             outages: 0,
             errors: Quota::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_libvirt_that_was_switched_off_before_an_upgrade_is_not_there_any_more() {
+        let mut after = Libvirt::none();
+        after.take_over(Libvirt::stopped().hand_over(Instant::now()));
+        assert!(!after.may_be_there());
     }
 }
