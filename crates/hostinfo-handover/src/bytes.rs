@@ -2,11 +2,23 @@
 //!
 //! Nobody is served while a document is written, so bytes are written and read in pieces, and no text of all of them is made.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str;
 
 use serde::de::{Error, Visitor};
-use serde::{Deserializer, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Bytes as the key of a map, by [`pairs`](crate::pairs), such as the name of a cgroup. A user can choose that, and each of
+/// its bytes would take up to four here as a number, and up to six as [`text`](crate::text).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Key(#[serde(with = "self")] pub Vec<u8>);
+
+impl Borrow<[u8]> for Key {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
@@ -72,6 +84,7 @@ impl Visitor<'_> for Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashMap;
     use std::io::{self, Write};
 
     use proptest::prelude::*;
@@ -113,6 +126,16 @@ mod tests {
             assert!(read.is_err(), "{text}");
         }
         assert_eq!(serde_json::from_str::<Reply>("\"0aFf\"").unwrap(), Reply(vec![0x0a, 0xff]));
+    }
+
+    #[test]
+    fn a_key_takes_twice_its_length_whatever_its_bytes_are_and_is_found_by_them() {
+        for name in [&b"eth0"[..], b"\x01\x1f\"\\", b"\xff\xfe\xfd\xfc"] {
+            let kept = HashMap::from([(Key(name.to_vec()), 7)]);
+            let text = serde_json::to_string(&kept.keys().next()).unwrap();
+            assert_eq!(text.len(), 2 * name.len() + 2, "{text}");
+            assert_eq!(kept.get(name), Some(&7));
+        }
     }
 
     proptest! {

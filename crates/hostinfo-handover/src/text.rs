@@ -5,21 +5,10 @@
 //! here they take half as many bytes as in hexadecimal, and are written in pieces. What a guest sends is written in
 //! hexadecimal instead ([`bytes`](crate::bytes)), since a control character takes six bytes of JSON here.
 
-use std::borrow::Borrow;
 use std::fmt;
 
 use serde::de::{Error, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-/// Such bytes as the key of a map, by [`pairs`](crate::pairs). As numbers, they would take four times as much room.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Key(#[serde(with = "self")] pub Vec<u8>);
-
-impl Borrow<[u8]> for Key {
-    fn borrow(&self) -> &[u8] {
-        &self.0
-    }
-}
+use serde::{Deserializer, Serializer};
 
 /// Bytes written at a time.
 const PIECE: usize = 1024;
@@ -89,14 +78,6 @@ mod tests {
         assert!(serde_json::from_str::<Reply>("\"a\u{100}\"").is_err());
         let read = serde_json::from_str::<Reply>("\"a\u{ff}\\u0000\"");
         assert_eq!(read.unwrap(), Reply(vec![b'a', 0xff, 0]));
-    }
-
-    #[test]
-    fn a_key_is_written_as_text_and_found_by_its_bytes() {
-        let kept = std::collections::HashMap::from([(super::Key(b"eth0\xff".to_vec()), 7)]);
-        let text = serde_json::to_string(&kept.keys().next()).unwrap();
-        assert_eq!(text, "\"eth0\u{ff}\"");
-        assert_eq!(kept.get(&b"eth0\xff"[..]), Some(&7));
     }
 
     proptest! {

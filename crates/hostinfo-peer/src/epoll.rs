@@ -12,7 +12,7 @@ use crate::closing::take_out_of;
 /// An epoll(7) that reports whatever one part of a program has added by the same number.
 ///
 /// Several parts share one. If each had its own within another, the kernel would take one lock for the whole host whenever
-/// something is added, and any user can hold that as long as he likes.
+/// something is added, and any user can hold that as long as they like.
 #[derive(Debug, Clone)]
 pub struct Epoll {
     fd: Arc<OwnedFd>,

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use hostinfo_handover::text::Key;
+use hostinfo_handover::bytes::Key;
 use serde::{Deserialize, Serialize};
 
 use crate::Moment;

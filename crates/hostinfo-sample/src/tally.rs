@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use hostinfo_handover::text::Key;
+use hostinfo_handover::bytes::Key;
 use serde::{Deserialize, Serialize};
 
 /// How much counts of what a device has counted before it was first seen, if others were seen earlier.

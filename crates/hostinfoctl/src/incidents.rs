@@ -153,7 +153,9 @@ mod tests {
     fn incidents_are_shown_with_what_was_measured_and_a_file_that_cannot_be_read_is_a_failure() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a"), FILE).unwrap();
-        fs::write(folder.path().join("b.damaged"), "x").unwrap();
+        for unread in ["b.damaged", UNFINISHED] {
+            fs::write(folder.path().join(unread), "x").unwrap();
+        }
         let (mut all, status) = read(folder.path()).unwrap();
         assert_eq!((all.len(), status), (2, DONE));
         all.sort_by_key(|one| std::cmp::Reverse(one.from));

@@ -18,8 +18,8 @@ use crate::{Absent, Moment};
 const DEPTH_MAX: usize = 64;
 
 /// The longest path that is followed, in bytes; libvirt's have some 300. What is counted in up to 2,048 cgroups of single
-/// threads is kept with their paths: some 2 MiB for a VMM, and four times that of what is handed over in an upgrade. The
-/// kernel's have up to 4 KiB.
+/// threads is kept with their paths: some 2 MiB for a VMM, and twice that of what is handed over in an upgrade. The kernel's
+/// have up to 4 KiB.
 const LENGTH_MAX: usize = 1024;
 
 const NO_OWN: Absent = Absent::new(

@@ -24,10 +24,13 @@ const RECENT: SignedDuration = SignedDuration::from_hours(24);
 /// Most denials that are named, each once.
 const NAMED_MAX: usize = 10;
 
+/// The daemon's profile of AppArmor. Programs under the others run as root.
+const DAEMON: &str = "libvirt-hostinfod";
+
 /// Profiles of AppArmor to which a path may have to be added, and their files: hostinfo's, and that of libvirt's program
 /// which looks at guests' disks.
 const PROFILES: [(&str, &str); 3] = [
-    ("libvirt-hostinfod", "hostinfod"),
+    (DAEMON, "hostinfod"),
     ("hostinfo-open", "hostinfo-open"),
     ("virt-aa-helper", "usr.lib.libvirt.virt-aa-helper"),
 ];
@@ -169,11 +172,11 @@ fn parse(line: &str, directory: &Path, daemon: Option<u32>, since: Timestamp) ->
         || profile.as_ref().is_some_and(|profile| profile.contains(OURS))
         || is_module
         || Path::new(&object).starts_with(directory);
-    // Every user may have a program run under a profile (aa-exec), and choose what it is denied.
+    // Every user may have a program run under a profile (aa-exec), also a setuid one, and choose what it is denied.
     let fsuid = field("fsuid").and_then(|uid| uid.parse::<u32>().ok());
-    let is_service = fsuid.is_some_and(|uid| uid == 0 || daemon == Some(uid));
     let known = PROFILES.into_iter().find(|(name, _)| profile.as_deref() == Some(name));
-    let policy = match known.filter(|_| is_service) {
+    let users = |name| if name == DAEMON { daemon } else { Some(0) };
+    let policy = match known.filter(|(name, _)| fsuid.is_some() && fsuid == users(*name)) {
         Some((_, file)) => {
             Policy::Profile { file, mask: mask(&field("denied_mask").unwrap_or_default()) }
         }
@@ -242,9 +245,13 @@ mod tests {
             apparmor("libvirt-hostinfod", "name=\"/srv/vm/a\" fsuid=990"),
             "echo '  /srv/vm/a w,' >>/etc/apparmor.d/local/hostinfod && apparmor_parser -r /etc/apparmor.d/hostinfod"
         );
-        // A path that AppArmor would read as a pattern, a user who has chosen that profile, and a profile of another's.
+        // A path that AppArmor would read as a pattern, users who have chosen that profile (by a setuid program, too), and a
+        // profile of another's.
         assert_eq!(apparmor("libvirt-hostinfod", "name=\"/srv/*\" fsuid=990"), "aa-logprof");
-        assert_eq!(apparmor("libvirt-hostinfod", "name=\"/srv/vm/a\" fsuid=1000"), "aa-logprof");
+        for uid in [0, 1000] {
+            let chosen = format!("name=\"/srv/vm/a\" fsuid={uid}");
+            assert_eq!(apparmor("libvirt-hostinfod", &chosen), "aa-logprof");
+        }
         assert_eq!(apparmor("libvirt-6", "name=\"/var/lib/hostinfo/a\" fsuid=990"), "aa-logprof");
 
         let selinux = |context: &str| {

@@ -18,8 +18,8 @@ use landlock::{
 /// to sockets wherever `[[sockets]]` says.
 const BOUNDED: ABI = ABI::V5;
 
-/// What is permitted below the daemon's own directories: regular files, directories and sockets. `Refer` is for moving
-/// files between two of them, as versions do to which the daemon may be brought back.
+/// What is permitted below the daemon's own directories: regular files, directories and sockets. `Refer` lets files
+/// be moved between two of them: older versions do that, and an upgrade to one of them keeps this.
 const WRITE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{
     WriteFile | Truncate | MakeReg | MakeDir | MakeSock | RemoveFile | Refer
 });

@@ -131,8 +131,8 @@ impl Guests {
         guest.is_some_and(|guest| matches!(guest.who.standing(), Standing::Domain(..)))
     }
 
-    /// Whether a domain has a guest's name, whoever is there or was refused: a process that comes at no port of the domain's own
-    /// may hide that it is not the domain's.
+    /// Whether a domain has a guest's name, whoever is there or was refused: a process that comes at no port of the domain's
+    /// own may hide that it is not the domain's.
     pub(super) fn is_domain_elsewhere(&mut self, number: GuestId) -> bool {
         let Some(guest) = self.roster.guests.get(number) else { return false };
         let (name, by_cid) = (guest.who.name().whole(), guest.by_cid());

@@ -44,8 +44,8 @@ pub(crate) fn watchdog() -> Option<Duration> {
 }
 
 /// Has a descriptor kept under that name, which is at most 255 characters without `:`, until [`forget`]: the next
-/// start of the daemon gets it by [`handed_over`], also where this one crashes. The unit bounds how many are. Waits until it is
-/// taken.
+/// start of the daemon gets it by [`handed_over`], also where this one crashes. The unit bounds how many are. Waits until
+/// it is taken: call it in one of `aside`'s threads.
 pub(crate) fn keep(name: &str, fd: impl AsFd) {
     let what = [NotifyState::FdStore, NotifyState::FdName(name)];
     log(sd_notify::notify_with_fds(&what, &[fd.as_fd()]));
