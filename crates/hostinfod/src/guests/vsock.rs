@@ -5,6 +5,7 @@ mod identifying;
 mod owner;
 mod unidentified;
 
+use std::cell::LazyCell;
 use std::collections::HashSet;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
@@ -24,7 +25,7 @@ use crate::sockets::vsock::{VsockListener, guest_at_other_end, is_vsock, remedy}
 use crate::system::descriptors::{Number, Outgoing};
 
 use identifying::NOT_ENABLED;
-use owner::is_domains;
+use owner::addresses;
 use unidentified::{Refused, Stage, UnidentifiedPeers};
 
 /// What the listener is in the reactor.
@@ -210,14 +211,15 @@ impl Guests {
     /// While libvirt does not say which domains have a hostinfo port, these are those that are served there.
     pub(super) fn end_vsock_connections(&mut self, ctx: &mut Ctx<'_>) {
         let known = self.responder.libvirt().known().cloned();
+        let domains = known.iter().flat_map(|known| known.guests()).map(|guest| &guest.domain);
+        // Only where a VMM without libvirt is connected.
+        let taken = LazyCell::new(|| addresses(domains));
         let mut told = HashSet::new();
         for number in self.roster.ports.ids(|port| matches!(port.endpoint, Endpoint::Vsock(_))) {
             let Some((port, guest)) = self.roster.at(number) else { continue };
             let Endpoint::Vsock(of) = &port.endpoint else { continue };
             let Some(of) = of.as_deref().copied() else {
-                let domains = known.iter().flat_map(|known| known.guests());
-                let domains = domains.map(|guest| &guest.domain);
-                if guest.cid().is_some_and(|cid| is_domains(cid, domains)) {
+                if guest.cid().is_some_and(|cid| taken.contains(&cid)) {
                     self.hang_up(number, "a running domain has its address", ctx);
                 }
                 continue;

@@ -4,6 +4,8 @@
 //! address for a domain before it runs it, so the process of a domain that has run holds what its XML says, until it ends.
 //! A domain that is only starting has a number and an address already, and the address may still be another process's.
 
+use std::collections::HashSet;
+
 use hostinfo_domains::{Domain, State, Uuid};
 
 use crate::reactor::id::GuestId;
@@ -50,9 +52,10 @@ pub(super) fn owner<'d>(
     }
 }
 
-/// Whether a running domain has it, or more than one.
-pub(super) fn is_domains<'d>(cid: u32, domains: impl Iterator<Item = &'d Domain>) -> bool {
-    !matches!(owner(cid, domains, std::iter::empty()), Err(NoOwner::Unknown | NoOwner::NotYet))
+/// The addresses of all running domains.
+pub(super) fn addresses<'d>(domains: impl Iterator<Item = &'d Domain>) -> HashSet<u32> {
+    let running = domains.filter(|domain| domain.is_live() && domain.state != State::Moving);
+    running.filter_map(|domain| domain.cid).collect()
 }
 
 fn only(mut vmms: impl Iterator<Item = GuestId>) -> Result<Owner, NoOwner> {
@@ -86,6 +89,7 @@ mod tests {
         assert_eq!(find(5, &[guest]), Ok(Owner::Guest(guest)));
         let both = [guest, GuestId::of(2)];
         assert_eq!(owner(5, [].iter(), both.into_iter()), Err(NoOwner::Vmms(both)));
+        assert_eq!(addresses(known.iter()), HashSet::from([3, 4]));
     }
 
     #[test]
@@ -97,6 +101,7 @@ mod tests {
         });
         for vmms in [&[][..], &[guest]] {
             assert_eq!(find(std::slice::from_ref(&starting), vmms), Err(NoOwner::NotYet));
+            assert!(addresses([&starting].into_iter()).is_empty());
             // It cannot start, as its address is taken.
             let both = [starting.clone(), running.clone()];
             assert_eq!(find(&both, vmms), Ok(Owner::Domain(running.uuid)));
