@@ -13,19 +13,17 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use anyhow::Context as _;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::{Targets, dynamic_filter_fn};
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry, reload};
 
 use crate::logging::escaped::Escaped;
+use crate::logging::journal::Journal;
 use crate::logging::left_out::LeftOut;
 use crate::settings::log::{Level, Log, Output};
 use crate::system::file_error::FileError;
-
-/// Prefix of field names in the journal: `HOSTINFO_GUEST`.
-const JOURNAL_PREFIX: &str = "HOSTINFO";
 
 /// Controls the running log.
 pub(crate) struct Logging {
@@ -52,13 +50,9 @@ impl Logging {
             }
             Output::Stderr => Escaped(lines(stderr())).boxed(),
             Output::Journald => {
-                let journal = tracing_journald::layer();
-                let journal = journal.context("[log] output: journald does not listen")?;
-                let journal = journal.with_field_prefix(Some(JOURNAL_PREFIX.to_owned()));
-                let queue = journal::Queue::of(Path::new(journal::SOCKET), left_out.clone())
+                let journal = Journal::at(Path::new(journal::SOCKET), left_out.clone())
                     .context("[log] output: journald does not listen")?;
-                let has_room = dynamic_filter_fn(move |_, _| queue.has_room());
-                Escaped(journal).with_filter(has_room).boxed()
+                Escaped(journal).boxed()
             }
             Output::File => {
                 let opened = LogFile::open(&log.file)

@@ -45,6 +45,10 @@ const TOO_MANY: Absent = Absent::plain("this guest has too many vCPUs to look fo
 /// The most sizes of huge pages; arm64 has 4.
 const HUGE_SIZES_MAX: usize = 8;
 
+/// Names that are looked through in a cgroup, 2 ms of them: the kernel has some 100 files in each, and libvirt a cgroup for
+/// each vCPU.
+const ENTRIES_MAX: usize = 4096;
+
 /// The guest's memory, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Placement {
@@ -128,7 +132,8 @@ pub(crate) fn read(
         return Err(UNTOLD);
     }
     let mut huge = BTreeMap::new();
-    for file in hugetlb.into_iter().flat_map(|own| huge_files(own, roots)) {
+    let files = hugetlb.map(|own| huge_files(own, roots)).transpose()?;
+    for file in files.unwrap_or_default() {
         let text = roots.cgroup(file, buffer).map_err(|e| e.or(NO_HUGE))?;
         add_all(&mut huge, &parse_huge(text));
     }
@@ -160,13 +165,24 @@ fn lack(memory: &Own<'_>, roots: &Roots, buffer: &mut Vec<u8>) -> Absent {
 }
 
 /// `hugetlb.2MB.numa_stat`, one file for each huge page size of the host.
-fn huge_files(own: &Own<'_>, roots: &Roots) -> Vec<PathBuf> {
+///
+/// # Errors
+/// Whoever may make cgroups in this one has made so many that they are not looked through.
+fn huge_files(own: &Own<'_>, roots: &Roots) -> Result<Vec<PathBuf>, Absent> {
     let entries = std::fs::read_dir(roots.cgroups().join(own.whole)).into_iter().flatten();
-    let names = entries.flatten().map(|entry| entry.file_name()).filter(|name| {
-        let name = name.as_encoded_bytes();
-        name.starts_with(b"hugetlb.") && name.ends_with(b".numa_stat")
-    });
-    names.take(HUGE_SIZES_MAX).map(|name| own.whole.join(name)).collect()
+    let mut files = Vec::new();
+    for (count, entry) in entries.flatten().enumerate() {
+        if count == ENTRIES_MAX {
+            return Err(NO_HUGE);
+        }
+        let name = entry.file_name();
+        let bytes = name.as_encoded_bytes();
+        if bytes.starts_with(b"hugetlb.") && bytes.ends_with(b".numa_stat") {
+            files.push(own.whole.join(name));
+        }
+    }
+    files.truncate(HUGE_SIZES_MAX);
+    Ok(files)
 }
 
 fn sum(nodes: &BTreeMap<u32, u64>) -> u64 {

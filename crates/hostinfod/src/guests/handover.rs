@@ -5,6 +5,7 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use hostinfo_answer::Name;
+use hostinfo_open::Entry;
 use hostinfo_peer::PeerSocket;
 
 use super::Guests;
@@ -19,7 +20,7 @@ use crate::reactor::alarms::Alarm;
 use crate::reactor::id::{GuestId, PatternId, PortId, SectionId};
 use crate::reactor::token::Token;
 use crate::sockets::hybrid::Section;
-use crate::sockets::place::Place;
+use crate::sockets::pattern_dir::PatternDir;
 use crate::system::descriptors::{Incoming, Outgoing};
 
 /// A connection that was handed over and waits until it is known where it belongs.
@@ -88,10 +89,8 @@ impl Guests {
                 else {
                     return None;
                 };
-                let pattern = &self.sections.get(listener.section)?.place.entry().pattern;
-                let name = self.roster.guests.get(port.guest)?.who.name().guest();
-                let directory = pattern.segments(name).into_iter().next()?;
-                EndpointState::Accepted(pattern.text().to_owned(), directory)
+                let Section { place, user } = self.sections.get(listener.section)?;
+                EndpointState::Accepted(place.entry().pattern.text().to_owned(), user.clone())
             }
             Endpoint::Vsock(domain) => EndpointState::Vsock(domain.as_deref().copied()),
         };
@@ -208,11 +207,12 @@ impl Guests {
     pub(super) fn take_over_pattern_ports(&mut self, ctx: &mut Ctx<'_>) {
         for taken in std::mem::take(&mut self.patterns.taken_over) {
             let EndpointState::Pattern(text) = &taken.state.endpoint else { continue };
-            let is_it = |(_, dir): &(PatternId, &_)| pattern_text(dir) == text;
-            let pattern = self.patterns.dirs.iter().find(is_it).map(|(pattern, _)| pattern);
-            let guest = self.roster.guests.get(taken.guest);
-            let (Some(pattern), Some(guest)) = (pattern, guest) else { continue };
-            let name = guest.who.name().guest().to_owned();
+            let Some(name) = self.roster.guests.get(taken.guest).map(|it| it.who.name()) else {
+                continue;
+            };
+            let is_it = |(_, dir): &(PatternId, &PatternDir)| is_at(name, text, dir.entry());
+            let Some((pattern, _)) = self.patterns.dirs.iter().find(is_it) else { continue };
+            let name = name.guest().to_owned();
             let port = self.take_over_port(taken, Endpoint::Pattern(pattern), ctx);
             if let (Some(port), Some(dir)) = (port, self.patterns.dirs.get_mut(pattern)) {
                 dir.ports.insert(name, port);
@@ -226,16 +226,23 @@ impl Guests {
             self.take_over_unidentified(later.unidentified, ctx);
         }
         for taken in later.accepted {
-            let EndpointState::Accepted(path, directory) = &taken.state.endpoint else { continue };
-            let is_it = |(_, section): &(SectionId, &Section)| pattern_text(&section.place) == path;
+            let EndpointState::Accepted(text, user) = &taken.state.endpoint else { continue };
+            let Some(name) = self.roster.guests.get(taken.guest).map(|it| it.who.name()) else {
+                continue;
+            };
+            let is_it = |(_, section): &(SectionId, &Section)| {
+                is_at(name, text, section.place.entry()) && section.user == *user
+            };
             let Some((id, Section { place, .. })) = self.sections.iter().find(is_it) else {
                 continue;
             };
-            let Some(name) = place.entry().pattern.name(directory) else { continue };
-            let listener = match place.ports.get(name) {
+            let listener = match place.ports.get(name.guest()) {
                 // Where the guest is not enabled any more, or its directory has gone, its connections end.
                 None if !place.is_being_looked_at() => continue,
-                None => self.add_listener(id, name, ctx),
+                None => {
+                    let name = name.guest().to_owned();
+                    self.add_listener(id, &name, ctx)
+                }
                 Some(listener) => Some(*listener),
             };
             if let Some(listener) = listener {
@@ -265,8 +272,9 @@ impl Guests {
     }
 }
 
-fn pattern_text<T: Send + 'static>(place: &Place<T>) -> &str {
-    place.entry().pattern.text()
+/// Whether a guest's place is still that at `text`: with another driver, it is another guest's.
+fn is_at(name: &Name, text: &str, entry: &Entry) -> bool {
+    entry.pattern.text() == text && entry.whole(name.guest()) == name.whole()
 }
 
 #[cfg(test)]

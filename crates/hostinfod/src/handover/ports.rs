@@ -9,6 +9,7 @@ use hostinfo_wire::limits::REPLY_MAX;
 use serde::{Deserialize, Serialize};
 
 use crate::port::vsock_domain::VsockDomain;
+use crate::settings::hybrid::VmmUser;
 use crate::stream::Unsent;
 use crate::system::descriptors::Number;
 use crate::system::file_id::FileId;
@@ -35,9 +36,8 @@ pub(crate) enum EndpointState {
     Pattern(String),
     /// The pseudo-terminal at that path, and the end of it that is held open.
     Pty(String, Number),
-    /// The VMM that connected where the daemon listens for it: the path of the `[[listen]]`, and the guest's
-    /// directory there.
-    Accepted(String, String),
+    /// The VMM that connected where the daemon listens for it: the path of the `[[listen]]`, and its user.
+    Accepted(String, VmmUser),
     /// The guest itself, by AF_VSOCK.
     Vsock(Option<VsockDomain>),
 }

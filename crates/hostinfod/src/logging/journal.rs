@@ -1,64 +1,191 @@
-//! Whether systemd's journal can take a line now.
+//! systemd's journal as the log's destination, by its native protocol: <https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>.
+//!
+//! The crate tracing-journald waits until the journal takes a line. A slow disk, or any user of the host, can keep it from
+//! that, and all guests would wait too. Here a line that cannot be sent at once is left out.
 
+use std::fmt::Debug;
 use std::io;
-use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use rustix::net::{SendFlags, send};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, Layer};
 
 use crate::logging::left_out::LeftOut;
-use crate::logging::stderr::is_writable;
 
 /// systemd-journald(8).
 pub(super) const SOCKET: &str = "/run/systemd/journal/socket";
 
-/// The journal's queue, as a connected sender sees it. tracing-journald waits for room in it, and
-/// if the journal is stopped there never is any.
-pub(super) struct Queue {
-    probe: UnixDatagram,
+/// The programs' names that `journalctl -t` goes by.
+const IDENTIFIER: &str = env!("CARGO_PKG_NAME");
+
+/// Begins the names of an event's own fields: `HOSTINFO_GUEST`.
+const PREFIX: &str = "HOSTINFO_";
+
+/// The destination of lines.
+pub(super) struct Journal {
+    to: UnixDatagram,
+    path: PathBuf,
     left_out: LeftOut,
 }
 
-impl Queue {
-    /// The queue of the journal at `socket`.
+impl Journal {
+    /// The journal that listens at `path`.
     ///
     /// # Errors
     /// Nobody listens there.
-    pub(super) fn of(socket: &Path, left_out: LeftOut) -> io::Result<Self> {
-        let probe = UnixDatagram::unbound()?;
-        probe.connect(socket)?;
-        Ok(Self { probe, left_out })
+    pub(super) fn at(path: &Path, left_out: LeftOut) -> io::Result<Self> {
+        let to = UnixDatagram::unbound()?;
+        to.connect(path)?;
+        Ok(Self { to, path: path.to_owned(), left_out })
     }
 
-    /// Whether there is room for a line. If not, the line is counted as left out. Another process
-    /// may take the last place in the meantime, so a line may still wait at the moment in which the
-    /// queue fills up.
-    pub(super) fn has_room(&self) -> bool {
-        let has_room = is_writable(self.probe.as_fd());
-        if !has_room {
+    fn send(&self, entry: &[u8]) -> Result<(), Errno> {
+        let send = || send(&self.to, entry, SendFlags::DONTWAIT | SendFlags::NOSIGNAL).map(drop);
+        match send() {
+            // The kernel says once that this socket is gone, and then that there is none. Another may be there since.
+            Err(Errno::CONNREFUSED | Errno::NOTCONN) if self.to.connect(&self.path).is_ok() => {
+                send()
+            }
+            sent => sent,
+        }
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Journal {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut entry = Entry::of(event.metadata());
+        event.record(&mut entry);
+        if self.send(&entry.0).is_err() {
             self.left_out.count();
         }
-        has_room
+    }
+}
+
+/// A line with its fields.
+struct Entry(Vec<u8>);
+
+impl Entry {
+    fn of(metadata: &Metadata<'_>) -> Self {
+        let mut entry = Self(Vec::new());
+        entry.put("PRIORITY", priority(*metadata.level()));
+        entry.put("SYSLOG_IDENTIFIER", IDENTIFIER);
+        entry.put("TARGET", metadata.target());
+        if let (Some(file), Some(line)) = (metadata.file(), metadata.line()) {
+            entry.put("CODE_FILE", file);
+            entry.put("CODE_LINE", &line.to_string());
+        }
+        entry
+    }
+
+    /// In the form in which a value may contain line ends: its length is 8 bytes, the lowest first.
+    fn put(&mut self, name: &str, value: &str) {
+        let length = u64::try_from(value.len()).unwrap_or(u64::MAX).to_le_bytes();
+        for part in [name.as_bytes(), b"\n", &length, value.as_bytes(), b"\n"] {
+            self.0.extend_from_slice(part);
+        }
+    }
+}
+
+impl Visit for Entry {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "message" => self.put("MESSAGE", value),
+            // The journal knows no other characters.
+            name => self.put(&(PREFIX.to_owned() + &name.replace('.', "_").to_uppercase()), value),
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.record_str(field, &format!("{value:?}"));
+    }
+}
+
+/// As in syslog(3). That a guest was given access is no less than a notice.
+fn priority(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "3",
+        Level::WARN => "4",
+        Level::INFO => "5",
+        Level::DEBUG => "6",
+        Level::TRACE => "7",
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    fn log(path: &Path, left_out: &LeftOut, lines: impl FnOnce()) {
+        let journal = Journal::at(path, left_out.clone()).unwrap();
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(journal), lines);
+    }
+
+    fn next(journal: &UnixDatagram) -> String {
+        let mut entry = [0; 4096];
+        journal.set_nonblocking(true).unwrap();
+        let length = journal.recv(&mut entry).unwrap();
+        String::from_utf8(entry[..length].to_vec()).unwrap()
+    }
 
     #[test]
-    fn a_journal_that_takes_nothing_has_no_room_until_it_goes_on() {
+    fn each_field_is_one_of_the_journals_whatever_its_value_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let journal = UnixDatagram::bind(&path).unwrap();
+        log(&path, &LeftOut::default(), || {
+            tracing::warn!(guest = "a\nPRIORITY=0", left.out = 7, "two\nlines");
+        });
+        let entry = next(&journal);
+        for field in [
+            "PRIORITY\n\u{1}\0\0\0\0\0\0\x004\n",
+            "SYSLOG_IDENTIFIER\n\u{9}\0\0\0\0\0\0\0hostinfod\n",
+            "MESSAGE\n\u{9}\0\0\0\0\0\0\0two\nlines\n",
+            "HOSTINFO_GUEST\n\u{c}\0\0\0\0\0\0\0a\nPRIORITY=0\n",
+            "HOSTINFO_LEFT_OUT\n\u{1}\0\0\0\0\0\0\x007\n",
+            "journal.rs\nCODE_LINE\n",
+        ] {
+            assert!(entry.contains(field), "{field:?} in {entry:?}");
+        }
+    }
+
+    #[test]
+    fn a_journal_that_takes_nothing_is_not_waited_for_and_what_it_misses_is_counted() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         let journal = UnixDatagram::bind(&path).unwrap();
         let left_out = LeftOut::default();
-        let queue = Queue::of(&path, left_out.clone()).unwrap();
-        let sender = UnixDatagram::unbound().unwrap();
-        sender.set_nonblocking(true).unwrap();
-        assert!(queue.has_room());
-        while sender.send_to(b"x", &path).is_ok() {}
-        assert!(!queue.has_room() && !queue.has_room());
-        assert_eq!(left_out.so_far(), 2);
-        journal.recv(&mut [0; 8]).unwrap();
-        assert!(queue.has_room());
+        log(&path, &left_out, || {
+            // More than its queue takes, and more than the kernel keeps for one sender: 212,992 bytes.
+            (0..3000).for_each(|_| tracing::info!("{}", "x".repeat(100)));
+            let missed = left_out.so_far();
+            assert!((1..3000).contains(&missed), "{missed}");
+            (missed..3000).for_each(|_| drop(next(&journal)));
+            tracing::info!("last");
+            assert_eq!(left_out.so_far(), missed);
+        });
+        assert!(next(&journal).contains("last"));
+    }
+
+    #[test]
+    fn a_journal_that_listens_anew_gets_the_lines_from_then_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let (journal, left_out) = (UnixDatagram::bind(&path).unwrap(), LeftOut::default());
+        log(&path, &left_out, || {
+            drop(journal);
+            tracing::info!("nobody listens");
+            assert_eq!(left_out.so_far(), 1);
+            fs::remove_file(&path).unwrap();
+            let journal = UnixDatagram::bind(&path).unwrap();
+            tracing::info!("again");
+            assert!(next(&journal).contains("again"));
+        });
     }
 }

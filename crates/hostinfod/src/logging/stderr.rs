@@ -94,7 +94,7 @@ impl<F: AsFd + Write> Lines<F> {
 }
 
 /// Whether a write would succeed now.
-pub(super) fn is_writable(fd: BorrowedFd<'_>) -> bool {
+fn is_writable(fd: BorrowedFd<'_>) -> bool {
     let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::OUT)];
     poll(&mut fds, Some(&Timespec::default())) == Ok(1)
 }

@@ -3,7 +3,7 @@
 
 use hostinfo_open::pattern::is_driver;
 use hostinfo_open::{Enabled, Entry, SocketPattern};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Sections of one file at the most: each has its inotify instance, of which a user has 128.
 const SECTIONS_MAX: usize = 16;
@@ -21,7 +21,7 @@ pub(crate) struct Hybrid {
 }
 
 /// The user of VMMs, who alone may connect, besides root: a name or a number, in which `{name}` stands for the guest's name.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct VmmUser(String);
 
 /// A `[[listen]]` as it is written.
