@@ -12,11 +12,12 @@ use hostinfo_peer::examples::Slow;
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::process::{Process, tied};
+use hostinfo_tests::upgrading::upgrade;
 use hostinfo_tests::user::{NOBODY, become_one, flood};
 use hostinfo_tests::{FakeGuest, FakeQemu, Host};
 use hostinfo_wire::limits::LOG_BURST;
 use rustix::net::SendFlags;
-use rustix::process::Uid;
+use rustix::process::{Uid, geteuid};
 
 use crate::serve;
 
@@ -51,6 +52,31 @@ fn a_peer_that_is_not_the_vmms_user_is_hung_up_on_before_a_byte_is_read() -> Res
     assert_eq!(std::io::Read::read(&mut stream, &mut [0; 64]).unwrap_or(0), 0);
     daemon.wait_for_log("user 65534 connected where the VMM does, and only user 0 and root may")?;
     assert_eq!(FakeGuest::connect(&path)?.ask_one("ping b")?, "200 pong b");
+    Ok(())
+}
+
+#[test]
+fn an_upgrade_ends_the_connections_of_a_vmm_whose_place_has_another_user_or_driver_since()
+-> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let (_daemon, vms, path) = serve(&host)?;
+    let settings = vms.settings();
+    let own = format!("user = '{}'", geteuid().as_raw());
+    let others = [
+        (settings.replace(&own, "user = '65534'"), false),
+        (settings.replace("driver = 'fc'", "driver = 'ch'").replace("fc-*", "ch-*"), false),
+        (settings.clone(), true),
+    ];
+    for (changed, goes_on) in others {
+        host.write_config(&settings)?;
+        upgrade(&host)?;
+        let mut vmm = FakeGuest::connect(&path)?;
+        anyhow::ensure!(vmm.ask_one("ping a")? == "200 pong a");
+        host.write_config(&changed)?;
+        upgrade(&host)?;
+        let answer = vmm.ask_one("ping b");
+        anyhow::ensure!(answer.is_ok() == goes_on, "{answer:?} under {changed}");
+    }
     Ok(())
 }
 
