@@ -34,6 +34,10 @@ enum NotAdmitted {
     Domains,
     #[error("two processes claim to be this guest")]
     Contested,
+    #[error(
+        "its own socket is served, and which process has that is not known (yet): until it is, no process may connect as this guest"
+    )]
+    Unknown,
 }
 
 impl Guests {
@@ -85,7 +89,8 @@ impl Guests {
     /// Looks whether a process may be a guest. One that was the guest's and has ended is hung up on.
     ///
     /// # Errors
-    /// A domain has that name, or another process that still runs is connected: then neither is served.
+    /// A domain has that name, or another process that still runs is connected: then neither is served. The same if that
+    /// may be another process: then this one is not served.
     fn check_process(
         &mut self,
         number: GuestId,
@@ -104,9 +109,19 @@ impl Guests {
                 return Err(NotAdmitted::Contested);
             }
             Some(_) => self.hang_up_on_all(number, "another process connects as this guest", ctx),
+            None if before.is_none() && self.has_socket_of_unknown(number) => {
+                return Err(NotAdmitted::Unknown);
+            }
             None => {}
         }
         Ok(())
+    }
+
+    /// Whether a guest whose process is not known is connected at a socket of its own.
+    fn has_socket_of_unknown(&self, number: GuestId) -> bool {
+        let is_own =
+            |port: &Port| !matches!(port.endpoint, Endpoint::Accepted(_) | Endpoint::Vsock(_));
+        self.roster.ports_of(number).any(|(_, port)| port.connection.is_some() && is_own(port))
     }
 
     /// Makes room for one more connection.
@@ -196,7 +211,32 @@ mod tests {
     use hostinfo_wire::limits::{LINE_BURST, LINES_PER_SECOND};
 
     use crate::guests::tests::guests;
+    use crate::port::connection::Connection;
     use crate::reactor::Reactor;
+
+    #[test]
+    fn no_process_connects_beside_a_socket_whose_process_is_not_known() {
+        let is_admitted_beside = |is_connected: bool| {
+            let folder = tempfile::tempdir().unwrap();
+            let (mut guests, mut reactor) = (guests(folder.path()), Reactor::new().unwrap());
+            let ctx = &mut reactor.now();
+            let guest = guests.guest(&Name::parse("qemu-a").unwrap(), ctx.now).unwrap();
+            let socket = || {
+                let (far_end, fd) = UnixStream::pair().unwrap();
+                (far_end, PeerSocket::new(fd.into(), Unclosed::default()))
+            };
+            let (_of_socket, fd) = socket();
+            let connection = Connection::new(fd, None, Dialect::Hostinfo, ctx.now);
+            let own = Port::new(guest, Endpoint::Socket, Dialect::Hostinfo, ctx.now);
+            let connection = is_connected.then_some(connection);
+            let own = guests.roster.add_port(Port { connection, ..own });
+            let (_of_vmm, fd) = socket();
+            guests.admit(guest, fd, Endpoint::Accepted(own), ctx);
+            !guests.clients_of(guest).is_empty()
+        };
+        assert!(is_admitted_beside(false));
+        assert!(!is_admitted_beside(true));
+    }
 
     #[test]
     fn each_connection_over_vsock_counts_as_a_line_and_those_beyond_the_flow_are_closed() {

@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
+use hostinfo_domains::cut;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 use tracing::field::{Field, Visit};
@@ -24,6 +25,10 @@ const IDENTIFIER: &str = env!("CARGO_PKG_NAME");
 
 /// Begins the names of an event's own fields: `HOSTINFO_GUEST`.
 const PREFIX: &str = "HOSTINFO_";
+
+/// Most bytes of a value. The kernel takes datagrams of some 200 KiB (net.core.wmem_default), and of an event's values
+/// only the message may be long: a file of rules can have a thousand errors.
+const VALUE_MAX: usize = 64 * 1024;
 
 /// The destination of lines.
 pub(super) struct Journal {
@@ -83,6 +88,7 @@ impl Entry {
 
     /// In the form in which a value may contain line ends: its length is 8 bytes, the lowest first.
     fn put(&mut self, name: &str, value: &str) {
+        let value = cut(value, VALUE_MAX);
         let length = u64::try_from(value.len()).unwrap_or(u64::MAX).to_le_bytes();
         for part in [name.as_bytes(), b"\n", &length, value.as_bytes(), b"\n"] {
             self.0.extend_from_slice(part);
@@ -171,6 +177,21 @@ mod tests {
             assert_eq!(left_out.so_far(), missed);
         });
         assert!(next(&journal).contains("last"));
+    }
+
+    #[test]
+    fn a_line_that_is_longer_than_any_that_can_be_sent_is_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let (journal, left_out) = (UnixDatagram::bind(&path).unwrap(), LeftOut::default());
+        log(&path, &left_out, || {
+            tracing::error!(event = "rules-refused", "{}", "é".repeat(1 << 20))
+        });
+        assert_eq!(left_out.so_far(), 0);
+        let mut entry = vec![0; 1 << 20];
+        let length = journal.recv(&mut entry).unwrap();
+        let entry = String::from_utf8_lossy(&entry[..length]);
+        assert!(entry.contains("éé\nHOSTINFO_EVENT\n") && length < 2 * VALUE_MAX, "{length}");
     }
 
     #[test]
