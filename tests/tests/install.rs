@@ -69,6 +69,7 @@ const OTHERS: &str = "\
 /usr/share/hostinfo/selinux/hostinfo.fc
 /usr/share/hostinfo/selinux/hostinfo.if
 /usr/share/hostinfo/selinux/hostinfo.te
+/usr/share/polkit-1/rules.d/49-hostinfo.rules
 /usr/share/man/man7/hostinfo-administration.7
 /usr/share/man/man7/hostinfo-audit.7
 /usr/share/man/man7/hostinfo-clouds.7

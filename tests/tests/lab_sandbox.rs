@@ -50,6 +50,23 @@ fn an_administrator_asks_the_service_and_so_may_a_group_and_prometheus() -> Resu
 }
 
 #[test]
+fn no_part_of_hostinfo_may_have_a_service_manager_that_starts_programs_for_its_user() -> Result<()>
+{
+    lab::run(BOOKWORM, |lab| {
+        let linger = |user: &str| {
+            lab.sh(&format!("runuser -u {user} -- loginctl enable-linger {user} 2>&1"))
+        };
+        linger("backup").context("other users may, so the rule is needed")?;
+        for user in ["hostinfo", "hostinfo-custom"] {
+            let denied = linger(user).err().with_context(|| format!("{user} may"))?;
+            ensure!(denied.to_string().contains("denied"), "{denied}");
+        }
+        ensure!(lab.sh("ls /var/lib/systemd/linger")? == "backup\n");
+        Ok(())
+    })
+}
+
+#[test]
 fn a_guest_of_libvirts_own_user_sees_what_it_would_see_without_the_sandbox() -> Result<()> {
     lab::run(BOOKWORM, |lab| {
         lab.write(
