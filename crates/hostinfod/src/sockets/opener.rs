@@ -58,7 +58,11 @@ impl Opener {
             Some(connection) => connection,
             None => self.connect()?,
         };
-        message::send(&connection, &request.to_packet(), None).map_err(failed)?;
+        match message::send(&connection, &request.to_packet(), None) {
+            // It has hung up, and may have said why.
+            Ok(()) | Err(Errno::PIPE | Errno::CONNRESET) => {}
+            Err(error) => return Err(failed(error)),
+        }
         self.asked = Some((port, request));
         let connection = self.connection.insert(connection);
         Ok(is_new.then_some(connection))
@@ -79,8 +83,11 @@ impl Opener {
 
     /// What it has answered, and to what; `None` while it has not.
     pub(crate) fn answer(&mut self) -> Option<(PortId, Request, Result<PeerSocket, ConnectError>)> {
-        let answered = match message::receive(self.connection.as_ref()?) {
+        let connection = self.connection.as_ref()?;
+        let answered = match message::receive(connection) {
             Err(Errno::AGAIN | Errno::INTR) => return None,
+            // It hung up before it read what it was asked. What it has said comes behind that.
+            Err(Errno::CONNRESET) => message::receive(connection),
             other => other,
         };
         let result = match answered.map(|(packet, fd)| (Answer::parse(&packet), fd)) {
@@ -127,6 +134,8 @@ fn failed(error: Errno) -> ConnectError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::OwnedFd;
+    use std::path::Path;
     use std::time::{Duration, Instant};
 
     use hostinfo_peer::examples::Slow;
@@ -134,16 +143,51 @@ mod tests {
 
     use crate::reactor::id::Id as _;
 
+    fn listen_at(path: &Path) -> OwnedFd {
+        let listener = socket(AddressFamily::UNIX, SocketType::SEQPACKET, None).unwrap();
+        bind(&listener, &SocketAddrUnix::new(path).unwrap()).unwrap();
+        listen(&listener, 1).unwrap();
+        listener
+    }
+
+    fn request() -> Request {
+        let [pattern, driver, name] = ["/run/{name}", "qemu", "a"].map(str::to_owned);
+        Request { pattern, driver, name }
+    }
+
+    #[test]
+    fn why_it_refuses_is_known_although_it_hangs_up_before_it_is_asked_or_reads_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let (listener, mut opener) = (listen_at(&path), Opener::new(path));
+        let refuse = |socket: OwnedFd| {
+            message::send(&socket, &Answer::Refused("no".into()).to_packet(), None).unwrap();
+        };
+        let answer = |opener: &mut Opener| match opener.answer().unwrap().2 {
+            Err(ConnectError::ByOpener(why)) => assert_eq!(why, "no"),
+            other => panic!("{other:?}"),
+        };
+        opener.ask(PortId::of(1), request()).unwrap();
+        refuse(accept(&listener).unwrap());
+        answer(&mut opener);
+        opener.hang_up();
+
+        opener.ask(PortId::of(1), request()).unwrap();
+        let socket = accept(&listener).unwrap();
+        message::receive(&socket).unwrap();
+        message::send(&socket, &Answer::Gone.to_packet(), None).unwrap();
+        assert!(matches!(opener.answer().unwrap().2, Err(ConnectError::Gone)));
+        refuse(socket);
+        opener.ask(PortId::of(2), request()).unwrap();
+        answer(&mut opener);
+    }
+
     #[test]
     fn nobody_waits_for_what_comes_with_an_answer_that_is_late() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
-        let listener = socket(AddressFamily::UNIX, SocketType::SEQPACKET, None).unwrap();
-        bind(&listener, &SocketAddrUnix::new(&path).unwrap()).unwrap();
-        listen(&listener, 1).unwrap();
-        let mut opener = Opener::new(path);
-        let [pattern, driver, name] = ["/run/{name}", "qemu", "a"].map(str::to_owned);
-        opener.ask(PortId::of(1), Request { pattern, driver, name }).unwrap();
+        let (listener, mut opener) = (listen_at(&path), Opener::new(path));
+        opener.ask(PortId::of(1), request()).unwrap();
         let asked = accept(&listener).unwrap();
         let far_end = Slow::new().unwrap().send(&asked, SendFlags::empty()).unwrap();
         let begun = Instant::now();
