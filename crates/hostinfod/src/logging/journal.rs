@@ -185,7 +185,7 @@ mod tests {
         let path = folder.path().join("socket");
         let (journal, left_out) = (UnixDatagram::bind(&path).unwrap(), LeftOut::default());
         log(&path, &left_out, || {
-            tracing::error!(event = "rules-refused", "{}", "é".repeat(1 << 20))
+            tracing::error!(event = "rules-refused", "{}", "é".repeat(1 << 20));
         });
         assert_eq!(left_out.so_far(), 0);
         let mut entry = vec![0; 1 << 20];
