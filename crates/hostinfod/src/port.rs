@@ -78,6 +78,11 @@ impl Endpoint {
     pub(crate) fn is_beside_vsock(&self) -> bool {
         !matches!(self, Self::Vsock(_))
     }
+
+    /// Whether the guest or its VMM has made the connection, and not the daemon.
+    pub(crate) fn is_client(&self) -> bool {
+        matches!(self, Self::Accepted(_) | Self::Vsock(_))
+    }
 }
 
 impl Port {

@@ -1,4 +1,4 @@
-//! Who may take a free address on AF_VSOCK, and so ask as the guest that has it next.
+//! Who may open /dev/vhost-vsock. They can take an address that is free, and pass for the guest that has it next.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;

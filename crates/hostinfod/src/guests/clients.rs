@@ -119,9 +119,7 @@ impl Guests {
 
     /// Whether a guest whose process is not known is connected at a socket of its own.
     fn has_socket_of_unknown(&self, number: GuestId) -> bool {
-        let is_own =
-            |port: &Port| !matches!(port.endpoint, Endpoint::Accepted(_) | Endpoint::Vsock(_));
-        self.roster.ports_of(number).any(|(_, port)| port.connection.is_some() && is_own(port))
+        self.connected(number).any(|port| !port.endpoint.is_client())
     }
 
     /// Makes room for one more connection.
@@ -181,7 +179,7 @@ impl Guests {
     }
 
     fn clients_of(&self, guest: GuestId) -> Vec<PortId> {
-        self.ports_at(guest, |at| matches!(at, Endpoint::Accepted(_) | Endpoint::Vsock(_)))
+        self.ports_at(guest, Endpoint::is_client)
     }
 
     /// A guest's ports at such endpoints.

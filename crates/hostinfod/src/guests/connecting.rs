@@ -227,7 +227,7 @@ impl Guests {
         port.refusal = None;
         ctx.reactor.set_alarm(Alarm::Port(number), None);
         // A program in the guest that asks once makes one connection: only the VMM is logged.
-        if is_another || !matches!(port.endpoint, Endpoint::Accepted(_) | Endpoint::Vsock(_)) {
+        if is_another || !port.endpoint.is_client() {
             guest.log_access(ctx.now);
         }
         let (guest, is_own) = (port.guest, !matches!(port.endpoint, Endpoint::Pattern(_)));

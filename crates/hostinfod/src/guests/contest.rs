@@ -32,7 +32,7 @@ impl Guests {
         let Some(port) = self.roster.ports.get(number) else { return false };
         let (guest, here) = (port.guest, port.endpoint.pattern());
         // They were compared before there was a port.
-        if let Endpoint::Accepted(_) | Endpoint::Vsock(_) = port.endpoint {
+        if port.endpoint.is_client() {
             return true;
         }
         if !self.may_be_beside_clients(guest, peer, is_early, ctx) {
@@ -140,7 +140,8 @@ impl Guests {
         matches!(by_name, Some(Standing::Domain(..))) || self.is_domain(number)
     }
 
-    fn connected(&self, guest: GuestId) -> impl Iterator<Item = &Port> {
+    /// Its ports that are connected.
+    pub(super) fn connected(&self, guest: GuestId) -> impl Iterator<Item = &Port> {
         let ports = self.roster.ports_of(guest).map(|(_, port)| port);
         ports.filter(|port| port.connection.is_some())
     }

@@ -126,7 +126,16 @@ mod tests {
     use super::*;
     use std::fs;
 
+    use tempfile::TempDir;
     use tracing_subscriber::layer::SubscriberExt as _;
+
+    /// A journal, and where it listens.
+    fn listen() -> (TempDir, PathBuf, UnixDatagram) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let journal = UnixDatagram::bind(&path).unwrap();
+        (folder, path, journal)
+    }
 
     fn log(path: &Path, left_out: &LeftOut, lines: impl FnOnce()) {
         let journal = Journal::at(path, left_out.clone()).unwrap();
@@ -142,9 +151,7 @@ mod tests {
 
     #[test]
     fn each_field_is_one_of_the_journals_whatever_its_value_is() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("socket");
-        let journal = UnixDatagram::bind(&path).unwrap();
+        let (_folder, path, journal) = listen();
         log(&path, &LeftOut::default(), || {
             tracing::warn!(guest = "a\nPRIORITY=0", left.out = 7, "two\nlines");
         });
@@ -163,9 +170,7 @@ mod tests {
 
     #[test]
     fn a_journal_that_takes_nothing_is_not_waited_for_and_what_it_misses_is_counted() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("socket");
-        let journal = UnixDatagram::bind(&path).unwrap();
+        let (_folder, path, journal) = listen();
         let left_out = LeftOut::default();
         log(&path, &left_out, || {
             // More than its queue takes, and more than the kernel keeps for one sender: 212,992 bytes.
@@ -181,9 +186,7 @@ mod tests {
 
     #[test]
     fn a_line_that_is_longer_than_any_that_can_be_sent_is_cut() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("socket");
-        let (journal, left_out) = (UnixDatagram::bind(&path).unwrap(), LeftOut::default());
+        let ((_folder, path, journal), left_out) = (listen(), LeftOut::default());
         log(&path, &left_out, || {
             tracing::error!(event = "rules-refused", "{}", "é".repeat(1 << 20));
         });
@@ -196,9 +199,7 @@ mod tests {
 
     #[test]
     fn a_journal_that_listens_anew_gets_the_lines_from_then_on() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("socket");
-        let (journal, left_out) = (UnixDatagram::bind(&path).unwrap(), LeftOut::default());
+        let ((_folder, path, journal), left_out) = (listen(), LeftOut::default());
         log(&path, &left_out, || {
             drop(journal);
             tracing::info!("nobody listens");
