@@ -1,4 +1,4 @@
-//! What a guest can learn from how soon an answer comes: `SECURITY.md` has the figures. Both guests are sockets of this
+//! What a guest can learn from how soon an answer comes, as `SECURITY.md` says it can. Both guests are sockets of this
 //! program, so nothing of a virtual machine is in the times, and a real guest sees less.
 
 use std::path::Path;
