@@ -9,7 +9,6 @@ use super::Guests;
 use crate::guest::Guest;
 use crate::libvirt::Libvirt;
 use crate::reactor::Ctx;
-use crate::reactor::alarms::Alarm;
 use crate::reactor::id::GuestId;
 
 impl Guests {
@@ -35,14 +34,12 @@ impl Guests {
         ctx: &mut Ctx<'_>,
     ) {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
-        let (rules, had_disk) = (self.rules.rules(), guest.who.grant().vhostmd_disk());
+        let rules = self.rules.rules();
         guest.since = since;
         let (name, by_cid) = (guest.who.name().whole(), guest.by_cid());
         guest.tags = read_tags(rules, self.responder.libvirt(), name, since, by_cid);
         guest.apply_rules(rules, ctx.now);
-        if had_disk || guest.who.grant().vhostmd_disk() {
-            ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now));
-        }
+        self.check_disk(number, ctx);
     }
 }
 
