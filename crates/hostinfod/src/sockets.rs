@@ -16,8 +16,8 @@ pub(crate) mod way;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -109,6 +109,11 @@ impl From<Errno> for ConnectError {
             other => Self::Failed(other.into()),
         }
     }
+}
+
+/// A path of that very file, whatever stands at its own by now.
+pub(crate) fn path_of(file: &OwnedFd) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 
 /// Every name in the directory, whatever kind of file it is.
