@@ -51,7 +51,7 @@ fn another_process_at_the_other_end_begins_a_session_and_the_same_one_does_not()
 fn what_was_made_for_a_guest_is_not_for_another_process_unless_libvirt_knows_that_its_run_is_the_same()
  {
     let mut guest = guest();
-    let mut goes_on = |guest: &mut Requester, pid| {
+    let goes_on = |guest: &mut Requester, pid| {
         guest.document = Some(Document::of("<metrics>").into());
         let (era, peer) = (guest.era(), Some(Peer { pid, start: Some(7) }));
         guest.connected(peer, || Ok::<_, ()>(session(2))).unwrap();
