@@ -30,7 +30,7 @@ impl Guests {
         }
         let guest = self.make_guest(name)?;
         let engine = self.responder.engine_mut();
-        Ok(self.roster.add(guest, now, |name| engine.forget(name.whole())))
+        Ok(self.roster.add(guest, now, |name| engine.forget(name.whole(), now)))
     }
 
     /// A new guest with that name, as it would be if it connected now.
