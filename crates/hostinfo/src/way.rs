@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::args::BROKER;
 
 /// The host's address on vsock(7): VMADDR_CID_HOST.
-const HOST_CID: u32 = 2;
+pub(crate) const HOST_CID: u32 = 2;
 
 /// The port on which hostinfod listens there.
 const VSOCK_PORT: u32 = 4678;

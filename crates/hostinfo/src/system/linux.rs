@@ -9,6 +9,7 @@ mod raw;
 mod signal;
 mod socket;
 mod tty;
+mod vsock_device;
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -22,7 +23,7 @@ use rustix::io::Errno;
 use crate::args::BROKER;
 use crate::port::{OpenError, Port};
 use crate::views::roots::Roots;
-use crate::way::Way;
+use crate::way::{HOST_CID, Way};
 
 pub(crate) use crate::serve::run as serve;
 pub(crate) use device::others_on;
@@ -41,7 +42,7 @@ pub(crate) const WHY_NO_OWN_VIEW: Option<&str> = None;
 
 /// The ways to try, in this order: the broker, through which everybody gets an answer; the
 /// channel, which loses no data and exists only for this purpose; vsock; and the serial port.
-/// The broker and vsock are only included if they exist.
+/// The broker is only included if it exists, and vsock if it leads to a host.
 pub(crate) fn usual_ways() -> Vec<Way> {
     let broker = Path::new(BROKER).exists().then(|| Way::Unix(BROKER.into()));
     broker.into_iter().chain(ways_without_broker()).collect()
@@ -50,11 +51,16 @@ pub(crate) fn usual_ways() -> Vec<Way> {
 /// The same for the broker itself.
 pub(crate) fn ways_without_broker() -> Vec<Way> {
     let mut ways = vec![Way::Device(CHANNEL.into())];
-    if Path::new("/dev/vsock").exists() {
+    if Path::new("/dev/vsock").exists() && leads_to_host(HOST_CID) {
         ways.push(Way::vsock());
     }
     ways.push(Way::Device(SERIAL.into()));
     ways
+}
+
+/// Whether vsock leads to the host, and not back to this machine, where that is its address.
+fn leads_to_host(cid: u32) -> bool {
+    cid != HOST_CID || vsock_device::is_there(Path::new("/sys"))
 }
 
 /// Whether there is a Unix socket at that path.
@@ -70,6 +76,7 @@ pub(crate) fn open(way: &Way, timeout: Duration) -> Result<Box<dyn Port>, OpenEr
     Ok(match way {
         Way::Device(path) => Box::new(device::Device::open(path, timeout)?),
         Way::Unix(path) => Box::new(socket::unix(path)?),
+        Way::Vsock { cid, .. } if !leads_to_host(*cid) => return Err(OpenError::NobodyListens),
         Way::Vsock { cid, port } => Box::new(socket::vsock(*cid, *port)?),
     })
 }
