@@ -68,10 +68,12 @@ pub fn follow(path: &Path, mut check: impl FnMut(&Link<'_>) -> io::Result<()>) -
     while let Some(step) = rest.pop() {
         // O_DIRECTORY mounts what is mounted on demand, which O_PATH alone does not: open(2).
         let found = match openat(&here, &step, LOOK | OFlags::DIRECTORY, Mode::empty()) {
-            Err(Errno::NOTDIR) => openat(&here, &step, LOOK, Mode::empty()),
-            found => found,
+            Err(Errno::NOTDIR) => File::from(openat(&here, &step, LOOK, Mode::empty())?),
+            directory => {
+                here = directory?.into();
+                continue;
+            }
         };
-        let found = File::from(found?);
         if !found.metadata()?.is_symlink() {
             here = found;
             continue;
