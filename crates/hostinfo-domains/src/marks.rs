@@ -48,7 +48,7 @@ impl Marks {
     ) -> Option<Conflict> {
         let owner = match claim {
             Claim::Refused(_) => return None,
-            Claim::Unnamed => None,
+            Claim::Portless(_) | Claim::Unnamed => None,
             Claim::Named(uuid) => snapshot.guest(uuid).map(|guest| &guest.domain),
         };
         // Of other hypervisors nothing is known.
@@ -83,6 +83,11 @@ impl Marks {
     /// Whether its cgroup says which live domain it runs: then what the command line says does not count.
     pub fn is_known_by_cgroup(&self, snapshot: &Snapshot) -> bool {
         self.by_cgroup(snapshot).is_some()
+    }
+
+    /// Whether libvirt has started it, by its cgroup, and which domain it runs is not known: that domain may have ended.
+    pub fn is_of_unknown_run(&self, snapshot: &Snapshot) -> bool {
+        self.id.is_some() && !self.is_known_by_cgroup(snapshot)
     }
 
     fn is_run(&self, domain: &Domain) -> bool {
@@ -227,6 +232,8 @@ mod tests {
     {
         let is_enough = |run| marks(run, Some(1)).is_known_by_cgroup(&snapshot());
         assert_eq!([Some(2), Some(9), None].map(is_enough), [true, false, false]);
+        let is_unknown = |run| marks(run, Some(1)).is_of_unknown_run(&snapshot());
+        assert_eq!([Some(2), Some(9), None].map(is_unknown), [false, true, false]);
     }
 
     #[test]
