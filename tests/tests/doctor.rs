@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use hostinfo_tests::ctl::{Ended, alone, command, hostinfoctl, output, program};
 use hostinfo_tests::process::write_script;
 use hostinfo_tests::{FakeGuest, FakeQemu, Host, Libvirtd};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const RULES: &str = "*:\n  interval = 0\n";
 
@@ -47,7 +47,7 @@ fn a_host_on_which_all_is_well_has_nothing_to_be_done() -> Result<()> {
     let _guest = FakeGuest::join(&host.socket("web"))?;
     let units = unit("hostinfo.service", "loaded", "active", "enabled")
         + &unit("hostinfo-follow.service", "loaded", "inactive", "disabled");
-    let path = stand_ins(&host, &units, "exit 1")?;
+    let path = stand_ins(&host, &units, "echo AVC")?;
     let said = doctor(&host, &path, &[])?.succeeds()?;
     ensure!(said.ends_with("Nothing has to be done.\n"), "{said}");
     for words in [
@@ -98,9 +98,10 @@ fn without_a_daemon_each_fault_is_found_with_its_remedy() -> Result<()> {
     fs::remove_dir(host.sockets())?;
     let units = unit("hostinfo.service", "loaded", "failed", "enabled")
         + &unit("hostinfo-follow.service", "loaded", "inactive", "enabled");
-    let denial = "audit: type=1400 audit('$(date +%s)'.1:2): apparmor=\"DENIED\" operation=\"connect\" \
-                  profile=\"libvirt-hostinfod\" name=\"/x\" comm=\"hostinfod\" denied_mask=\"wr\" fsuid=0 ouid=0";
-    let path = stand_ins(&host, &units, &format!("echo '{denial}'"))?;
+    let denial = "AVC apparmor=\"DENIED\" operation=\"connect\" profile=\"libvirt-hostinfod\" name=\"/x\" \
+                  comm=\"hostinfod\" denied_mask=\"wr\" fsuid=0 ouid=0";
+    let message = json!({ "MESSAGE": denial, "__REALTIME_TIMESTAMP": "1764000000000000" });
+    let path = stand_ins(&host, &units, &format!("echo '{message}'"))?;
     let said = doctor(&host, &path, &["--json"])?;
     ensure!(said.status == 1, "{said:?}");
     let told: Value = serde_json::from_str(&said.stdout)?;
@@ -140,6 +141,22 @@ fn without_a_daemon_each_fault_is_found_with_its_remedy() -> Result<()> {
     ensure!(status.stdout.contains("problem  rules      "), "{status:?}");
     ensure!(!status.stdout.contains("ok  "), "in short: {status:?}");
     ensure!(status.fails_with(5)?.lines().count() == 1);
+    Ok(())
+}
+
+/// Any user can have the kernel print such words, by the name of a program that crashes, and with line ends by that of a mount.
+#[test]
+fn the_kernels_messages_which_any_user_can_word_are_no_denials() -> Result<()> {
+    let host = Host::new(RULES)?;
+    let denial = "audit: type=1400 audit('$(date +%s)'.1:2): apparmor=\"DENIED\" operation=\"open\" \
+                  profile=\"libvirt-hostinfod\" name=\"/etc/shadow\" comm=\"hostinfod\" denied_mask=\"wr\" fsuid=0 ouid=0";
+    let journal =
+        format!("case \"$*\" in *_TRANSPORT=kernel*) echo '{denial}' ;; *) echo AVC ;; esac");
+    let said = doctor(&host, &stand_ins(&host, "exit 1", &journal)?, &[])?.stdout;
+    ensure!(
+        said.contains("ok       denials    SELinux and AppArmor denied hostinfo nothing"),
+        "{said}"
+    );
     Ok(())
 }
 

@@ -74,6 +74,35 @@ fn tags_from_each_source_are_in_force_soon_after_they_change() -> Result<()> {
 }
 
 #[test]
+fn a_running_domain_whose_xml_does_not_name_its_socket_has_the_rule_of_its_tags() -> Result<()> {
+    let rules = "qemu-a role=restricted:\n  enabled = 0\n*:\n";
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(rules)?);
+    let daemon = host.start_daemon_beside(&libvirtd)?;
+    let options = libvirtd.folder().join("options");
+    std::fs::write(
+        &options,
+        format!(
+            "[chardev \"own\"]\n backend = \"socket\"\n path = \"{}\"\n server = \"on\"\n \
+             wait = \"off\"\n",
+            host.socket("a").display()
+        ),
+    )?;
+    libvirtd.define_xml(&format!(
+        "<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+         <name>a</name><metadata><tags xmlns='urn:hostinfo:1'><tag name='role'>restricted</tag>
+         </tags></metadata><memory unit='MiB'>32</memory>
+         <os><type arch='x86_64' machine='q35'>hvm</type></os>
+         <qemu:commandline><qemu:arg value='-readconfig'/><qemu:arg value='{}'/>
+         </qemu:commandline></domain>",
+        options.display()
+    ))?;
+    libvirtd.virsh(&["start", "a"])?;
+    daemon.wait_for_log("guest qemu-a may not ask: its rule says enabled = 0")?;
+    ensure!(!daemon.log().contains("access-granted"), "{}", daemon.log());
+    Ok(())
+}
+
+#[test]
 fn a_tag_that_cannot_be_read_never_lets_a_later_rule_decide() -> Result<()> {
     let (libvirtd, host) = (Libvirtd::start()?, Host::new(RULES)?);
     let (daemon, mut guest) = begin(&libvirtd, &host)?;

@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown, symlink};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -207,6 +207,30 @@ fn serve_everybody_in(host: &Host) -> Result<PathBuf> {
         place.join("{name}.s").display()
     ))?;
     Ok(place)
+}
+
+#[test]
+fn whoever_puts_a_link_where_their_guests_are_has_no_other_guest_served_as_theirs() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    let place = host.path().join("vm");
+    let path = place.join("{name}").display().to_string();
+    host.write_config(&format!("[[sockets]]\npath = '{path}'\ndriver = 'bob'\nguests = ['*']\n"))?;
+    symlink(host.sockets(), &place)?;
+    lchown(&place, Some(USER), None)?;
+    let daemon = host.start_daemon()?;
+    let mut guest = FakeGuest::join(&host.socket("a"))?;
+    ensure!(guest.ask("ping")?.concat().starts_with("200 "));
+    ensure!(entry(&host, "bob-qemu-a")?.is_none());
+    let words = "vm is a symbolic link that others than root";
+    ensure!(daemon.log().contains(words), "{}", daemon.log());
+    let status = ctl::alone(&host, &["status"])?;
+    ensure!(status.stdout.contains(words), "{status:?}");
+
+    fs::remove_file(&place)?;
+    fs::create_dir(&place)?;
+    let mut theirs = FakeGuest::join(&place.join("b"))?;
+    ensure!(theirs.ask("ping")?.concat().starts_with("200 "));
+    Ok(())
 }
 
 #[test]

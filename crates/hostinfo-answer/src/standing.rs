@@ -37,8 +37,8 @@ impl Standing {
                 snapshot.guest(uuid).map_or(Self::Unnamed, |guest| Self::Domain(uuid, guest.run()))
             }
             Claim::Refused(conflict) => Self::Refused(conflict.to_string()),
-            Claim::Unnamed if required => Self::Refused(REQUIRED.to_owned()),
-            Claim::Unnamed => Self::Unnamed,
+            Claim::Portless(_) | Claim::Unnamed if required => Self::Refused(REQUIRED.to_owned()),
+            Claim::Portless(_) | Claim::Unnamed => Self::Unnamed,
         }
     }
 
@@ -64,8 +64,8 @@ impl Standing {
     pub fn unknown(socket: &str, snapshot: &Snapshot, required: bool) -> Self {
         match snapshot.whose().of(socket) {
             Claim::Refused(conflict) => Self::Refused(conflict.to_string()),
-            Claim::Named(_) | Claim::Unnamed if required => Self::Awaited,
-            Claim::Named(_) | Claim::Unnamed => Self::Unnamed,
+            Claim::Named(_) | Claim::Portless(_) | Claim::Unnamed if required => Self::Awaited,
+            Claim::Named(_) | Claim::Portless(_) | Claim::Unnamed => Self::Unnamed,
         }
     }
 

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use hostinfo_wire::text::printable;
+use uuid::Uuid;
 
 use crate::conflict::Conflict;
 use crate::cut::cut;
@@ -33,8 +34,8 @@ impl Domain {
         self
     }
 
-    /// About how many bytes of memory it takes. Each of its names is also in [`Whose`](crate::Whose), with what is wrong
-    /// with it, which has the domain's own name twice.
+    /// About how many bytes of memory it takes. Its socket's name is also in [`Whose`](crate::Whose), as is each of its names,
+    /// with what is wrong with it, which has the domain's own name twice.
     pub(crate) fn size(&self) -> usize {
         let Self { name, driver, names, channel, tags, unread, .. } = self;
         let conflict = size_of::<Conflict>() + driver.len() + 2 * name.len();
@@ -50,7 +51,8 @@ impl Domain {
             Tags::Unreadable => 0,
         };
         let texts = name.len() + driver.len() + length(channel) + length(unread);
-        size_of::<Self>() + texts + tags + listed.sum::<usize>()
+        let socket = size_of::<(String, Uuid)>() + driver.len() + 1 + name.len();
+        size_of::<Self>() + texts + socket + tags + listed.sum::<usize>()
     }
 }
 

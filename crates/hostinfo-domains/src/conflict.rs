@@ -61,6 +61,20 @@ pub enum Conflict {
         /// The socket's name.
         name: String,
     },
+    /// A process shows the UUID of a domain whose socket this is not. Anybody can start a process that does.
+    #[error(
+        "the process that listens at this socket shows the UUID of the domain {domain:?} on its command line: {program:?}, process {pid}. If libvirt started it, give that domain's device another path with virsh edit {uuid}, then shut it down and start it; otherwise end the process, or start it with a -uuid of its own"
+    )]
+    CommandLine {
+        /// The domain.
+        domain: String,
+        /// Its UUID.
+        uuid: Uuid,
+        /// The program's name, as the kernel shows it.
+        program: String,
+        /// The process's number.
+        pid: i32,
+    },
     /// A process that libvirt has not started has taken the socket's place.
     #[error(
         "the process that listens at the socket of the domain {domain:?} is not its QEMU: {program:?}, process {pid}. End that process, then shut the domain down and start it"

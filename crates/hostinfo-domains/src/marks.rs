@@ -48,19 +48,27 @@ impl Marks {
     ) -> Option<Conflict> {
         let owner = match claim {
             Claim::Refused(_) => return None,
-            Claim::Unnamed => None,
+            Claim::Portless(_) | Claim::Unnamed => None,
             Claim::Named(uuid) => snapshot.guest(uuid).map(|guest| &guest.domain),
         };
         // Of other hypervisors nothing is known.
         if owner.is_some_and(|owner| owner.driver != QEMU || self.is_run(owner)) {
             return None;
         }
-        match (self.domain(snapshot), owner) {
+        // A command line, which QEMU could change, is believed only where the cgroup says nothing that is known.
+        let by_cgroup = self.by_cgroup(snapshot);
+        match (by_cgroup.or_else(|| self.by_cmdline(snapshot)), owner) {
             (Some(domain), _) if domain.socket_name() == socket => None,
-            (Some(Domain { name, uuid, .. }), _) => Some(Conflict::Device {
+            (Some(Domain { name, uuid, .. }), _) if by_cgroup.is_some() => Some(Conflict::Device {
                 domain: name.clone(),
                 uuid: *uuid,
                 name: socket.to_owned(),
+            }),
+            (Some(Domain { name, uuid, .. }), _) => Some(Conflict::CommandLine {
+                domain: name.clone(),
+                uuid: *uuid,
+                program: self.program.clone(),
+                pid: self.pid,
             }),
             (None, Some(owner)) if owner.hwuuid.is_some() && owner.hwuuid == self.uuid => None,
             (None, Some(owner)) => Some(Conflict::OtherProcess {
@@ -77,17 +85,19 @@ impl Marks {
         self.by_cgroup(snapshot).is_some()
     }
 
+    /// Whether libvirt has started it, by its cgroup, and which domain it runs is not known: that domain may have ended.
+    pub fn is_of_unknown_run(&self, snapshot: &Snapshot) -> bool {
+        self.id.is_some() && !self.is_known_by_cgroup(snapshot)
+    }
+
     fn is_run(&self, domain: &Domain) -> bool {
         self.id.is_some() && self.id == domain.id
     }
 
-    /// The live domain that it runs. A command line, which QEMU could change, is believed only where
-    /// the cgroup says nothing that is known.
-    fn domain<'s>(&self, snapshot: &'s Snapshot) -> Option<&'s Domain> {
-        self.by_cgroup(snapshot).or_else(|| {
-            let found = &snapshot.guest(self.uuid?)?.domain;
-            Some(found).filter(|found| found.is_live())
-        })
+    /// The live domain that its command line says it runs.
+    fn by_cmdline<'s>(&self, snapshot: &'s Snapshot) -> Option<&'s Domain> {
+        let found = &snapshot.guest(self.uuid?)?.domain;
+        Some(found).filter(|found| found.is_live())
     }
 
     fn by_cgroup<'s>(&self, snapshot: &'s Snapshot) -> Option<&'s Domain> {
@@ -184,7 +194,7 @@ mod tests {
 
     #[test]
     fn another_domains_process_is_refused_with_the_name_of_that_domain_whatever_it_says_it_is() {
-        for marks in [marks(Some(2), Some(2)), marks(Some(2), Some(1)), marks(None, Some(2))] {
+        for marks in [marks(Some(2), Some(2)), marks(Some(2), Some(1))] {
             for socket in ["qemu-a", "qemu-nobody"] {
                 let expected = Conflict::Device {
                     domain: "b".into(),
@@ -195,6 +205,17 @@ mod tests {
             }
             assert_eq!(conflict(&marks, "qemu-b"), None);
         }
+    }
+
+    #[test]
+    fn a_domain_is_not_accused_of_what_a_command_line_alone_says() {
+        let marks = marks(None, Some(2));
+        for socket in ["qemu-a", "qemu-nobody"] {
+            let words = conflict(&marks, socket).unwrap().to_string();
+            assert!(words.starts_with("the process that listens at this socket shows"), "{words}");
+            assert!(words.contains("domain \"b\"") && words.contains("process 7"), "{words}");
+        }
+        assert_eq!(conflict(&marks, "qemu-b"), None);
     }
 
     #[test]
@@ -211,6 +232,8 @@ mod tests {
     {
         let is_enough = |run| marks(run, Some(1)).is_known_by_cgroup(&snapshot());
         assert_eq!([Some(2), Some(9), None].map(is_enough), [true, false, false]);
+        let is_unknown = |run| marks(run, Some(1)).is_of_unknown_run(&snapshot());
+        assert_eq!([Some(2), Some(9), None].map(is_unknown), [false, true, false]);
     }
 
     #[test]

@@ -22,7 +22,10 @@ pub enum Claim<'a> {
     Named(Uuid),
     /// Its domain's XML, or another's, is wrong: it is not served.
     Refused(&'a Conflict),
-    /// No live domain names it.
+    /// No live domain names it, but this one has its name: if it names a socket at all, it can only name this one. A QEMU can
+    /// have libvirt take a port out of the XML of the domain that it runs, and keep the socket.
+    Portless(Uuid),
+    /// No live domain names it or has its name.
     Unnamed,
 }
 
@@ -30,6 +33,8 @@ pub enum Claim<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Whose {
     judged: HashMap<String, Result<Uuid, Arc<Conflict>>>,
+    /// Those that a live domain could name, and none does.
+    portless: HashMap<String, Uuid>,
     /// What holds for all other sockets if it is not known which ones a live domain names.
     others: Option<Conflict>,
 }
@@ -63,11 +68,14 @@ impl Whose {
         for domain in live.iter().filter(|domain| domain.channel.is_some()) {
             judged.entry(domain.socket_name()).or_insert(Ok(domain.uuid));
         }
+        let portless = live.iter().map(|domain| (domain.socket_name(), domain.uuid));
+        let portless = portless.filter(|(name, _)| !judged.contains_key(name)).collect();
         let unread = live.iter().filter(|domain| domain.unread.is_some());
         let mut unread: Vec<String> = unread.map(|domain| domain.name.clone()).collect();
         unread.sort();
         unread.truncate(TOLD_MAX);
-        Self { judged, others: (!unread.is_empty()).then_some(Conflict::Unread(unread)) }
+        let others = (!unread.is_empty()).then_some(Conflict::Unread(unread));
+        Self { judged, portless, others }
     }
 
     /// The owner of the socket with that name.
@@ -75,7 +83,11 @@ impl Whose {
         match self.judged.get(socket) {
             Some(Ok(uuid)) => Claim::Named(*uuid),
             Some(Err(conflict)) => Claim::Refused(conflict),
-            None => self.others.as_ref().map_or(Claim::Unnamed, Claim::Refused),
+            None => match (&self.others, self.portless.get(socket)) {
+                (Some(conflict), _) => Claim::Refused(conflict),
+                (None, Some(uuid)) => Claim::Portless(*uuid),
+                (None, None) => Claim::Unnamed,
+            },
         }
     }
 }
@@ -154,7 +166,7 @@ mod tests {
             let whose = Whose::new(&[domain(1, "a", &[clause])]);
             let Claim::Refused(conflict) = whose.of(clause) else { panic!("{clause} is served") };
             assert!(conflict.to_string().contains("its own would be \"qemu-a\""), "{conflict}");
-            assert_eq!(whose.of("qemu-a"), Claim::Unnamed);
+            assert_eq!(whose.of("qemu-a"), Claim::Portless(Uuid::from_u128(1)));
         }
     }
 
@@ -222,6 +234,16 @@ mod tests {
         clone.id = None;
         let whose = Whose::new(&[domain(1, "a", &["qemu-a"]), clone]);
         assert_eq!(whose.of("qemu-a"), Claim::Named(Uuid::from_u128(1)));
+    }
+
+    #[test]
+    fn a_socket_that_has_the_name_of_a_live_domain_and_is_not_in_its_xml_is_told_from_nobodys() {
+        let (off, portless) = (Domain { id: None, ..domain(2, "off", &[]) }, domain(1, "a", &[]));
+        let whose = Whose::new(&[portless.clone(), off]);
+        assert_eq!(whose.of("qemu-a"), Claim::Portless(Uuid::from_u128(1)));
+        assert_eq!(whose.of("qemu-off"), Claim::Unnamed);
+        let whose = Whose::new(&[portless, domain(3, "clone", &["qemu-a"])]);
+        assert!(matches!(whose.of("qemu-a"), Claim::Refused(Conflict::Misnamed { .. })));
     }
 
     #[test]

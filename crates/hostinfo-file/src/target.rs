@@ -12,9 +12,7 @@ use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
 use rustix::io::Errno;
 
 use crate::regular::{Error, check};
-
-/// As many as Linux follows: path_resolution(7).
-const LINKS_MAX: usize = 40;
+use crate::way::LINKS_MAX;
 
 /// Files that only their owner and root can remove (S_ISVTX), and a directory that others than its owner can write to:
 /// inode(7).

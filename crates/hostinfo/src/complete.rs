@@ -14,6 +14,7 @@ use crate::nearest::with_groups;
 use crate::output::Shown;
 use crate::question::Question;
 use crate::reply::Line;
+use crate::system::is_own;
 
 /// The option with which a shell's completion calls this program.
 pub(crate) const OPTION: &str = "--complete";
@@ -65,10 +66,13 @@ fn is_plain(name: &str) -> bool {
     hostinfo_wire::name::is_name(name) && !name.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
-/// The path of the cache, by the XDG Base Directory Specification.
+/// The path of the cache, by the XDG Base Directory Specification. None below another user's directory, as with `sudo -E`:
+/// that user's links would lead root elsewhere.
 fn cache() -> Option<PathBuf> {
-    let variable =
-        |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let variable = |name| {
+        let path = std::env::var_os(name).map(PathBuf::from);
+        path.filter(|path| path.is_absolute() && is_own(path))
+    };
     let folder = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
     Some(folder?.join("hostinfo/names"))
 }

@@ -20,6 +20,8 @@ pub(crate) use own::{
     WHY_NO_OWN_VIEW,
     // Ways to the host, what has them open, and who else asks.
     copies,
+    // Whether nobody else makes links in a directory.
+    is_own,
     is_socket,
     // What to do before a signal ends this program.
     on_end_by_signal,

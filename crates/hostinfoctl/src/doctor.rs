@@ -98,11 +98,11 @@ fn examine(options: &Options, words: &[String]) -> Vec<Finding> {
     let mut findings = files::look(options, known.map(|known| &known.status));
     // Only a unit runs it as another user than whoever starts it.
     let user = if has_systemd { unit_user.as_deref() } else { Some("root") };
-    let process = known.and_then(|known| {
-        let main_process = main_process.filter(|_| is_services(options, settings.as_ref().ok()));
-        main_process.or(known.process)
-    });
-    let user = User::of(process, user);
+    let is_services = known.is_some() && is_services(options, settings.as_ref().ok());
+    let of_service = main_process.filter(|_| is_services);
+    let process = of_service.or(known.and_then(|known| known.process));
+    let is_running = || of_service.is_none() || of_service == units::main_process();
+    let user = User::of(process, is_running, user);
     let uid = user.as_ref().ok().map(|user| user.uid);
     findings.extend(access::look(&options.directory, user));
     findings.extend(known.and_then(|known| elsewhere(options, &known.status)));

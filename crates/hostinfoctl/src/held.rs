@@ -44,13 +44,14 @@ impl HeldPort {
         match &self.holder {
             Some(Holder { pid, program }) => format!(
                 "{guest}: {}, process {pid}, is connected to its port {path}, and QEMU serves one \
-                 client at a time: end it",
+                 client at a time. Make sure that it is there for that before you end it: whoever \
+                 connects can pass the connection on to most programs",
                 escaped(program)
             ),
             None => format!(
                 "{guest}: another program is connected to its port {path} or waits for it, and \
                  QEMU serves one client at a time; which one is not known to this user: run hostinfoctl \
-                 status as root, and end it"
+                 status as root"
             ),
         }
     }

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 /// systemctl and journalctl answer within a second, unless the service manager hangs.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 
-/// 500 lines of a log with 500 bytes each are 250 KB.
-const OUTPUT_MAX: u64 = 1024 * 1024;
+/// Some 10,000 messages of the journal.
+const OUTPUT_MAX: u64 = 8 * 1024 * 1024;
 
 /// How often it is looked whether the program has ended.
 const STEP: Duration = Duration::from_millis(5);
@@ -21,6 +21,8 @@ pub(crate) struct Ran {
     pub(crate) status: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+    /// It may have printed more than `stdout`.
+    pub(crate) is_cut: bool,
 }
 
 /// Why there is nothing that it printed.
@@ -74,10 +76,10 @@ pub(crate) fn run_within(
             }
         }
     };
-    let text = |reader: thread::JoinHandle<Vec<u8>>| {
-        String::from_utf8_lossy(&reader.join().unwrap_or_default()).into_owned()
-    };
-    Ok(Ran { status, stdout: text(stdout), stderr: text(stderr) })
+    let [stdout, stderr] = [stdout, stderr].map(|reader| reader.join().unwrap_or_default());
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    let is_cut = stdout.len() as u64 == OUTPUT_MAX;
+    Ok(Ran { status, stdout: text(stdout), stderr: text(stderr), is_cut })
 }
 
 /// Reads to the end, or to the bound: then a program that goes on writing gets a signal for it.
@@ -100,8 +102,9 @@ mod tests {
     fn a_programs_output_comes_with_its_status_and_within_a_bound() {
         let ran = run("sh", &["-c", "echo out; echo err >&2; exit 3"]).unwrap();
         assert_eq!((ran.status, &*ran.stdout, &*ran.stderr), (Some(3), "out\n", "err\n"));
+        assert!(!ran.is_cut);
         let ran = run("sh", &["-c", "yes"]).unwrap();
-        assert_eq!(ran.stdout.len() as u64, OUTPUT_MAX);
+        assert!(ran.is_cut && ran.stdout.len() as u64 == OUTPUT_MAX);
         assert!(matches!(run("hostinfo-no-such-program", &[]), Err(NotRun::Missing)));
     }
 

@@ -16,8 +16,8 @@ pub(crate) mod way;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -52,9 +52,9 @@ pub(crate) enum ConnectError {
         "permission denied: let the user that hostinfod runs as write to the socket: setfacl -m u:USER:rw SOCKET; for all later sockets: setfacl -d -m u:USER:rwx DIRECTORY, and umask 002 for a QEMU without libvirt"
     )]
     Denied,
-    /// The same, of a socket that hostinfo-open could open.
+    /// The same, of a socket that hostinfo-open opens if root alone can have put it there.
     #[error(
-        "permission denied, and hostinfo-open, which can open it, does not run: systemctl enable --now hostinfo-open.socket, then systemctl reload hostinfo"
+        "permission denied, and hostinfo-open does not run: if root alone may write to the directories above it, systemctl enable --now hostinfo-open.socket, then systemctl reload hostinfo; otherwise let the user that hostinfod runs as write to the socket: setfacl -m u:USER:rw SOCKET"
     )]
     NoOpener,
     /// hostinfo-open says why.
@@ -109,6 +109,11 @@ impl From<Errno> for ConnectError {
             other => Self::Failed(other.into()),
         }
     }
+}
+
+/// A path of that very file, whatever stands at its own by now.
+pub(crate) fn path_of(file: &OwnedFd) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 
 /// Every name in the directory, whatever kind of file it is.

@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
 use hostinfo_peer::{PeerSocket, ReadError};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +67,12 @@ impl Stream {
     /// What was kept.
     pub(crate) fn kept(&self) -> Option<&Unsent> {
         self.unsent.as_deref()
+    }
+
+    /// Whether the other end is there still, also if it has ended since events were looked for.
+    pub(crate) fn is_there(&self) -> bool {
+        let mut polled = [PollFd::new(self, PollFlags::empty())];
+        poll(&mut polled, Some(&Timespec::default())) == Ok(0)
     }
 
     /// Reads what is there, as far as it fits into `buffer`. An empty result does not mean the end.

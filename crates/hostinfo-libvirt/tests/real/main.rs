@@ -228,7 +228,7 @@ fn a_socket_is_the_domains_that_names_it_rightly_and_of_copies_nobodys() -> Resu
 fn refused(snapshot: &Snapshot, socket: &str) -> Option<Conflict> {
     match snapshot.whose().of(socket) {
         Claim::Refused(conflict) => Some(conflict.clone()),
-        Claim::Named(_) | Claim::Unnamed => None,
+        Claim::Named(_) | Claim::Portless(_) | Claim::Unnamed => None,
     }
 }
 

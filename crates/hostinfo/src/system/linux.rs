@@ -58,6 +58,12 @@ pub(crate) fn ways_without_broker() -> Vec<Way> {
     ways
 }
 
+/// Whether a directory belongs to the user as whom this program runs.
+pub(crate) fn is_own(directory: &Path) -> bool {
+    rustix::fs::stat(directory)
+        .is_ok_and(|found| found.st_uid == rustix::process::geteuid().as_raw())
+}
+
 /// Whether vsock leads to the host, and not back to this machine, where that is its address.
 fn leads_to_host(cid: u32) -> bool {
     cid != HOST_CID || vsock_device::is_there(Path::new("/sys"))

@@ -1,22 +1,17 @@
 //! What SELinux and AppArmor denied hostinfo's programs, and QEMU at guests' sockets.
 
+mod records;
+
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use hostinfo_domains::shell;
 use jiff::{SignedDuration, Timestamp};
 
+use self::records::{Records, Unread};
 use super::finding::{Finding, Subject::Denials};
-use super::install;
-use crate::subprocess::run;
-
-/// auditd's log, where it runs.
-const AUDIT_LOG: &str = "/var/log/audit/audit.log";
-
-/// The end of the log that is read: some 4,000 denials.
-const TAIL: u64 = 1024 * 1024;
+use super::{install, labels};
+use crate::time::local;
 
 /// Denials that are older may be mended by now.
 const RECENT: SignedDuration = SignedDuration::from_hours(24);
@@ -24,62 +19,58 @@ const RECENT: SignedDuration = SignedDuration::from_hours(24);
 /// Most denials that are named, each once.
 const NAMED_MAX: usize = 10;
 
-/// The daemon's profile of AppArmor. Programs under the others run as root.
-const DAEMON: &str = "libvirt-hostinfod";
-
-/// Profiles of AppArmor to which a path may have to be added, and their files: hostinfo's, and that of libvirt's program
-/// which looks at guests' disks.
-const PROFILES: [(&str, &str); 3] = [
-    (DAEMON, "hostinfod"),
-    ("hostinfo-open", "hostinfo-open"),
-    ("virt-aa-helper", "usr.lib.libvirt.virt-aa-helper"),
-];
+/// The daemon's profile of AppArmor, in `/etc/apparmor.d/hostinfod`.
+const PROFILE: &str = "libvirt-hostinfod";
 
 /// How the names of hostinfo's programs begin, also those that the kernel cuts to 15 bytes (TASK_COMM_LEN).
 const OURS: &str = "hostinfo";
 
 /// Who denied it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum System {
+enum System {
     Selinux,
     Apparmor,
 }
 
-/// One kind of denial.
+/// One kind of denial. First come those of programs that are hostinfo's for certain: any user can have others denied.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Denial {
-    pub(crate) system: System,
+struct Denial {
+    policy: Policy,
+    system: System,
     /// As the kernel shows it; programs choose it themselves.
-    pub(crate) program: String,
+    program: String,
     /// What was to be done: a permission of SELinux, an operation of AppArmor.
     what: String,
     /// What to.
     object: String,
-    policy: Policy,
 }
 
 /// Whose policy denied it, which is what has to change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Policy {
-    /// A profile of AppArmor in that file, which lacks a rule with these permissions.
-    Profile { file: &'static str, mask: String },
+    /// The daemon's profile of AppArmor, which lacks a rule with these permissions.
+    Profile { mask: String },
     /// hostinfo's module for SELinux.
     Module,
-    /// Another's.
-    Other,
+    /// Another's, or it was not the daemon's user: AppArmor's profile, and the user.
+    Other { by: String },
 }
 
 impl Denial {
-    pub(crate) fn words(&self) -> String {
+    fn words(&self) -> String {
         let system = match self.system {
             System::Selinux => "SELinux",
             System::Apparmor => "AppArmor",
         };
-        format!("{system} denied {}: {} of {}", self.program, self.what, self.object)
+        let by = match &self.policy {
+            Policy::Other { by } => by,
+            Policy::Profile { .. } | Policy::Module => "",
+        };
+        format!("{system} denied {}{by}: {} of {}", self.program, self.what, self.object)
     }
 
-    /// The commands that mend it.
-    pub(crate) fn remedy(&self) -> Vec<String> {
+    /// The commands that mend it, if hostinfo is to be permitted it for certain.
+    fn remedy(&self) -> Vec<String> {
         match (self.system, &self.policy) {
             // By hostinfo's own types: any process can have a program's name, and what it was denied would be permitted.
             // Some of these may be right to be denied, so they are shown first.
@@ -88,14 +79,14 @@ impl Denial {
                 "semodule -i hostinfo_local.pp".to_owned(),
             ],
             // By hostinfo's module, the programs and files have types of their own.
-            (System::Selinux, Policy::Other | Policy::Profile { .. }) => vec![install::module(Path::new("/"))],
-            (System::Apparmor, Policy::Profile { file, mask }) if is_plain(&self.object) => {
+            (System::Selinux, Policy::Other { .. } | Policy::Profile { .. }) => vec![install::module(Path::new("/"))],
+            (System::Apparmor, Policy::Profile { mask }) if is_plain(&self.object) => {
                 vec![format!(
-                    "echo {} >>/etc/apparmor.d/local/{file} && apparmor_parser -r /etc/apparmor.d/{file}",
+                    "echo {} >>/etc/apparmor.d/local/hostinfod && apparmor_parser -r /etc/apparmor.d/hostinfod",
                     shell(&format!("  {} {mask},", self.object))
                 )]
             }
-            (System::Apparmor, _) => vec!["aa-logprof".to_owned()],
+            (System::Apparmor, _) => Vec::new(),
         }
     }
 }
@@ -106,84 +97,91 @@ fn is_plain(path: &str) -> bool {
         && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+:@".contains(&byte))
 }
 
-/// Looks into the audit log, or else into the journal. `directory`: of guests' sockets. `daemon`: the daemon's user.
+/// Looks into the kernel's audit records. `directory`: of guests' sockets. `daemon`: the daemon's user.
 pub(crate) fn look(directory: &Path, daemon: Option<u32>) -> Vec<Finding> {
-    let Some(text) = tail(Path::new(AUDIT_LOG)).or_else(journal) else {
-        let why = "whether SELinux or AppArmor denied anything is not known: only root can read the audit log and the journal";
-        return vec![Denials.unseen_without_root(why)];
-    };
     let since = Timestamp::now().checked_sub(RECENT).unwrap_or(Timestamp::MIN);
+    match records::read(since) {
+        Ok(records) => of_records(&records, since, directory, daemon),
+        Err(Unread::NotRoot) => {
+            let words = "whether SELinux or AppArmor denied anything is not known: only root can read the audit log and the journal";
+            vec![Denials.unseen_without_root(words)]
+        }
+        Err(Unread::NotKept) if labels::is_any_on() => {
+            let words = "whether SELinux or AppArmor denied anything is not known: neither auditd nor journald keeps the kernel's \
+                         audit records. Install auditd, or see for yourself what journalctl -k --grep=denied shows: the kernel's \
+                         messages, into which any user can have anything written";
+            vec![Denials.unseen(words)]
+        }
+        Err(Unread::NotKept) => vec![Denials.fine("this host has neither SELinux nor AppArmor")],
+    }
+}
+
+fn of_records(
+    records: &Records,
+    since: Timestamp,
+    directory: &Path,
+    daemon: Option<u32>,
+) -> Vec<Finding> {
+    let Records { texts, complete_since, shown_by } = records;
     let found: BTreeSet<_> =
-        text.lines().filter_map(|line| parse(line, directory, daemon, since)).collect();
-    if found.is_empty() {
-        return vec![Denials.fine("SELinux and AppArmor denied hostinfo nothing in the last 24 h")];
+        texts.iter().filter_map(|text| parse(text, directory, daemon)).collect();
+    let named = found.iter().take(NAMED_MAX);
+    let mut findings: Vec<_> =
+        named.map(|denial| Denials.problem(denial.words(), &denial.remedy())).collect();
+    if let number @ 1.. = found.len().saturating_sub(NAMED_MAX) {
+        findings.push(Denials.problem(format!("{number} more denials"), &[(*shown_by).to_owned()]));
     }
-    let found = found.into_iter().take(NAMED_MAX);
-    found.map(|denial| Denials.problem(denial.words(), &denial.remedy())).collect()
-}
-
-fn tail(log: &Path) -> Option<String> {
-    let mut log = File::open(log).ok()?;
-    let length = log.metadata().ok()?.len();
-    log.seek(SeekFrom::Start(length.saturating_sub(TAIL))).ok()?;
-    let mut bytes = Vec::new();
-    log.take(TAIL).read_to_end(&mut bytes).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// The kernel's lines, which only root sees all of.
-fn journal() -> Option<String> {
-    if !rustix::process::geteuid().is_root() {
-        return None;
+    if *complete_since > since {
+        let words = format!(
+            "what SELinux and AppArmor denied before {} is not known: older records are gone, or too many to be looked at",
+            local(*complete_since)
+        );
+        findings.push(Denials.unseen(words));
+    } else if findings.is_empty() {
+        findings
+            .push(Denials.fine("SELinux and AppArmor denied hostinfo nothing in the last 24 h"));
     }
-    let arguments = ["--no-pager", "--quiet", "--output=cat", "--since=-24h", "--lines=500"];
-    let matches = ["--grep=denied", "_TRANSPORT=audit", "+", "_TRANSPORT=kernel"];
-    // Its status is 1 if no line matches.
-    run("journalctl", &[&arguments[..], &matches].concat()).ok().map(|ran| ran.stdout)
+    findings
 }
 
-/// A line of the audit log, if it is a denial of ours that is not older than `since`:
+/// A record of the kernel's, if it is a denial of ours:
 ///
 /// ```text
-/// type=AVC msg=audit(1764000000.123:4): avc:  denied  { watch } for  pid=7 comm="hostinfod" path="/var/lib" dev=...
-/// audit: type=1400 audit(1764000000.123:4): apparmor="DENIED" operation="open" profile="libvirt-..." name="/a" comm="qemu"
+/// avc:  denied  { watch } for  pid=7 comm="hostinfod" path="/var/lib" dev=...
+/// apparmor="DENIED" operation="open" class="file" profile="libvirt-..." name="/a" comm="qemu-system-x86" ...
 /// ```
-fn parse(line: &str, directory: &Path, daemon: Option<u32>, since: Timestamp) -> Option<Denial> {
-    let field = |name: &str| field(line, name);
-    let (system, what) = if let Some((_, rest)) = line.split_once("avc:  denied  {") {
+fn parse(text: &str, directory: &Path, daemon: Option<u32>) -> Option<Denial> {
+    let field = |name: &str| field(text, name);
+    let (system, what) = if let Some(rest) = text.strip_prefix("avc:  denied  {") {
         (System::Selinux, rest.split_once('}')?.0.trim().to_owned())
-    } else if field("apparmor").as_deref() == Some("DENIED") {
+    } else if text.starts_with("apparmor=\"DENIED\" ") {
         (System::Apparmor, field("operation")?)
     } else {
         return None;
     };
-    let seconds = line.split_once("audit(")?.1.split('.').next()?.parse().ok()?;
-    if Timestamp::from_second(seconds).ok()? < since {
-        return None;
-    }
     let program = field("comm").unwrap_or_else(|| "a program".to_owned());
     let object = field("path").or_else(|| field("name")).or_else(|| field("tclass"));
     let object = object.unwrap_or_else(|| "something".to_owned());
-    let of_context =
-        |name: &str| self::field(line, name).is_some_and(|it| it.contains(":hostinfo"));
-    let is_module = ["scontext", "tcontext"].into_iter().any(of_context);
+    let is_module = ["scontext", "tcontext"]
+        .into_iter()
+        .any(|name| field(name).is_some_and(|context| context.contains(":hostinfo")));
     let profile = field("profile");
     let is_ours = program.starts_with(OURS)
         || profile.as_ref().is_some_and(|profile| profile.contains(OURS))
         || is_module
         || Path::new(&object).starts_with(directory);
-    // Every user may have a program run under a profile (aa-exec), also a setuid one, and choose what it is denied.
+    // Every user may have a program run under a profile (aa-exec), also root's, by a setuid program, and choose what it is denied.
     let fsuid = field("fsuid").and_then(|uid| uid.parse::<u32>().ok());
-    let known = PROFILES.into_iter().find(|(name, _)| profile.as_deref() == Some(name));
-    let users = |name| if name == DAEMON { daemon } else { Some(0) };
-    let policy = match known.filter(|(name, _)| fsuid.is_some() && fsuid == users(*name)) {
-        Some((_, file)) => {
-            Policy::Profile { file, mask: mask(&field("denied_mask").unwrap_or_default()) }
-        }
-        None if is_module => Policy::Module,
-        None => Policy::Other,
+    let policy = if profile.as_deref() == Some(PROFILE) && fsuid.is_some() && fsuid == daemon {
+        Policy::Profile { mask: mask(&field("denied_mask").unwrap_or_default()) }
+    } else if is_module {
+        Policy::Module
+    } else {
+        let user = fsuid.map(|uid| format!(", user {uid}")).unwrap_or_default();
+        let by = profile.map(|profile| format!(" (profile {profile}{user})"));
+        Policy::Other { by: by.unwrap_or_default() }
     };
-    is_ours.then_some(Denial { system, program, what, object, policy })
+    is_ours.then_some(Denial { policy, system, program, what, object })
 }
 
 /// The permissions of a rule, of those that the kernel's line names: making and removing a file is writing it.
@@ -208,36 +206,39 @@ fn field(line: &str, name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::doctor::finding::Level;
     use proptest::prelude::*;
 
-    fn words(line: &str) -> Option<String> {
-        let since = Timestamp::from_second(1000).unwrap();
-        parse(line, Path::new("/var/lib/hostinfo"), Some(990), since).map(|denial| denial.words())
+    fn denial(text: &str) -> Option<Denial> {
+        parse(text, Path::new("/var/lib/hostinfo"), Some(990))
+    }
+
+    fn words(text: &str) -> Option<String> {
+        denial(text).map(|denial| denial.words())
     }
 
     #[test]
     fn a_denial_of_ours_says_who_was_denied_what() {
-        let avc = "type=AVC msg=audit(1764000000.1:4): avc:  denied  { watch } for  pid=7 \
+        let avc = "avc:  denied  { watch } for  pid=7 \
                    comm=\"hostinfod\" path=\"/var/lib\" scontext=a tclass=dir permissive=0";
         assert_eq!(words(avc).unwrap(), "SELinux denied hostinfod: watch of /var/lib");
-        let qemu = "audit: type=1400 audit(1764000000.1:4): apparmor=\"DENIED\" operation=\"mknod\" \
+        let qemu = "apparmor=\"DENIED\" operation=\"mknod\" \
                     profile=\"libvirt-6\" name=\"/var/lib/hostinfo/qemu-a\" comm=\"qemu-system-x86\"";
         assert_eq!(
             words(qemu).unwrap(),
-            "AppArmor denied qemu-system-x86: mknod of /var/lib/hostinfo/qemu-a"
+            "AppArmor denied qemu-system-x86 (profile libvirt-6): mknod of /var/lib/hostinfo/qemu-a"
         );
     }
 
-    fn remedy(line: &str) -> String {
-        let since = Timestamp::from_second(1000).unwrap();
-        parse(line, Path::new("/var/lib/hostinfo"), Some(990), since).unwrap().remedy().join("\n")
+    fn remedy(text: &str) -> String {
+        denial(text).unwrap().remedy().join("\n")
     }
 
     #[test]
     fn the_remedy_changes_the_policy_that_denied_it() {
         let apparmor = |profile: &str, rest: &str| {
             remedy(&format!(
-                "audit(1764000000.1:4): apparmor=\"DENIED\" operation=\"open\" profile=\"{profile}\" {rest} \
+                "apparmor=\"DENIED\" operation=\"open\" profile=\"{profile}\" {rest} \
                  comm=\"hostinfod\" denied_mask=\"wc\" "
             ))
         };
@@ -245,18 +246,19 @@ mod tests {
             apparmor("libvirt-hostinfod", "name=\"/srv/vm/a\" fsuid=990"),
             "echo '  /srv/vm/a w,' >>/etc/apparmor.d/local/hostinfod && apparmor_parser -r /etc/apparmor.d/hostinfod"
         );
-        // A path that AppArmor would read as a pattern, users who have chosen that profile (by a setuid program, too), and a
-        // profile of another's.
-        assert_eq!(apparmor("libvirt-hostinfod", "name=\"/srv/*\" fsuid=990"), "aa-logprof");
+        // A path that AppArmor would read as a pattern, users who have chosen that profile (by a setuid program, too), and
+        // profiles of others: any user can have a setuid program run under hostinfo-open.
+        assert_eq!(apparmor("libvirt-hostinfod", "name=\"/srv/*\" fsuid=990"), "");
         for uid in [0, 1000] {
             let chosen = format!("name=\"/srv/vm/a\" fsuid={uid}");
-            assert_eq!(apparmor("libvirt-hostinfod", &chosen), "aa-logprof");
+            assert_eq!(apparmor("libvirt-hostinfod", &chosen), "");
         }
-        assert_eq!(apparmor("libvirt-6", "name=\"/var/lib/hostinfo/a\" fsuid=990"), "aa-logprof");
+        assert_eq!(apparmor("hostinfo-open", "name=\"/srv/vm/a\" fsuid=0"), "");
+        assert_eq!(apparmor("libvirt-6", "name=\"/var/lib/hostinfo/a\" fsuid=990"), "");
 
         let selinux = |context: &str| {
             remedy(&format!(
-                "audit(1764000000.1:4): avc:  denied  {{ read }} for  comm=\"hostinfod\" name=\"a\" \
+                "avc:  denied  {{ read }} for  comm=\"hostinfod\" name=\"a\" \
                  scontext=system_u:system_r:{context}:s0 tcontext=a tclass=file"
             ))
         };
@@ -267,23 +269,67 @@ mod tests {
     }
 
     #[test]
-    fn denials_of_others_old_ones_and_allowed_calls_are_left_out() {
-        for line in [
-            "type=AVC msg=audit(1764000000.1:4): avc:  denied  { read } for comm=\"httpd\" path=\"/a\"",
-            "type=AVC msg=audit(999.1:4): avc:  denied  { read } for comm=\"hostinfod\" path=\"/a\"",
-            "type=AVC msg=audit(1764000000.1:4): avc:  granted  { read } for comm=\"hostinfod\"",
-            "audit(1764000000.1:4): apparmor=\"ALLOWED\" operation=\"open\" comm=\"hostinfod\"",
-            "audit(1764000000.1:4): apparmor=\"DENIED\" operation=\"x\" name=\"/var/lib/hostinfofoo\"",
+    fn what_a_user_may_have_caused_is_said_with_its_user_and_without_a_command() {
+        let chosen = denial(
+            "apparmor=\"DENIED\" operation=\"open\" class=\"file\" profile=\"libvirt-hostinfod\" name=\"/etc/shadow\" \
+             comm=\"hostinfod\" requested_mask=\"r\" denied_mask=\"r\" fsuid=1500 ouid=0",
+        );
+        let chosen = chosen.unwrap();
+        assert_eq!(
+            chosen.words(),
+            "AppArmor denied hostinfod (profile libvirt-hostinfod, user 1500): open of /etc/shadow"
+        );
+        assert_eq!(chosen.remedy(), [""; 0]);
+    }
+
+    #[test]
+    fn denials_of_others_what_is_allowed_and_other_words_before_a_denial_are_left_out() {
+        for text in [
+            "avc:  denied  { read } for comm=\"httpd\" path=\"/a\"",
+            "avc:  granted  { read } for comm=\"hostinfod\"",
+            "apparmor=\"ALLOWED\" operation=\"open\" comm=\"hostinfod\"",
+            "apparmor=\"DENIED\" operation=\"x\" name=\"/var/lib/hostinfofoo\"",
+            "x apparmor=\"DENIED\" operation=\"open\" comm=\"hostinfod\"",
+            "x avc:  denied  { read } for comm=\"hostinfod\"",
             "",
         ] {
-            assert_eq!(words(line), None, "{line}");
+            assert_eq!(words(text), None, "{text}");
         }
+    }
+
+    fn found(texts: Vec<String>, complete_since: i64) -> Vec<Finding> {
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        let records = Records { texts, complete_since: at(complete_since), shown_by: "show" };
+        of_records(&records, at(1000), Path::new("/var/lib/hostinfo"), Some(990))
+    }
+
+    #[test]
+    fn nothing_was_denied_only_if_all_records_were_looked_at() {
+        assert!(found(Vec::new(), 1000)[0].message.contains("nothing in the last 24 h"));
+        let cut = &found(Vec::new(), 1001)[..];
+        assert!(cut.len() == 1 && cut[0].level == Level::Unseen, "{cut:?}");
+    }
+
+    #[test]
+    fn a_denial_of_hostinfos_is_named_however_many_others_there_are() {
+        let denied = |name: &str, fsuid: u32| {
+            format!(
+                "apparmor=\"DENIED\" operation=\"open\" profile=\"libvirt-hostinfod\" name=\"{name}\" comm=\"a\" fsuid={fsuid} "
+            )
+        };
+        let mut texts: Vec<_> = (0..600).map(|n| denied(&format!("/a{n}"), 1500)).collect();
+        texts.push(denied("/srv/real", 990));
+        let findings = found(texts, 1000);
+        assert!(findings[0].message.ends_with("open of /srv/real"), "{findings:?}");
+        assert_eq!(findings[0].remedy.len(), 1);
+        let rest = findings.last().unwrap();
+        assert_eq!((&*rest.message, &*rest.remedy[0]), ("591 more denials", "show"));
     }
 
     proptest! {
         #[test]
-        fn any_line_can_be_read(line in "(avc:  denied  \\{|audit\\(| comm=\"|apparmor=\"DENIED\"|.){0,20}") {
-            let _ = words(&line);
+        fn any_text_can_be_read(text in "(avc:  denied  \\{|apparmor=\"DENIED\"| comm=\"|.){0,20}") {
+            let _ = words(&text);
         }
     }
 }

@@ -125,10 +125,8 @@ fn of_row(row: &Row) -> Option<Finding> {
 }
 
 fn of_held(held: &HeldPort) -> Finding {
-    // Which process it is depends on where the daemon says that the port is: first it is looked at.
-    let remedy = |&Holder { pid, .. }: &Holder| {
-        vec![format!("ps -o user,pid,args -p {pid}"), format!("kill {pid}")]
-    };
+    // To be looked at, and not killed: the daemon says where the port is, and whoever connects can pass the connection on.
+    let remedy = |&Holder { pid, .. }: &Holder| vec![format!("ps -o user,pid,args -p {pid}")];
     Guests.problem(held.words(), &held.holder.as_ref().map(remedy).unwrap_or_default())
 }
 
@@ -146,6 +144,15 @@ fn restart(row: &Row) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_that_has_a_guests_connection_is_shown_and_not_killed() {
+        let holder = Some(Holder { pid: 7, program: "dbus-daemon".to_owned() });
+        let held = HeldPort { guest: "qemu-a".to_owned(), path: "/s/qemu-a".into(), holder };
+        let found = of_held(&held);
+        assert_eq!(found.remedy, ["ps -o user,pid,args -p 7"]);
+        assert!(found.message.contains("Make sure that"), "{}", found.message);
+    }
 
     #[test]
     fn a_guests_name_does_nothing_to_a_shell_or_a_terminal() {

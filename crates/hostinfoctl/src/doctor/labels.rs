@@ -12,6 +12,9 @@ use super::install;
 /// The kernel's bound of a context: PAGE_SIZE in security/selinux/hooks.c.
 const CONTEXT_MAX: usize = 4096;
 
+/// Whether SELinux enforces its policy; it is there while SELinux is on.
+const SELINUX: &str = "/sys/fs/selinux/enforce";
+
 /// The type that hostinfo's module gives the socket directory.
 const OURS: &str = "hostinfo_socket_t";
 
@@ -20,7 +23,7 @@ const LIBVIRTS: [&str; 2] = ["virt_image_t", "svirt_image_t"];
 
 /// Looks at the directory of guests' sockets, and at the daemon with that number.
 pub(super) fn look(directory: &Path, daemon: Option<u32>) -> Vec<Finding> {
-    let enforcing = fs::read_to_string("/sys/fs/selinux/enforce").unwrap_or_default();
+    let enforcing = fs::read_to_string(SELINUX).unwrap_or_default();
     let mut bytes = vec![0; CONTEXT_MAX];
     let length = lgetxattr(directory, "security.selinux", &mut *bytes).unwrap_or_default();
     let label = String::from_utf8_lossy(bytes.get(..length).unwrap_or_default());
@@ -33,9 +36,7 @@ pub(super) fn look(directory: &Path, daemon: Option<u32>) -> Vec<Finding> {
         );
         Directory.problem(words, &[install::module(Path::new("/"))])
     });
-    let has_profile = Path::new("/etc/apparmor.d/hostinfod").exists()
-        && fs::read_to_string("/sys/module/apparmor/parameters/enabled")
-            .is_ok_and(|it| it.starts_with('Y'));
+    let has_profile = Path::new("/etc/apparmor.d/hostinfod").exists() && is_apparmor_on();
     let is_unused = has_profile && profile.is_some_and(|profile| profile.trim() == "unconfined");
     let unused = is_unused.then(|| {
         let words = "AppArmor does not confine hostinfod, though there is a profile for it";
@@ -44,6 +45,16 @@ pub(super) fn look(directory: &Path, daemon: Option<u32>) -> Vec<Finding> {
         Finding { remedy: commands.map(String::from).into(), ..Daemon.note(words) }
     });
     label.into_iter().chain(unused).collect()
+}
+
+/// Whether SELinux or AppArmor may deny anything here.
+pub(super) fn is_any_on() -> bool {
+    Path::new(SELINUX).exists() || is_apparmor_on()
+}
+
+fn is_apparmor_on() -> bool {
+    let enabled = fs::read_to_string("/sys/module/apparmor/parameters/enabled");
+    enabled.is_ok_and(|it| it.starts_with('Y'))
 }
 
 /// The type in the context of a directory in which libvirt may make no sockets: selinux(8).

@@ -85,13 +85,23 @@ pub(crate) fn look(vsock: bool, daemon_runs: bool) -> Units {
     all(&parse(&ran.stdout), vsock, daemon_runs)
 }
 
+/// The process of the daemon's unit, if that runs.
+pub(crate) fn main_process() -> Option<u32> {
+    let arguments = ["show", "--no-pager", "--property=Id,MainPID", "--", DAEMON];
+    main_process_in(&parse(&run("systemctl", &arguments).ok()?.stdout))
+}
+
+fn main_process_in(shown: &BTreeMap<String, Shown>) -> Option<u32> {
+    let number = shown.get(DAEMON)?.get("MainPID")?.parse().ok();
+    // 0: it does not run.
+    number.filter(|number| *number != 0)
+}
+
 /// What is found about all units, by what systemctl(1) shows of them.
 fn all(shown: &BTreeMap<String, Shown>, vsock: bool, daemon_runs: bool) -> Units {
     let of_daemon = |property| shown.get(DAEMON)?.get(property);
     let user = of_daemon("User").filter(|user| !user.is_empty()).cloned();
-    // 0: it does not run.
-    let main_process = of_daemon("MainPID").and_then(|number| number.parse().ok());
-    let main_process = main_process.filter(|number| *number != 0);
+    let main_process = main_process_in(shown);
     let findings = UNITS.iter().filter_map(|unit| {
         let shown = shown.get(unit.name)?;
         found(unit, shown, vsock, daemon_runs)

@@ -17,11 +17,15 @@ pub(crate) struct User {
 }
 
 impl User {
-    /// That of the running daemon; without one, the unit's, or the one that a unit of ours has. `Err`:
-    /// there is no such user.
-    pub(crate) fn of(daemon: Option<u32>, unit: Option<&str>) -> Result<Self, String> {
+    /// That of the running daemon; without one, the unit's, or the one that a unit of ours has. `is_running`: whether the
+    /// daemon still runs, or else its number may have been another process's. `Err`: there is no such user.
+    pub(crate) fn of(
+        daemon: Option<u32>,
+        is_running: impl FnOnce() -> bool,
+        unit: Option<&str>,
+    ) -> Result<Self, String> {
         let status = daemon.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/status")).ok());
-        if let Some(user) = status.and_then(|status| of_status(&status)) {
+        if let Some(user) = status.and_then(|status| of_status(&status)).filter(|_| is_running()) {
             return Ok(Self { name: name_of(user.uid).unwrap_or(user.name), ..user });
         }
         let name = unit.unwrap_or(USER);
@@ -74,6 +78,16 @@ mod tests {
     #[test]
     fn root_is_known_by_name_and_nobody_else_is_made_up() {
         assert_eq!(of_name("root").unwrap().uid, 0);
-        assert_eq!(User::of(None, Some("no-such-user-here")), Err("no-such-user-here".to_owned()));
+        let of_unit = User::of(None, || true, Some("no-such-user-here"));
+        assert_eq!(of_unit, Err("no-such-user-here".to_owned()));
+    }
+
+    #[test]
+    fn a_process_that_may_have_ended_before_it_was_looked_at_says_nothing_of_the_daemons_user() {
+        let of = |is_running| {
+            User::of(Some(std::process::id()), || is_running, Some("no-such-user-here"))
+        };
+        assert!(of(true).is_ok());
+        assert_eq!(of(false), Err("no-such-user-here".to_owned()));
     }
 }

@@ -48,7 +48,8 @@ fn of_ports(domain: &Domain, whose: &Whose) -> Need {
     let conflict = |socket: &str| match whose.of(socket) {
         // Of the domain that cannot be read it is not known that it has this socket; if it had, it
         // would not be served there.
-        Claim::Refused(Conflict::Unread(_)) | Claim::Named(_) | Claim::Unnamed => None,
+        Claim::Refused(Conflict::Unread(_)) => None,
+        Claim::Named(_) | Claim::Portless(_) | Claim::Unnamed => None,
         Claim::Refused(conflict) => Some(Need::Blocked(conflict.to_string())),
     };
     let own = domain.socket_name();

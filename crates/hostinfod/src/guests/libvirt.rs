@@ -69,6 +69,7 @@ impl Guests {
             self.end_vsock_connections(ctx);
             self.find_channels(ctx);
             self.plan_disks_since(&before, ctx);
+            self.log_kept_ports(&before, ctx.now);
         }
         self.identify_vsock_peers(ctx);
         for port in update.waited {

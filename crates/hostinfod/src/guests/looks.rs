@@ -20,9 +20,6 @@ const TAKEN_MAX: usize = 64;
 /// How long the daemon waits for its threads before it ends or another program goes on.
 pub(super) const FINISHED_WITHIN: Duration = Duration::from_secs(1);
 
-const OTHERS: &str = "a process keeps a thread of hostinfod waiting in the kernel: end that process; \
-                      cat /proc/$(pidof hostinfod)/task/*/stack shows where";
-
 impl Guests {
     /// Goes on with what has been looked at late.
     pub(crate) fn take_late_looks(&mut self, ctx: &mut Ctx<'_>) {
@@ -59,7 +56,7 @@ impl Guests {
             .or_else(|| self.channels.held().map(|(_, path)| path.clone()));
         // Otherwise it is a command line, a file of custom.d, or a socket of a [[listen]] that was taken out; or it is held only
         // just now.
-        Err(held.map_or_else(|| OTHERS.to_owned(), |path| is_held(&path)))
+        Err(held.map_or_else(something_is_held, |path| is_held(&path)))
     }
 
     /// Reports what has come to be held.
@@ -104,6 +101,15 @@ impl Guests {
             port.refusal.take_if(|refusal| *refusal == is_held(path));
         }
     }
+}
+
+/// The same where it is not known what is held.
+fn something_is_held() -> String {
+    // Not by the program's name: any user can start one of that name.
+    let this = std::process::id();
+    format!(
+        "a process keeps a thread of hostinfod waiting in the kernel: end that process; cat /proc/{this}/task/*/stack shows where"
+    )
 }
 
 /// Whether its guest can ask over a port, although the place of its socket is held.

@@ -4,11 +4,14 @@ use std::io;
 use std::time::Instant;
 
 use hostinfo_answer::{Name, Observed, Requester, Standing};
+use hostinfo_domains::{Claim, Snapshot};
 use hostinfo_rules::Grant;
 
 use super::Guests;
 use super::tags::{read_tags, take_tags, take_tags_anew};
+use crate::audit::quota::Permit;
 use crate::guest::{Guest, begin_session};
+use crate::port::Endpoint;
 use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::GuestId;
@@ -109,10 +112,125 @@ impl Guests {
             .for_each(|(number, uuid)| self.forget_process_of_another(number, uuid, ctx));
     }
 
+    /// Logs which guests go on at a port that libvirt has taken out of their running domain's XML since `before`. A QEMU that
+    /// means well has hung up by then.
+    pub(super) fn log_kept_ports(&mut self, before: &Snapshot, now: Instant) {
+        let Some(known) = self.responder.libvirt().known().cloned() else { return };
+        let own = self.roster.ports.iter().map(|(_, port)| port);
+        for port in own.filter(|port| matches!(port.endpoint, Endpoint::Socket)) {
+            let Some(guest) = self.roster.guests.get_mut(port.guest) else { continue };
+            let name = guest.who.name().whole();
+            if matches!(before.whose().of(name), Claim::Named(_))
+                && matches!(known.whose().of(name), Claim::Portless(_))
+                && port.connection.as_ref().is_some_and(|connection| connection.stream.is_there())
+                && let Some(Permit { left_out }) = guest.quotas.own.ask(now)
+            {
+                tracing::warn!(
+                    guest = name,
+                    left_out,
+                    "guest {name}: libvirt has taken the hostinfo port out of the running domain, but the process at its \
+                     socket has not closed it. Its rule stays the same. To keep it from asking, write enabled = 0 into that \
+                     rule, or shut the domain down. If nobody has unplugged the port, the process may have been taken over"
+                );
+            }
+        }
+    }
+
     /// Logs the number of lines left out about a guest, now or when it is due.
     pub(crate) fn log_left_out(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
         guest.log_left_out(ctx.now);
         ctx.reactor.set_alarm(Alarm::LeftOut(number), guest.quotas.due(ctx.now));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use std::fs::{self, File};
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use hostinfo_answer::Dialect;
+    use hostinfo_domains::examples::domain;
+    use hostinfo_domains::limits::DEADLINE;
+    use hostinfo_domains::{Domain, Helper, Message, Names, Tags, VERSION};
+
+    use crate::guests::tests::guests;
+    use crate::libvirt::Libvirt;
+    use crate::port::Port;
+    use crate::port::connection::Connection;
+    use crate::reactor::Reactor;
+    use crate::rules_file::RulesFile;
+    use crate::system::watch::Watcher;
+
+    fn hear(guests: &mut Guests, ctx: &mut Ctx<'_>, is_enough: impl Fn(&mut Guests) -> bool) {
+        let begun = Instant::now();
+        while !is_enough(guests) {
+            assert!(begun.elapsed() < 12 * DEADLINE, "nothing comes");
+            std::thread::sleep(Duration::from_millis(1));
+            guests.turn_of_helper(Helper::on_ready, ctx);
+        }
+    }
+
+    /// The line of the rule of the guest `a`, whose running domain has a tag, after libvirt has taken its port out of its XML;
+    /// and what is logged about that.
+    fn after_port_is_taken_out(has_hung_up: bool) -> (Option<usize>, String) {
+        let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
+        let ctx = &mut reactor.now();
+        let mut guests = guests(folder.path());
+        let rules = "qemu-a role=restricted:\n  enabled = 0\n*:\n";
+        let path = folder.path().join("hostinfo.conf");
+        guests.rules = RulesFile::taken_over(Some(rules), &path, Watcher::new().unwrap()).unwrap();
+        let tags = BTreeMap::from([("role".to_owned(), Some("restricted".to_owned()))]);
+        let with_port = Domain { tags: Tags::Known(tags), ..domain(7, "a") };
+        let portless = Domain { names: Names::default(), ..with_port.clone() };
+        let said =
+            [Message::Hello { version: VERSION }, Message::Domain(with_port), Message::Done(0)];
+        let helper = Libvirt::helper_that_answers(&said, &[Message::Domain(portless)]);
+        *guests.responder.libvirt() = Libvirt::asked_by(helper);
+        guests.responder.libvirt().begin(ctx.now);
+        guests.turn_of_helper(Helper::on_time, ctx);
+        hear(&mut guests, ctx, |guests| guests.responder.libvirt().known().is_some());
+        let number = guests.guest(&Name::parse("qemu-a").unwrap(), ctx.now).unwrap();
+        let (far_end, fd) = UnixStream::pair().unwrap();
+        let connection =
+            Connection::new(OwnedFd::from(fd).into(), None, Dialect::Hostinfo, ctx.now);
+        let port = Port::new(number, Endpoint::Socket, Dialect::Hostinfo, ctx.now);
+        guests.roster.add_port(Port { connection: Some(connection), ..port });
+        let _far_end = (!has_hung_up).then_some(far_end);
+        let rule = |guests: &Guests| {
+            let guest = guests.roster.guests.get(number).unwrap();
+            assert!(!guest.who.is_undecided());
+            guest.who.grant().rule().map(|rule| rule.line)
+        };
+        assert_eq!(rule(&guests), Some(1));
+        let log = folder.path().join("log");
+        let subscriber =
+            tracing_subscriber::fmt().with_writer(Arc::new(File::create(&log).unwrap()));
+        tracing::subscriber::with_default(subscriber.finish(), || {
+            guests.responder.libvirt().helper().unwrap().look(ctx.now);
+            hear(&mut guests, ctx, |guests| {
+                let known = guests.responder.libvirt().known();
+                matches!(known.unwrap().whose().of("qemu-a"), Claim::Portless(_))
+            });
+        });
+        (rule(&guests), fs::read_to_string(log).unwrap())
+    }
+
+    #[test]
+    fn a_guest_that_has_libvirt_take_its_port_out_of_its_domain_keeps_the_rule_of_its_tags() {
+        let (rule, log) = after_port_is_taken_out(false);
+        assert_eq!(rule, Some(1));
+        assert!(log.contains("guest qemu-a: libvirt has taken the hostinfo port out"), "{log}");
+    }
+
+    #[test]
+    fn a_port_that_is_unplugged_and_closed_is_not_logged_as_one_that_is_not() {
+        let (rule, log) = after_port_is_taken_out(true);
+        assert_eq!((rule, &*log), (Some(1), ""));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use hostinfo_domains::{TagSources, Uuid};
+use hostinfo_domains::{Marks, TagSources};
 use hostinfo_rules::{Decision, Rules, Tags};
 
 use super::Guests;
@@ -21,8 +21,8 @@ impl Guests {
     /// What the rules say of the guest of that name with the tags that it has now.
     pub(super) fn decide(&mut self, name: &str) -> Decision {
         let guest = self.roster.named(name).and_then(|number| self.roster.guests.get(number));
-        let by_cid = guest.and_then(Guest::by_cid);
-        let tags = read_tags(self.rules.rules(), self.responder.libvirt(), name, None, by_cid);
+        let marks = guest.and_then(|guest| guest.marks.as_deref());
+        let tags = read_tags(self.rules.rules(), self.responder.libvirt(), name, None, marks);
         self.rules.rules().decide_tagged(name, &tags)
     }
 
@@ -37,8 +37,7 @@ impl Guests {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
         let (rules, had_disk) = (self.rules.rules(), guest.who.grant().vhostmd_disk());
         guest.since = since;
-        let (name, by_cid) = (guest.who.name().whole(), guest.by_cid());
-        guest.tags = read_tags(rules, self.responder.libvirt(), name, since, by_cid);
+        guest.tags = tags_now(guest, rules, self.responder.libvirt());
         guest.apply_rules(rules, ctx.now);
         if had_disk || guest.who.grant().vhostmd_disk() {
             ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now));
@@ -70,7 +69,7 @@ pub(super) fn take_tags_anew(
 }
 
 fn tags_now(guest: &Guest, rules: &Rules, libvirt: &mut Libvirt) -> Tags {
-    read_tags(rules, libvirt, guest.who.name().whole(), guest.since, guest.by_cid())
+    read_tags(rules, libvirt, guest.who.name().whole(), guest.since, guest.marks.as_deref())
 }
 
 fn set_tags(guest: &mut Guest, tags: Tags, rules: &Rules, now: Instant) -> bool {
@@ -88,9 +87,9 @@ pub(super) fn read_tags(
     libvirt: &mut Libvirt,
     name: &str,
     since: Option<Instant>,
-    by_cid: Option<Uuid>,
+    marks: Option<&Marks>,
 ) -> Tags {
-    if rules.have_conditions() { libvirt.tags(name, since, by_cid) } else { Tags::Unreadable }
+    if rules.have_conditions() { libvirt.tags(name, since, marks) } else { Tags::Unreadable }
 }
 
 #[cfg(test)]

@@ -3,19 +3,20 @@
 use std::ffi::OsString;
 use std::time::Instant;
 
-use hostinfo_domains::{Claim, Domain, TagSources, Uuid};
+use hostinfo_domains::{Claim, Domain, Marks, TagSources};
 use hostinfo_rules::Tags;
 
 use super::Libvirt;
 
 impl Libvirt {
-    /// The tags of the guest with that socket or, if no domain names it, of the domain `by_cid` that is known by its
-    /// address on vsock, as far as they can be read now. `since`: the socket may be another guest's until then.
+    /// The tags of the guest of that name, as far as they can be read now: those of the running domain of that name, whether
+    /// or not it has a port, since its QEMU can have libvirt take that out of its XML. `marks`: of the guest's process.
+    /// `since`: the guest may be another until then.
     pub(crate) fn tags(
         &mut self,
-        socket: &str,
+        name: &str,
         since: Option<Instant>,
-        by_cid: Option<Uuid>,
+        marks: Option<&Marks>,
     ) -> Tags {
         if !self.is_wanted {
             return Tags::NONE;
@@ -26,16 +27,17 @@ impl Libvirt {
             return Tags::Unreadable;
         }
         let Some(known) = self.known() else { return Tags::Unreadable };
-        let of_domain = |uuid| {
-            let guest = known.guest(uuid);
-            guest.map_or(Tags::Unreadable, |guest| tags_of(&guest.domain, &self.sought))
-        };
-        let is_live =
-            |uuid: &Uuid| known.guest(*uuid).is_some_and(|guest| guest.domain.is_live_at(socket));
-        match known.whose().of(socket) {
-            Claim::Unnamed => by_cid.filter(is_live).map_or(Tags::NONE, of_domain),
+        match known.whose().of(name) {
+            Claim::Named(uuid) | Claim::Portless(uuid) => {
+                let guest = known.guest(uuid);
+                guest.map_or(Tags::Unreadable, |guest| tags_of(&guest.domain, &self.sought))
+            }
+            // The process of a domain that has ended has the tags that it had.
+            Claim::Unnamed if marks.is_some_and(|marks| marks.is_of_unknown_run(known)) => {
+                Tags::Unreadable
+            }
+            Claim::Unnamed => Tags::NONE,
             Claim::Refused(_) => Tags::Unreadable,
-            Claim::Named(uuid) => of_domain(uuid),
         }
     }
 
@@ -68,5 +70,66 @@ fn tags_of(domain: &Domain, sought: &TagSources) -> Tags {
     match domain.tags.clone().with_uuid(domain.uuid, sought) {
         hostinfo_domains::Tags::Known(tags) => tags.into_iter().collect(),
         hostinfo_domains::Tags::Unreadable => Tags::Unreadable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use hostinfo_domains::examples::domain;
+    use hostinfo_domains::{Helper, Message, Names, VERSION};
+    use hostinfo_rules::Tag;
+
+    /// A libvirt that has these domains.
+    fn libvirt(domains: impl IntoIterator<Item = Domain>) -> Libvirt {
+        let mut said = vec![Message::Hello { version: VERSION }];
+        said.extend(domains.into_iter().map(Message::Domain));
+        said.push(Message::Done(0));
+        let (mut libvirt, now) =
+            (Libvirt::asked_by(Libvirt::helper_that_says(&said)), Instant::now());
+        libvirt.begin(now);
+        let _ = libvirt.turn(|helper| helper.on_time(now), now);
+        while libvirt.known().is_none() {
+            assert!(now.elapsed() < Duration::from_secs(60), "nothing comes");
+            std::thread::sleep(Duration::from_millis(1));
+            let _ = libvirt.turn(|helper: &mut Helper| helper.on_ready(now), now);
+        }
+        libvirt
+    }
+
+    /// The domain `a`, with a tag and without a port.
+    fn portless() -> Domain {
+        let tags = BTreeMap::from([("role".to_owned(), Some("db".to_owned()))]);
+        let tags = hostinfo_domains::Tags::Known(tags);
+        Domain { names: Names::default(), tags, ..domain(7, "a") }
+    }
+
+    fn marks(cgroup: &[u8]) -> Marks {
+        Marks::new(9, b"qemu\n", cgroup, b"qemu\0").unwrap()
+    }
+
+    #[test]
+    fn a_running_domains_tags_are_those_of_the_guest_of_its_name_whether_or_not_it_has_a_port() {
+        let mut libvirt = libvirt([portless()]);
+        let by_hand = marks(b"0::/user.slice\n");
+        for marks in [None, Some(&by_hand)] {
+            let Tags::Known(tags) = libvirt.tags("qemu-a", None, marks) else { panic!("no tags") };
+            assert_eq!(tags.get("role"), Some(&Tag::Value("db".into())));
+        }
+        assert_eq!(libvirt.tags("qemu-b", None, Some(&by_hand)), Tags::NONE);
+    }
+
+    #[test]
+    fn the_process_of_a_domain_that_has_ended_keeps_its_tags_and_is_not_one_without_tags() {
+        let off = Domain { id: None, ..portless() };
+        let of_run = marks(b"0::/machine.slice/machine-qemu\\x2d1\\x2da.scope/libvirt/emulator\n");
+        for known in [Some(off), None] {
+            let mut libvirt = libvirt(known);
+            assert_eq!(libvirt.tags("qemu-a", None, Some(&of_run)), Tags::Unreadable);
+            assert_eq!(libvirt.tags("qemu-a", None, None), Tags::NONE);
+        }
     }
 }

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::path::Path;
+use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use rustix::fs::inotify::WatchFlags;
 
 use super::directory::WATCHED;
+use super::path_of;
 use crate::audit::quota::{Permit, Quota};
 use crate::system::watch::{Watch, Watcher};
 
@@ -55,6 +55,14 @@ impl Below {
         &self.watcher
     }
 
+    /// Watches the directory in which theirs are.
+    ///
+    /// # Errors
+    /// It cannot be watched.
+    pub(crate) fn watch_base(&self, base: &OwnedFd) -> io::Result<Watch> {
+        self.watcher.add(&path_of(base), WATCHED | WatchFlags::ONLYDIR)
+    }
+
     /// Watches a directory of a guest, if there is room. `text` is the place in the settings.
     ///
     /// # Errors
@@ -63,11 +71,10 @@ impl Below {
         if !self.has_room(&guest, text) {
             return Ok(());
         }
-        let itself = format!("/proc/self/fd/{}", directory.as_raw_fd());
         loop {
             let ended = self.lock().ended;
             // Without the lock, since the kernel may keep this thread waiting here.
-            let watch = self.watcher.add(Path::new(&itself), WATCHED | WatchFlags::ONLYDIR)?;
+            let watch = self.watcher.add(&path_of(directory), WATCHED | WatchFlags::ONLYDIR)?;
             let mut watched = self.lock();
             // Otherwise it may be the one that another guest has had there, and that was ended meanwhile.
             if watched.ended == ended {
@@ -138,7 +145,7 @@ impl Below {
 mod tests {
     use super::*;
     use std::fs::{self, File};
-    use std::os::fd::AsFd as _;
+    use std::os::fd::{AsFd as _, AsRawFd as _};
     use std::thread::ScopedJoinHandle;
 
     #[test]

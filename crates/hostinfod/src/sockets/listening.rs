@@ -4,7 +4,7 @@ mod earlier;
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use hostinfo_file::aside::{self, Owner};
@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::geteuid;
 
-use super::{ConnectError, find};
+use super::{ConnectError, find, path_of};
 use crate::system::file_id::FileId;
 use crate::system::systemd;
 
@@ -203,15 +203,7 @@ fn socket() -> Result<OwnedFd, Errno> {
 
 /// In that very directory, whatever stands at its path by now, and however long that is.
 fn address(directory: &OwnedFd, name: &OsStr) -> Result<SocketAddrUnix, Errno> {
-    let mut path = OsString::from(path_of(directory));
-    path.push("/");
-    path.push(name);
-    SocketAddrUnix::new(path)
-}
-
-/// Of that very file.
-fn path_of(file: &OwnedFd) -> String {
-    format!("/proc/self/fd/{}", file.as_raw_fd())
+    SocketAddrUnix::new(path_of(directory).join(name))
 }
 
 /// Whether a socket's file can be one that the daemon has made here: nobody else can put another of the daemon's own into

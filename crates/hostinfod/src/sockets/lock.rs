@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -118,27 +118,40 @@ impl AsRef<File> for DirLock {
 }
 
 fn holder(directory: &File) -> String {
-    let pid = directory
-        .metadata()
-        .ok()
-        .and_then(|metadata| holder_in(&fs::read_to_string("/proc/locks").ok()?, metadata.ino()));
-    let Some(pid) = pid else { return "another process".to_owned() };
+    let pid = || {
+        let file = format!("{}:{}", device(directory)?, directory.metadata().ok()?.ino());
+        holder_in(&fs::read_to_string("/proc/locks").ok()?, &file)
+    };
+    let Some(pid) = pid() else { return "another process".to_owned() };
     match fs::read_to_string(format!("/proc/{pid}/comm")) {
         Ok(comm) => format!("{} (PID {pid})", comm.trim_end()),
         Err(_) => format!("PID {pid}"),
     }
 }
 
-/// The PID in a line of `/proc/locks`, proc(5). The device is ignored, since btrfs and overlays
-/// show another one there than stat(2) does.
+/// The device of an open file, as `/proc/locks` shows it: that of the mount, proc_pid_mountinfo(5). For btrfs, stat(2) shows
+/// another one.
+fn device(file: &File) -> Option<String> {
+    let about = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).ok()?;
+    let mount = about.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim();
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let device = mounts.lines().find_map(|line| {
+        let mut words = line.split(' ');
+        (words.next()? == mount).then(|| words.nth(1))?
+    });
+    let (major, minor) = device?.split_once(':')?;
+    let (major, minor): (u32, u32) = (major.parse().ok()?, minor.parse().ok()?);
+    Some(format!("{major:02x}:{minor:02x}"))
+}
+
+/// The PID in the line of `/proc/locks` for a file, proc(5):
 ///
 /// `1: FLOCK  ADVISORY  WRITE 4242 fe:00:131073 0 EOF`
-fn holder_in(locks: &str, inode: u64) -> Option<u32> {
+fn holder_in(locks: &str, file: &str) -> Option<u32> {
     locks.lines().find_map(|line| {
         let mut words = line.split_ascii_whitespace().skip(1);
-        let (kind, pid, file) = (words.next()?, words.nth(2)?, words.next()?);
-        let (_, found) = file.rsplit_once(':')?;
-        (kind == "FLOCK" && found.parse() == Ok(inode)).then_some(pid)?.parse().ok()
+        let (kind, pid, found) = (words.next()?, words.nth(2)?, words.next()?);
+        (kind == "FLOCK" && found == file).then_some(pid)?.parse().ok()
     })
 }
 
@@ -173,10 +186,11 @@ mod tests {
     }
 
     #[test]
-    fn the_holder_is_found_by_inode_among_locks_of_other_kinds() {
+    fn the_holder_is_found_among_locks_of_other_kinds_and_of_other_file_systems() {
         let locks = "1: POSIX  ADVISORY  WRITE 1 fe:00:7 0 EOF\n1: -> FLOCK\nx\n\
-                     2: FLOCK  ADVISORY  WRITE 42 fe:00:7 0 EOF\n";
-        assert_eq!(holder_in(locks, 7), Some(42));
-        assert_eq!(holder_in(locks, 8), None);
+                     2: FLOCK  ADVISORY  WRITE 41 00:1b:7 0 EOF\n\
+                     3: FLOCK  ADVISORY  WRITE 42 fe:00:7 0 EOF\n";
+        assert_eq!(holder_in(locks, "fe:00:7"), Some(42));
+        assert_eq!(holder_in(locks, "fe:00:8"), None);
     }
 }

@@ -5,20 +5,21 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use hostinfo_file::aside::{Late, Looks, Owner, Patience, Signal};
 use hostinfo_open::Entry;
-use rustix::fs::inotify::{ReadFlags, WatchFlags};
+use rustix::fs::inotify::ReadFlags;
 
 use crate::audit::quota::{Permit, Quota};
 use crate::reactor::id::PortId;
 use crate::sockets::below::Below;
-use crate::sockets::directory::WATCHED;
-use crate::sockets::names;
 use crate::sockets::pace::{Pace, PlaceChange};
+use crate::sockets::way::base;
+use crate::sockets::{names, path_of};
 use crate::system::file_error::{FileError, TRY_AGAIN};
 use crate::system::watch::{Change, Watch, Watcher};
 use crate::system::watched_path::WatchedPath;
@@ -151,10 +152,12 @@ impl<T: Send + 'static> Place<T> {
         let mut watched_path = self.watched_path.clone();
         let look = move || {
             watched_path.watch_all(below.watcher());
-            let directory = entry.pattern.directory();
-            // First watched, then read: nothing comes in between.
-            let watch = below.watcher().add(directory, WATCHED | WatchFlags::ONLYDIR);
-            Listed { watched_path, watch, names: enabled(directory, &entry) }
+            let (watch, names) = match base(entry.pattern.directory()) {
+                // First watched, then read: nothing comes in between.
+                Ok(base) => (below.watch_base(&base), enabled(&base, &entry)),
+                Err(error) => (Err(error), Err(io::ErrorKind::NotFound.into())),
+            };
+            Listed { watched_path, watch, names }
         };
         let listed = self.base_looks.look(&(), &mut self.patience, look, now);
         self.guests_to_look_at(listed, now)
@@ -282,8 +285,8 @@ impl<T> Place<T> {
 }
 
 /// The names of guests that are enabled in a directory.
-fn enabled(directory: &Path, entry: &Entry) -> io::Result<BTreeSet<String>> {
-    let found = names(directory)?;
+fn enabled(base: &OwnedFd, entry: &Entry) -> io::Result<BTreeSet<String>> {
+    let found = names(&path_of(base))?;
     let found = found.iter().filter_map(|segment| entry.pattern.name(segment.to_str()?));
     Ok(found.filter(|name| entry.allows(name)).map(str::to_owned).collect())
 }

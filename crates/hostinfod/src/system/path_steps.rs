@@ -5,11 +5,10 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use hostinfo_file::way::LINKS_MAX;
+
 /// One entry of one directory, whose path contains no symbolic link.
 pub(crate) type Step = (PathBuf, OsString);
-
-/// Most symbolic links that are followed, as in the kernel: path_resolution(7).
-const LINKS_MAX: usize = 40;
 
 /// Every directory and symbolic link on an absolute path, and then its target or the
 /// first thing that is missing. If the path leads nowhere, as in a circle of links, the part of it

@@ -128,6 +128,12 @@ fn file(path: &Path) -> FileId {
 }
 
 #[test]
+fn the_command_that_shows_where_a_thread_is_held_names_this_process_and_no_other() {
+    let said = something_is_held();
+    assert!(said.contains(&format!("cat /proc/{}/task/*/stack", std::process::id())), "{said}");
+}
+
+#[test]
 fn all_sockets_that_are_found_late_are_connected_to() {
     let mut scene = Scene::sockets();
     let _sockets = NAMES.map(|name| UnixListener::bind(scene.at(name).join("s")).unwrap());

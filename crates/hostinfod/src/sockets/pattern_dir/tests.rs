@@ -3,7 +3,7 @@ use super::*;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{lchown, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -151,5 +151,37 @@ fn a_link_in_the_place_of_a_guests_own_directory_or_socket_leads_nowhere() {
     scene.find("100").unwrap();
     for name in ["101", "102"] {
         assert!(matches!(scene.find(name), Err(ConnectError::Link)), "{name}");
+    }
+}
+
+#[test]
+fn a_place_for_which_others_put_a_link_is_not_served_until_a_directory_is_there() {
+    let mut scene = Scene::new("vm/{name}");
+    fs::create_dir(scene.at("others")).unwrap();
+    let _socket = scene.bind("others/1");
+    let swap = |scene: &Scene| {
+        symlink("others", scene.at("vm")).unwrap();
+        lchown(scene.at("vm"), Some(4321), None).unwrap();
+    };
+    swap(&scene);
+    for _ in 0..2 {
+        assert_eq!(scene.changed_names(), ["*"]);
+        assert!(scene.look().is_empty());
+        let problem = scene.patterns.state().problem.unwrap();
+        assert!(problem.contains("is a symbolic link that others"), "{problem}");
+        assert!(matches!(scene.find("1"), Err(ConnectError::Failed(_))));
+        fs::write(scene.at("others/12"), "").unwrap();
+        assert!(scene.changed_names().is_empty(), "what it leads to is not watched");
+        fs::remove_file(scene.at("others/12")).unwrap();
+
+        fs::remove_file(scene.at("vm")).unwrap();
+        fs::rename(scene.at("others"), scene.at("vm")).unwrap();
+        assert_eq!(scene.changed_names(), ["*"]);
+        assert_eq!(scene.look(), ["1".to_owned()].into());
+        assert_eq!(scene.patterns.state().problem, None);
+        scene.find("1").unwrap();
+
+        fs::rename(scene.at("vm"), scene.at("others")).unwrap();
+        swap(&scene);
     }
 }

@@ -24,7 +24,7 @@ fn a_directory_that_its_owner_closes_and_opens_without_end_does_not_fill_the_log
             let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
             let watch = match is_closed {
                 true => Err(denied()),
-                false => place.below.watcher().add(&directory, WATCHED | WatchFlags::ONLYDIR),
+                false => place.below.watch_base(&base(&directory).unwrap()),
             };
             let names = if is_closed { Err(denied()) } else { Ok(BTreeSet::new()) };
             let watched_path = WatchedPath::new(&directory);
