@@ -89,10 +89,14 @@ impl<L: Libvirt> Engine<L> {
         &mut self.backend.admin_values
     }
 
-    /// Forgets the values and the faults kept for a guest that is gone.
-    pub fn forget(&mut self, guest: &str) {
-        self.backend.host.forget(guest);
-        self.backend.admin_values.customs.forget(guest);
+    /// Forgets the values and the faults kept for a guest that is gone, unless a value of its own is still to be kept. False
+    /// if one is.
+    pub fn forget(&mut self, guest: &str, now: Instant) -> bool {
+        let is_forgotten = self.backend.admin_values.customs.forget(guest, now);
+        if is_forgotten {
+            self.backend.host.forget(guest);
+        }
+        is_forgotten
     }
 
     /// Units of work done since the last call, in turns of a [`Conversation`](crate::Conversation)

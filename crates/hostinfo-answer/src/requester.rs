@@ -36,6 +36,7 @@ pub struct Requester {
     /// The last document of vhostmd's client, which it gets again if it asks too soon: it does not
     /// know 429.
     pub(crate) document: Option<Box<Document>>,
+    era: u32,
     /// How it has used its interval.
     pub(crate) allowance: Allowance,
     /// Whether it is only a name that an administrator asks about.
@@ -76,6 +77,7 @@ impl Requester {
             standing: Standing::default(),
             peer: None,
             document: None,
+            era: 0,
             allowance: Allowance::default(),
             is_absent: false,
         }
@@ -121,12 +123,27 @@ impl Requester {
         let is_known = self.peer.flatten().zip(peer).is_some_and(|(before, now)| before.is(now));
         if self.peer.is_some() && !is_known {
             self.session = fresh()?;
+            // Where libvirt knows the run, a document made in it is for whatever process the run has.
+            if !matches!(self.standing, Standing::Domain(..)) {
+                self.begin_era();
+            }
         }
         if let Some(document) = self.document.as_mut().filter(|_| !is_known) {
             document.expire();
         }
         self.peer = Some(peer);
         Ok(!is_known)
+    }
+
+    /// Differs from an earlier one if what was made for the guest then must not be given out any more: its rule permits
+    /// something else, libvirt says something else about its socket, or another process has it.
+    pub fn era(&self) -> u32 {
+        self.era
+    }
+
+    fn begin_era(&mut self) {
+        self.document = None;
+        self.era = self.era.wrapping_add(1);
     }
 
     /// Whether it was ever connected.
@@ -165,7 +182,7 @@ impl Requester {
         match decision {
             Decision::Granted(grant) => self.apply_grant(grant, observed),
             Decision::Unreadable(grant) => {
-                self.document = None;
+                self.begin_era();
                 self.undecided = grant.rule().cloned().map(Box::new);
                 self.grant = Arc::new(Grant::closed());
             }
@@ -176,7 +193,7 @@ impl Requester {
     /// given out again. If it is no longer watched by its rule, its incidents are dropped.
     pub fn apply_grant(&mut self, grant: Arc<Grant>, observed: &mut Observed) {
         if !self.grant.shows_the_same(&grant) {
-            self.document = None;
+            self.begin_era();
         }
         if self.may_be_watched() && !grant.watch() {
             observed.incidents = GuestIncidents::default();
@@ -191,7 +208,7 @@ impl Requester {
             return Change::Same;
         }
         let before = std::mem::replace(&mut self.standing, standing);
-        self.document = None;
+        self.begin_era();
         match before {
             Standing::Domain(..) => Change::AnotherRun,
             Standing::Unnamed | Standing::Refused(_) | Standing::Awaited => Change::Other,
@@ -218,6 +235,7 @@ impl Requester {
             standing: self.standing.clone(),
             peer: self.peer,
             document: None,
+            era: self.era,
             allowance: Allowance::default(),
             is_absent: self.is_absent,
         }

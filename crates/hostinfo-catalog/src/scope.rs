@@ -54,6 +54,14 @@ impl Scope {
         }
     }
 
+    /// How the names of all instances that it covers begin.
+    pub fn beginning(&self) -> &str {
+        match &self.instances {
+            Instances::Of(instance) | Instances::Below(instance) => instance,
+            Instances::All => "",
+        }
+    }
+
     /// Whether all instances of its rows are covered.
     pub fn is_of_all_instances(&self) -> bool {
         self.instances == Instances::All

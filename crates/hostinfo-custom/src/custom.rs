@@ -61,6 +61,14 @@ pub(crate) struct Statistic {
     patience: Patience,
 }
 
+impl Statistic {
+    fn keeps(&self, guest: &str, now: Instant) -> bool {
+        self.values.get(guest).zip(self.definition.as_ref()).is_some_and(|(stored, definition)| {
+            stored.is_pending || stored.fresh(definition.every, now, now).is_some()
+        })
+    }
+}
+
 impl Custom {
     /// Reads a directory of definitions, which must belong to `owner` (always 0, except in tests).
     /// An error in it only affects the statistics in question. hostinfo-run listens at `socket`.
@@ -200,13 +208,17 @@ impl Custom {
         deadlines.into_iter().flatten().min()
     }
 
-    /// A guest is gone for good: drops everything stored for it, and kills its runs.
-    pub fn forget(&mut self, guest: &str) {
-        self.pool.cancel(|key| *key.guest == *guest);
-        for statistic in self.statistics.values_mut() {
-            statistic.values.remove(guest);
-            statistic.counters.remove(guest);
+    /// Drops everything stored for a guest that is gone. Not, and returns false, while it has a value of its own that is
+    /// still to be kept, or is being obtained: a guest that comes back has no command run more often than its `every`.
+    pub fn forget(&mut self, guest: &str, now: Instant) -> bool {
+        let is_kept = self.statistics.values().any(|statistic| statistic.keeps(guest, now));
+        if !is_kept {
+            for statistic in self.statistics.values_mut() {
+                statistic.values.remove(guest);
+                statistic.counters.remove(guest);
+            }
         }
+        !is_kept
     }
 
     /// Ends all runs, as if another program took this one's place: whoever waits for one asks again, and has another begun.

@@ -1,6 +1,6 @@
 //! A statistic's file, read in a thread: whoever may write to it, or list a directory on the way, can keep others from it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::thread;
@@ -33,37 +33,27 @@ pub(crate) fn read(path: &str, account: Option<Account>) -> Result<Vec<u8>, Fail
         }
         (error, _) => Failure::Unread(path.to_owned(), error.into()),
     };
-    let opened = account.map_or_else(|| open_as_itself(path), |account| open_as(path, account));
+    let opened = match account {
+        Some(account) => open_as(path, account),
+        None => way::open(Path::new(path), &[geteuid().as_raw()]),
+    };
     let mut bytes = Vec::new();
     // Its reported length is no use: for the kernel's files that is a page, whatever their
     // contents.
-    let read = opened.and_then(|file| {
-        way::check_end(Path::new(path), &file)?;
-        Ok(file.take(OUTPUT_MAX as u64 + 1).read_to_end(&mut bytes)?)
-    });
+    let read =
+        opened.and_then(|file| Ok(file.take(OUTPUT_MAX as u64 + 1).read_to_end(&mut bytes)?));
     read.map_err(unread)?;
     Ok(bytes)
 }
 
-fn open(path: &str) -> Result<File, Error> {
-    hostinfo_file::open(Path::new(path), OpenOptions::new().read(true))
-}
-
-/// A file that the daemon's own user may read.
-fn open_as_itself(path: &str) -> Result<File, Error> {
-    let file = open(path)?;
-    way::check(Path::new(path), &file, geteuid().as_raw())?;
-    Ok(file)
-}
-
-/// Lets the kernel decide what a user may open, including every directory, link and ACL on the way.
+/// Lets the kernel decide what a user may open, including every directory and ACL on the way.
 /// Otherwise, whoever owns one of the directories could show any file of the host to a guest. The
 /// user's rights belong to a thread that does nothing else: one that it started would have them as well.
 fn open_as(path: &str, account: Account) -> Result<File, Error> {
     let path = path.to_owned();
     let opened = thread::Builder::new().stack_size(STACK).spawn(move || {
         become_for_files(account)?;
-        open(&path)
+        way::open(Path::new(&path), &[geteuid().as_raw(), account.uid])
     })?;
     opened
         .join()
@@ -94,6 +84,7 @@ mod tests {
     use super::*;
     use rustix::fs::{CWD, Mode};
     use std::fs::{self, Permissions};
+    use std::os::fd::AsRawFd as _;
     use std::os::unix::fs::{PermissionsExt as _, chown, lchown, symlink};
 
     #[test]
@@ -175,6 +166,46 @@ mod tests {
         assert_eq!(read(&path("closed/all"), None).unwrap(), b"7", "the daemon is as it was");
         lchown(path("own/link"), Some(user.uid), None).unwrap();
         assert!(matches!(read(&path("own/link"), None), Err(Failure::Unread(..))));
+    }
+
+    #[test]
+    fn a_link_shows_nothing_past_the_directories_above_it_and_nothing_of_the_users_if_another_has_made_it()
+     {
+        assert!(rustix::process::geteuid().is_root(), "needs root");
+        const OTHER: u32 = 65531;
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let mode = |name: &str, mode| fs::set_permissions(path(name), Permissions::from_mode(mode));
+        let user = Account { uid: 65533, gid: 65532 };
+        mode("", 0o755).unwrap();
+        fs::create_dir(path("closed")).unwrap();
+        fs::write(path("closed/secret"), "7").unwrap();
+        mode("closed", 0o700).unwrap();
+        // As the daemon has opened directories of its guests.
+        let opened = File::open(path("closed")).unwrap();
+        for (name, owner) in [("own", user.uid), ("others", OTHER), ("all", 0)] {
+            fs::write(path(name), "7").unwrap();
+            mode(name, if owner == user.uid { 0o400 } else { 0o444 }).unwrap();
+            chown(path(name), Some(owner), None).unwrap();
+        }
+        let by_descriptor = format!("/proc/self/fd/{}/secret", opened.as_raw_fd());
+        let through = |target: &str, owner| {
+            let link = path("link");
+            let _ = fs::remove_file(&link);
+            symlink(target, &link).unwrap();
+            lchown(&link, Some(owner), None).unwrap();
+            read(&link, Some(user))
+        };
+        for (target, owner) in [("own", 0), ("own", user.uid), ("others", OTHER), ("all", user.uid)]
+        {
+            assert_eq!(through(target, owner).unwrap(), b"7", "{target} by {owner}");
+        }
+        for (target, owner) in
+            [("own", OTHER), ("all", OTHER), (&*by_descriptor, user.uid), (&*by_descriptor, 0)]
+        {
+            let told = through(target, owner);
+            assert!(matches!(told, Err(Failure::Unread(..))), "{target} by {owner}: {told:?}");
+        }
     }
 
     /// An ACL that lets that user read: acl(5), in the format of `linux/posix_acl_xattr.h`.

@@ -1,71 +1,71 @@
-//! The way to a statistic's file. The daemon reads it with its own rights, so nobody who may make symbolic links on the
-//! way must be able to show guests what only the daemon may read, such as another guest's incidents.
+//! The way to a statistic's file. The thread that opens it has the rights of a user, so nobody else who may make symbolic
+//! links on the way must be able to show guests what only that user may read, such as another guest's incidents.
 
-use std::fs::{self, File};
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsFd, AsRawFd as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use hostinfo_file::way;
+use hostinfo_file::{Error, way};
 use rustix::fs::{PROC_SUPER_MAGIC, fstatfs};
 
-/// Checks the way by which a file was opened, which is absolute. A link on it counts if it is root's or `own`, or if
-/// whoever made it owns the file as well.
+/// Opens the file at the end of an absolute path, to be read with this thread's rights. Links are followed if they are root's
+/// or of one of these `users`, or if whoever made them owns the file as well. No link leads into a proc file system: a process
+/// can keep its files there, such as its command line, from being read, and the daemon would wait for it.
 ///
 /// # Errors
-/// There is another link, or the way leads elsewhere by now.
-pub(crate) fn check(path: &Path, opened: &File, own: u32) -> io::Result<()> {
-    if is_at(opened, path) {
-        return Ok(());
-    }
-    let opened = opened.metadata()?;
-    let is_trusted = |owner: u32| [0, own, opened.uid()].contains(&owner);
-    let found = way::follow(path, |link| match link.metadata()?.uid() {
-        owner if is_trusted(owner) => Ok(()),
-        owner => Err(io::Error::other(format!(
-            "user {owner} has made a symbolic link to it, and it is another's: name the file that it leads to, or have user \
-             {owner} own it"
-        ))),
+/// There is another link, what it leads to is not a regular file, or a system call failed.
+pub(crate) fn open(path: &Path, users: &[u32]) -> Result<File, Error> {
+    let (mut owners, mut is_led) = (BTreeSet::new(), false);
+    let found = way::follow(path, |link| {
+        owners.insert(link.metadata()?.uid());
+        let is_in_proc = is_in_proc(link)?;
+        if is_led && is_in_proc {
+            return Err(into_proc());
+        }
+        is_led |= !is_in_proc;
+        Ok(())
     })?;
-    let found = found.metadata()?;
-    if (found.dev(), found.ino()) != (opened.dev(), opened.ino()) {
-        return Err(io::Error::other("it has just been replaced"));
+    if is_led && is_in_proc(&found)? {
+        return Err(into_proc().into());
     }
-    Ok(())
+    let own = found.metadata()?.uid();
+    let is_trusted = |owner: &u32| [0, own].contains(owner) || users.contains(owner);
+    if let Some(owner) = owners.iter().find(|owner| !is_trusted(owner)) {
+        return Err(Error::Failed(io::Error::other(format!(
+            "user {owner} has made a symbolic link on its path, and it is another's: name the file without that link"
+        ))));
+    }
+    // The file that was found, whatever is at its path by now.
+    let found = format!("/proc/self/fd/{}", found.as_raw_fd());
+    hostinfo_file::open(Path::new(&found), OpenOptions::new().read(true))
 }
 
-/// Checks that no link leads to a file of a process: the kernel reads some of these, such as its command line, only when the
-/// process lets it, and the daemon would wait for that.
-///
-/// # Errors
-/// One does, or the file system does not say what it is.
-pub(crate) fn check_end(path: &Path, opened: &File) -> io::Result<()> {
-    let is_named = path.starts_with("/proc") || is_at(opened, path);
-    if is_named || fstatfs(opened)?.f_type != PROC_SUPER_MAGIC {
-        return Ok(());
-    }
-    Err(io::Error::other("a symbolic link leads into /proc: name the file that is there"))
+fn is_in_proc(file: impl AsFd) -> io::Result<bool> {
+    Ok(fstatfs(file)?.f_type == PROC_SUPER_MAGIC)
 }
 
-/// Whether a file was opened by that path, with no link on it.
-fn is_at(opened: &File, path: &Path) -> bool {
-    let place = fs::read_link(format!("/proc/self/fd/{}", opened.as_raw_fd()));
-    place.is_ok_and(|place| place == path)
+fn into_proc() -> io::Error {
+    io::Error::other("a symbolic link leads into /proc: name the file that is there")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::{chown, lchown, symlink};
 
     use rustix::process::geteuid;
 
     #[test]
-    fn a_link_shows_only_what_belongs_to_whoever_made_it_unless_that_is_root_or_the_daemon() {
+    fn a_link_shows_only_what_belongs_to_whoever_made_it_unless_that_is_root_or_a_user_in_question()
+    {
         assert!(geteuid().is_root(), "needs root");
         const DAEMON: u32 = 4321;
-        const OTHER: u32 = 4322;
+        const USER: u32 = 4322;
+        const OTHER: u32 = 4323;
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::create_dir(at("folder")).unwrap();
@@ -80,36 +80,40 @@ mod tests {
             ("to-note", "note", OTHER),
             ("by-root", "./folder/../secret", 0),
             ("by-daemon", "folder", DAEMON),
+            ("by-user", "by-daemon/../secret", USER),
         ] {
             symlink(target, at(link)).unwrap();
             lchown(at(link), Some(owner), None).unwrap();
         }
-        let check = |name: &str| check(&at(name), &File::open(at(name)).unwrap(), DAEMON);
-        for name in ["secret", "note", "to-note", "by-root", "by-daemon/roots", "folder/../note"] {
-            check(name).unwrap();
+        let open = |name: &str| super::open(&at(name), &[DAEMON, USER]);
+        for name in
+            ["secret", "note", "to-note", "by-root", "by-daemon/roots", "by-user", "folder/../note"]
+        {
+            open(name).unwrap();
         }
         for name in ["to-secret", "to-link", "way/roots"] {
-            let why = check(name).unwrap_err().to_string();
-            assert!(why.starts_with("user 4322 has made a symbolic link to it"), "{name}: {why}");
+            let why = open(name).unwrap_err().to_string();
+            assert!(why.starts_with("user 4323 has made a symbolic link on its"), "{name}: {why}");
         }
-        let other = File::open(at("note")).unwrap();
-        let why = super::check(&at("by-root"), &other, DAEMON).unwrap_err().to_string();
-        assert!(why.ends_with("replaced"), "{why}");
-        let own = File::open("/proc/self/stat").unwrap();
-        super::check(Path::new("/proc/self/stat"), &own, DAEMON).unwrap();
     }
 
     #[test]
-    fn no_link_leads_to_a_file_of_a_process_which_it_could_keep_from_being_read() {
+    fn no_link_leads_into_proc_where_a_process_keeps_its_files_and_ways_past_directories() {
         let folder = tempfile::tempdir().unwrap();
-        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("file"), "x").unwrap();
+        let here = File::open(folder.path()).unwrap();
         let stat = format!("/proc/{}/stat", std::process::id());
-        fs::write(&file, "x").unwrap();
-        symlink(&stat, &link).unwrap();
-        let check = |path: &Path| check_end(path, &File::open(path).unwrap());
-        for named in [&file, Path::new(&stat), Path::new("/proc/self/stat")] {
-            check(named).unwrap();
+        let (open, own) = (|path: &Path| super::open(path, &[]), here.metadata().unwrap().uid());
+        for named in [&*stat, "/proc/self/stat", "/proc/mounts", at("file").to_str().unwrap()] {
+            open(Path::new(named)).unwrap();
         }
-        assert!(check(&link).unwrap_err().to_string().contains("leads into /proc"));
+        let by_descriptor = format!("/proc/self/fd/{}/file", here.as_raw_fd());
+        for target in [&*stat, "/proc/self/cwd/Cargo.toml", &by_descriptor, "/dev/fd/0"] {
+            let _ = fs::remove_file(at("link"));
+            symlink(target, at("link")).unwrap();
+            let why = super::open(&at("link"), &[own]).unwrap_err().to_string();
+            assert!(why.contains("leads into /proc"), "{target}: {why}");
+        }
     }
 }

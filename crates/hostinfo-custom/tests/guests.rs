@@ -331,8 +331,28 @@ fn a_file_may_be_the_guests_own_and_is_read_as_the_user_may() {
     assert!(rustix::process::geteuid().is_root(), "needs root, who may read it");
     assert_eq!(ask(&mut custom, "f", "qemu-secret"), "could not be read on this host");
     assert_eq!(custom.absent().count(), 2);
-    custom.forget("qemu-none");
+    assert!(custom.forget("qemu-none", Instant::now() + Duration::from_secs(1)));
     assert!(custom.absent().all(|(_, guest, _)| guest != "qemu-none"));
+}
+
+#[test]
+fn a_guest_is_not_forgotten_while_its_own_command_runs_nor_while_its_value_is_kept() {
+    let own = command(
+        "x",
+        "gauge",
+        "'/bin/sh', '-c', 'echo 1', '{guest}'",
+        "scope = 'guest'\nevery = '60s'",
+    );
+    let host = Host::new(&own);
+    let mut custom = host.good();
+    let asked = Instant::now();
+    assert!(matches!(custom.value("x", "qemu-a", asked, asked), Answer::Pending { .. }));
+    assert!(!custom.forget("qemu-a", asked) && custom.forget("qemu-b", asked));
+    assert_eq!(ask(&mut custom, "x", "qemu-a"), "1");
+    let come = Instant::now();
+    assert!(!custom.forget("qemu-a", asked + Duration::from_secs(59)));
+    assert!(custom.forget("qemu-a", come + Duration::from_secs(60)));
+    assert!(matches!(custom.value("x", "qemu-a", come, come), Answer::Pending { .. }));
 }
 
 #[test]

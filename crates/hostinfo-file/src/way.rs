@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
@@ -46,11 +46,20 @@ impl Link<'_> {
     }
 }
 
-/// What is at the end of an absolute path, to look at but not to read. Each link is followed if `check` permits it.
+/// The link itself, to look at.
+impl AsFd for Link<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.itself.as_fd()
+    }
+}
+
+/// What is at the end of an absolute path, to look at but not to read. Each link is followed if `check` permits it. Of links
+/// such as `/proc/self/cwd` the text is followed: the kernel would pass the directories above, which this thread may have no
+/// right to.
 ///
 /// # Errors
 /// Nothing is there, or a link is not permitted.
-pub fn follow(path: &Path, check: impl Fn(&Link<'_>) -> io::Result<()>) -> io::Result<File> {
+pub fn follow(path: &Path, mut check: impl FnMut(&Link<'_>) -> io::Result<()>) -> io::Result<File> {
     let steps = |path: &Path| -> Vec<OsString> {
         path.components().rev().map(|step| step.as_os_str().to_owned()).collect()
     };

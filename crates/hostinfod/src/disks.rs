@@ -80,8 +80,9 @@ impl Disks {
 
     /// Creates a guest's disk if there is none, so that it exists when the guest starts.
     pub(crate) fn make(&self, name: &Name) {
-        if !self.directory.join(name.whole()).exists() {
-            self.shared.lock().ask(name, Task::Make);
+        let mut work = self.shared.lock();
+        if !work.slots.contains_key(name.whole()) && !self.directory.join(name.whole()).exists() {
+            work.ask(name, Task::Make);
         }
     }
 
@@ -186,4 +187,4 @@ impl Shared {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

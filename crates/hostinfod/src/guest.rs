@@ -2,6 +2,7 @@
 
 mod audit;
 pub(crate) mod cmdline;
+pub(crate) mod disk;
 mod handover;
 pub(crate) mod identity;
 pub(crate) mod peer;
@@ -13,7 +14,7 @@ use std::borrow::Cow;
 use std::io;
 use std::time::Instant;
 
-use hostinfo_answer::{Change, Meter, Observed, Pending, Requester, Standing};
+use hostinfo_answer::{Change, Meter, Observed, Requester, Standing};
 use hostinfo_domains::{Marks, Uuid};
 use hostinfo_file::aside::Patience;
 use hostinfo_peer::Unclosed;
@@ -22,6 +23,7 @@ use hostinfo_rules::{Rules, Tags};
 use crate::audit::quota::{OncePerMinute, Quotas};
 use crate::metrics::tally::Record;
 
+use disk::MetricsDisk;
 pub(crate) use random::begin_session;
 
 /// Figures that were requested from libvirt for a sample.
@@ -73,8 +75,8 @@ pub(crate) struct Rare {
     /// A sample that it was due for when it was no longer watched permanently: if it is again, its samples are taken in the
     /// same step, so hanging up and connecting again moves none of them.
     pub(crate) left_at: Option<Instant>,
-    /// Values that its metrics disk waits for.
-    pub(crate) disk_pending: Option<Pending>,
+    /// Its metrics disk.
+    pub(crate) disk: MetricsDisk,
     /// Its VMM's address on vsock, by its command line.
     pub(crate) cid: Option<u32>,
     /// The domain whose address on vsock it has connected from.
@@ -188,6 +190,7 @@ impl Guest {
         self.who.wait(now).is_zero()
             && self.observed.watch.is_none()
             && !self.has_disk
+            && self.disk_due(now) <= now
             && self.quotas.are_full(now)
             && self.meter.is_full(now)
             && self.patience.is_repaid(now)

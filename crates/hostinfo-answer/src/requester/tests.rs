@@ -48,6 +48,25 @@ fn another_process_at_the_other_end_begins_a_session_and_the_same_one_does_not()
 }
 
 #[test]
+fn what_was_made_for_a_guest_is_not_for_another_process_unless_libvirt_knows_that_its_run_is_the_same()
+ {
+    let mut guest = guest();
+    let goes_on = |guest: &mut Requester, pid| {
+        guest.document = Some(Document::of("<metrics>").into());
+        let (era, peer) = (guest.era(), Some(Peer { pid, start: Some(7) }));
+        guest.connected(peer, || Ok::<_, ()>(session(2))).unwrap();
+        assert_eq!(guest.document.is_some(), guest.era() == era);
+        guest.era() == era
+    };
+    assert!(goes_on(&mut guest, 1), "before, there was no process");
+    assert!(goes_on(&mut guest, 1) && !goes_on(&mut guest, 2));
+    let era = guest.era();
+    guest.set_standing(Standing::Domain(UUID, run(1, 0)));
+    assert_ne!(guest.era(), era);
+    assert!(goes_on(&mut guest, 3));
+}
+
+#[test]
 fn a_guest_that_libvirt_refuses_may_not_ask_whatever_its_rule_says_and_loses_its_document() {
     let mut guest = guest();
     guest.document = Some(Document::of("<metrics>").into());

@@ -46,7 +46,7 @@ impl Sources<'_, '_> {
         let mut instances = match scope.instance() {
             // A custom statistic may have others below its name.
             Some(one) if !stat.stat().is_open() => self.one_instance(stat, one),
-            _ => self.instances(stat),
+            _ => self.instances_beginning(stat, scope.beginning()),
         };
         instances.retain(|instance| {
             scope.covers(stat, Some(instance)) && self.who.grant.permits(stat, Some(instance))
@@ -83,6 +83,12 @@ impl Sources<'_, '_> {
 
     /// The sorted instances of a row that exist.
     pub(crate) fn instances(&mut self, stat: StatId) -> Vec<String> {
+        self.instances_beginning(stat, "")
+    }
+
+    /// The same, where the administrator's names matter only with that beginning. There may be many, and a line may ask for
+    /// many groups of them.
+    fn instances_beginning(&mut self, stat: StatId, beginning: &str) -> Vec<String> {
         let instances = match stat.stat().instances {
             Instances::None => Vec::new(),
             Instances::Vcpus => self.vcpus(),
@@ -91,7 +97,7 @@ impl Sources<'_, '_> {
             Instances::Notices => self.notice_numbers(),
             Instances::Incidents => self.incident_numbers(),
             kind @ (Instances::Labels | Instances::Customs) => {
-                self.admin_values.names(kind, "").map(str::to_owned).collect()
+                self.admin_values.names(kind, beginning).map(str::to_owned).collect()
             }
         };
         *self.work = self.work.saturating_add(u32::try_from(instances.len()).unwrap_or(u32::MAX));

@@ -8,7 +8,7 @@ use hostinfo_render::disk::SIZE;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a disk that is not busy shows.
-pub(super) fn content(path: &Path) -> String {
+pub(crate) fn content(path: &Path) -> String {
     let bytes = std::fs::read(path).unwrap();
     assert_eq!((bytes.len(), &bytes[..8]), (SIZE, &b"mvbd\0\0\0\0"[..]), "not busy");
     String::from_utf8(bytes[16..].split(|byte| *byte == 0).next().unwrap().to_vec()).unwrap()

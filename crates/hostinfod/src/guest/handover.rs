@@ -64,6 +64,9 @@ impl Guest {
         let GuestState { left_at, cid, by_cid, not_admitted, .. } = state;
         let rare = Rare { left_at, cid, by_cid, not_admitted, ..Rare::default() };
         self.rare = (rare != Rare::default()).then(|| rare.into());
+        if self.has_disk {
+            self.go_on_with_disk();
+        }
         state.ports
     }
 }

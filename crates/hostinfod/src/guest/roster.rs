@@ -28,17 +28,18 @@ pub(crate) struct Roster {
 const ABSENT_MIN: usize = 64;
 
 impl Roster {
-    /// Adds a new guest. Others may be `forgotten` to make room.
+    /// Adds a new guest. Others are forgotten to make room, for which `forget` forgets what is kept for one elsewhere, or
+    /// says that something is still to be kept.
     pub(crate) fn add(
         &mut self,
         guest: Guest,
         now: Instant,
-        forgotten: impl FnMut(&Name),
+        forget: impl FnMut(&Name) -> bool,
     ) -> GuestId {
         // A sweep looks at all guests, but only when there are twice as many as after the last one:
         // two looks for each guest on average.
         if self.guests.len() >= (2 * self.ports.len() + ABSENT_MIN).max(2 * self.needed) {
-            self.forget(now, forgotten);
+            self.forget(now, forget);
         }
         let name = guest.who.name().shared();
         let number = self.guests.insert(guest);
@@ -110,16 +111,13 @@ impl Roster {
     }
 
     /// Forgets guests that have no port and would gain nothing from it: a guest that stops and
-    /// starts again must find its interval as it left it.
-    fn forget(&mut self, now: Instant, mut forgotten: impl FnMut(&Name)) {
+    /// starts again must find its interval, and the values of its own commands, as it left them. At
+    /// most for a day (`INTERVAL_MAX`), so as many are kept as come in one; guests choose no names.
+    fn forget(&mut self, now: Instant, mut forget: impl FnMut(&Name) -> bool) {
         let by_guest = &self.by_guest;
         self.guests.retain(|number, guest| {
             let has_port = numbers_of(number, by_guest).next().is_some();
-            let stays = has_port || !guest.is_forgettable(now);
-            if !stays {
-                forgotten(guest.who.name());
-            }
-            stays
+            has_port || !guest.is_forgettable(now) || !forget(guest.who.name())
         });
         let guests = &self.guests;
         self.by_name.retain(|_, number| guests.contains(*number));
@@ -139,7 +137,10 @@ fn numbers_of(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
     use hostinfo_custom::Answer;
+    use hostinfo_custom::limits::EVERY_DEFAULT;
 
     use crate::admin_values::tests::admin_values;
     use crate::guest::tests::guest;
@@ -150,39 +151,53 @@ mod tests {
     const OWN: &str = "[custom.own]\nkind = 'info'\nhelp = 'h'\nscope = 'guest'\n\
                        file = '/nonexistent/{guest}'\n";
 
-    #[test]
-    fn what_was_kept_for_a_guest_alone_goes_when_the_guest_is_forgotten() {
+    /// The guests that are left in a roster, and those with an own failure of [`OWN`], when so many have come and asked for
+    /// it that others are forgotten, the last of them so much later.
+    fn left_after(pause: Duration) -> (usize, Vec<String>) {
         let (mut roster, mut customs) = (Roster::default(), admin_values(OWN).customs);
         let now = Instant::now();
-        let names: Vec<Name> =
-            (0..=ABSENT_MIN).map(|n| Name::parse(&format!("qemu-{n}")).unwrap()).collect();
-        for name in &names {
+        for number in 0..=ABSENT_MIN {
+            let name = Name::parse(&format!("qemu-{number}")).unwrap();
             // On a busy machine it comes later.
             let begun = Instant::now();
             while let Answer::Pending { .. } = customs.value("own", name.whole(), now, now) {
                 assert!(begun.elapsed().as_secs() < 60, "it does not come");
-                std::thread::sleep(std::time::Duration::from_millis(1));
+                std::thread::sleep(Duration::from_millis(1));
                 customs.turn(now);
             }
-            let forgotten = |name: &Name| customs.forget(name.whole());
-            let number = roster.add(guest(name.whole()), now, forgotten);
-            let guest = roster.guests.get_mut(number).unwrap();
+            let at = if number == ABSENT_MIN { now + pause } else { now };
+            let forget = |name: &Name| customs.forget(name.whole(), at);
+            let guest = roster.add(guest(name.whole()), at, forget);
             // This one must wait for its next line, so it would gain from being forgotten.
             if name.guest() == "7" {
-                guest.meter.lines.take(1, Bound { per_second: 1, burst: 1 }, now);
+                let bound = Bound { per_second: 1, burst: 30 };
+                roster.guests.get_mut(guest).unwrap().meter.lines.take(30, bound, now);
             }
         }
-        let mut left: Vec<&str> = customs.absent().map(|(_, guest, _)| guest).collect();
+        let mut left: Vec<String> =
+            customs.absent().map(|(_, guest, _)| guest.to_owned()).collect();
         left.sort_unstable();
+        (roster.guests.len(), left)
+    }
+
+    #[test]
+    fn what_was_kept_for_a_guest_alone_goes_when_the_guest_is_forgotten() {
+        let (guests, left) = left_after(EVERY_DEFAULT);
         assert_eq!(left, ["qemu-64", "qemu-7"]);
-        assert_eq!(roster.guests.len(), 2);
+        assert_eq!(guests, 2);
+    }
+
+    #[test]
+    fn a_guest_that_is_gone_is_kept_as_long_as_a_value_of_its_own_is() {
+        let (guests, left) = left_after(EVERY_DEFAULT - Duration::from_millis(1));
+        assert_eq!((guests, left.len()), (ABSENT_MIN + 1, ABSENT_MIN + 1));
     }
 
     #[test]
     fn a_socket_is_found_by_its_guests_name_and_its_dialect_and_no_other_port_is() {
         let (mut roster, now) = (Roster::default(), Instant::now());
         for name in ["qemu-a", "qemu-b"] {
-            let guest = roster.add(guest(name), now, |_| {});
+            let guest = roster.add(guest(name), now, |_| true);
             for endpoint in [Endpoint::Accepted(PortId::of(0)), Endpoint::Socket] {
                 roster.add_port(Port::new(guest, endpoint, Dialect::Hostinfo, now));
             }
@@ -204,7 +219,7 @@ mod tests {
         let mut sweeps = Vec::new();
         for number in 0..10_000 {
             let name = Name::parse(&format!("qemu-{number}")).unwrap();
-            let number = roster.add(guest(name.whole()), now, |_| {});
+            let number = roster.add(guest(name.whole()), now, |_| true);
             // Like guests with a metrics disk, which libvirt reports before they have a port.
             roster.guests.get_mut(number).unwrap().has_disk = true;
             sweeps.push(roster.needed);

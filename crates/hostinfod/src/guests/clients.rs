@@ -202,9 +202,10 @@ impl Guests {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::net::UnixStream;
+    use std::os::unix::net::{UnixListener, UnixStream};
 
     use hostinfo_answer::Name;
+    use hostinfo_open::Sockets;
     use hostinfo_peer::Unclosed;
     use hostinfo_wire::limits::{LINE_BURST, LINES_PER_SECOND};
 
@@ -234,6 +235,33 @@ mod tests {
         };
         assert!(is_admitted_beside(false));
         assert!(!is_admitted_beside(true));
+    }
+
+    #[test]
+    fn a_client_that_connects_has_no_socket_elsewhere_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut guests, mut reactor) = (guests(folder.path()), Reactor::new().unwrap());
+        let ctx = &mut reactor.now();
+        let place = folder.path().join("elsewhere");
+        std::fs::create_dir(&place).unwrap();
+        let socket = place.join("a");
+        drop(UnixListener::bind(&socket).unwrap());
+        let place = place.display();
+        let text =
+            format!("[[sockets]]\npath = '{place}/{{name}}'\ndriver = 'qemu'\nguests = ['*']\n");
+        guests.apply_sockets(&Sockets::parse(&text).unwrap(), ctx);
+        let guest = guests.roster.named("qemu-a").unwrap();
+        let elsewhere = guests.ports_at(guest, |at| at.pattern().is_some())[0];
+        std::fs::remove_file(&socket).unwrap();
+        let _listener = UnixListener::bind(&socket).unwrap();
+        let is_connected =
+            |guests: &Guests| guests.roster.ports.get(elsewhere).unwrap().connection.is_some();
+        let (_far_end, fd) = UnixStream::pair().unwrap();
+        let fd = PeerSocket::new(fd.into(), Unclosed::default());
+        guests.admit(guest, fd, Endpoint::Accepted(elsewhere), ctx);
+        assert!(guests.roster.is_connected(guest) && !is_connected(&guests));
+        guests.on_port_alarm(elsewhere, ctx);
+        assert!(is_connected(&guests));
     }
 
     #[test]

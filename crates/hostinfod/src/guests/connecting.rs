@@ -219,9 +219,6 @@ impl Guests {
                 return ctx.reactor.set_alarm(Alarm::Port(number), Some(again));
             }
         };
-        if guest.who.grant().vhostmd_disk() {
-            ctx.reactor.set_alarm(Alarm::Disk(port.guest), Some(ctx.now));
-        }
         let connection = Connection::new(fd, file, port.dialect, ctx.now);
         port.connection = Some(Connection { is_early, ..connection });
         port.refusal = None;
@@ -230,9 +227,11 @@ impl Guests {
         if is_another || !port.endpoint.is_client() {
             guest.log_access(ctx.now);
         }
-        let (guest, is_own) = (port.guest, !matches!(port.endpoint, Endpoint::Pattern(_)));
+        let guest = port.guest;
+        // Sockets elsewhere may have been refused until the guest's own is served. A client's connection changes nothing there.
+        let is_own = port.endpoint.pattern().is_none() && !port.endpoint.is_client();
         self.log_left_out(guest, ctx);
-        self.plan_watch(guest, ctx);
+        self.plan_for(guest, ctx);
         if is_own && self.patterns.dirs().next().is_some() {
             self.try_others(guest, ctx);
         }

@@ -197,7 +197,7 @@ impl Guests {
             ctx.reactor.set_alarm(Alarm::Port(number), None);
             ctx.reactor.set_alarm(Alarm::LookAgain(number), None);
         }
-        self.plan_watch(guest, ctx);
+        self.plan_for(guest, ctx);
         self.end_vsock_connections_without_port(guest, ctx);
         if !is_told {
             self.log_refused(number, why, ctx);

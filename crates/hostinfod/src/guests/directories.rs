@@ -157,7 +157,7 @@ impl Guests {
     pub(super) fn port_is_gone(&mut self, number: PortId, guest: GuestId, ctx: &mut Ctx<'_>) {
         ctx.reactor.set_alarm(Alarm::Port(number), None);
         ctx.reactor.set_alarm(Alarm::LookAgain(number), None);
-        self.plan_watch(guest, ctx);
+        self.plan_for(guest, ctx);
         self.end_contest(guest, ctx);
         self.end_vsock_connections_without_port(guest, ctx);
     }

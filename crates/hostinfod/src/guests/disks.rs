@@ -1,6 +1,6 @@
 //! Metrics disks in the loop: which guests have one, and when it is written.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hostinfo_answer::{Name, Standing, When};
 use hostinfo_domains::{Domain, Snapshot};
@@ -14,9 +14,6 @@ use crate::reactor::Ctx;
 use crate::reactor::alarms::Alarm;
 use crate::reactor::id::GuestId;
 
-/// Shortest time between two writes of a disk, whatever the guest's interval.
-const PERIOD_MIN: Duration = Duration::from_secs(5);
-
 impl Guests {
     /// Creates and writes every disk that the rules want, now. That includes guests that do not
     /// exist yet, because the disk has to be there before its guest starts.
@@ -26,10 +23,13 @@ impl Guests {
             let decision = self.decide(name.whole());
             self.plan_disk(&name, &decision, true, ctx);
         }
-        let wanted =
-            self.roster.guests.iter().filter(|(_, guest)| guest.who.grant().vhostmd_disk());
-        for (guest, _) in wanted {
-            ctx.reactor.set_alarm(Alarm::Disk(guest), Some(ctx.now));
+        let concerned =
+            self.roster.guests.ids(|guest| guest.has_disk || guest.who.grant().vhostmd_disk());
+        for number in concerned {
+            if let Some(guest) = self.roster.guests.get_mut(number) {
+                guest.hurry_disk(ctx.now);
+            }
+            self.check_disk(number, ctx);
         }
         self.plan_disks_since(&Snapshot::default(), ctx);
     }
@@ -66,35 +66,51 @@ impl Guests {
         if !grant.vhostmd_disk() {
             return;
         }
+        self.disks.make(name);
         if !may_be_read || matches!(decision, Decision::Unreadable(_)) {
-            return self.disks.make(name);
+            return;
         }
         match self.guest(name, ctx.now) {
-            Ok(guest) => ctx.reactor.set_alarm(Alarm::Disk(guest), Some(ctx.now)),
+            Ok(guest) => self.check_disk(guest, ctx),
             Err(error) => cannot_be_served(name, &error),
         }
     }
 
-    /// Writes a guest's disk, and schedules the next time.
-    pub(crate) fn write_disk(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
+    /// Sees to it that a guest has a disk if it is to have one, and that the disk shows nothing which is not for the guest, now
+    /// and not only when the next document is due: that may wait for a command.
+    pub(super) fn check_disk(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
         let may_be_read = self.may_be_read(number);
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
-        let pending = guest.rare.as_mut().and_then(|rare| rare.disk_pending.take());
-        let when = When::of(pending, ctx.now);
-        guest.has_disk = may_be_read;
-        if !may_be_read {
-            return self.disks.clear(guest.who.name());
+        if !may_be_read && !guest.has_disk {
+            return;
         }
-        let document = match self.responder.document(guest, when) {
-            Ok(document) => document,
-            Err(pending) => {
-                let until = guest.rare_mut().disk_pending.insert(pending).until;
-                return ctx.reactor.set_alarm(Alarm::Disk(number), Some(until));
+        let had_disk = std::mem::replace(&mut guest.has_disk, may_be_read);
+        if !had_disk {
+            self.disks.make(guest.who.name());
+        }
+        if guest.withdraw_document() {
+            self.disks.clear(guest.who.name());
+        }
+        let is_written = may_be_read && guest.who.may_ask();
+        ctx.reactor.set_alarm(Alarm::Disk(number), is_written.then(|| guest.disk_due(ctx.now)));
+    }
+
+    /// Writes a guest's disk, and schedules the next time.
+    pub(crate) fn write_disk(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
+        self.check_disk(number, ctx);
+        let Some(guest) = self.roster.guests.get_mut(number) else { return };
+        if !guest.has_disk || !guest.who.may_ask() {
+            return;
+        }
+        let pending = guest.rare.as_mut().and_then(|rare| rare.disk.pending.take());
+        match self.responder.document(guest, When::of(pending, ctx.now)) {
+            Ok(document) => {
+                guest.note_document(ctx.now);
+                self.disks.write(guest.who.name(), document);
             }
-        };
-        self.disks.write(guest.who.name(), document);
-        let period = guest.who.grant().interval().max(PERIOD_MIN);
-        ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now + period));
+            Err(pending) => guest.rare_mut().disk.pending = Some(pending),
+        }
+        ctx.reactor.set_alarm(Alarm::Disk(number), Some(guest.disk_due(ctx.now)));
     }
 
     /// Logs which disks could not be written.
@@ -153,18 +169,4 @@ impl Guests {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Instant;
-
-    use hostinfo_wire::limits::LOG_BURST;
-
-    use crate::guests::tests::guests;
-
-    #[test]
-    fn as_many_lines_are_logged_about_all_disks_that_are_no_guests_yet_as_about_one_guest() {
-        let folder = tempfile::tempdir().unwrap();
-        let (mut guests, now) = (guests(folder.path()), Instant::now());
-        let logged = |number: &u32| guests.ask_quota(&format!("qemu-{number}"), now).is_some();
-        assert_eq!((0..100).filter(logged).count(), LOG_BURST as usize);
-    }
-}
+mod tests;

@@ -145,9 +145,6 @@ impl Guests {
         ctx: &mut Ctx<'_>,
     ) {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
-        if state.has_disk {
-            ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now));
-        }
         let (rules, unclosed) = (self.rules.rules(), guest.unclosed.clone());
         let ports = guest.take_over(state, rules, &self.roots, &self.files);
         plan_to_read_again(number, guest, ctx);
@@ -260,7 +257,7 @@ impl Guests {
         for number in guests {
             // Its socket may have gone between the two programs.
             self.end_vsock_connections_without_port(number, ctx);
-            self.plan_watch(number, ctx);
+            self.plan_for(number, ctx);
             let Some(guest) = self.roster.guests.get(number) else { continue };
             ctx.reactor.set_alarm(Alarm::LeftOut(number), guest.quotas.due(ctx.now));
             if guest.observed.watch.is_some() {

@@ -94,7 +94,7 @@ impl Guests {
         }
         self.look_at(number, Some(peer), false, ctx);
         self.reconsider(number, ctx);
-        self.plan_watch(number, ctx);
+        self.plan_for(number, ctx);
     }
 }
 

@@ -70,7 +70,7 @@ impl Guests {
             Some(Err(ConnectError::Denied)) => self.ask_opener(number, ctx),
             None | Some(Err(_)) => {}
         }
-        self.plan_watch(guest, ctx);
+        self.plan_for(guest, ctx);
     }
 
     /// Identifies the peer of an early connection by another connection to the same socket.
@@ -85,7 +85,7 @@ impl Guests {
         }
         let guest = port.guest;
         self.set_peer(number, peer.map(|found| found.peer), ctx);
-        self.plan_watch(guest, ctx);
+        self.plan_for(guest, ctx);
     }
 
     fn set_peer(&mut self, number: PortId, peer: Result<Peer, Absent>, ctx: &mut Ctx<'_>) {

@@ -6,7 +6,6 @@ use hostinfo_answer::Labels;
 
 use crate::audit::Event;
 use crate::reactor::Ctx;
-use crate::reactor::alarms::Alarm;
 use crate::settings::flow::Flow;
 use crate::settings::watch::Watch;
 
@@ -29,10 +28,7 @@ impl Guests {
         match self.rules.reload(ctx.now) {
             Ok(false) => {}
             Ok(true) => {
-                for (number, guest) in self.roster.guests.iter_mut() {
-                    if guest.who.grant().vhostmd_disk() {
-                        ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now));
-                    }
+                for (_, guest) in self.roster.guests.iter_mut() {
                     let rules = self.rules.rules();
                     if !take_tags(guest, rules, self.responder.libvirt(), ctx.now) {
                         guest.apply_rules(rules, ctx.now);

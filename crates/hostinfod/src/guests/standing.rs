@@ -33,7 +33,7 @@ impl Guests {
         }
         let guest = self.make_guest(name)?;
         let engine = self.responder.engine_mut();
-        Ok(self.roster.add(guest, now, |name| engine.forget(name.whole())))
+        Ok(self.roster.add(guest, now, |name| engine.forget(name.whole(), now)))
     }
 
     /// A new guest with that name, as it would be if it connected now.
@@ -65,7 +65,6 @@ impl Guests {
         for (number, guest) in self.roster.guests.iter_mut() {
             let (name, marks) = (guest.who.name().whole(), guest.marks.as_deref());
             let Some(standing) = libvirt.standing(name, marks, guest.by_cid()) else { break };
-            let had_disk = guest.who.grant().vhostmd_disk();
             let was_watched = guest.who.may_be_watched();
             // Without a process, nothing else tells whether it is the run whose tags were read last.
             let may_be_another = guest.who.peer().is_none() && *guest.who.standing() != standing;
@@ -78,20 +77,24 @@ impl Guests {
                 continue;
             }
             is_other.push(number);
-            if had_disk || guest.who.grant().vhostmd_disk() {
-                ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now));
-            }
             if was_watched || guest.who.grant().watch() {
                 changed.push(number);
             }
         }
         changed.into_iter().for_each(|number| self.plan_watch(number, ctx));
+        is_other.iter().for_each(|number| self.check_disk(*number, ctx));
         let has_patterns = self.patterns.dirs().next().is_some();
         is_other.retain(|number| has_patterns || self.is_domain(*number));
         is_other.into_iter().for_each(|number| self.reconsider(number, ctx));
         if is_unwatched {
             self.drop_incidents();
         }
+    }
+
+    /// A guest has come or gone, or may be treated otherwise from now on: sees to its watch and to its metrics disk.
+    pub(super) fn plan_for(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
+        self.plan_watch(number, ctx);
+        self.check_disk(number, ctx);
     }
 
     /// Forgets the processes that have had the names of domains which have come since.

@@ -9,7 +9,6 @@ use super::Guests;
 use crate::guest::Guest;
 use crate::libvirt::Libvirt;
 use crate::reactor::Ctx;
-use crate::reactor::alarms::Alarm;
 use crate::reactor::id::GuestId;
 
 impl Guests {
@@ -35,13 +34,11 @@ impl Guests {
         ctx: &mut Ctx<'_>,
     ) {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
-        let (rules, had_disk) = (self.rules.rules(), guest.who.grant().vhostmd_disk());
+        let rules = self.rules.rules();
         guest.since = since;
         guest.tags = tags_now(guest, rules, self.responder.libvirt());
         guest.apply_rules(rules, ctx.now);
-        if had_disk || guest.who.grant().vhostmd_disk() {
-            ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now));
-        }
+        self.check_disk(number, ctx);
     }
 }
 

@@ -141,7 +141,7 @@ impl Guests {
             | Endpoint::Vsock(_) => {
                 let (again, guest) = (port.drop_connection(ctx.now), port.guest);
                 ctx.reactor.set_alarm(Alarm::Port(number), again);
-                self.plan_watch(guest, ctx);
+                self.plan_for(guest, ctx);
                 self.end_vsock_connections_without_port(guest, ctx);
             }
         }

@@ -59,7 +59,7 @@ impl Guests {
             }
         }
         for (number, guest) in guests.iter() {
-            if is_meant(guest.rare.as_ref().and_then(|rare| rare.disk_pending.as_ref()), guest) {
+            if is_meant(guest.rare.as_ref().and_then(|rare| rare.disk.pending.as_ref()), guest) {
                 ctx.reactor.set_alarm(Alarm::Disk(number), Some(ctx.now));
             }
         }

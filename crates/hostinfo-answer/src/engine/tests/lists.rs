@@ -1,7 +1,11 @@
 //! What `list` costs, which does not count against the interval.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use hostinfo_domains::Figures;
+
+use crate::labels::Labels;
 
 const MINUTE: &str = "*:\n interval = 60\n";
 
@@ -104,4 +108,18 @@ fn a_list_that_becomes_too_long_is_not_worked_out_to_its_end() {
     assert_eq!(scene.ask("list vm.disk"), "503 reply too long, ask for a group\n");
     let (looked_at, in_all) = (scene.engine.take_work(), 12 * 1000);
     assert!(looked_at < in_all / 2, "{looked_at}");
+}
+
+#[test]
+fn a_list_of_groups_of_labels_looks_at_each_label_once() {
+    let labels = (0..1000).map(|number| (format!("g{}.{number}", number % 100), "x".to_owned()));
+    let mut scene = Scene::new("*:\n interval = 60\n label = 1\n");
+    scene.engine.backend.admin_values.labels =
+        Labels::try_from(labels.collect::<BTreeMap<_, _>>()).unwrap();
+    let groups: Vec<String> = (10..100).map(|number| format!("label.g{number}")).collect();
+    scene.engine.take_work();
+    let listed = scene.ask(&format!("list {}", groups.join(" ")));
+    assert_eq!(listed.lines().filter(|line| line.starts_with("200")).count(), 900);
+    let looked_at = scene.engine.take_work();
+    assert!(looked_at < 1100, "{looked_at}");
 }

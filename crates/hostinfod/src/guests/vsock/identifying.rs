@@ -178,7 +178,7 @@ impl Guests {
         if let Err(error) = guest.who.connected(None, begin_session) {
             guest.log_no_session(&error);
         }
-        self.plan_watch(number, ctx);
+        self.plan_for(number, ctx);
     }
 
     /// Whether a domain may ask: the settings name it, or it has a hostinfo port. What it has for vhostmd's clients lets only
