@@ -1,6 +1,7 @@
 //! Runs hostinfoctl for the directories of a test's host.
 
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::host::Host;
 use crate::libvirtd::{Libvirtd, path};
 use crate::paths;
-use crate::process::tied;
+use crate::process::{tied, write_script};
 
 /// A program that has ended.
 #[derive(Debug)]
@@ -105,6 +106,32 @@ pub fn alone_with_programs(host: &Host, folder: &Path, args: &[&str]) -> Result<
 pub fn program() -> Result<PathBuf> {
     paths::program("hostinfo-libvirt")?;
     paths::program("hostinfoctl")
+}
+
+/// Stands between hostinfoctl and its helper, and does something just before each change.
+const MEDDLER: &str = "#!/bin/sh
+trap : HUP INT TERM
+{
+    trap : HUP INT TERM
+    while read -r order; do
+        case $order in *change*) MEDDLE ;; esac
+        printf '%s\\n' \"$order\"
+    done
+} | HELPER \"$@\"
+";
+
+/// Where a hostinfoctl is whose helper has a meddler before it: a shell command that sees the order to change
+/// something in `$order`.
+///
+/// # Errors
+/// It was not built.
+pub fn meddled(libvirtd: &Libvirtd, meddle: &str) -> Result<PathBuf> {
+    let program = libvirtd.folder().join("hostinfoctl");
+    fs::copy(paths::program("hostinfoctl")?, &program)?;
+    let helper = paths::program("hostinfo-libvirt")?;
+    let meddler = program.with_file_name("hostinfo-libvirt");
+    write_script(&meddler, MEDDLER.replace("MEDDLE", meddle).replace("HELPER", path(&helper)?))?;
+    Ok(program)
 }
 
 /// The options for that host's directories.

@@ -1,7 +1,7 @@
 //! `hostinfoctl enable --follow` as a process.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
 use anyhow::{Context as _, Result};
@@ -36,6 +36,19 @@ impl Follower {
     /// # Errors
     /// It was not built.
     pub fn launch(libvirtd: &Libvirtd, host: &Host, words: &[&str]) -> Result<Self> {
+        Self::launch_program(&ctl::program()?, libvirtd, host, words)
+    }
+
+    /// The same with another hostinfoctl, such as one that has another helper beside it.
+    ///
+    /// # Errors
+    /// It cannot be run.
+    pub fn launch_program(
+        program: &Path,
+        libvirtd: &Libvirtd,
+        host: &Host,
+        words: &[&str],
+    ) -> Result<Self> {
         // Another one may be there already.
         let number = (0u32..)
             .find(|number| !host.path().join(format!("follower-{number}.log")).exists())
@@ -46,11 +59,7 @@ impl Follower {
         // nsenter starts another process, which has to end with it, and whose number it does not tell.
         command.args(rest).args(["--pid", "setpriv", "--pdeathsig", "KILL", "--"]);
         command.args(["sh", "-c", "echo $$ >\"$0\" && exec \"$@\""]).arg(&pid);
-        command
-            .arg(ctl::program()?)
-            .args(ctl::options(host))
-            .args(["enable", "--follow"])
-            .args(words);
+        command.arg(program).args(ctl::options(host)).args(["enable", "--follow"]).args(words);
         command.env_remove("LIBVIRT_DEFAULT_URI");
         let process =
             Process::start(&mut command, host.path().join(format!("follower-{number}.log")))?;

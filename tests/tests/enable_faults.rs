@@ -3,36 +3,12 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use hostinfo_tests::ctl::{self, hostinfoctl};
+use hostinfo_tests::ctl::{self, hostinfoctl, meddled};
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::libvirtd::{WITH_CHANNELS, path};
-use hostinfo_tests::process::write_script;
 use hostinfo_tests::{Host, Libvirtd, paths, serial};
-
-/// Stands between hostinfoctl and its helper, and does something just before each change.
-const MEDDLER: &str = "#!/bin/sh
-trap : HUP INT TERM
-{
-    trap : HUP INT TERM
-    while read -r order; do
-        case $order in *change*) MEDDLE ;; esac
-        printf '%s\\n' \"$order\"
-    done
-} | HELPER \"$@\"
-";
-
-/// Where a hostinfoctl is whose helper has a meddler before it.
-fn meddled(libvirtd: &Libvirtd, meddle: &str) -> Result<PathBuf> {
-    let program = libvirtd.folder().join("hostinfoctl");
-    fs::copy(paths::program("hostinfoctl")?, &program)?;
-    let helper = paths::program("hostinfo-libvirt")?;
-    let meddler = program.with_file_name("hostinfo-libvirt");
-    write_script(&meddler, MEDDLER.replace("MEDDLE", meddle).replace("HELPER", path(&helper)?))?;
-    Ok(program)
-}
 
 #[test]
 fn a_change_that_fails_half_way_is_taken_back() -> Result<()> {

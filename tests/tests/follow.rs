@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::net::UnixStream;
 
 use anyhow::{Context as _, Result, ensure};
-use hostinfo_tests::ctl::{alone, hostinfoctl};
+use hostinfo_tests::ctl::{alone, hostinfoctl, meddled};
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::libvirtd::{WITH_CHANNELS, escaped, path};
@@ -193,6 +193,22 @@ fn a_guest_that_can_have_no_channel_is_named_once_with_the_remedy_and_holds_up_n
     for name in ["bare", "taken"] {
         ensure!(log.matches(&format!("hostinfoctl: qemu-{name}: ")).count() == 1, "{log}");
     }
+    Ok(())
+}
+
+#[test]
+fn guests_over_which_the_helper_ends_or_libvirt_hangs_hold_up_no_other() -> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    // If each kept the connection from being made again, they would take 1 + 2 + 4 + ... + 256 s.
+    for number in 0..9 {
+        create(&libvirtd, &format!("bad-{number}"), "", WITH_CHANNELS)?;
+    }
+    create(&libvirtd, "good", "", WITH_CHANNELS)?;
+    let program = meddled(&libvirtd, "case $order in *qemu-bad-*) exit;; esac")?;
+    let follower = Follower::launch_program(&program, &libvirtd, &host, &["*"])?;
+    follower.wait_for_guests(&["good"])?;
+    follower.wait_for_log("hostinfoctl: qemu-bad-8: ")?;
+    ensure!(!has_channel(&libvirtd, &host, "bad-0")?);
     Ok(())
 }
 

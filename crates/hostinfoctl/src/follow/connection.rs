@@ -59,7 +59,7 @@ impl<'a> Connection<'a> {
         self.not_before = Some(now + pause(self.failures));
     }
 
-    /// libvirt is away: it is made again when that is back.
+    /// It is given up, and made again when it is needed.
     pub(super) fn close(&mut self) {
         self.libvirt = None;
     }
@@ -70,7 +70,8 @@ impl<'a> Connection<'a> {
 pub(super) enum Blame {
     /// Nothing: it is the domain's.
     Domain,
-    /// libvirt hangs over this domain: another connection may be better, and so may another domain.
+    /// libvirt hangs over this domain, and the connection is of no more use: another domain may be
+    /// better over another one.
     Both,
     /// It is lost, and the domain has nothing to do with it.
     Connection,

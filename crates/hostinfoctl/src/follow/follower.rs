@@ -177,7 +177,10 @@ impl<'a> Follower<'a> {
         }
         match blame {
             Blame::Domain => self.connection.worked(),
-            _ => self.connection.lost(now),
+            // Other domains do not wait for this one. Whether libvirt answers at all, the next
+            // connection shows.
+            Blame::Both => self.connection.close(),
+            Blame::Connection | Blame::Installation => self.connection.lost(now),
         }
         let why = match failure {
             _ if blame == Blame::Connection => None,
