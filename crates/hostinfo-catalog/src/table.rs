@@ -341,7 +341,7 @@ pub const STATS: &[Stat] = &[
     row("vm.disk.DEV.flush.seconds",       Counter, Seconds, DEFAULT, libvirt(Libvirt::Disk(Operation::Flush, Amount::Seconds)),
         "time that flushes on this disk took on the host, summed over flushes: it may exceed the uptime"),
     row("vm.disk.DEV.errors",              Counter, None,    DEFAULT, libvirt(Libvirt::DiskErrors),
-        "I/O errors on this disk, seen by the host: at most 1,000 in 10 s of all guests, and from QEMU 10 on one a second"),
+        "I/O errors on this disk for which this guest was paused; those that the guest itself sees are not counted"),
     row("vm.disk.DEV.limit.bytes",         Gauge,   Bytes,   DEFAULT, libvirt(Libvirt::DiskLimit(Limit::Bytes)),
         "limit of this disk in bytes per second"),
     row("vm.disk.DEV.limit.ops",           Gauge,   None,    DEFAULT, libvirt(Libvirt::DiskLimit(Limit::Ops)),

@@ -132,8 +132,8 @@ pub struct Disk {
     pub write: Io,
     /// Flushes; they have no bytes.
     pub flush: Io,
-    /// I/O errors that the hypervisor has reported in this run of the domain, since the helper
-    /// began listening.
+    /// How often an I/O error on it has paused the domain in this run, since the helper began
+    /// listening.
     pub errors: Option<u64>,
     /// Its limits.
     pub limits: Limits,

@@ -51,8 +51,6 @@ pub struct Description {
 pub struct Configured {
     /// See [`Disk::dev`](crate::Disk::dev).
     pub dev: String,
-    /// libvirt's own name for it while the domain runs, such as `virtio-disk0`.
-    pub alias: Option<String>,
     /// Its limits.
     pub limits: Limits,
 }
@@ -172,12 +170,7 @@ fn cid(device: &Element<'_>) -> Option<u32> {
 fn disk(device: &Element<'_>) -> Option<Configured> {
     let target = device.child("target").filter(|_| device.name == "disk")?;
     let dev = target.attribute("dev").filter(|dev| dev.len() <= DEV_MAX)?;
-    let alias = device.child("alias").and_then(|alias| alias.attribute("name"));
-    Some(Configured {
-        dev: dev.to_owned(),
-        alias: alias.map(str::to_owned),
-        limits: limits(device),
-    })
+    Some(Configured { dev: dev.to_owned(), limits: limits(device) })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hostinfo_domains::{Configured, Figures, Uuid};
 use virt::connect::Connect;
 use virt::domain::Domain as Handle;
+use virt::error::Error;
 use virt_sys as sys;
 
 use crate::caller::Caller;
@@ -49,8 +50,8 @@ pub(crate) struct Fetched {
 pub(crate) struct Fetcher {
     /// [`CALLERS`] of them.
     for_figures: Vec<Caller>,
-    /// Whether a domain migrates: a call that takes a QEMU's answer, of which one is made at a time.
-    for_migration: Caller,
+    /// What is asked about one domain, and takes its QEMU's answer. One such call is made at a time.
+    for_one: Caller,
 }
 
 impl Fetcher {
@@ -61,7 +62,7 @@ impl Fetcher {
     pub(crate) fn start(uri: &str, threads: &Threads) -> io::Result<Self> {
         let start = || Caller::start(uri.to_owned(), threads);
         let for_figures = (0..CALLERS).map(|_| start()).collect::<io::Result<_>>()?;
-        Ok(Self { for_figures, for_migration: start()? })
+        Ok(Self { for_figures, for_one: start()? })
     }
 
     /// The figures of these domains, as far as libvirt has them now; none if it cannot be asked. One call brings those of all
@@ -86,12 +87,25 @@ impl Fetcher {
     /// Whether a domain migrates; `None` if libvirt cannot be asked, or its QEMU, or another that was asked before, does not
     /// say so in time.
     pub(crate) fn is_migrating(&mut self, uuid: Uuid) -> Option<bool> {
-        let is_migrating = move |connect: &Connect| {
+        self.ask_one(uuid, raw::is_migrating)
+    }
+
+    /// The disks of a domain that have an I/O error, as long as it is paused for that; `None` as above.
+    pub(crate) fn failed_disks(&mut self, uuid: Uuid) -> Option<Vec<String>> {
+        self.ask_one(uuid, raw::failed_disks)
+    }
+
+    /// A domain that has gone has nothing to say.
+    fn ask_one<T: Default + Send + 'static>(
+        &mut self,
+        uuid: Uuid,
+        ask: fn(&Handle) -> Result<T, Error>,
+    ) -> Option<T> {
+        let ask = move |connect: &Connect| {
             let domain = Handle::lookup_by_uuid(connect, uuid).ok()?;
-            raw::is_migrating(&domain).ok()
+            ask(&domain).ok()
         };
-        let found = self.for_migration.call(is_migrating, Some(PATIENCE)).ok()?;
-        // One that has gone does not.
+        let found = self.for_one.call(ask, Some(PATIENCE)).ok()?;
         Some(found?.unwrap_or_default())
     }
 }

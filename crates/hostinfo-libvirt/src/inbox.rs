@@ -14,13 +14,11 @@ pub(crate) struct Inbox {
     filled: Condvar,
 }
 
-/// At most one entry per domain and disk, and one request, since the daemon waits for its answer.
+/// At most one entry per domain, and one request, since the daemon waits for its answer.
 #[derive(Debug, Default)]
 pub(crate) struct Todo {
     /// Domains that have changed, and how.
     pub(crate) changed: HashMap<Uuid, Changes>,
-    /// I/O errors of disks, by libvirt's names for the disks.
-    pub(crate) errors: HashMap<Uuid, HashMap<String, u64>>,
     /// The daemon's request.
     pub(crate) ask: Option<Ask>,
     /// Whether the connection to libvirt is lost.
@@ -30,8 +28,8 @@ pub(crate) struct Todo {
 /// Changes of a domain that cannot be seen by looking at it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Changes {
-    /// It is moving its memory.
-    pub(crate) moves: bool,
+    /// It was paused for an I/O error.
+    pub(crate) failed: bool,
     /// It was started from a snapshot, in a new run.
     pub(crate) started: bool,
     /// How often it resumed, or was paused, from a snapshot.
@@ -43,8 +41,8 @@ pub(crate) struct Changes {
 pub(crate) enum Change {
     /// A change that can be seen by looking at it.
     Seen,
-    /// It is moving its memory.
-    Moves,
+    /// It was paused for an I/O error.
+    Fails,
     /// It was started from a snapshot.
     Started,
     /// It resumed, or was paused, from a snapshot.
@@ -58,18 +56,10 @@ impl Inbox {
             let changes = todo.changed.entry(uuid).or_default();
             match change {
                 Change::Seen => {}
-                Change::Moves => changes.moves = true,
+                Change::Fails => changes.failed = true,
                 Change::Started => changes.started = true,
                 Change::Reverts => changes.reverts = changes.reverts.saturating_add(1),
             }
-        });
-    }
-
-    /// Notes an I/O error on a disk of a domain.
-    pub(crate) fn failed(&self, uuid: Uuid, alias: String) {
-        self.put(|todo| {
-            let errors = todo.errors.entry(uuid).or_default().entry(alias).or_default();
-            *errors = errors.saturating_add(1);
         });
     }
 

@@ -7,7 +7,7 @@ use hostinfo_domains::{Configured, Domain, Figures};
 pub(crate) struct Known {
     pub(crate) domain: Domain,
     pub(crate) disks: Vec<Configured>,
-    /// I/O errors of this run, by libvirt's names for the disks: at most one entry per disk.
+    /// I/O errors of this run that paused it, by disk: at most one entry per disk.
     errors: HashMap<String, u64>,
 }
 
@@ -19,23 +19,20 @@ impl Known {
         Self { domain, disks, errors }
     }
 
-    /// Counts errors of its disks.
-    pub(crate) fn count(&mut self, errors: &HashMap<String, u64>) {
-        for (alias, errors) in errors {
-            if self.disks.iter().any(|disk| disk.alias.as_ref() == Some(alias)) {
-                let all = self.errors.entry(alias.clone()).or_default();
-                *all = all.saturating_add(*errors);
+    /// Counts that errors of these disks have paused it.
+    pub(crate) fn count(&mut self, failed: &[String]) {
+        for dev in failed {
+            if self.disks.iter().any(|disk| disk.dev == *dev) {
+                let all = self.errors.entry(dev.clone()).or_default();
+                *all = all.saturating_add(1);
             }
         }
     }
 
     /// Puts the disks' errors into their figures. Only QEMU reports errors.
     pub(crate) fn tell_errors(&self, figures: &mut Figures) {
-        let disks = figures.disks.iter_mut().filter(|_| self.domain.driver == "qemu");
-        for disk in disks {
-            let own = self.disks.iter().find(|own| own.dev == disk.dev);
-            let alias = own.and_then(|own| own.alias.as_deref());
-            disk.errors = alias.map(|alias| self.errors.get(alias).copied().unwrap_or_default());
+        for disk in figures.disks.iter_mut().filter(|_| self.domain.driver == "qemu") {
+            disk.errors = Some(self.errors.get(&disk.dev).copied().unwrap_or_default());
         }
     }
 }
@@ -47,8 +44,7 @@ mod tests {
 
     fn known(id: u32, before: Option<Known>) -> Known {
         let domain = Domain { id: Some(id), ..examples::domain(1, "a") };
-        let alias = Some("virtio-disk0".to_owned());
-        let disk = Configured { dev: "vda".to_owned(), alias, ..Configured::default() };
+        let disk = Configured { dev: "vda".to_owned(), ..Configured::default() };
         Known::new(domain, vec![disk], before)
     }
 
@@ -62,14 +58,14 @@ mod tests {
     #[test]
     fn errors_are_those_of_the_run_and_of_disks_that_there_are() {
         let mut first = known(1, None);
-        assert_eq!(counts(&first), [Some(0), None], "nothing is known of a disk without a name");
-        let errors = [("virtio-disk0".to_owned(), 2), ("virtio-disk9".to_owned(), 5)].into();
-        first.count(&errors);
-        first.count(&errors);
+        assert_eq!(counts(&first), [Some(0), Some(0)]);
+        let failed = ["vda".to_owned(), "vdz".to_owned()];
+        first.count(&failed);
+        first.count(&failed);
         assert_eq!(first.errors.len(), 1);
         let same = known(1, Some(first));
-        assert_eq!(counts(&same), [Some(4), None]);
-        assert_eq!(counts(&known(2, Some(same))), [Some(0), None]);
+        assert_eq!(counts(&same), [Some(2), Some(0)]);
+        assert_eq!(counts(&known(2, Some(same))), [Some(0), Some(0)]);
         let mut xen = known(1, None);
         xen.domain.driver = "xen".to_owned();
         assert_eq!(counts(&xen), [None, None]);

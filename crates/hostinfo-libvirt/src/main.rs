@@ -47,7 +47,7 @@ use crate::args::Args;
 use crate::fetcher::Fetcher;
 use crate::inbox::INBOX;
 use crate::output::{exit_now, send};
-use crate::survey::{Lost, Reported, Survey};
+use crate::survey::{Lost, Survey};
 use crate::threads::Threads;
 
 /// The shortest time between two reports that nobody asked for. A QEMU can say without end that it pauses and resumes, and
@@ -88,12 +88,11 @@ fn serve(args: &Args) -> Result<Infallible, Lost> {
     #[cfg(debug_assertions)]
     attempts::make();
     let connect = Connect::open_read_only(Some(&args.connect))?;
-    let reports_errors = events::register(&connect);
+    events::register(&connect);
     let hypervisor = connect.clone();
     let directory = Directory::of_host(&args.socket_dir);
-    let reported = Reported { channels: args.vhostmd_channels, errors: reports_errors };
     let sought = args.tags.clone().unwrap_or_default();
-    let mut survey = Survey::new(connect, fetcher, directory, reported, sought);
+    let mut survey = Survey::new(connect, fetcher, directory, args.vhostmd_channels, sought);
     survey.look()?;
     send(&Message::Done(0));
     // Only now, since libvirt may have to start the hypervisor to find out.
@@ -111,7 +110,6 @@ fn serve(args: &Args) -> Result<Infallible, Lost> {
             events_from = Instant::now() + EVENTS_EVERY;
         }
         survey.look_at(&todo.changed)?;
-        survey.count_errors(&todo.errors);
         let number = match todo.ask {
             None => 0,
             Some(Ask::Look { number }) => {

@@ -7,6 +7,8 @@ use std::ptr::null_mut;
 use std::slice;
 
 use hostinfo_domains::Uuid;
+use hostinfo_domains::limits::DISKS_MAX;
+use nix::libc;
 use rustix::io::Errno;
 use virt::domain::Domain;
 use virt::error::Error;
@@ -82,6 +84,28 @@ pub(crate) fn is_migrating(domain: &Domain) -> Result<bool, Error> {
     let out = Value::Number(u64::from(sys::VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT));
     let is_out = read.iter().any(|(name, value)| name == "operation" && *value == out);
     Ok(is_out && kind != sys::VIR_DOMAIN_JOB_NONE.cast_signed())
+}
+
+/// The names of a domain's disks whose I/O errors keep it paused, as `virsh domblkerror` shows them.
+///
+/// # Errors
+/// If libvirt cannot be asked, or the domain is not running.
+pub(crate) fn failed_disks(domain: &Domain) -> Result<Vec<String>, Error> {
+    let mut found: [sys::virDomainDiskError; DISKS_MAX] =
+        [sys::virDomainDiskError { disk: null_mut(), error: 0 }; DISKS_MAX];
+    let most = u32::try_from(found.len()).unwrap_or_default();
+    // SAFETY: all are alive until the call ends, and libvirt fills `most` errors at most.
+    let count =
+        unsafe { sys::virDomainGetDiskErrors(domain.as_ptr(), found.as_mut_ptr(), most, 0) };
+    let Ok(count) = usize::try_from(count) else { return Err(Error::last_error()) };
+    let names = found.iter().take(count).map(|error| {
+        // SAFETY: libvirt allocated the name, and it ends with a NUL.
+        let name = unsafe { CStr::from_ptr(error.disk) }.to_string_lossy().into_owned();
+        // SAFETY: the name is the caller's to free, and nothing points to it any more.
+        unsafe { libc::free(error.disk.cast()) };
+        name
+    });
+    Ok(names.collect())
 }
 
 /// Whether one of a domain's disks is being copied, merged or moved.

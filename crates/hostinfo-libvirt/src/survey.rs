@@ -43,22 +43,11 @@ pub(crate) struct Survey {
     /// The tags to look for.
     sought: TagSources,
     known: BTreeMap<Uuid, Known>,
-    reported: Reported,
-    /// Domains that were seen to move their memory: only for them is libvirt asked whether they
-    /// migrate.
-    movers: HashSet<Uuid>,
+    /// Whether libvirt's own channels for vhostmd's clients are reported.
+    with_channels: bool,
     /// Domains that were started from a snapshot and have not resumed from it yet.
     starters: HashSet<Uuid>,
     has_reported: bool,
-}
-
-/// Things that are reported only if the daemon wants them, or libvirt has them.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Reported {
-    /// libvirt's own channels for vhostmd's clients.
-    pub(crate) channels: bool,
-    /// I/O errors of disks.
-    pub(crate) errors: bool,
 }
 
 impl Survey {
@@ -67,7 +56,7 @@ impl Survey {
         connect: Connect,
         fetcher: Fetcher,
         directory: Directory,
-        reported: Reported,
+        with_channels: bool,
         sought: TagSources,
     ) -> Self {
         Self {
@@ -75,9 +64,8 @@ impl Survey {
             fetcher,
             directory,
             sought,
-            reported,
+            with_channels,
             known: BTreeMap::new(),
-            movers: HashSet::new(),
             starters: HashSet::new(),
             has_reported: false,
         }
@@ -106,12 +94,12 @@ impl Survey {
     /// Checks domains that have changed.
     pub(crate) fn look_at(&mut self, domains: &HashMap<Uuid, Changes>) -> Result<(), Lost> {
         for (uuid, changes) in domains {
-            if changes.moves {
-                self.movers.insert(*uuid);
-            }
             match self.unless_lost(Handle::lookup_by_uuid(&self.connect, *uuid))? {
                 Some(handle) => {
                     self.read(*uuid, &handle)?;
+                    if changes.failed {
+                        self.count_errors(*uuid);
+                    }
                     if goes_back(&mut self.starters, *uuid, *changes) {
                         self.report(&Message::Reverted(*uuid));
                     }
@@ -153,24 +141,27 @@ impl Survey {
             None => return Ok(()),
         };
         let name = self.unless_lost(handle.get_name())?.unwrap_or_default();
+        let id = handle.get_id();
+        let before = self.known.remove(&uuid);
+        let same_run = before.as_ref().filter(|before| before.domain.id == id);
         let domain = Domain {
             uuid,
             hwuuid: found.hwuuid,
             name: cut(&name, NAME_MAX).to_owned(),
             driver: found.driver,
             is_kvm: found.is_kvm,
-            id: handle.get_id(),
+            id,
             state,
-            migrating: self.is_migrating(uuid),
+            // No event tells: this is asked with the figures.
+            migrating: same_run.is_some_and(|before| before.domain.migrating),
             vcpus: found.vcpus,
             vcpus_max: found.vcpus_max,
             names: found.names,
-            channel: found.channel.filter(|_| self.reported.channels),
+            channel: found.channel.filter(|_| self.with_channels),
             cid: found.cid,
             tags: found.tags,
             unread,
         };
-        let before = self.known.remove(&uuid);
         let is_new = before.as_ref().is_none_or(|before| before.domain != domain);
         self.known.insert(uuid, Known::new(domain.clone(), found.disks, before));
         if is_new {
@@ -179,21 +170,7 @@ impl Survey {
         Ok(())
     }
 
-    /// Whether a domain migrates, as far as its QEMU says so; otherwise, as before.
-    fn is_migrating(&mut self, uuid: Uuid) -> bool {
-        if !self.movers.contains(&uuid) {
-            return false;
-        }
-        let before = || self.known.get(&uuid).is_some_and(|known| known.domain.migrating);
-        let found = self.fetcher.is_migrating(uuid);
-        if found == Some(false) {
-            self.movers.remove(&uuid);
-        }
-        found.unwrap_or_else(before)
-    }
-
     fn forget(&mut self, uuid: Uuid) {
-        self.movers.remove(&uuid);
         self.starters.remove(&uuid);
         if self.known.remove(&uuid).is_some() {
             self.report(&Message::Gone(uuid));

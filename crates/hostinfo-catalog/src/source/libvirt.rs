@@ -26,7 +26,7 @@ pub enum Libvirt {
     Kvm(Kvm),
     /// Operations on one disk since the guest was started.
     Disk(Operation, Amount),
-    /// I/O errors of one disk.
+    /// I/O errors of one disk that paused the domain.
     DiskErrors,
     /// The limit of one disk.
     DiskLimit(Limit),
@@ -121,7 +121,7 @@ impl Libvirt {
             Self::Disk(Operation::Write, _) => "libvirt, block.*.wr",
             Self::Disk(Operation::Flush, _) => "libvirt, block.*.fl",
             Self::DiskErrors => {
-                "libvirt, the domain's io-error events, as far as hostinfod has seen them"
+                "libvirt, the domain's pauses for I/O errors, as far as hostinfod has seen them"
             }
             Self::DiskLimit(_) => "libvirt, the disk's iotune",
             Self::DiskLatency => "libvirt, block.*.times / block.*.reqs, between two readings",

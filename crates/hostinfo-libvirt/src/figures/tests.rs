@@ -10,7 +10,7 @@ fn read(lines: &str) -> (Figures, Extra) {
             (name.to_owned(), number.unwrap_or_else(|_| Value::Text(value.to_owned())))
         })
         .collect();
-    let limited = Configured { dev: "vdb".to_owned(), limits: limits(), ..Configured::default() };
+    let limited = Configured { dev: "vdb".to_owned(), limits: limits() };
     figures(&params, &[limited])
 }
 

@@ -1,7 +1,5 @@
 //! The figures of live domains.
 
-use std::collections::HashMap;
-
 use hostinfo_domains::{Domain, Message, Uuid};
 
 use super::Survey;
@@ -10,12 +8,12 @@ use crate::batch::batches;
 use crate::fetcher::{Fetched, Wanted};
 
 impl Survey {
-    /// Counts I/O errors, which are reported with the figures.
-    pub(crate) fn count_errors(&mut self, errors: &HashMap<Uuid, HashMap<String, u64>>) {
-        for (uuid, of_domain) in errors {
-            if let Some(known) = self.known.get_mut(uuid) {
-                known.count(of_domain);
-            }
+    /// Counts I/O errors that have paused a domain, which are reported with its figures.
+    pub(super) fn count_errors(&mut self, uuid: Uuid) {
+        if let (Some(failed), Some(known)) =
+            (self.fetcher.failed_disks(uuid), self.known.get_mut(&uuid))
+        {
+            known.count(&failed);
         }
     }
 
@@ -35,15 +33,15 @@ impl Survey {
 
     fn report_figures(&mut self, fetched: Fetched) {
         let Fetched { uuid, mut figures, extra } = fetched;
-        let migrating = self.is_migrating(uuid);
+        // This call would have to wait for a domain that was too busy to say what its disks do.
+        let migrating =
+            figures.block_job.is_some().then(|| self.fetcher.is_migrating(uuid)).flatten();
         let Some(known) = self.known.get_mut(&uuid) else { return };
-        if self.reported.errors {
-            known.tell_errors(&mut figures);
-        }
+        known.tell_errors(&mut figures);
         let domain = Domain {
             state: extra.state.map_or(known.domain.state, |now| state(now, extra.reason)),
             vcpus: extra.vcpus.unwrap_or(known.domain.vcpus),
-            migrating,
+            migrating: migrating.unwrap_or(known.domain.migrating),
             ..known.domain.clone()
         };
         if known.domain != domain {
