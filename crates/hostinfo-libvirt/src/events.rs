@@ -1,19 +1,27 @@
 //! Unsolicited events from libvirt.
 #![expect(unsafe_code, reason = "crate `virt` has no events")]
 
+mod crashes;
+
 use std::ffi::{c_char, c_int, c_void};
 use std::mem::transmute;
 use std::ptr::null_mut;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
-use hostinfo_domains::Uuid;
+use hostinfo_domains::{Message, Uuid};
 use virt::connect::Connect;
 use virt::event::{event_register_default_impl, event_run_default_impl};
 use virt_sys as sys;
 use virt_sys::{virConnectPtr, virDomainPtr, virTypedParameterPtr};
 
+use self::crashes::Crashes;
 use crate::inbox::{Change, INBOX};
+use crate::output::{exit_now, send};
 use crate::survey::Lost;
 use crate::threads::Threads;
+
+static CRASHES: Mutex<Crashes> = Mutex::new(Crashes::new());
 
 /// Receives events from now on, in a thread of its own.
 ///
@@ -58,9 +66,9 @@ type Callback = sys::virConnectDomainEventGenericCallback;
 /// A VMM that was taken over sends its events as fast as libvirtd reads them, and libvirtd's queue for
 /// a client takes longer with each message in it: 100,000 in 5 s kept libvirtd 9.0 from answering
 /// anybody for minutes. So these are only events that an administrator causes, or before which libvirtd
-/// writes the domain's status to a file, which is slower than sending. I/O errors
-/// (`BLOCK_IO_ERROR`) and iterations of a migration (`MIGRATION_PASS`) are passed on as they come, and
-/// have to be asked for.
+/// writes the domain's status to a file, which is slower than sending; of crashes alone it is not, see
+/// [`crashes`]. I/O errors (`BLOCK_IO_ERROR`) and iterations of a migration (`MIGRATION_PASS`) are
+/// passed on as they come, and have to be asked for.
 fn callbacks() -> [(sys::virDomainEventID, Callback); 7] {
     // SAFETY: all are pointers to functions, and libvirt calls each as the type that it has here.
     unsafe {
@@ -112,8 +120,23 @@ extern "C" fn lifecycle(
     detail: c_int,
     _: *mut c_void,
 ) -> c_int {
-    note(domain, of_lifecycle(event.cast_unsigned(), detail.cast_unsigned()));
+    let event = event.cast_unsigned();
+    if event == sys::VIR_DOMAIN_EVENT_CRASHED {
+        end_if_flooded(domain);
+    }
+    note(domain, of_lifecycle(event, detail.cast_unsigned()));
     0
+}
+
+/// Ends the program, and so all its connections, if that domain reports crashes without end.
+fn end_if_flooded(domain: virDomainPtr) {
+    let Some(uuid) = uuid(domain) else { return };
+    if CRASHES.lock().unwrap_or_else(PoisonError::into_inner).is_flood(uuid, Instant::now()) {
+        send(&Message::Down(format!(
+            "the domain {uuid} reports crashes without end, which libvirt cannot pass on: end it, or take its panic device away"
+        )));
+        exit_now();
+    }
 }
 
 /// From about 8.0 on, libvirt returns a domain to a snapshot by restarting it, and reports the
