@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::records::{Records, Unread};
 use super::finding::{Finding, Subject::Denials};
-use super::{install, labels};
+use super::labels;
 use crate::time::local;
 
 /// Denials that are older may be mended by now.
@@ -24,6 +24,13 @@ const PROFILE: &str = "libvirt-hostinfod";
 
 /// How the names of hostinfo's programs begin, also those that the kernel cuts to 15 bytes (TASK_COMM_LEN).
 const OURS: &str = "hostinfo";
+
+/// The end of a context's user, and the beginning of its type, for all that hostinfo's module for SELinux has.
+const MODULES: &str = ":hostinfo";
+
+/// The same for a process that init has started. Users come into `hostinfo_libvirt_t` as well, by running hostinfo-libvirt,
+/// and keep their own role.
+const SERVICES: &str = ":system_r:hostinfo";
 
 /// Who denied it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,9 +57,9 @@ struct Denial {
 enum Policy {
     /// The daemon's profile of AppArmor, which lacks a rule with these permissions.
     Profile { mask: String },
-    /// hostinfo's module for SELinux.
+    /// hostinfo's module for SELinux: it was a service of hostinfo's that was denied something.
     Module,
-    /// Another's, or it was not the daemon's user: AppArmor's profile, and the user.
+    /// Another's, or it was not the daemon's user: AppArmor's profile and the user, or the process's context of SELinux.
     Other { by: String },
 }
 
@@ -71,22 +78,20 @@ impl Denial {
 
     /// The commands that mend it, if hostinfo is to be permitted it for certain.
     fn remedy(&self) -> Vec<String> {
-        match (self.system, &self.policy) {
-            // By hostinfo's own types: any process can have a program's name, and what it was denied would be permitted.
-            // Some of these may be right to be denied, so they are shown first.
-            (System::Selinux, Policy::Module) => vec![
-                "ausearch -m avc -se :hostinfo | audit2allow -M hostinfo_local && cat hostinfo_local.te".to_owned(),
+        match &self.policy {
+            // By the process's type and role: any process can have a program's name, or be denied a file of hostinfo's, and
+            // what it was denied would be permitted. Some of these may be right to be denied, so they are shown first.
+            Policy::Module => vec![
+                "ausearch -m avc -su :system_r:hostinfo | audit2allow -M hostinfo_local && cat hostinfo_local.te".to_owned(),
                 "semodule -i hostinfo_local.pp".to_owned(),
             ],
-            // By hostinfo's module, the programs and files have types of their own.
-            (System::Selinux, Policy::Other { .. } | Policy::Profile { .. }) => vec![install::module(Path::new("/"))],
-            (System::Apparmor, Policy::Profile { mask }) if is_plain(&self.object) => {
+            Policy::Profile { mask } if is_plain(&self.object) => {
                 vec![format!(
                     "echo {} >>/etc/apparmor.d/local/hostinfod && apparmor_parser -r /etc/apparmor.d/hostinfod",
                     shell(&format!("  {} {mask},", self.object))
                 )]
             }
-            (System::Apparmor, _) => Vec::new(),
+            Policy::Profile { .. } | Policy::Other { .. } => Vec::new(),
         }
     }
 }
@@ -162,13 +167,15 @@ fn parse(text: &str, directory: &Path, daemon: Option<u32>) -> Option<Denial> {
     let program = field("comm").unwrap_or_else(|| "a program".to_owned());
     let object = field("path").or_else(|| field("name")).or_else(|| field("tclass"));
     let object = object.unwrap_or_else(|| "something".to_owned());
-    let is_module = ["scontext", "tcontext"]
-        .into_iter()
-        .any(|name| field(name).is_some_and(|context| context.contains(":hostinfo")));
+    let context = field("scontext");
+    let is_module = context.as_ref().is_some_and(|context| context.contains(SERVICES));
     let profile = field("profile");
     let is_ours = program.starts_with(OURS)
         || profile.as_ref().is_some_and(|profile| profile.contains(OURS))
-        || is_module
+        || [&context, &field("tcontext")]
+            .into_iter()
+            .flatten()
+            .any(|context| context.contains(MODULES))
         || Path::new(&object).starts_with(directory);
     // Every user may have a program run under a profile (aa-exec), also root's, by a setuid program, and choose what it is denied.
     let fsuid = field("fsuid").and_then(|uid| uid.parse::<u32>().ok());
@@ -178,7 +185,8 @@ fn parse(text: &str, directory: &Path, daemon: Option<u32>) -> Option<Denial> {
         Policy::Module
     } else {
         let user = fsuid.map(|uid| format!(", user {uid}")).unwrap_or_default();
-        let by = profile.map(|profile| format!(" (profile {profile}{user})"));
+        let profile = profile.map(|profile| format!("profile {profile}{user}"));
+        let by = profile.or(context).map(|by| format!(" ({by})"));
         Policy::Other { by: by.unwrap_or_default() }
     };
     is_ours.then_some(Denial { policy, system, program, what, object })
@@ -221,7 +229,7 @@ mod tests {
     fn a_denial_of_ours_says_who_was_denied_what() {
         let avc = "avc:  denied  { watch } for  pid=7 \
                    comm=\"hostinfod\" path=\"/var/lib\" scontext=a tclass=dir permissive=0";
-        assert_eq!(words(avc).unwrap(), "SELinux denied hostinfod: watch of /var/lib");
+        assert_eq!(words(avc).unwrap(), "SELinux denied hostinfod (a): watch of /var/lib");
         let qemu = "apparmor=\"DENIED\" operation=\"mknod\" \
                     profile=\"libvirt-6\" name=\"/var/lib/hostinfo/qemu-a\" comm=\"qemu-system-x86\"";
         assert_eq!(
@@ -256,16 +264,35 @@ mod tests {
         assert_eq!(apparmor("hostinfo-open", "name=\"/srv/vm/a\" fsuid=0"), "");
         assert_eq!(apparmor("libvirt-6", "name=\"/var/lib/hostinfo/a\" fsuid=990"), "");
 
-        let selinux = |context: &str| {
-            remedy(&format!(
-                "avc:  denied  {{ read }} for  comm=\"hostinfod\" name=\"a\" \
-                 scontext=system_u:system_r:{context}:s0 tcontext=a tclass=file"
-            ))
-        };
-        let module = selinux("hostinfod_t");
+        let module = remedy(&avc("a", "system_r:hostinfod_t", "user_home_t"));
+        assert!(module.contains("ausearch -m avc -su :system_r:hostinfo |"), "{module}");
         assert!(module.contains("audit2allow") && module.contains("cat hostinfo_local.te\n"));
         assert!(!module.contains("hostinfod"), "whose name any process can have: {module}");
-        assert_eq!(selinux("initrc_t"), install::module(Path::new("/")));
+    }
+
+    fn avc(program: &str, from: &str, to: &str) -> String {
+        format!(
+            "avc:  denied  {{ read }} for  pid=7 comm=\"{program}\" name=\"f\" scontext=u:{from}:s0:c1,c2 \
+             tcontext=u:object_r:{to}:s0 tclass=file permissive=0"
+        )
+    }
+
+    #[test]
+    fn under_selinux_only_what_a_service_of_hostinfos_was_denied_has_a_command_that_permits_it() {
+        for kind in ["hostinfod_t", "hostinfo_libvirt_t", "hostinfo_open_t", "hostinfo_run_t"] {
+            let own = denial(&avc("a", &format!("system_r:{kind}"), "user_home_t")).unwrap();
+            assert_eq!((&*own.words(), own.remedy().len()), ("SELinux denied a: read of f", 2));
+        }
+        // A VMM that SELinux keeps from another guest's disk, a program that calls itself hostinfod, and a user's helper.
+        for (program, from, to) in [
+            ("qemu-system-x86", "system_r:svirt_t", "hostinfo_disk_t"),
+            ("hostinfod", "unconfined_r:unconfined_t", "unconfined_t"),
+            ("hostinfo-libvirt", "unconfined_r:hostinfo_libvirt_t", "user_home_t"),
+        ] {
+            let other = denial(&avc(program, from, to)).unwrap();
+            let words = format!("SELinux denied {program} (u:{from}:s0:c1,c2): read of f");
+            assert_eq!((other.words(), other.remedy()), (words, Vec::new()));
+        }
     }
 
     #[test]
@@ -317,13 +344,22 @@ mod tests {
                 "apparmor=\"DENIED\" operation=\"open\" profile=\"libvirt-hostinfod\" name=\"{name}\" comm=\"a\" fsuid={fsuid} "
             )
         };
-        let mut texts: Vec<_> = (0..600).map(|n| denied(&format!("/a{n}"), 1500)).collect();
-        texts.push(denied("/srv/real", 990));
-        let findings = found(texts, 1000);
-        assert!(findings[0].message.ends_with("open of /srv/real"), "{findings:?}");
-        assert_eq!(findings[0].remedy.len(), 1);
-        let rest = findings.last().unwrap();
-        assert_eq!((&*rest.message, &*rest.remedy[0]), ("591 more denials", "show"));
+        let all = |other: &dyn Fn(u32) -> String, own: String| {
+            found((0..600).map(other).chain([own]).collect(), 1000)
+        };
+        let apparmor = all(&|n| denied(&format!("/a{n}"), 1500), denied("/srv/real", 990));
+        assert!(apparmor[0].message.ends_with("open of /srv/real"), "{apparmor:?}");
+        assert_eq!(apparmor[0].remedy.len(), 1);
+        let selinux = all(
+            &|n| avc(&format!("a{n}"), "system_r:container_t", "hostinfo_conf_t"),
+            avc("hostinfod", "system_r:hostinfod_t", "user_home_t"),
+        );
+        assert_eq!(selinux[0].message, "SELinux denied hostinfod: read of f");
+        assert_eq!((selinux[0].remedy.len(), selinux[1].remedy.len()), (2, 0));
+        for findings in [apparmor, selinux] {
+            let rest = findings.last().unwrap();
+            assert_eq!((&*rest.message, &*rest.remedy[0]), ("591 more denials", "show"));
+        }
     }
 
     proptest! {
