@@ -14,6 +14,10 @@ use serde_json::{Value, json};
 const RULES: &str = "*:\n  interval = 0\n";
 
 /// Programs that stand for this machine's: a systemd with these units, and a journal with that line.
+/// What journalctl prints where the journal has audit records, but of no denial, and began in 1970.
+const JOURNAL: &str =
+    r#"case "$*" in *--system*) echo '{"__REALTIME_TIMESTAMP":"1"}' ;; *) echo AVC ;; esac"#;
+
 fn stand_ins(host: &Host, systemctl: &str, journal: &str) -> Result<String> {
     let folder = host.path().join("bin");
     fs::create_dir_all(&folder)?;
@@ -47,7 +51,7 @@ fn a_host_on_which_all_is_well_has_nothing_to_be_done() -> Result<()> {
     let _guest = FakeGuest::join(&host.socket("web"))?;
     let units = unit("hostinfo.service", "loaded", "active", "enabled")
         + &unit("hostinfo-follow.service", "loaded", "inactive", "disabled");
-    let path = stand_ins(&host, &units, "echo AVC")?;
+    let path = stand_ins(&host, &units, JOURNAL)?;
     let said = doctor(&host, &path, &[])?.succeeds()?;
     ensure!(said.ends_with("Nothing has to be done.\n"), "{said}");
     for words in [
@@ -151,12 +155,25 @@ fn the_kernels_messages_which_any_user_can_word_are_no_denials() -> Result<()> {
     let denial = "audit: type=1400 audit('$(date +%s)'.1:2): apparmor=\"DENIED\" operation=\"open\" \
                   profile=\"libvirt-hostinfod\" name=\"/etc/shadow\" comm=\"hostinfod\" denied_mask=\"wr\" fsuid=0 ouid=0";
     let journal =
-        format!("case \"$*\" in *_TRANSPORT=kernel*) echo '{denial}' ;; *) echo AVC ;; esac");
+        format!("case \"$*\" in *_TRANSPORT=kernel*) echo '{denial}'; exit ;; esac; {JOURNAL}");
+    let said = doctor(&host, &stand_ins(&host, "exit 1", &journal)?, &[])?.stdout;
+    ensure!(said.contains("ok       denials    no record of the last 24 h says that"), "{said}");
+    Ok(())
+}
+
+/// Any user can have the journal filled, until what was denied before is deleted from it.
+#[test]
+fn since_when_the_journal_is_complete_is_said_and_that_journalctl_is_too_slow() -> Result<()> {
+    let host = Host::new(RULES)?;
+    let journal = JOURNAL.replace("\"1\"", &format!("\"'$(date +%s)'000000\""));
     let said = doctor(&host, &stand_ins(&host, "exit 1", &journal)?, &[])?.stdout;
     ensure!(
-        said.contains("ok       denials    SELinux and AppArmor denied hostinfo nothing"),
+        said.contains("unseen   denials    what SELinux and AppArmor denied before "),
         "{said}"
     );
+    ensure!(!said.contains("no record of"), "{said}");
+    let said = doctor(&host, &stand_ins(&host, "exit 1", "exec sleep 60")?, &[])?.stdout;
+    ensure!(said.contains("journalctl was asked, but it did not end within 10 s"), "{said}");
     Ok(())
 }
 

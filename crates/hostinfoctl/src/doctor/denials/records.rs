@@ -10,8 +10,9 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 
-use crate::subprocess::run;
+use crate::subprocess::{NotRun, run};
 
 /// auditd's log, where it runs. Older ones are beside it, with `.1` and so on.
 const AUDIT_LOG: &str = "/var/log/audit/audit.log";
@@ -24,7 +25,7 @@ const LOG_MAX: u64 = 64 * 1024 * 1024;
 pub(super) struct Records {
     /// Each as the kernel wrote it, from where SELinux's or AppArmor's own part begins.
     pub(super) texts: Vec<String>,
-    /// Since when these are all that there were.
+    /// Since when these are all that were kept.
     pub(super) complete_since: Timestamp,
     /// The command that shows them.
     pub(super) shown_by: &'static str,
@@ -36,6 +37,8 @@ pub(super) enum Unread {
     NotRoot,
     /// Neither auditd nor journald keeps them.
     NotKept,
+    /// journalctl(1) did not end.
+    Slow(NotRun),
 }
 
 /// Reads the records since a time that is up to 24 h ago.
@@ -47,7 +50,7 @@ pub(super) fn read(since: Timestamp) -> Result<Records, Unread> {
     if !rustix::process::geteuid().is_root() {
         return Err(Unread::NotRoot);
     }
-    journal(since).ok_or(Unread::NotKept)
+    journal(since)
 }
 
 /// Reads auditd's logs from the newest on, until one begins before `since`, and no more than `most` bytes.
@@ -112,9 +115,15 @@ fn of_auditd(line: &str) -> Option<Line<'_>> {
 }
 
 /// Reads the journal from its end on. journald lets nobody but the kernel make messages of this transport.
-fn journal(since: Timestamp) -> Option<Records> {
-    const COMMON: [&str; 3] = ["--no-pager", "--quiet", "_TRANSPORT=audit"];
-    let journalctl = |more: &[&str]| run("journalctl", &[&COMMON[..], more].concat()).ok();
+fn journal(since: Timestamp) -> Result<Records, Unread> {
+    const AUDIT: &str = "_TRANSPORT=audit";
+    let journalctl = |more: &[&str]| {
+        let ran = run("journalctl", &[&["--no-pager", "--quiet"], more].concat());
+        ran.map_err(|error| match error {
+            NotRun::Silent(_) => Unread::Slow(error),
+            NotRun::Missing | NotRun::Failed(_) => Unread::NotKept,
+        })
+    };
     let from = format!("--since=@{}", since.as_second());
     // 1400: AUDIT_AVC in linux/audit.h. --all: also of more than 4096 bytes.
     let ran = journalctl(&[
@@ -123,36 +132,53 @@ fn journal(since: Timestamp) -> Option<Records> {
         "--all",
         "--output=json",
         "--output-fields=MESSAGE",
+        AUDIT,
         "_AUDIT_TYPE=1400",
     ])?;
-    let found = of_journal(&ran.stdout, ran.is_cut, since);
-    let has_any = || {
-        let ran = journalctl(&["--lines=1", "--output=cat"]);
-        ran.is_some_and(|ran| !ran.stdout.is_empty())
-    };
-    (!found.texts.is_empty() || has_any()).then_some(found)
+    let mut found = of_journal(&ran.stdout, ran.is_cut, since);
+    if found.texts.is_empty()
+        && journalctl(&["--lines=1", "--output=cat", AUDIT])?.stdout.is_empty()
+    {
+        return Err(Unread::NotKept);
+    }
+    // journald deletes the oldest messages when there are too many, and any user can make many. --system: a file of a user's
+    // own may be older. The oldest comes first; not every systemd has `--lines=+1` for it alone.
+    let all = journalctl(&["--system", "--output=json", "--output-fields=_BOOT_ID"])?;
+    let oldest = all.stdout.lines().next().and_then(|line| Entry::of(line)?.time());
+    found.complete_since = found.complete_since.max(oldest.unwrap_or_else(Timestamp::now));
+    Ok(found)
 }
 
 /// A message of the journal, as journalctl(1) shows it.
 #[derive(Deserialize)]
 struct Entry {
-    #[serde(rename = "MESSAGE")]
-    message: String,
+    /// A text, unless it has other bytes than the kernel's records have.
+    #[serde(rename = "MESSAGE", default)]
+    message: Value,
     /// Microseconds since 1970.
     #[serde(rename = "__REALTIME_TIMESTAMP")]
     time: String,
 }
 
+impl Entry {
+    fn of(line: &str) -> Option<Self> {
+        serde_json::from_str(line).ok()
+    }
+
+    fn time(&self) -> Option<Timestamp> {
+        Timestamp::from_microsecond(self.time.parse().ok()?).ok()
+    }
+}
+
 /// Parses what journalctl(1) prints, one message a line, the newest first. `is_cut`: there were more.
 fn of_journal(printed: &str, is_cut: bool, since: Timestamp) -> Records {
-    let entries = printed.lines().map_while(|line| serde_json::from_str::<Entry>(line).ok());
     let mut oldest = Timestamp::now();
     let mut texts = Vec::new();
-    for entry in entries {
-        let time = entry.time.parse().ok().and_then(|time| Timestamp::from_microsecond(time).ok());
-        oldest = time.unwrap_or(oldest);
+    for entry in printed.lines().filter_map(Entry::of) {
+        oldest = entry.time().unwrap_or(oldest);
         // `AVC apparmor="DENIED" operation=...`
-        texts.extend(entry.message.split_once(' ').map(|(_, text)| text.to_owned()));
+        let text = entry.message.as_str().and_then(|message| message.split_once(' '));
+        texts.extend(text.map(|(_, text)| text.to_owned()));
     }
     let complete_since = if is_cut { oldest } else { since };
     let shown_by = "journalctl --since=-24h _TRANSPORT=audit _AUDIT_TYPE=1400";
@@ -230,5 +256,15 @@ mod tests {
         assert_eq!(found.complete_since, at(NOW - 100));
         let cut = of_journal(&(text + "{\"MESSAGE\":"), true, at(NOW - 100));
         assert_eq!((cut.texts.len(), cut.complete_since), (2, at(NOW - 10)));
+    }
+
+    #[test]
+    fn a_message_of_the_journal_that_is_no_text_hides_no_others() {
+        let entry = |message: Value| {
+            let entry = serde_json::json!({ "MESSAGE": message, "__REALTIME_TIMESTAMP": "1" });
+            format!("{entry}\n")
+        };
+        let text = [entry(Value::from([255, 1])), entry(Value::Null), entry("AVC b".into())];
+        assert_eq!(of_journal(&text.concat(), false, at(NOW)).texts, ["b"]);
     }
 }
