@@ -165,7 +165,7 @@ fn the_kernels_messages_which_any_user_can_word_are_no_denials() -> Result<()> {
 #[test]
 fn since_when_the_journal_is_complete_is_said_and_that_journalctl_is_too_slow() -> Result<()> {
     let host = Host::new(RULES)?;
-    let journal = JOURNAL.replace("\"1\"", &format!("\"'$(date +%s)'000000\""));
+    let journal = JOURNAL.replace("\"1\"", "\"'$(date +%s)'000000\"");
     let said = doctor(&host, &stand_ins(&host, "exit 1", &journal)?, &[])?.stdout;
     ensure!(
         said.contains("unseen   denials    what SELinux and AppArmor denied before "),
