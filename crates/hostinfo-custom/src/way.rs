@@ -11,8 +11,9 @@ use std::path::Path;
 use hostinfo_file::{Error, way};
 use rustix::fs::{PROC_SUPER_MAGIC, fstatfs};
 
-/// Opens the file at the end of an absolute path, to be read with this thread's rights. Links are followed if they are root's
-/// or of one of these `users`, or if whoever made them owns the file as well. No link leads into a proc file system: a process
+/// Opens the file at the end of an absolute path, to be read with this thread's rights. Links are followed if whoever made
+/// them, and the owner of their directory, who can have moved them there, is root or one of these `users`, or owns the file
+/// as well. No link leads into a proc file system: a process
 /// can keep its files there, such as its command line, from being read, and the daemon would wait for it.
 ///
 /// # Errors
@@ -20,7 +21,7 @@ use rustix::fs::{PROC_SUPER_MAGIC, fstatfs};
 pub(crate) fn open(path: &Path, users: &[u32]) -> Result<File, Error> {
     let (mut owners, mut is_led) = (BTreeSet::new(), false);
     let found = way::follow(path, |link| {
-        owners.insert(link.metadata()?.uid());
+        owners.extend([link.metadata()?.uid(), link.directory()?.uid()]);
         let is_in_proc = is_in_proc(link)?;
         if is_led && is_in_proc {
             return Err(into_proc());
@@ -35,7 +36,7 @@ pub(crate) fn open(path: &Path, users: &[u32]) -> Result<File, Error> {
     let is_trusted = |owner: &u32| [0, own].contains(owner) || users.contains(owner);
     if let Some(owner) = owners.iter().find(|owner| !is_trusted(owner)) {
         return Err(Error::Failed(io::Error::other(format!(
-            "user {owner} has made a symbolic link on its path, and it is another's: name the file without that link"
+            "user {owner} can have put a symbolic link on its path, and it is another's: name the file without that link"
         ))));
     }
     // The file that was found, whatever is at its path by now.
@@ -69,6 +70,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::create_dir(at("folder")).unwrap();
+        fs::create_dir(at("others")).unwrap();
+        chown(at("others"), Some(OTHER), None).unwrap();
         for (name, owner) in [("secret", DAEMON), ("note", OTHER), ("folder/roots", 0)] {
             fs::write(at(name), "x").unwrap();
             chown(at(name), Some(owner), None).unwrap();
@@ -81,19 +84,29 @@ mod tests {
             ("by-root", "./folder/../secret", 0),
             ("by-daemon", "folder", DAEMON),
             ("by-user", "by-daemon/../secret", USER),
+            // Its owner may have moved it there.
+            ("others/moved", "../secret", 0),
+            ("others/own", "../note", 0),
         ] {
             symlink(target, at(link)).unwrap();
             lchown(at(link), Some(owner), None).unwrap();
         }
         let open = |name: &str| super::open(&at(name), &[DAEMON, USER]);
-        for name in
-            ["secret", "note", "to-note", "by-root", "by-daemon/roots", "by-user", "folder/../note"]
-        {
+        for name in [
+            "secret",
+            "note",
+            "to-note",
+            "by-root",
+            "by-daemon/roots",
+            "by-user",
+            "folder/../note",
+            "others/own",
+        ] {
             open(name).unwrap();
         }
-        for name in ["to-secret", "to-link", "way/roots"] {
+        for name in ["to-secret", "to-link", "way/roots", "others/moved"] {
             let why = open(name).unwrap_err().to_string();
-            assert!(why.starts_with("user 4323 has made a symbolic link on its"), "{name}: {why}");
+            assert!(why.starts_with("user 4323 can have put a symbolic link on"), "{name}: {why}");
         }
     }
 

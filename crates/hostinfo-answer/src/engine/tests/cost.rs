@@ -22,8 +22,8 @@ const VCPUS: u32 = 4;
 const CPUS: u32 = 64;
 
 /// Most CPU time that a minute of a guest may cost, without reading its files. More in a build
-/// without optimisation.
-const BOUND: Duration = Duration::from_millis(if cfg!(debug_assertions) { 12 } else { 1 });
+/// without optimisation: 12 ms alone on a slow machine, 15 beside other programs.
+const BOUND: Duration = Duration::from_millis(if cfg!(debug_assertions) { 25 } else { 1 });
 
 /// Enough minutes for the clock's ticks of 10 ms not to matter.
 const MINUTES: u32 = 20;
