@@ -13,6 +13,18 @@ use rustix::io::Errno;
 /// As many symbolic links as Linux follows: path_resolution(7).
 pub const LINKS_MAX: usize = 40;
 
+/// Directories and links on the way, at most. Without this, each link could lead through the 2,000 directories that fit into
+/// its text. So many permit that all links lead through five directories each, and the path itself through 16.
+pub const STEPS_MAX: usize = LINKS_MAX * (1 + 5) + 16;
+
+/// The way has more than [`STEPS_MAX`].
+#[must_use]
+pub fn is_too_long() -> io::Error {
+    io::Error::other(format!(
+        "it leads through more than {STEPS_MAX} directories and symbolic links: choose a shorter path"
+    ))
+}
+
 /// Nothing is opened but looked at, and a link is not followed.
 const LOOK: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
@@ -64,8 +76,12 @@ pub fn follow(path: &Path, mut check: impl FnMut(&Link<'_>) -> io::Result<()>) -
         path.components().rev().map(|step| step.as_os_str().to_owned()).collect()
     };
     let mut here = File::from(openat(CWD, "/", LOOK, Mode::empty())?);
-    let (mut rest, mut links) = (steps(path), 0);
+    let (mut rest, mut links, mut passed) = (steps(path), 0, 0);
     while let Some(step) = rest.pop() {
+        passed += 1;
+        if passed > STEPS_MAX {
+            return Err(is_too_long());
+        }
         // O_DIRECTORY mounts what is mounted on demand, which O_PATH alone does not: open(2).
         let found = match openat(&here, &step, LOOK | OFlags::DIRECTORY, Mode::empty()) {
             Err(Errno::NOTDIR) => File::from(openat(&here, &step, LOOK, Mode::empty())?),
@@ -138,6 +154,18 @@ mod tests {
         {
             let found = follow(&at(path), |_| Ok(())).unwrap_err();
             assert_eq!(Errno::from_io_error(&found), Some(error), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_way_through_too_many_directories_is_refused_without_going_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("d/".repeat(STEPS_MAX));
+        fs::create_dir_all(&deep).unwrap();
+        symlink(&deep, folder.path().join("link")).unwrap();
+        for path in [deep, folder.path().join("link")] {
+            let why = follow(&path, |_| Ok(())).unwrap_err().to_string();
+            assert_eq!(why, is_too_long().to_string());
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::audit::quota::{Permit, Quota};
 use crate::reactor::id::PortId;
 use crate::sockets::below::Below;
 use crate::sockets::pace::{Pace, PlaceChange};
-use crate::sockets::way::base;
+use crate::sockets::way::{base, is_followed};
 use crate::sockets::{names, path_of};
 use crate::system::file_error::{FileError, TRY_AGAIN};
 use crate::system::watch::{Change, Watch, Watcher};
@@ -61,7 +61,7 @@ impl<T: Send + 'static> Place<T> {
     /// Where the user has no inotify instance left.
     pub(crate) fn new(entry: Entry, ended: &Signal) -> io::Result<Self> {
         Ok(Self {
-            watched_path: WatchedPath::new(entry.pattern.directory()),
+            watched_path: WatchedPath::with_links(entry.pattern.directory(), is_followed),
             entry,
             ports: HashMap::new(),
             base: None,

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use hostinfo_file::way::{Link, follow};
+use hostinfo_file::way::follow;
 use hostinfo_open::SocketPattern;
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
@@ -26,13 +26,15 @@ const OTHERS_WRITE: u32 = 0o022;
 /// # Errors
 /// It is not there, or others have a link on the way.
 pub(crate) fn base(path: &Path) -> io::Result<OwnedFd> {
-    let directory = follow(path, |link| match is_out_of_reach(link)? {
-        true => Ok(()),
-        false => Err(io::Error::other(format!(
-            "{} is a symbolic link that others than root and hostinfod's user can replace: put a directory there, or \
+    let directory = follow(path, |link| {
+        match is_out_of_reach(&link.directory()?, &link.metadata()?) {
+            true => Ok(()),
+            false => Err(io::Error::other(format!(
+                "{} is a symbolic link that others than root and hostinfod's user can replace: put a directory there, or \
              correct the path in hostinfod.toml",
-            link.path().display()
-        ))),
+                link.path().display()
+            ))),
+        }
     })?;
     match directory.metadata()?.is_dir() {
         true => Ok(directory.into()),
@@ -40,11 +42,16 @@ pub(crate) fn base(path: &Path) -> io::Result<OwnedFd> {
     }
 }
 
-fn is_out_of_reach(link: &Link<'_>) -> io::Result<bool> {
+/// Whether [`base`] follows that link.
+pub(crate) fn is_followed(link: &Path) -> bool {
+    let found = link.parent().map(|directory| (directory.metadata(), link.symlink_metadata()));
+    matches!(found, Some((Ok(directory), Ok(link))) if is_out_of_reach(&directory, &link))
+}
+
+fn is_out_of_reach(directory: &Metadata, link: &Metadata) -> bool {
     let is_trusted = |found: &Metadata| [0, geteuid().as_raw()].contains(&found.uid());
-    let directory = link.directory()?;
-    let is_closed = is_trusted(&directory) && directory.mode() & OTHERS_WRITE == 0;
-    Ok(is_closed && is_trusted(&link.metadata()?))
+    let is_closed = is_trusted(directory) && directory.mode() & OTHERS_WRITE == 0;
+    is_closed && is_trusted(link)
 }
 
 /// From the directory of a place down to the one in which a guest's socket is.

@@ -5,19 +5,22 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use hostinfo_file::way::LINKS_MAX;
+use hostinfo_file::way::{LINKS_MAX, STEPS_MAX};
 
 /// One entry of one directory, whose path contains no symbolic link.
 pub(crate) type Step = (PathBuf, OsString);
 
 /// Every directory and symbolic link on an absolute path, and then its target or the
 /// first thing that is missing. If the path leads nowhere, as in a circle of links, the part of it
-/// that the kernel follows: once mended, the path continues from there.
-pub(crate) fn path_steps(path: &Path) -> Vec<Step> {
+/// that the kernel follows: once mended, the path continues from there. It also ends at a link that is not to be followed,
+/// and after [`STEPS_MAX`] steps.
+pub(crate) fn path_steps(path: &Path, is_followed: fn(&Path) -> bool) -> Vec<Step> {
     let mut todo: VecDeque<OsString> = parts(path).collect();
     let mut here = PathBuf::from("/");
     let (mut steps, mut links) = (Vec::new(), 0);
-    while let Some(part) = todo.pop_front() {
+    while steps.len() < STEPS_MAX
+        && let Some(part) = todo.pop_front()
+    {
         if part == OsStr::new("..") {
             here.pop();
             continue;
@@ -26,7 +29,7 @@ pub(crate) fn path_steps(path: &Path) -> Vec<Step> {
         let link = fs::read_link(&next);
         steps.push((here.clone(), part));
         match link {
-            Ok(_) if links == LINKS_MAX => break,
+            Ok(_) if links == LINKS_MAX || !is_followed(&next) => break,
             Ok(target) => {
                 links += 1;
                 if target.is_absolute() {
@@ -58,7 +61,7 @@ mod tests {
 
     /// The part of the way that is below a folder.
     fn names(path: &Path, below: &Path) -> Vec<String> {
-        let steps = path_steps(path).into_iter();
+        let steps = path_steps(path, |_| true).into_iter();
         let shown = |step: Step| {
             let path = step.0.join(step.1);
             path.strip_prefix(below).ok().map(|path| path.to_string_lossy().into_owned())
@@ -86,7 +89,7 @@ mod tests {
             ["absolute", "conf", "current", "v1", "current", "v1", "v1/rules"]
         );
         let first = below.components().nth(1).unwrap();
-        assert_eq!(path_steps(&below)[0], ("/".into(), first.as_os_str().to_owned()));
+        assert_eq!(path_steps(&below, |_| true)[0], ("/".into(), first.as_os_str().to_owned()));
     }
 
     #[test]

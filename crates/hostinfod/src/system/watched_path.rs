@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use hostinfo_file::way::{STEPS_MAX, is_too_long};
 use rustix::fs::inotify::{ReadFlags, WatchFlags};
 
 use crate::system::file_error::FileError;
@@ -18,6 +19,7 @@ use crate::system::watch::{Change, Watch, Watcher};
 #[derive(Debug, Clone)]
 pub(crate) struct WatchedPath {
     path: PathBuf,
+    is_followed: fn(&Path) -> bool,
     /// For each watched directory, the entries that matter. Events without a name are about the
     /// directory itself.
     watches: Vec<(Watch, Vec<OsString>)>,
@@ -38,11 +40,17 @@ const ITSELF: WatchFlags =
 const TRIES: usize = 4;
 
 impl WatchedPath {
-    /// Watches nothing yet.
+    /// Watches nothing yet. All symbolic links are followed: for paths on which root alone can make any.
     pub(crate) fn new(path: &Path) -> Self {
+        Self::with_links(path, |_| true)
+    }
+
+    /// Watches nothing yet, and later nothing beyond a symbolic link that is not to be followed: whoever makes it could lead
+    /// the daemon to so many directories that no watches are left for others.
+    pub(crate) fn with_links(path: &Path, is_followed: fn(&Path) -> bool) -> Self {
         // Fails only if the current directory is gone, and then a relative path leads nowhere.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        Self { path, watches: Vec::new() }
+        Self { path, is_followed, watches: Vec::new() }
     }
 
     /// Watches the path as it is now, and its last directory also for `what`. Returns what the path
@@ -53,10 +61,10 @@ impl WatchedPath {
         what: WatchFlags,
     ) -> (PathBuf, Vec<FileError>) {
         let mut before: HashSet<Watch> = self.watches.drain(..).map(|(watch, _)| watch).collect();
-        let mut steps = Steps::of(&self.path);
+        let mut steps = self.steps();
         let mut unwatched = self.watch(&steps, watcher, what);
         for _ in 1..TRIES {
-            let now = Steps::of(&self.path);
+            let now = self.steps();
             if now == steps {
                 break;
             }
@@ -79,8 +87,15 @@ impl WatchedPath {
         }
     }
 
+    fn steps(&self) -> Steps {
+        Steps::of(path_steps(&self.path, self.is_followed))
+    }
+
     fn watch(&mut self, steps: &Steps, watcher: &Watcher, what: WatchFlags) -> Vec<FileError> {
         let mut unwatched = Vec::new();
+        if steps.steps.len() == STEPS_MAX {
+            unwatched.push(FileError::of(&self.path)(is_too_long()));
+        }
         for (directory, (flags, names)) in steps.directories(what) {
             match watcher.add(directory, flags | ITSELF) {
                 Ok(watch) => self.watches.push((watch, names)),
@@ -110,8 +125,7 @@ struct Steps {
 }
 
 impl Steps {
-    fn of(path: &Path) -> Self {
-        let steps = path_steps(path);
+    fn of(steps: Vec<Step>) -> Self {
         let end = steps.last().map_or_else(|| "/".into(), |(directory, name)| directory.join(name));
         let is_there = end.symlink_metadata().is_ok_and(|found| !found.is_symlink());
         Self { steps, end, is_there }
@@ -224,6 +238,18 @@ mod tests {
         assert!(errors.is_empty(), "{errors:?}");
         fs::remove_file(scene.at("a/b")).unwrap();
         assert!(scene.is_noticed());
+    }
+
+    #[test]
+    fn a_path_through_too_many_directories_is_watched_up_to_a_bound_and_that_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("d/".repeat(STEPS_MAX));
+        fs::create_dir_all(&deep).unwrap();
+        let mut watched_path = WatchedPath::new(&deep);
+        let (_, errors) = watched_path.follow(&Watcher::new().unwrap(), WatchFlags::empty());
+        assert_eq!(watched_path.watches.len(), STEPS_MAX);
+        let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(errors, [format!("{}: {}", watched_path.path.display(), is_too_long())]);
     }
 
     #[test]
