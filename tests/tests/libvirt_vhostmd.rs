@@ -90,10 +90,12 @@ fn a_channel_in_a_directory_that_somebody_holds_keeps_only_its_guest_waiting() -
     })?;
     drop(held);
     fs::rename(&away, &socket)?;
-    // It is looked for again when libvirt reports something.
-    libvirtd.virsh(&["suspend", "a"])?;
-    libvirtd.virsh(&["resume", "a"])?;
-    wait_for("the document", PATIENCE, || document(&mut guest))?;
+    wait_for("the document", PATIENCE, || {
+        // It is looked for again when libvirt reports a change, which may be over before it is seen.
+        libvirtd.virsh(&["suspend", "a"])?;
+        libvirtd.virsh(&["resume", "a"])?;
+        document(&mut guest)
+    })?;
     Ok(())
 }
 
