@@ -104,6 +104,7 @@ fuzz-%:
 	cargo +nightly fuzz run -s none $* fuzz/corpus/$* fuzz/seeds/$* -- -max_total_time=$(FUZZ_SECONDS)
 
 lint: ## Check format, clippy, the code's own pages, licences and versions of dependencies, unused dependencies
+	scripts/setup lint
 	cargo fmt --all --check && cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --target $(FOR_WINDOWS) -p hostinfo -- -D warnings

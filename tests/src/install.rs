@@ -15,6 +15,9 @@ use crate::paths;
 const HOST_PROGRAMS: [&str; 5] =
     ["hostinfod", "hostinfoctl", "hostinfo-open", "hostinfo-run", "hostinfo-libvirt"];
 
+/// What `make install` needs of the sources beside the Makefile, for a shell.
+const SOURCES: &str = "scripts dist docs *.md LICENSE-*";
+
 /// The arguments of `make install` and `make uninstall`.
 #[derive(Debug)]
 pub struct Install {
@@ -36,6 +39,18 @@ impl Install {
         let pages = tempfile::Builder::new().prefix("hostinfo-pages-").tempdir()?;
         run(Command::new(paths::program("hostinfo-pages")?).arg(pages.path()))?;
         Ok(Self { built, guest_tool: paths::guest_tool()?, pages, _changed: None })
+    }
+
+    /// All files that an installation, or [`Self::source`], is made of.
+    ///
+    /// # Errors
+    /// Something was not built.
+    pub fn inputs() -> Result<BTreeSet<PathBuf>> {
+        let find = format!("find {SOURCES} Makefile -type f");
+        let found = run(Command::new("sh").args(["-c", &find]).current_dir(paths::workspace()))?;
+        let sources = found.lines().map(|file| Ok(paths::workspace().join(file)));
+        let programs = HOST_PROGRAMS.into_iter().chain(["hostinfo-pages"]).map(paths::program);
+        sources.chain(programs).chain([paths::guest_tool()]).collect()
     }
 
     /// The same with the guest's tool, which is small and static, in the place of each program.
@@ -111,9 +126,9 @@ impl Install {
     /// It cannot be copied.
     pub fn source(&self, folder: &Path) -> Result<()> {
         fs::create_dir_all(folder)?;
-        let files = "cp -R scripts dist docs *.md LICENSE-* \"$0\" && cp -R \"$1\" \"$0/pages\"";
+        let files = format!("cp -R {SOURCES} \"$0\" && cp -R \"$1\" \"$0/pages\"");
         run(Command::new("sh")
-            .args(["-c", files])
+            .args(["-c", &files])
             .args([folder, self.pages.path()])
             .current_dir(paths::workspace()))
         .map(drop)

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::lab::{self, BOOKWORM, Lab, SOURCE};
+use hostinfo_tests::lab::{self, FOR_ONE_GUEST, Lab, SOURCE};
 
 const BUILT: &str = "/var/tmp/built";
 
@@ -16,7 +16,7 @@ fn script(lab: &Lab, verb: &str, prefix: &str) -> Result<String> {
 
 #[test]
 fn a_host_that_runs_has_hostinfo_after_make_install_and_none_after_make_uninstall() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
+    lab::run(FOR_ONE_GUEST, |lab| {
         lab.sh(&format!(
             "mkdir {BUILT}; cp /usr/bin/hostinfo /usr/bin/hostinfoctl /usr/libexec/hostinfo/* {BUILT}"
         ))?;

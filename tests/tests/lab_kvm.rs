@@ -3,11 +3,11 @@
 use anyhow::{Result, ensure};
 use hostinfo_tests::deadline::wait_for;
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::lab::{self, BOOKWORM, PATIENCE};
+use hostinfo_tests::lab::{self, FOR_ONE_GUEST, PATIENCE};
 
 #[test]
 fn kvms_counters_of_a_guest_are_those_that_libvirt_reports_of_its_vcpus() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
+    lab::run(FOR_ONE_GUEST, |lab| {
         lab.serve(EVERYTHING)?;
         let guest = lab.domain("a").boot()?;
         guest.ask_until("vm.exits", "200 ")?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use hostinfo_tests::install::Install;
-use hostinfo_tests::lab::{self, BOOKWORM, FILES, Lab, METRICS_DISK, SELINUX, SOURCE};
+use hostinfo_tests::lab::{self, FILES, FOR_ONE_GUEST, Lab, METRICS_DISK, SELINUX, SOURCE};
 use hostinfo_tests::selinux::Linked;
 use tempfile::TempDir;
 
@@ -84,7 +84,7 @@ fn linked_by_the_host_itself_the_module_serves_as_well_and_goes_with_its_package
 #[test]
 fn under_apparmor_daemon_helper_and_opener_have_their_profiles_and_nothing_is_denied() -> Result<()>
 {
-    lab::run(BOOKWORM, |lab| {
+    lab::run(FOR_ONE_GUEST, |lab| {
         lab.sh(&format!(". {SOURCE}/dist/load-profiles"))?;
         lab.serve_everything()?;
         lab.listen_elsewhere()?;

@@ -9,7 +9,7 @@ use hostinfo_tests::FakeGuest;
 use hostinfo_tests::deadline::wait_until;
 use hostinfo_tests::guest::serial_at;
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::lab::{self, BOOKWORM, LabGuest, PATIENCE};
+use hostinfo_tests::lab::{self, FOR_ONE_GUEST, LabGuest, PATIENCE, WITHOUT_GUESTS};
 use serde_json::{Map, Value};
 
 const RULES: &str = "/etc/hostinfo/hostinfo.conf";
@@ -22,7 +22,7 @@ fn all(guest: &LabGuest, device: &str) -> Result<Map<String, Value>> {
 
 #[test]
 fn an_administrator_asks_the_service_and_so_may_a_group_and_prometheus() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
+    lab::run(WITHOUT_GUESTS, |lab| {
         let settings = "[metrics]\nlisten = '127.0.0.1:9177'\n[control]\ngroup = 'hostinfo'\n";
         lab.write("/etc/hostinfo/hostinfod.toml", settings)?;
         let scrape = "bash -c 'exec 3<>/dev/tcp/127.0.0.1/9177
@@ -52,7 +52,7 @@ fn an_administrator_asks_the_service_and_so_may_a_group_and_prometheus() -> Resu
 #[test]
 fn no_part_of_hostinfo_may_have_a_service_manager_that_starts_programs_for_its_user() -> Result<()>
 {
-    lab::run(BOOKWORM, |lab| {
+    lab::run(WITHOUT_GUESTS, |lab| {
         let linger = |user: &str| {
             lab.sh(&format!("runuser -u {user} -- loginctl enable-linger {user} 2>&1"))
         };
@@ -68,7 +68,7 @@ fn no_part_of_hostinfo_may_have_a_service_manager_that_starts_programs_for_its_u
 
 #[test]
 fn a_guest_of_libvirts_own_user_sees_what_it_would_see_without_the_sandbox() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
+    lab::run(FOR_ONE_GUEST, |lab| {
         lab.write(
             RULES,
             &format!("qemu-a:\n  vhostmd-disk = 1\n  interval = 0\n  all = 1\n{EVERYTHING}"),
@@ -176,7 +176,7 @@ const OPEN: &str = "mkdir -m 777 /usr/open; echo >/home/open; echo >/tmp/open";
 
 #[test]
 fn a_hijacked_daemon_in_its_service_can_write_only_its_own_files() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
+    lab::run(WITHOUT_GUESTS, |lab| {
         lab.write(RULES, EVERYTHING)?;
         lab.sh(OPEN)?;
         let lines = [("write", WRITE), ("read", READ), ("call", CALL)];
@@ -203,7 +203,7 @@ fn a_hijacked_daemon_in_its_service_can_write_only_its_own_files() -> Result<()>
 
 #[test]
 fn a_command_reaches_nothing_of_the_daemons_and_writes_nowhere() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
+    lab::run(WITHOUT_GUESTS, |lab| {
         lab.write(RULES, EVERYTHING)?;
         lab.sh(OPEN)?;
         lab.sh("systemctl start hostinfo hostinfo-open.socket")?;
@@ -260,7 +260,7 @@ fn a_command_reaches_nothing_of_the_daemons_and_writes_nowhere() -> Result<()> {
 
 #[test]
 fn commands_are_unavailable_while_their_service_is_and_come_back_with_it() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
+    lab::run(WITHOUT_GUESTS, |lab| {
         lab.write(RULES, EVERYTHING)?;
         lab.write("/etc/hostinfo/custom.d/test.toml", &custom("seven", "", "echo 7"))?;
         lab.sh("systemctl start hostinfo")?;
@@ -290,7 +290,7 @@ fn commands_are_unavailable_while_their_service_is_and_come_back_with_it() -> Re
 #[test]
 fn commands_run_as_other_users_where_the_service_may_and_take_nothing_of_that_along() -> Result<()>
 {
-    lab::run(BOOKWORM, |lab| {
+    lab::run(WITHOUT_GUESTS, |lab| {
         lab.write(RULES, EVERYTHING)?;
         let who = "echo $(id -un) $(id -Gn) $(grep CapEff /proc/self/status | cut -f 2)";
         let read =

@@ -7,14 +7,14 @@ use anyhow::{Result, ensure};
 use hostinfo_tests::deadline::wait_until;
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::install::run;
-use hostinfo_tests::lab::{self, BOOKWORM, FILES, Lab, PATIENCE};
+use hostinfo_tests::lab::{self, FILES, FOR_ONE_GUEST, Lab, PATIENCE, WITHOUT_GUESTS};
 use hostinfo_tests::{FakeGuest, paths, readme};
 
 const RULES: &str = "/etc/hostinfo/hostinfo.conf";
 
 #[test]
 fn the_service_is_started_stopped_and_enabled_by_its_name() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
+    lab::run(WITHOUT_GUESTS, |lab| {
         let units = "hostinfo.service hostinfo-run.service hostinfo-run.socket";
         let told = lab.sh(&format!("systemd-analyze verify --man=no {units} 2>&1"))?;
         ensure!(told.is_empty(), "{told}");
@@ -45,7 +45,7 @@ fn the_service_is_started_stopped_and_enabled_by_its_name() -> Result<()> {
 
 #[test]
 fn the_first_answer_of_the_readme_comes_as_it_says() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
+    lab::run(FOR_ONE_GUEST, |lab| {
         let mut guest = lab.domain("a").without_port();
         guest.define()?;
         let mut lines = readme::example(0)?.lines();
@@ -86,7 +86,7 @@ fn cpu_time(lab: &Lab) -> Result<u64> {
 #[test]
 fn a_daemon_whose_loop_stands_still_is_started_again_and_vmms_that_send_descriptors_do_not_stop_it()
 -> Result<()> {
-    lab::run_with(BOOKWORM, &[paths::program("slow-vmms")?], |lab| {
+    lab::run_with(WITHOUT_GUESTS, &[paths::program("slow-vmms")?], |lab| {
         lab.sh("systemctl start hostinfo")?;
         ensure!(lab.property("WatchdogUSec")? == "30s");
         lab.restart_with("[Service]\nWatchdogSec=2s\nTimeoutAbortSec=1s\n")?;
@@ -124,7 +124,7 @@ fn a_daemon_whose_loop_stands_still_is_started_again_and_vmms_that_send_descript
 #[test]
 fn the_socket_that_vmms_connect_to_stays_open_while_the_daemon_crashes() -> Result<()> {
     const SOCKET: &str = "/srv/vm/web/v.sock_4678";
-    lab::run(BOOKWORM, |lab| {
+    lab::run(WITHOUT_GUESTS, |lab| {
         let settings = "[[listen]]\npath = '/srv/vm/{name}/v.sock_4678'\ndriver = 'fc'\n\
              user = 'root'\nguests = ['fc-web']\n";
         lab.write("/etc/hostinfo/hostinfod.toml", settings)?;
@@ -146,7 +146,7 @@ fn the_socket_that_vmms_connect_to_stays_open_while_the_daemon_crashes() -> Resu
 
 #[test]
 fn rules_with_an_error_stop_no_daemon_that_runs_and_let_none_start() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
+    lab::run(WITHOUT_GUESTS, |lab| {
         lab.sh("systemctl start hostinfo")?;
         lab.write(RULES, "*:\n  interval = often\n")?;
         lab.wait_for_journal("the previous rules stay in force")?;
@@ -181,7 +181,7 @@ fn source() -> Result<String> {
 
 #[test]
 fn make_uninstall_leaves_no_service_behind() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
+    lab::run(WITHOUT_GUESTS, |lab| {
         lab.sh("systemctl enable --now --quiet hostinfo")?;
         let pid = lab.property("MainPID")?;
         lab.write("/srv/source.base64", &source()?)?;
@@ -197,7 +197,7 @@ fn make_uninstall_leaves_no_service_behind() -> Result<()> {
 
 #[test]
 fn a_directory_that_the_service_may_not_use_ends_it_for_good_with_the_remedy() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
+    lab::run(WITHOUT_GUESTS, |lab| {
         lab.sh("chown root:root /var/lib/hostinfo")?;
         ensure!(lab.sh("systemctl start hostinfo").is_err());
         ensure!(lab.property("ExecMainStatus")? == "78", "{}", lab.journal()?);
@@ -219,7 +219,7 @@ fn a_directory_that_the_service_may_not_use_ends_it_for_good_with_the_remedy() -
 
 #[test]
 fn the_log_goes_to_the_journal_with_its_fields_or_to_a_file_as_the_settings_say() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
+    lab::run(WITHOUT_GUESTS, |lab| {
         let log_to = |output: &str| {
             let settings = format!("[log]\noutput = '{output}'\n");
             lab.write("/etc/hostinfo/hostinfod.toml", &settings)?;
@@ -237,7 +237,7 @@ fn the_log_goes_to_the_journal_with_its_fields_or_to_a_file_as_the_settings_say(
 #[test]
 fn the_guests_service_is_started_by_its_first_client_and_leaves_nothing_when_it_is_removed()
 -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
+    lab::run(WITHOUT_GUESTS, |lab| {
         lab.sh("systemctl start hostinfo")?;
         let told = lab.sh("sh /usr/share/hostinfo/guest/install /usr/bin/hostinfo")?;
         ensure!(told.starts_with("hostinfo serve runs"), "{told}");

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use hostinfo_tests::lab::{self, BOOKWORM, LabGuest};
+use hostinfo_tests::lab::{self, FOR_ONE_GUEST, LabGuest};
 use hostinfo_tests::paths;
 
 const VSOCK: &str = "<vsock model='virtio'><cid auto='yes'/></vsock>";
@@ -70,7 +70,7 @@ fn milliseconds(guest: &LabGuest<'_>, command: &str) -> Result<f64> {
 #[test]
 fn the_tool_sums_up_diagnoses_and_records_over_serial_port_channel_vsock_and_broker() -> Result<()>
 {
-    lab::run(BOOKWORM, |lab| {
+    lab::run(FOR_ONE_GUEST, |lab| {
         lab.serve_over_vsock("[vsock]\nenabled = true\n")?;
         let serial = lab.domain("s").boot()?;
         tells_all_three_ways(&serial, "/dev/ttyS1")?;

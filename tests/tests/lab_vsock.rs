@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use hostinfo_tests::deadline::wait_until;
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::lab::{self, BOOKWORM, Lab, LabGuest, PATIENCE};
+use hostinfo_tests::lab::{self, BOOKWORM, FOR_ONE_GUEST, Lab, LabGuest, PATIENCE};
 use hostinfo_tests::upgrading::LATE;
 
 /// Lets `qemu-listed` ask over AF_VSOCK, which has no hostinfo port.
@@ -79,7 +79,7 @@ fn guests_that_ask_over_vsock_are_who_libvirt_says_and_enabled_by_the_administra
 
 #[test]
 fn an_address_that_another_guest_had_before_is_not_taken_for_that() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
+    lab::run(FOR_ONE_GUEST, |lab| {
         lab.serve_over_vsock(SETTINGS)?;
         for name in ["first", "second", "third"] {
             let guest = lab.domain(name).devices(SAME_CID).boot()?;
@@ -94,7 +94,7 @@ fn an_address_that_another_guest_had_before_is_not_taken_for_that() -> Result<()
 
 #[test]
 fn while_libvirt_does_not_answer_nobody_new_is_believed() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
+    lab::run(FOR_ONE_GUEST, |lab| {
         lab.serve_over_vsock(SETTINGS)?;
         let guest = lab.domain("a").devices(ANY_CID).boot()?;
         expect_known(&guest)?;
@@ -130,7 +130,7 @@ fn upgrade(lab: &Lab) -> Result<()> {
 /// take longer than a connection waits: the guest is told to ask again until the helper is there.
 #[test]
 fn upgrades_end_no_connection_over_vsock_lose_no_query_on_it_and_forbid_no_new_one() -> Result<()> {
-    lab::run(BOOKWORM, |lab| {
+    lab::run(FOR_ONE_GUEST, |lab| {
         lab.serve_over_vsock(SETTINGS)?;
         let guest = lab.domain("listed").without_port().devices(ANY_CID).boot()?;
         expect_known(&guest)?;

@@ -13,6 +13,9 @@ use crate::process::write_script;
 
 const INIT: &str = include_str!("init.sh");
 
+/// What decides how an initramfs is built from the files.
+pub(crate) const BUILT_BY: [&str; 2] = [include_str!("image.rs"), INIT];
+
 /// A saved state depends not only on the files, but also on how the machine is built.
 const MACHINE: &str = include_str!("machine.rs");
 

@@ -41,8 +41,7 @@ pub fn run_with(
             }
             Err(error) => return Err(error),
         };
-        let begin = || lab.install().and_then(|()| scenario(&lab));
-        let outcome = catch_unwind(AssertUnwindSafe(begin));
+        let outcome = catch_unwind(AssertUnwindSafe(|| scenario(&lab)));
         let outcome = outcome.unwrap_or_else(|_| Err(anyhow!("the scenario panicked: see above")));
         let Err(error) = outcome else { return Ok(()) };
         let fault = lab.fault();

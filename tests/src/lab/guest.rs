@@ -48,11 +48,11 @@ impl Lab {
     /// CPUs for a guest: the requested ones, or else the first ones that no guest has.
     pub(super) fn free_cpus(&self, wish: &[u32], count: usize) -> Result<Vec<u32>> {
         let guests = self.guests.borrow();
-        let most = self.spec.most_guests();
-        ensure!(guests.len() < most, "the emulation bears {most} guests under this kernel");
+        let most = self.spec.guest_cpus().len();
+        ensure!(guests.len() < most, "this lab bears {most} guests at a time");
         let is_free = |cpu: &u32| !guests.iter().any(|guest| guest.cpus.contains(cpu));
         let cpus: Vec<u32> = match wish {
-            [] => qemu::GUEST_CPUS.filter(is_free).take(count).collect(),
+            [] => self.spec.guest_cpus().filter(is_free).take(count).collect(),
             wish => wish.iter().copied().filter(is_free).collect(),
         };
         ensure!(

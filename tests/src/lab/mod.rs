@@ -3,8 +3,8 @@
 //! that runs this needs no /dev/kvm.
 //!
 //! A scenario is a function that receives a [`Lab`], and [`run`] runs it, once more if the emulation rather
-//! than hostinfo has failed. The limits of the emulation are explained where they apply: one lab at a time
-//! (`saved.rs`), each guest on a CPU of its own (`guest.rs`), one guest under newer kernels (`spec.rs`). Clocks
+//! than hostinfo has failed. The limits of the emulation are explained where they apply: one lab with guests
+//! at a time (`saved.rs`), each guest on a CPU of its own (`guest.rs`), one guest under newer kernels (`spec.rs`). Clocks
 //! in guests drift: ask for shares and counters, and measure time on this side.
 
 mod attempt;
@@ -26,9 +26,9 @@ mod verdict;
 
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
 pub use attempt::{run, run_with};
@@ -40,7 +40,10 @@ pub use guest::LabGuest;
 pub use meter::{Meter, Work};
 pub use payload::{FILES, SOURCE};
 pub use policy::METRICS_DISK;
-pub use spec::{BOOKWORM, Kernel, Lsm, SELINUX, Spec, Suite, TRIXIE, TRIXIE_AS_IT_COMES};
+pub use spec::{
+    BOOKWORM, FOR_ONE_GUEST, Kernel, Lsm, SELINUX, Spec, Suite, TRIXIE, TRIXIE_AS_IT_COMES,
+    WITHOUT_GUESTS,
+};
 pub use started::PATIENCE;
 pub use verdict::Verdict;
 
@@ -62,40 +65,26 @@ pub struct Lab {
     folder: Folder,
 }
 
-/// What `scripts/install` does when it installs into a running system. A tar has no labels.
-const INSTALL: &str = "tar --no-overwrite-dir -xf /dev/vdb -C / && mkdir -p /run/lab /etc/hostinfo/custom.d
-    ! selinuxenabled 2>/dev/null || restorecon -RF /usr/sbin/hostinfod /usr/bin/hostinfo \
-        /usr/bin/hostinfoctl /usr/libexec/hostinfo /usr/lib/systemd /usr/lib/sysusers.d \
-        /usr/lib/tmpfiles.d /etc/hostinfo /var/lib/libvirt/boot /run/lab
-    systemd-sysusers hostinfo.conf && systemd-tmpfiles --create hostinfo.conf && systemctl daemon-reload";
-
 impl Lab {
-    /// Restores a host that has booted, or boots one.
+    /// Restores a host with the current build, or makes one.
     fn start(spec: Spec, files: &[PathBuf]) -> Result<Self> {
-        let folder = Folder::lock()?;
+        let folder = Folder::open(spec)?;
         let saved = Saved::find(&folder, spec)?;
         let run = folder.for_a_run()?;
-        let payload = Payload::make(&run, &saved.made, spec, files)?;
+        let payload = Payload::files(&run, files)?;
         let host = saved.restore(run, &payload)?;
-        Ok(Self {
+        let lab = Self {
             spec,
             host: RefCell::new(host),
             guests: RefCell::default(),
             names: Cell::default(),
             folder,
-        })
-    }
-
-    /// Installs what was built.
-    fn install(&self) -> Result<()> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-        self.sh(&format!("date -s @{now}"))?;
-        self.sh(INSTALL)?;
-        let version = self.sh("hostinfod --version").context(
-            "what was built does not run there: was it built on a Debian that is newer than 12?",
-        )?;
-        ensure!(version.starts_with("hostinfod"), "{version}");
-        Ok(())
+        };
+        lab.sh(&saved::set_clock()?)?;
+        if !files.is_empty() {
+            lab.sh("tar --no-overwrite-dir -xf /dev/vdb -C /")?;
+        }
+        Ok(lab)
     }
 
     /// Its specification.

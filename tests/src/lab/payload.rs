@@ -1,7 +1,9 @@
-//! A disk for the host that is a tar archive: hostinfo as installed by `make install`, and the
-//! files that its guests boot from.
+//! A disk for the host that is a tar archive: hostinfo as installed by `make install` with the files that its guests
+//! boot from, or the files that a scenario brings.
 
 use std::fs::{self, File};
+use std::hash::{Hash, Hasher};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -41,32 +43,38 @@ impl Payload {
     }
 
     /// The current build, for guests that run the host's own kernel.
-    pub(super) fn make(
-        folder: &TempDir,
-        made: &Path,
-        spec: Spec,
-        files: &[PathBuf],
-    ) -> Result<Self> {
-        let payload = Self::empty(folder)?;
+    pub(super) fn build(folder: &TempDir, made: &Path, spec: Spec) -> Result<Self> {
         let root = folder.path().join("installed");
         let install = Install::prepare_stripped()?;
         install.make("install", "/usr", &root)?;
         install.source(&below(&root, SOURCE))?;
-        let brought = below(&root, FILES);
-        fs::create_dir_all(&brought)?;
-        for file in files {
-            let name = file.file_name().with_context(|| format!("a name in {file:?}"))?;
-            fs::copy(file, brought.join(name)).with_context(|| format!("copy {file:?}"))?;
-        }
         let boot = below(&root, BOOT);
         fs::create_dir_all(&boot)?;
         let kernel = spec.kernel.name();
         fs::copy(made.join(format!("vmlinuz-{kernel}")), boot.join("vmlinuz"))?;
         let drivers = made.join(format!("drivers-{kernel}"));
         image::build(&drivers, &boot.join("initramfs"))?;
+        Self::pack(folder, &root)
+    }
+
+    /// These files, in [`FILES`].
+    pub(super) fn files(folder: &TempDir, files: &[PathBuf]) -> Result<Self> {
+        let root = folder.path().join("files");
+        let brought = below(&root, FILES);
+        fs::create_dir_all(&brought)?;
+        for file in files {
+            let name = file.file_name().with_context(|| format!("a name in {file:?}"))?;
+            fs::copy(file, brought.join(name)).with_context(|| format!("copy {file:?}"))?;
+        }
+        Self::pack(folder, &root)
+    }
+
+    /// Everything below `root`, which is removed.
+    fn pack(folder: &TempDir, root: &Path) -> Result<Self> {
+        let payload = Self::empty(folder)?;
         let mut tar = Command::new("tar");
         tar.args(["--owner=0", "--group=0", "-cf"]).arg(&payload.file);
-        run(tar.arg("-C").arg(&root).arg("."))?;
+        run(tar.arg("-C").arg(root).arg("."))?;
         ensure!(fs::metadata(&payload.file)?.len() <= SIZE, "the payload is over {SIZE} bytes");
         File::options().write(true).open(&payload.file)?.set_len(SIZE)?;
         fs::remove_dir_all(root)?;
@@ -76,6 +84,17 @@ impl Payload {
     pub(super) fn path(&self) -> &Path {
         &self.file
     }
+}
+
+/// What the current build depends on. A program, or a file that is installed, counts as changed with its time.
+pub(super) fn hash_build(hasher: &mut impl Hasher) -> Result<()> {
+    const MADE_BY: [&str; 2] = [include_str!("payload.rs"), include_str!("../install.rs")];
+    (MADE_BY, image::BUILT_BY).hash(hasher);
+    for file in Install::inputs()? {
+        let meta = fs::metadata(&file).with_context(|| format!("look at {file:?}"))?;
+        (file, meta.size(), meta.mtime(), meta.mtime_nsec()).hash(hasher);
+    }
+    Ok(())
 }
 
 /// An absolute path of the host's, below what becomes its root.

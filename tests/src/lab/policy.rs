@@ -39,7 +39,7 @@ const DEFINITIONS: &str = "[custom.seven]\nkind = 'info'\nhelp = 'a test'\nevery
 
 /// What is asked of the daemon, the runner and the daemon's own files.
 const QUESTIONS: [(&str, &str); 4] = [
-    ("physcpus", "200 physcpus=4"),
+    ("physcpus", "200 physcpus=2"),
     ("vm.cpu.seconds", "200 vm.cpu.seconds="),
     ("custom.seven", "200 custom.seven=7"),
     ("custom.eight", "200 custom.eight=8"),

@@ -1,19 +1,12 @@
 //! The host as QEMU's arguments: the same for booting and for restoring.
 
-use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
 
 use super::spec::Spec;
 use crate::process::tied;
 
-/// The CPUs for guests, one for each: two guests cannot share one. The host itself keeps CPU 0.
-pub(super) const GUEST_CPUS: Range<u32> = 1..CPUS;
-
-/// In two sockets, which are NUMA nodes 0 and 1.
-const CPUS: u32 = 4;
-
-/// MiB, half of it on each node.
+/// MiB, half of it on each of two NUMA nodes.
 const MEMORY: u32 = 4096;
 
 /// The most guests that can have a console while the host runs.
@@ -49,12 +42,13 @@ pub(super) fn command(
     command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
     // With AMD's virtualization, which gives the host a /dev/kvm.
     command.args(["-accel", "tcg,thread=multi", "-cpu", "EPYC,+svm"]);
-    command.args(["-smp", &format!("{CPUS},sockets=2"), "-m", &MEMORY.to_string()]);
+    command.args(["-smp", &format!("{0},sockets={0}", spec.cpus), "-m", &MEMORY.to_string()]);
     for node in 0..2 {
-        let (half, first) = (MEMORY / 2, node * CPUS / 2);
+        let (half, after) = (MEMORY / 2, |node: u32| (node * spec.cpus).div_ceil(2));
         command.args(["-object", &format!("memory-backend-ram,id=m{node},size={half}M")]);
-        let last = first + CPUS / 2 - 1;
-        command.args(["-numa", &format!("node,nodeid={node},memdev=m{node},cpus={first}-{last}")]);
+        let cpus: String =
+            (after(node)..after(node + 1)).map(|cpu| format!(",cpus={cpu}")).collect();
+        command.args(["-numa", &format!("node,nodeid={node},memdev=m{node}{cpus}")]);
     }
     let kernel = spec.kernel.name();
     command.arg("-kernel").arg(made.join(format!("vmlinuz-{kernel}")));

@@ -1,5 +1,7 @@
 //! The host that a scenario needs.
 
+use std::ops::Range;
+
 /// A release of Debian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Suite {
@@ -14,7 +16,7 @@ pub enum Suite {
 pub enum Kernel {
     /// Debian 12's.
     V6_1,
-    /// Debian 13's own. Under it, the emulation supports one guest at a time.
+    /// Debian 13's own. Under it, the emulation bears one guest at a time.
     V6_12,
 }
 
@@ -36,20 +38,31 @@ pub struct Spec {
     pub kernel: Kernel,
     /// Its security module.
     pub lsm: Lsm,
+    /// How many CPUs it has: one for itself, and one for each guest, since the emulation bears no two guests on one.
+    /// More than that would only make it slower: each is a thread, and those that a small machine does not run keep
+    /// the others waiting.
+    pub cpus: u32,
 }
 
-/// Unmodified Debian 12.
+/// Unmodified Debian 12, for three guests.
 pub const BOOKWORM: Spec =
-    Spec { suite: Suite::Bookworm, kernel: Kernel::V6_1, lsm: Lsm::AppArmor };
+    Spec { suite: Suite::Bookworm, kernel: Kernel::V6_1, lsm: Lsm::AppArmor, cpus: 4 };
 
-/// Debian 12 under SELinux.
-pub const SELINUX: Spec = Spec { lsm: Lsm::Selinux, ..BOOKWORM };
+/// The same for one guest.
+pub const FOR_ONE_GUEST: Spec = Spec { cpus: 2, ..BOOKWORM };
+
+/// The same without guests, but for fakes. Two of it can run side by side on a machine with two CPUs.
+pub const WITHOUT_GUESTS: Spec = Spec { cpus: 1, ..BOOKWORM };
+
+/// Debian 12 under SELinux, for one guest.
+pub const SELINUX: Spec = Spec { lsm: Lsm::Selinux, ..FOR_ONE_GUEST };
 
 /// Debian 13's libvirt and QEMU with Debian 12's kernel, under which several guests are possible.
 pub const TRIXIE: Spec = Spec { suite: Suite::Trixie, ..BOOKWORM };
 
-/// Unmodified Debian 13, for a single guest.
-pub const TRIXIE_AS_IT_COMES: Spec = Spec { kernel: Kernel::V6_12, ..TRIXIE };
+/// Unmodified Debian 13, for one guest.
+pub const TRIXIE_AS_IT_COMES: Spec =
+    Spec { suite: Suite::Trixie, kernel: Kernel::V6_12, ..FOR_ONE_GUEST };
 
 impl Spec {
     /// Its name in file names.
@@ -58,15 +71,12 @@ impl Spec {
             Lsm::AppArmor => "apparmor",
             Lsm::Selinux => "selinux",
         };
-        format!("{}-{}-{lsm}", self.suite.name(), self.kernel.name())
+        format!("{}-{}-{lsm}-{}", self.suite.name(), self.kernel.name(), self.cpus)
     }
 
-    /// How many guests the emulation supports at a time.
-    pub(super) fn most_guests(self) -> usize {
-        match self.kernel {
-            Kernel::V6_1 => super::qemu::GUEST_CPUS.count(),
-            Kernel::V6_12 => 1,
-        }
+    /// The CPUs for guests. The host itself keeps CPU 0.
+    pub(super) fn guest_cpus(self) -> Range<u32> {
+        1..self.cpus
     }
 }
 
