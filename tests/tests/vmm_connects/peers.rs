@@ -19,7 +19,7 @@ use hostinfo_wire::limits::LOG_BURST;
 use rustix::net::SendFlags;
 use rustix::process::{Uid, geteuid};
 
-use crate::serve;
+use crate::{Vms, serve};
 
 #[test]
 fn a_peer_that_is_no_vmm_gets_no_figures() -> Result<()> {
@@ -50,8 +50,24 @@ fn a_peer_that_is_not_the_vmms_user_is_hung_up_on_before_a_byte_is_read() -> Res
     stream.set_read_timeout(Some(PATIENCE))?;
     let _ = std::io::Write::write_all(&mut stream, b"ping a\n");
     assert_eq!(std::io::Read::read(&mut stream, &mut [0; 64]).unwrap_or(0), 0);
-    daemon.wait_for_log("user 65534 connected where the VMM does, and only user 0 and root may")?;
+    daemon.wait_for_log("user 65534 connected where the VMM does, and only user 0 may")?;
     assert_eq!(FakeGuest::connect(&path)?.ask_one("ping b")?, "200 pong b");
+    Ok(())
+}
+
+#[test]
+fn root_is_hung_up_on_where_another_user_runs_the_vmm() -> Result<()> {
+    let host = Host::new(EVERYTHING)?;
+    fs::set_permissions(host.path(), fs::Permissions::from_mode(0o711))?;
+    let vms = Vms::of(&host);
+    let (own, others) = (format!("user = '{}'", geteuid().as_raw()), format!("user = '{NOBODY}'"));
+    host.write_config(&vms.settings().replace(&own, &others))?;
+    let (daemon, path) = (host.start_daemon()?, vms.start("web")?);
+    let by_root = FakeGuest::connect(&path)?.ask_one("ping a");
+    anyhow::ensure!(by_root.is_err(), "{by_root:?}");
+    daemon.wait_for_log("user 0 connected where the VMM does, and only user 65534 may")?;
+    let by_vmm = become_one(NOBODY, NOBODY, || FakeGuest::connect(&path)?.ask_one("ping b"))?;
+    anyhow::ensure!(by_vmm == "200 pong b", "{by_vmm}");
     Ok(())
 }
 

@@ -46,9 +46,9 @@ impl Guests {
         }
         if settings.user.is_shared() {
             tracing::warn!(
-                "[[listen]] {path}: one user runs the VMMs of all these guests, so a VMM that was taken \
-                 over can speak for each of them; give each VMM a user of its own, and write {{name}} \
-                 in `user`"
+                "[[listen]] {path}: one user runs the VMMs of all these guests, so whoever takes over a VMM, \
+                 or may write to one guest's directory, can have that guest ask as each of the others; \
+                 give each VMM a user of its own, and write {{name}} in `user`"
             );
         }
         let failed = |error: std::io::Error| {

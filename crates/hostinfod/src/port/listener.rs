@@ -19,7 +19,7 @@ pub(crate) struct GuestListener {
     pub(crate) section: SectionId,
     /// While it listens.
     pub(crate) socket: Option<Listening>,
-    /// Who may connect besides root.
+    /// Who alone may connect.
     pub(crate) user: Option<Uid>,
 }
 

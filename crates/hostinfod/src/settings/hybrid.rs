@@ -20,7 +20,7 @@ pub(crate) struct Hybrid {
     pub(crate) user: VmmUser,
 }
 
-/// The user of VMMs, who alone may connect, besides root: a name or a number, in which `{name}` stands for the guest's name.
+/// The user of VMMs, who alone may connect: a name or a number, in which `{name}` stands for the guest's name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct VmmUser(String);
 
