@@ -1,6 +1,7 @@
 //! As much of the operating system as the daemon needs.
 
 pub(crate) mod account;
+pub(crate) mod bound_socket;
 pub(crate) mod children;
 pub(crate) mod credentials;
 pub(crate) mod descriptors;

@@ -13,6 +13,7 @@ use rustix::process::Gid;
 
 use crate::settings;
 use crate::system::account::{self, GROUPS};
+use crate::system::bound_socket;
 use crate::system::file_error::FileError;
 
 /// A listening Unix socket. The file is removed when this value is dropped.
@@ -96,6 +97,7 @@ impl UnixSocket {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let new = || rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None);
         let socket = PeerListener::new(new().map_err(failed)?);
+        bound_socket::mark(&socket).map_err(failed)?;
         match rustix::net::bind(&socket, &address) {
             Err(Errno::ADDRINUSE) => {
                 let is_socket = |metadata: fs::Metadata| metadata.file_type().is_socket();
@@ -111,12 +113,15 @@ impl UnixSocket {
             }
             other => other.map_err(failed)?,
         }
-        // By a descriptor: whoever may write to its directory could put a link to another file in its place.
+        // By a descriptor: whoever may write to its directory could put another file in its place.
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = rustix::fs::open(path, flags, Mode::empty()).map_err(failed)?;
         let status = rustix::fs::fstat(&file).map_err(failed)?;
         if !FileType::from_raw_mode(status.st_mode).is_socket() {
             return Err(Error::NoSocket(path.clone()));
+        }
+        if !bound_socket::is_marked(&status) {
+            return Err(Error::Live(path.clone()));
         }
         let made = Self { path: path.clone(), file: (status.st_dev, status.st_ino), socket };
         // At this point nobody can connect, since it does not listen yet.

@@ -17,7 +17,7 @@ use super::system_calls::{
 };
 
 /// The bits of a mode that make a file run as its owner or its group, and a directory hand on its group: inode(7).
-const SPECIAL_BITS: u64 = 0o7000;
+const SPECIAL_BITS: u64 = 0o6000;
 
 /// By which the group, or others, write to a directory and search it. A mode that has both lets them make files there, also
 /// such as the daemon cannot make, like symbolic links, which libvirt follows as root where it expects a guest's socket or
@@ -356,12 +356,10 @@ mod tests {
                 assert!(results.iter().all(|result| *result == results[0]), "{results:?}");
                 results[0]
             };
-            for permitted in [0o600, 0o666, 0o700, 0o711, 0o755, 0o721, 0o712] {
+            for permitted in [0o600, 0o666, 0o700, 0o711, 0o755, 0o721, 0o712, 0o1600] {
                 mode(permitted).unwrap();
             }
-            for refused in
-                [0o4755, 0o2755, 0o1755, 0o6711, 0o777, 0o770, 0o733, 0o730, 0o703, 0o1777]
-            {
+            for refused in [0o4755, 0o2755, 0o6711, 0o777, 0o770, 0o733, 0o730, 0o703, 0o1777] {
                 assert_eq!(mode(refused), Err(Errno::PERM), "{refused:o}");
             }
             chown(&file, None, Some(group)).unwrap();

@@ -12,9 +12,9 @@ use hostinfo_peer::{PeerListener, PeerSocket, Unclosed};
 use rustix::fs::{AtFlags, Mode};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
-use rustix::process::geteuid;
 
 use super::{ConnectError, find, path_of};
+use crate::system::bound_socket;
 use crate::system::file_id::FileId;
 use crate::system::systemd;
 
@@ -129,14 +129,10 @@ impl Listening {
             Err(_) => return Err(Error::NoSocket),
         }
         let socket = PeerListener::new(socket()?);
+        bound_socket::mark(&socket)?;
         rustix::net::bind(&socket, &address(&directory, name)?)?;
-        let (found, file) = find(&directory, name).map_err(|_| Error::Live)?;
-        if !is_own(&found)? {
-            return Err(Error::Live);
-        }
+        let file = permit_all(&directory, name)?;
         let made = new(directory, file, socket);
-        // Whatever the umask, which all threads have in common, has left.
-        rustix::fs::chmod(path_of(&found), Mode::from_raw_mode(MODE))?;
         rustix::net::listen(&made.socket, BACKLOG)?;
         systemd::keep(&name_of(file), &made.socket);
         Ok(made)
@@ -206,11 +202,15 @@ fn address(directory: &OwnedFd, name: &OsStr) -> Result<SocketAddrUnix, Errno> {
     SocketAddrUnix::new(path_of(directory).join(name))
 }
 
-/// Whether a socket's file can be one that the daemon has made here: nobody else can put another of the daemon's own into
-/// their directory but by a hard link.
-fn is_own(file: &OwnedFd) -> Result<bool, Errno> {
-    let found = rustix::fs::fstat(file)?;
-    Ok(found.st_uid == geteuid().as_raw() && found.st_nlink == 1)
+/// Lets everybody connect to the socket that was just bound, whatever the umask and a default ACL have left, and to no other
+/// that somebody has put in its place.
+fn permit_all(directory: &OwnedFd, name: &OsStr) -> Result<FileId, Error> {
+    let (found, file) = find(directory, name).map_err(|_| Error::Live)?;
+    if !bound_socket::is_marked(&rustix::fs::fstat(&found)?) {
+        return Err(Error::Live);
+    }
+    rustix::fs::chmod(path_of(&found), Mode::from_raw_mode(MODE))?;
+    Ok(file)
 }
 
 /// Whether anybody listens at a socket's file.

@@ -38,6 +38,26 @@ fn everybody_may_connect_to_the_socket_and_it_is_gone_with_its_value() {
 }
 
 #[test]
+fn a_socket_of_the_daemons_user_that_is_put_in_the_place_of_the_one_just_bound_keeps_its_mode() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory: OwnedFd = File::open(folder.path()).unwrap().into();
+    let (name, path) = (OsStr::new("v_4678"), folder.path().join("v_4678"));
+    let bound = socket().unwrap();
+    bound_socket::mark(&bound).unwrap();
+    rustix::net::bind(&bound, &address(&directory, name).unwrap()).unwrap();
+    let others = folder.path().join("api.sock");
+    let _api = UnixListener::bind(&others).unwrap();
+    fs::set_permissions(&others, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::rename(&path, folder.path().join("bound")).unwrap();
+    fs::rename(&others, &path).unwrap();
+    assert!(matches!(permit_all(&directory, name), Err(Error::Live)));
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+    fs::rename(folder.path().join("bound"), &path).unwrap();
+    permit_all(&directory, name).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o666);
+}
+
+#[test]
 fn whoever_waits_at_a_socket_that_is_given_up_is_hung_up_on_although_somebody_has_a_copy_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let listening = open(folder.path()).unwrap();
