@@ -20,7 +20,7 @@ pub(crate) enum Failure {
     /// Somebody keeps everybody from reading it.
     #[error(
         "{0}: a process that lists a directory on its path, or changes it, keeps hostinfod from reading it: end that process \
-         (fuser -v names those that have a file or directory open), or have a command print the file"
+         (fuser -v names it, unless it has closed the file or directory since), or have a command print the file"
     )]
     Held(String),
     /// A directory, a pipe, a device.

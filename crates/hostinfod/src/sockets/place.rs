@@ -305,7 +305,7 @@ pub(crate) fn is_held(path: &Path) -> String {
     let path = path.display();
     format!(
         "{path} cannot be looked at, since a process that lists a directory on the way to it does not let it go: end that \
-         process; fuser -v names those that have a directory open"
+         process; fuser -v names it, unless it has closed the directory since"
     )
 }
 
