@@ -351,6 +351,12 @@ fn a_socket_of_the_service_managers_is_taken_from_standard_input() {
 }
 
 #[test]
+fn the_unit_of_the_broker_which_any_user_starts_stops_no_other_one() {
+    let unit = include_str!("../../../../dist/guest/hostinfo-serve.service");
+    assert!(!unit.lines().any(|line| line.starts_with("Conflicts=")));
+}
+
+#[test]
 fn a_broker_that_ends_removes_its_socket() {
     let (host, _) = host_of_a_minute();
     let mut broker = Broker::start(&host.path);
