@@ -183,8 +183,12 @@ fn lists(name: &str, row: &str) -> bool {
 }
 
 fn is_above(name: &str, subject: &str, is_same: impl Fn(&str, &str) -> bool) -> bool {
+    // A key of an object could have any character, even one that controls a terminal.
+    if !is_name(subject.strip_suffix(".*").unwrap_or(subject)) {
+        return name == "*" && subject == "*";
+    }
     if name == "*" {
-        return subject == "*" || is_name(subject);
+        return true;
     }
     let mut words = subject.split('.');
     for segment in name.strip_suffix(".*").unwrap_or(name).split('.') {

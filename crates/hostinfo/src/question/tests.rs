@@ -99,6 +99,7 @@ fn json_is_answered_by_one_object_with_all_names_in_it() {
         "200 {\"loadavg.1\":0.4}",
         "200 {\"loadavg.1\":0.4,\"host.name\":\"a\",\"physcpus\":1}",
         "200 {\"loadavg.1\":0.4,\"host.name\":",
+        "200 {\"loadavg.1\":0.4,\"errors\":{\"host.name\":403,\"host.name.\\u001b[2J\":404}}",
         "200 physcpus=1",
         "403 physcpus: not permitted",
     ] {
