@@ -88,6 +88,12 @@ impl<P: Port> Link<P> {
         self.port.hold();
     }
 
+    /// A copy of the port's descriptor: see [`Port::descriptor`].
+    #[cfg(unix)]
+    pub(crate) fn descriptor(&self) -> Option<std::os::fd::OwnedFd> {
+        self.port.descriptor()
+    }
+
     /// Which other programs were seen at the port since a request was first disturbed.
     pub(crate) fn others(&self) -> &Others {
         &self.others
