@@ -121,7 +121,6 @@ fn the_seeds_of_the_fuzzer_are_what_their_names_say() {
         let answer = match path.file_name().unwrap().to_str().unwrap() {
             "get" | "refused" | "too-soon" | "disturbed" => ask(Question::get(&names)),
             "json" => ask(Question::json(&names)),
-            "metrics" => ask(Question::metrics(&names)),
             "list" => ask(Question::list_all()),
             "version" => ask(Question::version()),
             "usage" => {
