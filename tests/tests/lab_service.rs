@@ -86,15 +86,15 @@ fn cpu_time(lab: &Lab) -> Result<u64> {
 #[test]
 fn a_daemon_whose_loop_stands_still_is_started_again_and_vmms_that_send_descriptors_do_not_stop_it()
 -> Result<()> {
-    lab::run_with(WITHOUT_GUESTS, &[paths::program("slow-vmms")?], |lab| {
+    lab::run_with(FOR_ONE_GUEST, &[paths::program("slow-vmms")?], |lab| {
         lab.sh("systemctl start hostinfo")?;
         ensure!(lab.property("WatchdogUSec")? == "30s");
-        lab.restart_with("[Service]\nWatchdogSec=2s\nTimeoutAbortSec=1s\n")?;
+        lab.restart_with("[Service]\nWatchdogSec=4s\nTimeoutAbortSec=1s\n")?;
         // Whoever does its work is left alone: it says that it does.
         let mut neighbour = lab.fake_guest("qemu-neighbour")?;
         neighbour.ask("ping")?;
         let in_peace = longest_wait(&mut neighbour)?;
-        std::thread::sleep(Duration::from_secs(4));
+        std::thread::sleep(Duration::from_secs(8));
         ensure!(lab.property("NRestarts")? == "0", "{}", lab.journal()?);
 
         // More of them than there are threads that close what they send. The kernel is older than 6.16.
@@ -105,7 +105,7 @@ fn a_daemon_whose_loop_stands_still_is_started_again_and_vmms_that_send_descript
         })?;
         let (begun, used) = (Instant::now(), cpu_time(lab)?);
         let waited = longest_wait(&mut neighbour)?;
-        std::thread::sleep(Duration::from_secs(4));
+        std::thread::sleep(Duration::from_secs(8));
         ensure!(lab.property("NRestarts")? == "0", "{}", lab.journal()?);
         ensure!(waited < 4 * in_peace + Duration::from_millis(500), "{waited:?}, not {in_peace:?}");
         let (used, passed) = (u128::from(cpu_time(lab)? - used) * 10, begun.elapsed().as_millis());
@@ -114,7 +114,7 @@ fn a_daemon_whose_loop_stands_still_is_started_again_and_vmms_that_send_descript
         let pid = lab.property("MainPID")?;
         lab.sh(&format!("kill -STOP {pid}"))?;
         wait_until("another daemon", PATIENCE, || {
-            Ok(lab.property("NRestarts")? == "1" && lab.property("ActiveState")? == "active")
+            Ok(lab.property("NRestarts")? != "0" && lab.property("ActiveState")? == "active")
         })?;
         ensure!(lab.property("MainPID")? != pid);
         Ok(())
