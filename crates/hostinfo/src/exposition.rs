@@ -61,6 +61,7 @@ mod tests {
     use super::*;
     use hostinfo_render::openmetrics;
     use hostinfo_wire::Reply;
+    use hostinfo_wire::reply::ReplyLine;
     use proptest::prelude::*;
 
     /// The samples that are made of those values.
@@ -69,9 +70,8 @@ mod tests {
         let values = values.iter().map(|(name, value)| (*name, Cow::from(*value)));
         let mut reply = Reply::new();
         openmetrics(&answers(values, &rows), &mut reply);
-        let text = String::from_utf8(reply.end().to_vec()).unwrap();
-        let lines = text.lines().map(|line| line["200-".len()..].to_owned());
-        lines.filter(|line| !line.starts_with('#')).collect()
+        let lines = reply.end().split(|byte| *byte == b'\n').filter_map(ReplyLine::parse);
+        lines.map(|line| line.text.to_owned()).filter(|line| !line.starts_with('#')).collect()
     }
 
     #[test]
