@@ -72,7 +72,6 @@ pub fn reply(bytes: &[u8]) {
     for question in [
         Question::get(&["loadavg"]),
         Question::json(&["loadavg"]),
-        Question::metrics(&["loadavg"]),
         Question::list_all(),
         Question::version(),
     ] {
@@ -80,13 +79,9 @@ pub fn reply(bytes: &[u8]) {
         let Ok(mut link) = Link::establish(host, TIMEOUT, || "t".to_owned()) else { return };
         let Ok(lines) = link.ask(&question, TIMEOUT) else { continue };
         assert!(question.is_answered_by(&lines));
-        let mut text = String::new();
         for line in &lines {
-            assert!(!line.text.contains(char::is_control));
-            text += &line.text;
-            text.push('\n');
+            assert!(line.text.chars().all(hostinfo_wire::text::is_printable));
         }
-        hostinfo_wire::prometheus::classic(&text);
         let _ = views::reply::Reply::of(&lines).number("loadavg.1");
     }
 }

@@ -4,14 +4,17 @@ mod age;
 
 use std::time::Duration;
 
-use hostinfo_wire::reply::Refusal;
-use hostinfo_wire::{Code, prometheus};
+use hostinfo_render::openmetrics;
+use hostinfo_wire::reply::{Refusal, ReplyLine};
+use hostinfo_wire::{Code, Reply, prometheus};
 use serde_json::{Value, json};
 
 use crate::args::Format;
 use crate::exit::{Failure, TOO_SOON};
+use crate::exposition;
 use crate::get::age::Asked;
 use crate::host::Host;
+use crate::listed::Listed;
 use crate::nearest::correct;
 use crate::output::{Shown, json_line};
 use crate::question::Question;
@@ -54,13 +57,19 @@ pub(crate) fn run(
             Shown { status, ..shown }
         }
         Format::Openmetrics | Format::Prometheus | Format::Nagios => {
-            let mut lines = with_states(host, &Question::metrics(names))?;
+            let mut lines = with_verdicts(host, &Question::get(names))?;
+            let status = still_unknown(host, &lines);
             correct(host, &mut lines, commands);
-            let shown = metrics(lines)?;
-            match format {
-                Format::Prometheus => Shown { text: prometheus::classic(&shown.text), ..shown },
-                _ => shown,
+            let is_own = |line: &Line| line.text.starts_with("custom.") && line.code == Code::Done;
+            let listed = match lines.iter().any(is_own) {
+                true => host.ask(&Question::list(&["custom"]))?,
+                false => Vec::new(),
+            };
+            let mut shown = metrics(lines, &listed);
+            if format == Format::Prometheus {
+                shown.text = prometheus::classic(&shown.text);
             }
+            Shown { status, ..shown }
         }
     })
 }
@@ -76,23 +85,6 @@ pub(crate) fn with_verdicts(
 ) -> Result<Vec<Line>, Failure> {
     let patience = if host.is_patient() { None } else { Some(Duration::ZERO) };
     host.ask_for_verdicts(question, patience)
-}
-
-/// The same for `metrics`, which do not distinguish a verdict that will be there soon from one that
-/// never will: so the host is asked a second time.
-fn with_states(host: &mut Host<'_>, question: &Question) -> Result<Vec<Line>, Failure> {
-    /// The time in which a host reaches a verdict.
-    const VERDICT_TIME: Duration = Duration::from_secs(5);
-    let is_unknown = |line: &Line| {
-        let is_verdict = line.text.starts_with("hostinfo_verdict_");
-        is_verdict && line.text.ends_with("{state=\"unknown\"} 1")
-    };
-    let lines = host.ask(question)?;
-    if !host.is_patient() || !lines.iter().any(is_unknown) {
-        return Ok(lines);
-    }
-    host.sit_out(VERDICT_TIME, "waiting for the host's verdict");
-    host.ask(question)
 }
 
 /// The exit status for a patient user where the host still has no verdict, or another value, that it promised.
@@ -157,14 +149,21 @@ fn object(lines: Vec<Line>) -> Result<Shown, Failure> {
     Ok(shown)
 }
 
-/// Complete OpenMetrics text.
-fn metrics(lines: Vec<Line>) -> Result<Shown, Failure> {
-    let shown = text(lines);
-    if shown.text.is_empty() || shown.text.ends_with("# EOF\n") {
-        Ok(shown)
-    } else {
-        Err(Failure::Unexpected("metrics"))
+/// The values as complete OpenMetrics text, with what `list` says of the administrator's own; and what was refused.
+fn metrics(lines: Vec<Line>, listed: &[Line]) -> Shown {
+    let (values, mut others): (Vec<Line>, Vec<Line>) =
+        lines.into_iter().partition(|line| line.code == Code::Done);
+    if values.is_empty() {
+        return text(others);
     }
+    let values = values.iter().filter_map(|line| line.text.split_once('='));
+    let values = values.map(|(name, value)| (name, value.into()));
+    let mut reply = Reply::new();
+    openmetrics(&exposition::answers(values, &Listed::all(listed)), &mut reply);
+    // It may be too long for a reply.
+    let parsed = reply.end().split(|byte| *byte == b'\n').filter_map(ReplyLine::parse);
+    others.extend(parsed.map(|line| Line { code: line.code, text: line.text.to_owned() }));
+    text(others)
 }
 
 #[cfg(test)]
@@ -225,9 +224,22 @@ mod tests {
     }
 
     #[test]
-    fn metrics_without_their_eof_are_not_all_there() {
-        assert!(metrics(lines(&[(Code::Done, "a 1"), (Code::Done, "# EOF")])).is_ok());
-        assert!(metrics(lines(&[(Code::NotPermitted, "a: not permitted")])).is_ok());
-        assert!(metrics(lines(&[(Code::Done, "a 1")])).is_err());
+    fn metrics_are_made_of_the_values_that_have_some() {
+        let shown = metrics(
+            lines(&[
+                (Code::Done, "loadavg.1=0.42"),
+                (Code::NotPermitted, "host.name: not permitted"),
+                (Code::Done, "loadavg.5=no number"),
+                (Code::Done, "custom.rack=7"),
+            ]),
+            &lines(&[(Code::Done, "custom.rack gauge - which")]),
+        );
+        let samples: Vec<&str> =
+            shown.text.lines().filter(|line| !line.starts_with("# ")).collect();
+        assert_eq!(samples, ["hostinfo_loadavg_1 0.42", "hostinfo_custom_rack 7"]);
+        assert!(shown.text.ends_with("\n# EOF\n"));
+        assert_eq!(shown.refusals, ["host.name: not permitted"]);
+        let refused = metrics(lines(&[(Code::NotPermitted, "a: not permitted")]), &[]);
+        assert_eq!((refused.text.as_str(), refused.refusals.len()), ("", 1));
     }
 }

@@ -66,6 +66,12 @@ impl<'a> Host<'a> {
         self.connection.is_some()
     }
 
+    /// A copy of the connection's descriptor, if there is one: see [`Port::descriptor`](crate::port::Port::descriptor).
+    #[cfg(unix)]
+    pub(crate) fn descriptor(&self) -> Option<std::os::fd::OwnedFd> {
+        self.connection.as_ref()?.link.descriptor()
+    }
+
     /// The time that must pass between two queries of this guest, if the host has reported it.
     pub(crate) fn interval(&self) -> Option<Duration> {
         self.interval

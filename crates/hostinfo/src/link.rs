@@ -12,6 +12,7 @@ use hostinfo_wire::Code;
 use hostinfo_wire::frame::CANCEL;
 use hostinfo_wire::limits::{READ_CHUNK, REPLY_MAX, WRITE_DEADLINE};
 use hostinfo_wire::reply::{ASK_AGAIN, BLOCKED, ReplyLine};
+use hostinfo_wire::text::is_printable;
 
 use crate::broken::Broken;
 use crate::others::Others;
@@ -85,6 +86,12 @@ impl<P: Port> Link<P> {
     /// Keeps others from the port, as far as the system permits.
     pub(crate) fn hold(&mut self) {
         self.port.hold();
+    }
+
+    /// A copy of the port's descriptor: see [`Port::descriptor`].
+    #[cfg(unix)]
+    pub(crate) fn descriptor(&self) -> Option<std::os::fd::OwnedFd> {
+        self.port.descriptor()
     }
 
     /// Which other programs were seen at the port since a request was first disturbed.
@@ -228,7 +235,7 @@ impl<P: Port> Link<P> {
                     return Err(Broken::TooLong);
                 }
                 let parsed = ReplyLine::parse(line)
-                    .filter(|line| !is_whole && !line.text.contains(char::is_control))
+                    .filter(|line| !is_whole && line.text.chars().all(is_printable))
                     .ok_or(Broken::Disturbed(timeout))?;
                 is_whole = parsed.last;
                 lines.push(Line { code: parsed.code, text: parsed.text.to_owned() });

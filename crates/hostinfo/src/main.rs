@@ -9,6 +9,7 @@ mod color;
 mod complete;
 mod diagnose;
 mod exit;
+mod exposition;
 mod get;
 mod host;
 mod joined;

@@ -1,6 +1,8 @@
 //! Bytes to and from the host, over whatever device or socket leads to it.
 
 use std::io;
+#[cfg(unix)]
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use hostinfo_file::in_words;
@@ -35,6 +37,13 @@ pub(crate) trait Port {
     /// Keeps others from opening it until it is closed, as far as the system permits this program
     /// to.
     fn hold(&mut self) {}
+
+    /// A copy of its descriptor, by which others notice that its other end was closed. As long as it is open, so is the
+    /// port.
+    #[cfg(unix)]
+    fn descriptor(&self) -> Option<OwnedFd> {
+        None
+    }
 
     /// Waits.
     fn sleep(&mut self, time: Duration) {
@@ -95,6 +104,11 @@ impl Port for Box<dyn Port> {
 
     fn hold(&mut self) {
         (**self).hold();
+    }
+
+    #[cfg(unix)]
+    fn descriptor(&self) -> Option<OwnedFd> {
+        (**self).descriptor()
     }
 
     fn sleep(&mut self, time: Duration) {

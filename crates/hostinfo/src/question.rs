@@ -25,7 +25,6 @@ pub(crate) struct Question {
 enum Verb {
     Get,
     Json,
-    Metrics,
     List,
     Ping,
     Version,
@@ -40,11 +39,6 @@ impl Question {
     /// Statistics as one object.
     pub(crate) fn json(names: &[impl AsRef<str>]) -> Self {
         Self::of(Verb::Json, names)
-    }
-
-    /// Statistics as OpenMetrics text.
-    pub(crate) fn metrics(names: &[impl AsRef<str>]) -> Self {
-        Self::of(Verb::Metrics, names)
     }
 
     /// Which of those may be asked for; without names, which of all.
@@ -80,7 +74,6 @@ impl Question {
         match self.verb {
             Verb::Get => self.names_all(lines),
             Verb::Json => before.is_empty() && self.is_object(last),
-            Verb::Metrics => self.is_exposition(lines),
             Verb::List => lines.iter().all(|line| self.is_listed(line)),
             Verb::Ping => before.is_empty() && last.code == Code::Done && last.text == "pong",
             Verb::Version => {
@@ -91,7 +84,7 @@ impl Question {
 
     /// Whether that line, on its own, refuses the request as a whole.
     fn is_refused_by(&self, line: &Line) -> bool {
-        let is_query = matches!(self.verb, Verb::Get | Verb::Json | Verb::Metrics);
+        let is_query = matches!(self.verb, Verb::Get | Verb::Json);
         match line.code {
             Code::TooSoon => is_query && parse_retry_after(&line.text).is_some(),
             Code::NotPermitted if self.verb == Verb::List => line.subject() == Some("list"),
@@ -129,28 +122,6 @@ impl Question {
         self.asked_for_exactly(&subjects)
     }
 
-    /// Whether that is an answer to `metrics`: refusals, and complete OpenMetrics text. Only the
-    /// first word of a name is certain to show in the name of its metric.
-    fn is_exposition(&self, lines: &[Line]) -> bool {
-        let start = lines.iter().position(|line| line.code == Code::Done);
-        let (refusals, text) = lines.split_at(start.unwrap_or(lines.len()));
-        let Some((end, text)) = text.split_last() else {
-            return self.names_all(refusals);
-        };
-        end.text == "# EOF"
-            && refusals.iter().all(|line| line.subject().is_some_and(|name| self.asked_for(name)))
-            && text.iter().all(|line| line.code == Code::Done && self.is_metric(&line.text))
-    }
-
-    fn is_metric(&self, text: &str) -> bool {
-        let text = match text.strip_prefix("# ") {
-            Some(comment) => comment.split_once(' ').map_or("", |(_, rest)| rest),
-            None => text,
-        };
-        let Some(metric) = text.strip_prefix("hostinfo_") else { return false };
-        self.names.is_empty() || self.names.iter().any(|name| name == "*" || leads(name, metric))
-    }
-
     /// Whether that is a line of `list`, or the refusal of a name to be listed.
     fn is_listed(&self, line: &Line) -> bool {
         let is_any = self.names.is_empty();
@@ -183,8 +154,12 @@ fn lists(name: &str, row: &str) -> bool {
 }
 
 fn is_above(name: &str, subject: &str, is_same: impl Fn(&str, &str) -> bool) -> bool {
+    // A key of an object could have any character, even one that controls a terminal.
+    if !is_name(subject.strip_suffix(".*").unwrap_or(subject)) {
+        return name == "*" && subject == "*";
+    }
     if name == "*" {
-        return subject == "*" || is_name(subject);
+        return true;
     }
     let mut words = subject.split('.');
     for segment in name.strip_suffix(".*").unwrap_or(name).split('.') {
@@ -196,14 +171,6 @@ fn is_above(name: &str, subject: &str, is_same: impl Fn(&str, &str) -> bool) -> 
         }
     }
     true
-}
-
-/// Whether the metric, without `hostinfo_`, begins with the first word of `name`.
-fn leads(name: &str, metric: &str) -> bool {
-    let first = name.split('.').next().unwrap_or_default().replace('-', "_");
-    let rest = metric.get(first.len()..).unwrap_or_default();
-    metric.get(..first.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(&first))
-        && !rest.starts_with(|next: char| next.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]

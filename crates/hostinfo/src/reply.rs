@@ -10,7 +10,7 @@ use hostinfo_wire::limits::INTERVAL_MAX;
 pub(crate) struct Line {
     /// Its result.
     pub(crate) code: Code,
-    /// The text after the code, without control characters.
+    /// The text after the code, all of it [printable](hostinfo_wire::text::is_printable).
     pub(crate) text: String,
 }
 

@@ -27,7 +27,7 @@ impl Asked {
     /// # Errors
     /// [`Failure`]: no host answers.
     pub(super) fn of(host: &mut Host<'_>, names: &[String]) -> Result<Self, Failure> {
-        /// What else a request has, such as `metrics`.
+        /// What else a request has, such as `json`.
         const VERB_MAX: usize = 16;
         let length: usize = names.iter().map(|name| name.len() + 1).sum();
         let has_room = length + AGE.len() + VERB_MAX <= LINE_MAX;

@@ -1,20 +1,19 @@
 //! Answers a request from the host's last values.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use hostinfo_catalog::metric::Metric;
-use hostinfo_catalog::{About, Named, StatId, resolve};
-use hostinfo_render::{Answer, Row, openmetrics};
+use hostinfo_catalog::resolve;
+use hostinfo_render::{Answer, openmetrics};
 use hostinfo_wire::reply::BLOCKED;
 use hostinfo_wire::request::{Names, VHOSTMD_PATH};
-use hostinfo_wire::{Code, Refusal, Reply, Request, VERSION, Value};
+use hostinfo_wire::{Code, Refusal, Reply, Request, VERSION};
 use serde_json::Value as Json;
 
+use crate::exposition::{self, number};
 use crate::listed::Listed;
 use crate::not_yet::NotYet;
-use crate::serve::snapshot::{Picked, Snapshot, number};
+use crate::serve::snapshot::{Picked, Snapshot};
 
 /// Fills `reply` if that needs nothing from the host; returns whether it did.
 pub(crate) fn at_once(request: Request<'_>, reply: &mut Reply) -> bool {
@@ -158,42 +157,21 @@ impl fmt::Display for Object<'_> {
     }
 }
 
-/// OpenMetrics text. A statistic that only a newer host knows has no metric here.
+/// OpenMetrics text.
 fn metrics(names: Names<'_>, snapshot: &Snapshot, now: Duration, reply: &mut Reply) {
-    let rows = snapshot.rows();
-    let answers: Vec<Answer<'_>> = snapshot
-        .pick(names.iter())
-        .into_iter()
-        .filter_map(|picked| match picked {
+    let (mut places, mut refused) = (Vec::new(), Vec::new());
+    for picked in snapshot.pick(names.iter()) {
+        match picked {
             Picked::Refused(name, refusal) => {
-                Some(Answer::Refused { name: name.into_owned().into(), refusal })
+                refused.push(Answer::Refused { name: name.into_owned().into(), refusal });
             }
-            Picked::Value(place) => {
-                let (told, value) = snapshot.value(place, now)?;
-                let row = row(&told.name, &rows)?;
-                let value = match told.is_text {
-                    true => Value::text(value.into_owned()),
-                    false => number(&value)?,
-                };
-                Some(Answer::Value { row, value })
-            }
-        })
-        .collect();
-    openmetrics(&answers, reply);
-}
-
-/// The catalog's row of that name, or the description in `list` for one of the administrator's own.
-fn row(name: &str, rows: &[Listed<'_>]) -> Option<Row> {
-    const CUSTOM: StatId = StatId::named("custom.NAME");
-    let Some(Named::Stat(stat, instance)) = resolve(name) else { return None };
-    if stat != CUSTOM {
-        return Some(Row { stat, instance, about: None });
+            Picked::Value(place) => places.push(place),
+        }
     }
-    let listed = rows.iter().find(|row| row.name == name)?;
-    let (kind, unit) = (listed.kind.parse().ok()?, listed.unit.parse().ok()?);
-    let metric = instance.as_deref().map(|own| Metric::of_custom(own, kind, unit));
-    let about = About { kind, unit, help: listed.description.to_owned(), metric };
-    Some(Row { stat, instance, about: Some(Arc::new(about)) })
+    let values = places.into_iter().filter_map(|place| snapshot.value(place, now));
+    let values = values.map(|(told, value)| (&told.name, value));
+    refused.extend(exposition::answers(values, &snapshot.rows()));
+    openmetrics(&refused, reply);
 }
 
 #[cfg(test)]

@@ -28,6 +28,8 @@ use crate::serve::upstream::{Answered, HostReply, Upstream};
 /// The state of the broker.
 pub(crate) struct Broker {
     upstream: Upstream,
+    /// The connection to the host while nothing is asked over it, to notice its end.
+    connection: Option<OwnedFd>,
     socket: UnixListener,
     http: Option<TcpListener>,
     clients: Vec<Client>,
@@ -51,6 +53,8 @@ pub(crate) struct Broker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Event {
     Answer,
+    /// The connection to the host has ended.
+    Lost,
     Client,
     Scrape,
     /// Input has arrived.
@@ -65,6 +69,7 @@ impl Broker {
     pub(crate) fn new(upstream: Upstream, socket: UnixListener, http: Option<TcpListener>) -> Self {
         Self {
             upstream,
+            connection: None,
             socket,
             http,
             clients: Vec::new(),
@@ -106,12 +111,15 @@ impl Broker {
 
     fn ask(&mut self, now: Duration) {
         let is_old = self.list_at.is_none_or(|at| now.saturating_sub(at) >= LIST_MAX_AGE);
+        self.connection = None;
+        self.upstream.ask(is_old, self.schedule.is_lost());
         self.schedule.ask();
-        self.upstream.ask(is_old);
     }
 
     /// Processes the result of asking the host.
-    fn take_answer(&mut self, Answered { asked, result }: Answered, now: Duration) {
+    fn take_answer(&mut self, answered: Answered, now: Duration) {
+        let Answered { asked, result, connection } = answered;
+        self.connection = connection;
         match result {
             Ok(HostReply { values, list, way }) => {
                 if let Some(list) = list {
@@ -133,7 +141,6 @@ impl Broker {
                 Some(wait) => self.schedule.too_soon(wait, now),
                 None => {
                     self.schedule.failed(now);
-                    self.snapshot = None;
                     self.cause = failure.cause(self.answered.is_some());
                     self.log(failure.to_string());
                 }
@@ -180,6 +187,9 @@ impl Broker {
         ];
         let http = self.http.as_ref().map(|http| (http.as_fd(), PollFlags::IN, Event::Scrape));
         watched.extend(http);
+        // Of a stream of vsock(7), only the host's half may be closed.
+        let connection = self.connection.as_ref();
+        watched.extend(connection.map(|fd| (fd.as_fd(), PollFlags::RDHUP, Event::Lost)));
         for (number, client) in self.clients.iter().enumerate() {
             let events = match client.connection.unsent() {
                 0 if may_read && client.wants_to_read(now) => PollFlags::IN,
@@ -207,6 +217,7 @@ impl Broker {
         let happened = polled.iter().zip(&watched).filter_map(|(polled, (_, _, event))| {
             let is_gone = polled.revents().intersects(PollFlags::HUP | PollFlags::ERR);
             match event {
+                Event::Lost => (!polled.revents().is_empty()).then_some(Event::Lost),
                 Event::Read(number) if is_gone => Some(Event::Gone(*number)),
                 Event::ReadScraper(number) if is_gone => Some(Event::GoneScraper(*number)),
                 event => polled.revents().intersects(PollFlags::IN).then_some(*event),
@@ -236,6 +247,11 @@ impl Broker {
         let now = clock::now();
         match event {
             Event::Answer => {}
+            Event::Lost => {
+                self.connection = None;
+                self.list_at = None;
+                self.schedule.lost(now);
+            }
             Event::Client => {
                 if let Some(connection) = accepted(self.socket.accept(), &self.unclosed) {
                     self.let_in(connection, now);

@@ -14,6 +14,8 @@ pub(crate) struct Schedule {
     interval: Duration,
     /// When the host's last values came.
     came: Option<Duration>,
+    /// The connection over which they came has ended: who answers next may be another.
+    is_lost: bool,
     /// Whether an answer is pending.
     is_asking: bool,
     /// The host said that it was too soon: until this time, the previous values are all there is.
@@ -27,6 +29,7 @@ impl Schedule {
         Self {
             interval: INTERVAL_DEFAULT,
             came: None,
+            is_lost: false,
             is_asking: false,
             too_soon: Duration::ZERO,
             retry: Duration::ZERO,
@@ -35,9 +38,17 @@ impl Schedule {
 
     /// Whether the last values may still be sent: asking now would be pointless, or too soon.
     pub(crate) fn is_fresh(&self, now: Duration) -> bool {
-        self.came.is_some_and(|came| {
-            now.saturating_sub(came) < self.interval.max(FRESH_LEAST) || now < self.too_soon
+        let is_new = |came| now.saturating_sub(came) < self.interval.max(FRESH_LEAST);
+        self.came.is_some_and(|came| match self.is_lost {
+            // They are what there is until there is another host, which is looked for whenever somebody asks.
+            true => is_new(came) && now < self.retry,
+            false => is_new(came) || now < self.too_soon,
         })
+    }
+
+    /// Whether the connection over which the last values came has ended.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.is_lost
     }
 
     /// Whether the host can be asked now.
@@ -65,21 +76,35 @@ impl Schedule {
 
     /// Notes when its answer came, perhaps with the guest's interval.
     pub(crate) fn answered(&mut self, came: Duration, interval: Option<Duration>) {
-        let interval = interval.unwrap_or(self.interval);
+        let known = if self.is_lost { INTERVAL_DEFAULT } else { self.interval };
+        let interval = interval.unwrap_or(known);
         *self = Self { interval, came: Some(came), ..Self::new() };
     }
 
     /// Notes that it said it was too soon.
     pub(crate) fn too_soon(&mut self, wait: Duration, now: Duration) {
+        if self.is_lost {
+            *self = Self::new();
+        }
         self.is_asking = false;
         self.too_soon = now.saturating_add(wait);
+    }
+
+    /// Notes that the connection has ended. What was said over it does not keep the next host from being asked, after a
+    /// moment: one that hangs up whenever it has answered is not asked in a loop.
+    pub(crate) fn lost(&mut self, now: Duration) {
+        self.is_lost = true;
+        self.too_soon = Duration::ZERO;
+        self.retry = now.saturating_add(RETRY);
     }
 
     /// Notes that it did not answer. Its earlier values may be another host's: a guest that was
     /// restored or has moved is on another host.
     pub(crate) fn failed(&mut self, now: Duration) {
         self.is_asking = false;
-        self.came = None;
+        if !self.is_lost {
+            self.came = None;
+        }
         self.retry = now.saturating_add(RETRY);
     }
 }
@@ -140,5 +165,35 @@ mod tests {
         assert!(!schedule.is_fresh(NOW + SECOND) && !schedule.can_ask(NOW + SECOND));
         assert!(schedule.can_ask(NOW + SECOND + RETRY));
         assert_eq!(schedule.not_yet(NOW + SECOND), NotYet::Silent);
+    }
+
+    #[test]
+    fn what_was_said_over_a_connection_that_has_ended_keeps_nobody_from_asking_the_next_host() {
+        let mut schedule = Schedule::new();
+        schedule.answered(NOW, Some(3600 * SECOND));
+        schedule.too_soon(3600 * SECOND, NOW);
+        schedule.lost(NOW);
+        assert!(schedule.is_fresh(NOW) && !schedule.can_ask(NOW));
+        assert!(!schedule.is_fresh(NOW + RETRY) && schedule.can_ask(NOW + RETRY));
+        // No host is there: the values stay as long as they would have.
+        schedule.failed(NOW + RETRY);
+        assert!(schedule.is_fresh(NOW + RETRY) && !schedule.is_fresh(NOW + 2 * RETRY));
+        let late = NOW + 3600 * SECOND;
+        schedule.failed(late);
+        assert!(!schedule.is_fresh(late));
+    }
+
+    #[test]
+    fn after_the_first_word_of_the_next_host_nothing_of_the_last_one_counts() {
+        let mut schedule = Schedule::new();
+        schedule.answered(NOW, Some(3600 * SECOND));
+        schedule.lost(NOW);
+        let mut answered = schedule.clone();
+        answered.answered(NOW + RETRY, None);
+        assert!(!answered.is_lost() && !answered.is_fresh(NOW + RETRY + INTERVAL_DEFAULT));
+        let later = NOW + 2 * RETRY;
+        schedule.too_soon(10 * SECOND, later);
+        assert!(!schedule.is_lost() && !schedule.is_fresh(later) && !schedule.can_ask(later));
+        assert!(schedule.can_ask(later + 10 * SECOND));
     }
 }

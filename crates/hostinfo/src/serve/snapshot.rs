@@ -13,7 +13,6 @@ use hostinfo_wire::{Code, Refusal};
 
 use crate::listed::Listed;
 use crate::reply::{Line, interval};
-pub(crate) use crate::serve::snapshot::value::number;
 use crate::serve::snapshot::value::{is_text, nearer, older};
 
 /// How old the values are.
@@ -190,7 +189,6 @@ impl Snapshot {
 mod tests {
     use super::*;
     use crate::reply::tests::any_figures;
-    use hostinfo_wire::Value;
     use hostinfo_wire::limits::INTERVAL_MAX;
     use proptest::prelude::*;
 
@@ -316,19 +314,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn a_number_is_read_as_it_is_written(text in "-?[0-9]{1,20}(\\.[0-9]{0,7})?|\\PC{0,10}") {
-            if let Some(value) = number(&text) {
-                prop_assert_eq!(value.to_string(), text);
-            }
-        }
-
-        #[test]
-        fn any_number_that_the_wire_writes_is_recognized(micros in any::<i64>()) {
-            let text = Value::Micro(micros).to_string();
-            prop_assert!(number(&text).is_some(), "{}", text);
-        }
-
         #[test]
         fn any_figures_of_a_host_are_given_on(lines in any_figures(), later in any::<u32>()) {
             let snapshot = Snapshot::new(NOW, &lines, Rc::default());

@@ -2,6 +2,7 @@
 //! wait.
 
 use std::io::{PipeReader, PipeWriter, Read as _, Write as _};
+use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 use std::time::Duration;
@@ -20,6 +21,8 @@ const STACK: usize = 256 * 1024;
 struct Ask {
     /// Also ask what may be asked for.
     with_list: bool,
+    /// The connection has ended: do not use it again.
+    is_lost: bool,
 }
 
 /// The result.
@@ -27,6 +30,9 @@ pub(crate) struct Answered {
     /// When the host was asked.
     pub(crate) asked: Duration,
     pub(crate) result: Result<HostReply, Failure>,
+    /// A copy of the connection's descriptor, if it stands. It has to be closed before the host is asked again: a port
+    /// that is open cannot be opened.
+    pub(crate) connection: Option<OwnedFd>,
 }
 
 /// The host's answer.
@@ -63,10 +69,10 @@ impl Upstream {
         Ok(Self { asks, answers, ready })
     }
 
-    /// Starts a query of the host. Only one may be pending.
-    pub(crate) fn ask(&self, with_list: bool) {
+    /// Starts a query of the host, on a new connection if the last one `is_lost`. Only one may be pending.
+    pub(crate) fn ask(&self, with_list: bool, is_lost: bool) {
         // The thread lives as long as this value.
-        let _ = self.asks.send(Ask { with_list });
+        let _ = self.asks.send(Ask { with_list, is_lost });
     }
 
     /// The answer, if there is one.
@@ -89,7 +95,10 @@ fn run(
     mut signal: PipeWriter,
 ) {
     let mut host = Host::held(options);
-    for Ask { with_list } in asks {
+    for Ask { with_list, is_lost } in asks {
+        if is_lost {
+            host.let_go();
+        }
         let answered = ask(&mut host, with_list);
         if answers.send(answered).is_err() || signal.write_all(&[0]).is_err() {
             return;
@@ -114,7 +123,7 @@ fn ask_once(host: &mut Host<'_>, with_list: bool) -> Answered {
     if result.as_ref().is_err_and(|failure| failure.too_soon().is_none()) {
         host.let_go();
     }
-    Answered { asked, result }
+    Answered { asked, result, connection: host.descriptor() }
 }
 
 fn ask_host(host: &mut Host<'_>, with_list: bool) -> Result<HostReply, Failure> {

@@ -36,9 +36,7 @@ fn answer(line: &str) -> &'static str {
         "get host.name" | "json host.name" => "403 host.name: not permitted\n",
         "json loadavg.1 host.name" => "200 {\"loadavg.1\":0.42,\"errors\":{\"host.name\":403}}\n",
         "json *" => "200 {\"loadavg.1\":0.42}\n",
-        "metrics loadavg.1 host.name" => {
-            "403-host.name: not permitted\n200-# TYPE hostinfo_loadavg_1 gauge\n200-# HELP hostinfo_loadavg_1 load\n200-hostinfo_loadavg_1 0.42\n200 # EOF\n"
-        }
+        "get loadavg.1 host.name" => "200-loadavg.1=0.42\n403 host.name: not permitted\n",
         "get lsit xyzzy" => "404-lsit: no such statistic\n404 xyzzy: no such statistic\n",
         "version" => "200 hostinfo/1\n",
         _ => "404 x: no such statistic\n",
@@ -215,11 +213,11 @@ fn a_ping_tells_the_port_and_the_time() {
 }
 
 #[test]
-fn openmetrics_is_the_hosts_reply_without_its_codes() {
+fn openmetrics_is_made_of_the_hosts_values_and_a_refused_name_is_told() {
     let (status, text, errors) = run(&host(), "--format openmetrics get loadavg.1 host.name");
     assert_eq!(
         text,
-        "# TYPE hostinfo_loadavg_1 gauge\n# HELP hostinfo_loadavg_1 load\nhostinfo_loadavg_1 0.42\n# EOF\n"
+        "# TYPE hostinfo_loadavg_1 gauge\n# HELP hostinfo_loadavg_1 load average of the host over 1 minute\nhostinfo_loadavg_1 0.42\n# EOF\n"
     );
     assert_eq!(
         (status, errors.as_str()),

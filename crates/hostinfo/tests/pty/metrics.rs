@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use hostinfo_catalog::metric::Metric;
 use hostinfo_catalog::{About, Kind, StatId, Unit};
-use hostinfo_render::{Answer, Row, openmetrics};
+use hostinfo_render::{Answer, Row, list, text};
 use hostinfo_wire::{Reply, Value};
 
 use crate::host::FakeHost;
 use crate::run;
 
-/// The reply of a host that has a value for every statistic.
-fn all() -> String {
-    let answers: Vec<Answer<'_>> = StatId::all()
+/// A value for every statistic.
+fn all() -> Vec<Answer<'static>> {
+    StatId::all()
         .flat_map(|stat| {
             let instances = match stat.stat().instances.placeholder() {
                 None => vec![None],
@@ -32,10 +32,7 @@ fn all() -> String {
             })
         })
         .chain(customs())
-        .collect();
-    let mut reply = Reply::new();
-    openmetrics(&answers, &mut reply);
-    String::from_utf8(reply.end().to_vec()).unwrap()
+        .collect()
 }
 
 /// Statistics such as an administrator may define.
@@ -80,11 +77,34 @@ fn prometheus_reads_all_statistics_as_openmetrics() {
     assert!(success, "{said}");
 }
 
+#[test]
+fn whoever_answers_cannot_make_prometheus_refuse_the_file() {
+    let host = FakeHost::new(|line| match line {
+        "get *" => "200-loadavg.1=0.42\n200-loadavg.1=7\n200-physcpus=1e999\n200 loadavg.5=1} 2\n",
+        _ => {
+            "200-hostinfo_loadavg_1{job=\"node\",x=\"} 1e999\n200-hostinfo_loadavg_1 x\n200 # EOF\n"
+        }
+    });
+    let (status, text, _) = run(&host, "--format prometheus");
+    let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!((status, samples), (0, vec!["hostinfo_loadavg_1 0.42"]));
+    let (success, said) = promtool(&["check", "metrics"], &text);
+    assert!(success && said.is_empty(), "{said}");
+}
+
 /// The tool's output of everything in that format.
 fn shown(format: &str) -> String {
     let host = FakeHost::new(|line| {
-        assert_eq!(line, "metrics *");
-        all()
+        let mut reply = Reply::new();
+        match line {
+            "get *" => text(&all(), &mut reply),
+            "list custom" => customs().for_each(|answer| match answer {
+                Answer::Value { row, .. } => list(&row, &mut reply),
+                Answer::Refused { .. } => {}
+            }),
+            other => panic!("it sent {other}"),
+        }
+        reply.end().to_vec()
     });
     let (status, text, errors) = run(&host, &format!("--format {format}"));
     assert_eq!((status, errors.as_str()), (0, ""));

@@ -38,6 +38,15 @@ fn a_question_is_asked_again_unless_exactly_one_reply_fits_it() {
 }
 
 #[test]
+fn a_reply_with_a_character_that_is_invisible_or_changes_the_direction_does_not_count() {
+    for c in ['\u{ad}', '\u{200b}', '\u{2028}', '\u{202e}', '\u{2066}', '\u{feff}', '\u{e0041}'] {
+        for wrong in [format!("200 x=a{c}b\n"), format!("503 x: a{c}b\n")] {
+            assert_eq!(texts(&ask(then_right(&[&wrong])).unwrap()), ["x=1"], "{wrong:?}");
+        }
+    }
+}
+
+#[test]
 fn replies_to_others_before_and_behind_the_own_one_are_not_looked_at() {
     let mut answer = then_right(&[]);
     let told = ask(move |sent: &str| {

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use hostinfo_wire::Value;
-
+use crate::exposition::number;
 use crate::listed::Listed;
 use crate::verdict::{State, Verdict};
 
@@ -14,16 +13,6 @@ pub(super) fn is_text(name: &str, value: &str, rows: &[Listed<'_>]) -> bool {
         Some(row) => row.kind == hostinfo_catalog::Kind::Info.word(),
         None => number(value).is_none(),
     }
-}
-
-/// A number in its wire form: whole, or with up to six decimals.
-pub(crate) fn number(text: &str) -> Option<Value<'static>> {
-    if let Ok(whole) = text.parse::<u64>() {
-        return Some(Value::Whole(whole)).filter(|value| value.to_string() == text);
-    }
-    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    let micros: i64 = format!("{whole}{part:0<6}").parse().ok()?;
-    Some(Value::Micro(micros)).filter(|value| value.to_string() == text)
 }
 
 /// An increased age, rounded up to 0.1 s as the host does.

@@ -145,6 +145,10 @@ impl Port for Device {
         rivals(&tty.devices)
     }
 
+    fn descriptor(&self) -> Option<OwnedFd> {
+        self.device.try_clone().ok()
+    }
+
     fn hold(&mut self) {
         if self.tty.is_some() {
             // Root can open it anyway: tty_ioctl(2).

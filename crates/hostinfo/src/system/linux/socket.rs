@@ -111,6 +111,10 @@ impl Port for Socket {
     fn is_shared(&self) -> bool {
         false
     }
+
+    fn descriptor(&self) -> Option<OwnedFd> {
+        self.0.try_clone().ok()
+    }
 }
 
 #[cfg(test)]
