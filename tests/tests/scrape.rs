@@ -1,13 +1,16 @@
 //! The daemon's own metrics over HTTP: for those who ask at once, whatever others do.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use hostinfo_tests::deadline::PATIENCE;
+use hostinfo_control::Client;
+use hostinfo_tests::ctl;
+use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::prometheus::free_address;
+use hostinfo_tests::upgrading::upgrade;
 use hostinfo_tests::{Daemon, FakeGuest, Host};
 
 const GET: &[u8] =
@@ -72,6 +75,37 @@ fn a_scrape_gets_what_the_daemon_counts() -> Result<()> {
         let text = answer(connect(&address)?, request)?;
         ensure!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
     }
+    Ok(())
+}
+
+#[test]
+fn an_address_that_another_program_has_is_an_error_in_the_status_until_sighup_finds_it_free()
+-> Result<()> {
+    let address = free_address()?;
+    let other = TcpListener::bind(&address)?;
+    let host = Host::new("*:\n  interval = 0\n")?;
+    host.write_config(&format!("[metrics]\nlisten = \"{address}\"\n"))?;
+    let daemon = host.start_daemon()?;
+    let mut client = host.client()?;
+    let problem = |client: &mut Client| -> Result<Option<String>> {
+        let metrics = client.status()?.metrics.context("no [metrics] listen")?;
+        ensure!(metrics.path == address, "{}", metrics.path);
+        Ok(metrics.problem)
+    };
+    let said = problem(&mut client)?.context("nothing is wrong")?;
+    ensure!(said.contains("Address already in use"), "{said}");
+    let shown = ctl::alone(&host, &["status"])?;
+    ensure!(shown.status == 1 && shown.stdout.contains(&said), "{shown:?}");
+    let doctor = ctl::alone(&host, &["doctor"])?;
+    ensure!(doctor.stdout.contains("Address already in use"), "{doctor:?}");
+    // The new program can make no socket, and goes on with this one's.
+    upgrade(&host)?;
+    let mut client = host.client()?;
+    ensure!(problem(&mut client)?.is_some());
+    drop(other);
+    daemon.hang_up()?;
+    wait_until("the metrics", PATIENCE, || Ok(problem(&mut client)?.is_none()))?;
+    ensure!(answer(connect(&address)?, GET)?.starts_with("HTTP/1.1 200 OK"));
     Ok(())
 }
 

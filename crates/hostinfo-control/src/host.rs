@@ -23,6 +23,8 @@ pub struct Status {
     pub sockets: Vec<Place>,
     /// Where the administrator's own statistics are defined. `problem` also says if nothing runs their commands.
     pub custom_dir: Place,
+    /// `[metrics] listen` of hostinfod.toml, with an address or a socket's path; `None` for nowhere.
+    pub metrics: Option<Place>,
     /// Guests that have a socket.
     pub guests: u64,
     /// How many of them are connected.

@@ -63,10 +63,10 @@ struct Overview {
 impl Overview {
     /// Whether something is wrong. A host without libvirt is not.
     fn is_wrong(&self) -> bool {
-        let DaemonStatus { settings, socket_dir, custom_dir, .. } = &self.status;
-        let places = [settings, socket_dir, custom_dir];
+        let DaemonStatus { settings, socket_dir, custom_dir, sockets, metrics, .. } = &self.status;
+        let places = [settings, socket_dir, custom_dir].into_iter().chain(sockets).chain(metrics);
         let libvirt = &self.status.libvirt;
-        places.into_iter().chain(&self.status.sockets).any(|place| place.problem.is_some())
+        places.into_iter().any(|place| place.problem.is_some())
             || self.status.rules.problem.is_some()
             || libvirt.state != LibvirtState::Missing && libvirt.problem.is_some()
             || !self.errors.is_empty()
@@ -109,6 +109,9 @@ impl Overview {
         }
         if let Some(problem) = &status.custom_dir.problem {
             add("custom", problem);
+        }
+        if let Some(problem) = status.metrics.as_ref().and_then(|place| place.problem.as_ref()) {
+            add("metrics", problem);
         }
         add("rules", &rules(&status.rules));
         add("watch", &watched(&status.watched));
@@ -228,6 +231,7 @@ mod tests {
                 problem: Some("/r: denied".to_owned()),
             }],
             custom_dir: Place { path: "/c".to_owned(), problem: Some("/c: broken".to_owned()) },
+            metrics: Some(Place { path: "/m".to_owned(), problem: Some("/m: taken".to_owned()) }),
             guests: 3,
             connected: 2,
             rules: RulesState {
@@ -269,6 +273,7 @@ mod tests {
         );
         assert!(after("settings  ").contains("\n          /h: line 1\n"));
         assert!(after("custom    ").starts_with("/c: broken\n"), "{text}");
+        assert!(after("metrics   ").starts_with("/m: taken\n"), "{text}");
         assert!(after("1 rule, in force").contains("\n          /etc/h.conf:1:1: error: x\n"));
         assert!(after("\nwatch     2 guests are").contains("\n          1 left out, although"));
         assert!(after("does not answer").starts_with("\n          no such file\n"));

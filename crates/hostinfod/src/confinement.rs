@@ -34,6 +34,8 @@ pub(crate) struct Confinement {
     writable: Vec<PathBuf>,
     /// Directories below which it may execute.
     executable: Vec<PathBuf>,
+    /// Where it listens for Prometheus over TCP, if another program has ended that has that port now.
+    port: Option<u16>,
     /// Whether it may have to listen for guests over AF_VSOCK again.
     vsock: bool,
     /// Whether the process goes on in place of another, whose confinement it has.
@@ -56,8 +58,12 @@ impl Confinement {
         });
         let writable = writable.collect();
         let executable = places::of_programs(own);
+        let port = match &settings.metrics.listen {
+            Listen::Loopback(address) => Some(address.port()),
+            Listen::Off | Listen::Unix(_) => None,
+        };
         let vsock = settings.vsock.enabled;
-        Self { security: settings.security, writable, executable, vsock, is_upgrade }
+        Self { security: settings.security, writable, executable, port, vsock, is_upgrade }
     }
 
     /// Confines this process, and logs it. Returns what is in force. Landlock confines only the thread that calls this,
@@ -76,7 +82,7 @@ impl Confinement {
         }
         if !layers.landlock {
             layers.landlock = self.confine_by("landlock", self.security.landlock, |this| {
-                landlock::restrict(&this.writable, &this.executable)
+                landlock::restrict(&this.writable, &this.executable, this.port)
             });
         }
         if !layers.seccomp {

@@ -92,6 +92,7 @@ fn every_reply_has_the_fields_of_its_method() {
         socket_dir: Place { path: text("/s"), problem: some("p") },
         sockets: vec![Place { path: text("/r/{name}"), problem: some("p") }],
         custom_dir: Place { path: text("/c"), problem: some("p") },
+        metrics: Some(Place { path: text("127.0.0.1:9101"), problem: some("p") }),
         guests: 2,
         connected: 1,
         rules: rules_state(),

@@ -25,7 +25,7 @@ pub(crate) fn look(options: &Options, status: Option<&Status>) -> Vec<Finding> {
         findings.push(Rules.problem(words, &["systemctl reload hostinfo".to_owned()]));
     }
     let places = [&status.settings, &status.socket_dir, &status.custom_dir];
-    for place in places.into_iter().chain(&status.sockets) {
+    for place in places.into_iter().chain(&status.sockets).chain(&status.metrics) {
         if let Some(problem) = &place.problem {
             findings.push(Daemon.problem(one_line(problem), &["hostinfoctl status".to_owned()]));
         }

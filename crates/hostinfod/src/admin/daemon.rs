@@ -9,8 +9,10 @@ mod host_state;
 mod notices;
 mod overview;
 
+use std::rc::Rc;
+
 use hostinfo_answer::{Pending, When};
-use hostinfo_control::{Call, Metrics, Preview, Refusal};
+use hostinfo_control::{Call, Metrics, Place, Preview, Refusal};
 use hostinfo_notices::Draft;
 use hostinfo_wire::Framer;
 use jiff::Timestamp;
@@ -31,6 +33,8 @@ pub(crate) struct Daemon<'d> {
     pub(crate) logging: &'d Logging,
     /// State of the control socket itself.
     pub(crate) socket: State,
+    /// Where `[metrics]` listens.
+    pub(crate) metrics: Option<Rc<Place>>,
 }
 
 /// The outcome of a call.

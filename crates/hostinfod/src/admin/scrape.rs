@@ -4,14 +4,18 @@
 mod rendered;
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd as _;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use hostinfo_control::Place;
 use hostinfo_peer::Unclosed;
 use hostinfo_wire::http::{self, Asked, Hosts, REQUEST_MAX, Wanted};
 use hostinfo_wire::limits::READ_CHUNK;
 use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
 use super::daemon::Daemon;
 use super::listener::{Listener, Socket};
@@ -36,15 +40,25 @@ const SCRAPERS_MAX: usize = 8;
 /// Longest time of a connection. Prometheus needs 10 ms, and gives up after 10 s.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// What follows from an error: SIGHUP does not make the daemon try again.
-const NOT_SERVED: &str = "the metrics are not served there until hostinfod is restarted";
+/// Connections that may wait to be accepted over TCP, as std has it.
+const BACKLOG: i32 = 128;
+
+/// What follows from an error.
+const NOT_SERVED: &str = "the metrics are not served there, and SIGHUP makes hostinfod try again";
 
 /// The clients' name in the log.
 const SCRAPERS: &str = "clients that read the metrics";
 
 /// The listening socket, and its clients.
 pub(crate) struct Scrape {
+    listen: Listen,
+    /// Who may use a Unix socket, too.
+    group: String,
+    /// For `status`: see [`Self::place`].
+    place: Option<Rc<Place>>,
     listener: Option<Listener>,
+    /// A socket whose address another program has: once the daemon has confined itself, it can make no other.
+    unbound: Option<TcpListener>,
     /// The connected clients.
     scrapers: Table<ScraperId, Scraper>,
     rendered: Rendered,
@@ -64,44 +78,83 @@ struct Scraper {
 
 impl Scrape {
     /// Listens where the settings say, with the socket of the program `before`, if any. A Unix socket can also be used
-    /// by members of `group`. If that fails, the log says so, and guests are served all the same.
+    /// by members of `group`. If that fails, the log and `status` say so, and guests are served all the same.
     ///
     /// # Errors
     /// The socket cannot be added to the reactor.
     pub(crate) fn open(
-        listen: &Listen,
+        listen: Listen,
         group: &str,
         before: Option<Inherited>,
         reactor: &Reactor,
     ) -> io::Result<Self> {
-        let socket = match listen {
-            Listen::Off => None,
-            Listen::Loopback(address) => match loopback(*address, before) {
-                Ok(listener) => Some(Socket::Tcp(listener)),
-                Err(error) => {
-                    let why = in_words(&error);
-                    tracing::error!("[metrics] listen: {address}: {why}; {NOT_SERVED}");
-                    None
-                }
-            },
-            Listen::Unix(path) => match UnixSocket::open(&of_group(path, group), before) {
-                Ok(socket) => Some(Socket::Unix(socket)),
-                Err(error) => {
-                    tracing::error!("[metrics] listen: {error}; {NOT_SERVED}");
-                    None
-                }
-            },
+        let mut scrape = Self {
+            listen,
+            group: group.to_owned(),
+            place: None,
+            listener: None,
+            unbound: None,
+            scrapers: Table::default(),
+            rendered: Rendered::default(),
+            unclosed: Unclosed::default(),
         };
-        let listener = socket
-            .map(|socket| Listener::new(SCRAPERS, socket, Token::Scrape, Alarm::Scrape, reactor));
-        let (scrapers, rendered) = (Table::default(), Rendered::default());
-        let unclosed = Unclosed::default();
-        Ok(Self { listener: listener.transpose()?, scrapers, rendered, unclosed })
+        scrape.listen(before, reactor)?;
+        Ok(scrape)
+    }
+
+    fn listen(&mut self, before: Option<Inherited>, reactor: &Reactor) -> io::Result<()> {
+        let (path, opened) = match &self.listen {
+            Listen::Off => return Ok(()),
+            Listen::Loopback(address) => {
+                let opened = loopback(*address, before, &mut self.unbound).map(Socket::Tcp);
+                let opened = opened.map_err(|error| format!("{address}: {}", in_words(&error)));
+                (address.to_string(), opened)
+            }
+            Listen::Unix(path) => {
+                let opened = UnixSocket::open(&of_group(path, &self.group), before);
+                let opened = opened.map(Socket::Unix).map_err(|error| error.to_string());
+                (path.display().to_string(), opened)
+            }
+        };
+        let problem = match opened {
+            Ok(socket) => {
+                let (token, alarm) = (Token::Scrape, Alarm::Scrape);
+                self.listener = Some(Listener::new(SCRAPERS, socket, token, alarm, reactor)?);
+                None
+            }
+            Err(why) => {
+                let problem = format!("[metrics] listen: {why}; {NOT_SERVED}");
+                tracing::error!("{problem}");
+                Some(problem)
+            }
+        };
+        self.place = Some(Rc::new(Place { path, problem }));
+        Ok(())
+    }
+
+    /// Tries again to listen if it does not.
+    pub(crate) fn look_for_the_socket(&mut self, reactor: &Reactor) {
+        if self.listener.is_none()
+            && let Err(error) = self.listen(None, reactor)
+        {
+            tracing::error!("cannot wait for {SCRAPERS}: {error}");
+        }
+    }
+
+    /// Where it listens, or why it does not; `None` if it is not to.
+    pub(crate) fn place(&self) -> Option<Rc<Place>> {
+        self.place.clone()
     }
 
     /// What another program goes on with of the socket. Its clients ask again.
     pub(crate) fn hand_over<'s>(&'s self, fds: &mut Outgoing<'s>) -> Option<ListenerState> {
-        self.listener.as_ref().map(|listener| listener.hand_over(fds))
+        match (&self.listener, &self.unbound) {
+            (Some(listener), _) => Some(listener.hand_over(fds)),
+            (None, Some(unbound)) => {
+                Some(ListenerState { fd: fds.add(unbound.as_fd()), file: None })
+            }
+            (None, None) => None,
+        }
     }
 
     /// A client connects. If there are too many, the oldest one is closed, so that a client that
@@ -208,25 +261,50 @@ fn of_group(socket: &Path, group: &str) -> settings::Control {
 /// Why listening failed, with the remedy if the service's own sandbox is the cause.
 fn in_words(error: &io::Error) -> String {
     match Errno::from_io_error(error) {
-        Some(Errno::AFNOSUPPORT) => {
-            "the service has no network: run systemctl edit hostinfo, and add \
-            RestrictAddressFamilies=AF_INET AF_INET6 under [Service]"
-                .to_owned()
+        Some(Errno::AFNOSUPPORT) => "the service has no network: run systemctl edit hostinfo, add \
+            RestrictAddressFamilies=AF_INET AF_INET6 under [Service], and restart it"
+            .to_owned(),
+        Some(Errno::PERM) => {
+            "hostinfod can make no socket any more: systemctl restart hostinfo".to_owned()
         }
         _ => error.to_string(),
     }
 }
 
-fn loopback(address: std::net::SocketAddr, before: Option<Inherited>) -> io::Result<TcpListener> {
+/// Listens there, with the socket of the program `before` or the one that was `unbound` the last time. Where another program
+/// has the address, the socket is kept to try again.
+fn loopback(
+    address: SocketAddr,
+    before: Option<Inherited>,
+    unbound: &mut Option<TcpListener>,
+) -> io::Result<TcpListener> {
     let before = before.map(|Inherited { socket, .. }| TcpListener::from(socket));
-    if let Some(goes_on) = before
-        && goes_on.local_addr().is_ok_and(|local| local == address)
-    {
-        return Ok(goes_on);
+    let is_bound = |socket: &TcpListener| socket.local_addr().is_ok_and(|local| local == address);
+    let is_unbound =
+        |socket: &TcpListener| socket.local_addr().is_ok_and(|local| local.port() == 0);
+    let before = before.or_else(|| unbound.take());
+    let socket = match before.filter(|socket| is_bound(socket) || is_unbound(socket)) {
+        Some(socket) => socket,
+        None => tcp_socket(address)?,
+    };
+    let bound = if is_bound(&socket) { Ok(()) } else { rustix::net::bind(&socket, &address) };
+    match bound.and_then(|()| rustix::net::listen(&socket, BACKLOG)) {
+        Ok(()) => Ok(socket),
+        Err(error) => {
+            *unbound = Some(socket);
+            Err(error.into())
+        }
     }
-    let listener = TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+}
+
+/// Not bound yet.
+fn tcp_socket(address: SocketAddr) -> Result<TcpListener, Errno> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
+    // Connections of a daemon that has just ended do not keep the next one from listening.
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    Ok(socket.into())
 }
 
 #[cfg(test)]
@@ -246,7 +324,7 @@ mod tests {
     fn whoever_hangs_up_on_all_scrapers_waits_for_no_descriptor_that_nobody_has_read() {
         let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
         let place = Listen::Unix(folder.path().join("s"));
-        let mut scrape = Scrape::open(&place, "", None, &reactor).unwrap();
+        let mut scrape = Scrape::open(place, "", None, &reactor).unwrap();
         let begun = Instant::now();
         let connect = |_| {
             let (sender, socket) = pair(&scrape.unclosed).unwrap();

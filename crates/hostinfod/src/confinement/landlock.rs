@@ -8,9 +8,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, PathBeneath,
-    PathFd, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
-    make_bitflags,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, NetPort,
+    PathBeneath, PathFd, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError,
+    RulesetStatus, Scope, make_bitflags,
 };
 
 /// What is refused everywhere but where a rule permits it: all ways to change files, up to ioctl(2) on devices, which
@@ -41,18 +41,22 @@ pub(super) enum Error {
     Failed(#[from] RulesetError),
 }
 
-/// Confines this thread and what it starts.
+/// Confines this thread and what it starts. TCP sockets can be bound to that `port` alone.
 ///
 /// # Errors
 /// [`Error`].
-pub(super) fn restrict(writable: &[PathBuf], executable: &[PathBuf]) -> Result<(), Error> {
+pub(super) fn restrict(
+    writable: &[PathBuf],
+    executable: &[PathBuf],
+    port: Option<u16>,
+) -> Result<(), Error> {
     let ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
         .handle_access(AccessFs::Refer)
         .map_err(|_| Error::Missing)?
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_write(BOUNDED) | AccessFs::Execute)?
-        // The daemon connects to nobody by TCP, and listens for Prometheus before.
+        // The daemon connects to nobody by TCP.
         .handle_access(AccessNet::from_all(BOUNDED))?
         .scope(scopes(std::env::var_os("NOTIFY_SOCKET").as_deref()))?;
     let null = [PathBuf::from(NULL)];
@@ -65,6 +69,9 @@ pub(super) fn restrict(writable: &[PathBuf], executable: &[PathBuf]) -> Result<(
         for directory in paths.iter().filter_map(|path| open(path)) {
             ruleset = ruleset.add_rule(PathBeneath::new(directory, access))?;
         }
+    }
+    if let Some(port) = port {
+        ruleset = ruleset.add_rule(NetPort::new(port, AccessNet::BindTcp))?;
     }
     let status = ruleset.restrict_self()?;
     match status.ruleset {
@@ -101,7 +108,7 @@ mod tests {
     fn confined(writable: &Path, test: impl FnOnce() + Send) {
         let writable = [writable.to_owned()];
         std::thread::scope(|scope| {
-            let thread = scope.spawn(|| match restrict(&writable, &[]) {
+            let thread = scope.spawn(|| match restrict(&writable, &[], None) {
                 Ok(()) => test(),
                 // As some kernels that build this are.
                 Err(Error::Missing) => {}
@@ -149,7 +156,7 @@ mod tests {
             std::thread::scope(|scope| {
                 let thread = scope.spawn(|| {
                     seccompiler::apply_filter(&filter).unwrap();
-                    assert!(matches!(restrict(&[], &[]), Err(Error::Missing)));
+                    assert!(matches!(restrict(&[], &[], None), Err(Error::Missing)));
                 });
                 thread.join().unwrap();
             });

@@ -37,6 +37,7 @@ impl Server {
         self.guests.look_for_other_directories(ctx);
         self.control.wake_previews(ctx);
         self.control.look_for_the_socket(ctx.reactor);
+        self.scrape.look_for_the_socket(ctx.reactor);
     }
 }
 

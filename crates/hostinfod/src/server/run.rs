@@ -89,7 +89,7 @@ impl Server {
     /// A descriptor is ready.
     fn on_ready(&mut self, Ready { token, hung_up }: Ready) {
         let Self { settings, logging, guests, control, scrape, reactor, .. } = self;
-        let (ctx, socket) = (&mut reactor.now(), control.state());
+        let (ctx, socket, metrics) = (&mut reactor.now(), control.state(), scrape.place());
         match token {
             // The loop has ended.
             Token::Stop => {}
@@ -112,7 +112,7 @@ impl Server {
             Token::Unidentified(peer) => guests.on_unidentified_ready(peer, hung_up, ctx),
             Token::Control => control.accept(ctx),
             Token::Client(client) => {
-                let daemon = &mut Daemon { guests, settings, logging, socket };
+                let daemon = &mut Daemon { guests, settings, logging, socket, metrics };
                 control.on_ready(client, hung_up, daemon, ctx);
                 if control.take_wish_to_upgrade() {
                     self.begin_upgrade();
@@ -120,7 +120,11 @@ impl Server {
             }
             Token::Scrape => scrape.accept(ctx),
             Token::Scraper(scraper) => {
-                scrape.on_ready(scraper, &mut Daemon { guests, settings, logging, socket }, ctx);
+                scrape.on_ready(
+                    scraper,
+                    &mut Daemon { guests, settings, logging, socket, metrics },
+                    ctx,
+                );
             }
         }
     }
@@ -128,7 +132,7 @@ impl Server {
     /// An alarm is due.
     fn on_alarm(&mut self, alarm: Alarm) {
         let Self { settings, logging, guests, control, scrape, reactor, .. } = self;
-        let (ctx, socket) = (&mut reactor.now(), control.state());
+        let (ctx, socket, metrics) = (&mut reactor.now(), control.state(), scrape.place());
         match alarm {
             Alarm::Check => self.check_is_late(),
             Alarm::Rules => guests.reload_rules(ctx),
@@ -162,7 +166,11 @@ impl Server {
             Alarm::HelperPause => guests.resume_helper(),
             Alarm::HelperLeftOut => guests.log_helper_errors(ctx),
             Alarm::Client(client) => {
-                control.on_alarm(client, &mut Daemon { guests, settings, logging, socket }, ctx);
+                control.on_alarm(
+                    client,
+                    &mut Daemon { guests, settings, logging, socket, metrics },
+                    ctx,
+                );
                 if control.take_wish_to_upgrade() {
                     self.begin_upgrade();
                 }
@@ -190,9 +198,9 @@ impl Server {
     /// Sends the event of the last turn, if a client watches.
     fn send_event(&mut self) {
         let Some(event) = self.guests.take_event() else { return };
-        let Self { settings, logging, guests, control, reactor, .. } = self;
-        let socket = control.state();
-        let daemon = &mut Daemon { guests, settings, logging, socket };
+        let Self { settings, logging, guests, control, scrape, reactor, .. } = self;
+        let (socket, metrics) = (control.state(), scrape.place());
+        let daemon = &mut Daemon { guests, settings, logging, socket, metrics };
         control.send_event(&event, daemon, &mut reactor.now());
     }
 }

@@ -125,7 +125,7 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let host = host.seen_at(paths.roots(), files.clone());
     let engine = Engine::new(host, libvirt, admin_values, os_name, start);
     let mut reactor = Reactor::new().map_err(cannot("wait for events"))?;
-    let scrape = Scrape::open(&metrics.listen, &control.group, scrape, &reactor);
+    let scrape = Scrape::open(metrics.listen, &control.group, scrape, &reactor);
     let scrape = scrape.map_err(cannot("wait for clients at [metrics] listen"))?;
     let mut responder = Responder::new(engine, flow.bounds());
     responder.tally = tally;

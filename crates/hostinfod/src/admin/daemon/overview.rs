@@ -33,6 +33,7 @@ impl Daemon<'_> {
             },
             sockets: self.guests.places().collect(),
             custom_dir: self.guests.custom_dir(),
+            metrics: self.metrics.as_deref().cloned(),
             guests: states.values().sum::<u64>() - absent,
             connected: states.get(&GuestState::Connected).copied().unwrap_or_default(),
             rules: self.guests.rules().state(),

@@ -56,7 +56,8 @@ impl World {
     /// What a round does for the clients, all of which have something to read; returns their answers.
     fn round(&mut self) -> Vec<usize> {
         let Self { control, reactor, guests, settings, logging, .. } = self;
-        let daemon = &mut Daemon { guests, settings, logging, socket: control.state() };
+        let (socket, metrics) = (control.state(), None);
+        let daemon = &mut Daemon { guests, settings, logging, socket, metrics };
         let numbers: Vec<ClientId> = control.clients.iter().map(|(number, _)| number).collect();
         for number in numbers {
             control.on_ready(number, false, daemon, &mut reactor.now());
@@ -68,7 +69,8 @@ impl World {
     /// The turns that were put off, as long as the round has room for them.
     fn alarms(&mut self) -> Vec<usize> {
         let Self { control, reactor, guests, settings, logging, .. } = self;
-        let daemon = &mut Daemon { guests, settings, logging, socket: control.state() };
+        let (socket, metrics) = (control.state(), None);
+        let daemon = &mut Daemon { guests, settings, logging, socket, metrics };
         let (now, mut work) = (reactor.now().now + Duration::from_millis(1), 0);
         while work < ROUND_WORK
             && let Some(Alarm::Client(number)) = reactor.due(now)
