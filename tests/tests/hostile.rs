@@ -29,7 +29,7 @@ fn is_answered_as_in_peace(guest: &mut FakeGuest, time: Duration) -> Result<()> 
     }
     waits.sort();
     let (median, longest) = (waits.get(waits.len() / 2), waits.last());
-    assert!(median < Some(&Duration::from_millis(50)), "the neighbour waits {median:?}");
+    assert!(median < Some(&Duration::from_millis(150)), "the neighbour waits {median:?}");
     assert!(longest < Some(&LONGEST), "the neighbour waited {longest:?}");
     Ok(())
 }
