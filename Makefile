@@ -76,8 +76,8 @@ test: ## Run all tests, also those that start guests, with one scenario in the l
 	$(BUILD_FOR_TESTS)
 	cargo nextest run --workspace --test-threads $$((3 * $$(nproc))) && cargo test --workspace --doc
 
-test-lab: ## Run scenarios on emulated KVM hosts: Debian 12 and 13, AppArmor and SELinux
-	scripts/setup test lab
+test-lab: ## Run scenarios on emulated KVM hosts: Debian 12, AppArmor and SELinux
+	scripts/setup test
 	$(BUILD_FOR_TESTS)
 	cargo nextest run --profile lab -p hostinfo-tests
 
