@@ -63,19 +63,19 @@ pub fn release_programs() -> Result<PathBuf> {
 /// # Errors
 /// It was not built.
 pub fn guest_tool() -> Result<PathBuf> {
-    of_target("HOSTINFO_GUEST_TOOL", "x86_64-unknown-linux-musl/release/hostinfo")
+    release("HOSTINFO_GUEST_TOOL", "x86_64-unknown-linux-musl/release/hostinfo")
 }
 
-/// The guest's tool for Windows: `HOSTINFO_WINDOWS_TOOL`, or as `make test` builds it.
+/// The guest's tool for Windows: `HOSTINFO_WINDOWS_TOOL`, or as `make` builds it.
 ///
 /// # Errors
 /// It was not built.
 pub fn windows_tool() -> Result<PathBuf> {
-    of_target("HOSTINFO_WINDOWS_TOOL", "x86_64-pc-windows-gnu/debug/hostinfo.exe")
+    release("HOSTINFO_WINDOWS_TOOL", "x86_64-pc-windows-gnu/release/hostinfo.exe")
 }
 
 /// The path that a variable of the environment holds, or one below `target/`.
-fn of_target(variable: &str, path: &str) -> Result<PathBuf> {
+fn release(variable: &str, path: &str) -> Result<PathBuf> {
     if let Some(path) = std::env::var_os(variable) {
         return built(PathBuf::from(path));
     }
