@@ -3,8 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use hostinfo_tests::deadline::wait_until;
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::lab::{self, BOOKWORM, FOR_ONE_GUEST, Lab, LabGuest, PATIENCE};
-use hostinfo_tests::upgrading::LATE;
+use hostinfo_tests::lab::{self, BOOKWORM, FOR_ONE_GUEST, LabGuest, PATIENCE};
 
 /// Lets `qemu-listed` ask over AF_VSOCK, which has no hostinfo port.
 const SETTINGS: &str = "[vsock]\nenabled = true\nguests = [\"qemu-listed\"]\n";
@@ -117,15 +116,6 @@ const ASK_ON: &str = "for n in 1 2 3; do (until [ -e /tmp/stop ]; do \
      echo \"$told\" | cat - /tmp/error$n >>/tmp/lost; fi; \
      done; echo >>/tmp/ended) >/dev/null 2>&1 & done";
 
-/// Upgrades the daemon, and again if the new program has not read the handover in time, as on a busy host.
-fn upgrade(lab: &Lab) -> Result<()> {
-    wait_until("an upgrade", PATIENCE, || {
-        let output = lab.run("hostinfoctl upgrade")?;
-        ensure!(output.status == 0 || output.stderr.contains(LATE), "{output:?}");
-        Ok(output.status == 0)
-    })
-}
-
 /// The daemon answers a new connection once libvirt's helper has started and said whose it is. On an emulated host, that can
 /// take longer than a connection waits: the guest is told to ask again until the helper is there.
 #[test]
@@ -146,7 +136,7 @@ fn upgrades_end_no_connection_over_vsock_lose_no_query_on_it_and_forbid_no_new_o
         let uuid = guest.virsh("domuuid", "")?;
         guest.sh(&ASK_ON.replace("UUID", uuid.trim()))?;
         for _ in 0..8 {
-            upgrade(lab)?;
+            lab.upgrade()?;
             expect_known(&guest)?;
         }
         guest.sh("touch /tmp/stop /tmp/lost /tmp/answered /tmp/ended")?;

@@ -116,7 +116,7 @@ impl Lab {
                 ensure!(told.contains(answer), "{line}: {told}");
             }
             if !is_upgraded {
-                self.sh("hostinfoctl upgrade")?;
+                self.upgrade()?;
             }
         }
         self.sh("hostinfoctl notice set qemu-a hello && hostinfoctl list && hostinfoctl status")

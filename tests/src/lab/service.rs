@@ -8,6 +8,7 @@ use super::{Lab, PATIENCE, SOURCE, qemu};
 use crate::deadline::wait_until;
 use crate::fake::FakeGuest;
 use crate::host::EVERYTHING;
+use crate::upgrading::LATE;
 
 /// Guests have the host's kernel, and their initramfs has no vsock: a second archive behind the first one is
 /// unpacked over it, and its modules are loaded after the others.
@@ -37,6 +38,18 @@ impl Lab {
         self.write("/etc/hostinfo/hostinfod.toml", settings)?;
         self.sh("systemctl enable hostinfo-vsock.socket")?;
         self.serve(EVERYTHING)
+    }
+
+    /// Upgrades the daemon, and again if the new program has not read the handover in time, as on a busy host.
+    ///
+    /// # Errors
+    /// Something else keeps it from that.
+    pub fn upgrade(&self) -> Result<()> {
+        wait_until("an upgrade", PATIENCE, || {
+            let output = self.run("hostinfoctl upgrade")?;
+            ensure!(output.status == 0 || output.stderr.contains(LATE), "{output:?}");
+            Ok(output.status == 0)
+        })
     }
 
     /// Removes hostinfo from the host, as if it had never been there.
