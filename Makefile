@@ -23,7 +23,7 @@ export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),0)
 FUZZ_TARGETS = request framer rules custom kernel control domain message scrape notices settings handover \
 	lines reply answer conversation open run
 FUZZ_SECONDS ?= 60
-# FUZZ_FLAGS=--dev builds in a third of the time what then tries fewer inputs in a second.
+# FUZZ_FLAGS=--dev builds sooner what then tries fewer inputs in a second.
 FUZZ_FLAGS ?=
 
 .PHONY: help build install uninstall packages demo test test-lab test-long bench callgrind fuzz lint windows portable docs count clean
