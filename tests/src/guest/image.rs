@@ -1,7 +1,7 @@
 //! The guest's kernel and its initramfs: busybox, the modules for virtio channels, and the guest's tool.
 
 use std::fs;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{DefaultHasher, Hash as _, Hasher};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -47,10 +47,7 @@ impl Image {
         let (kernel, busybox, tool) = (found("vmlinuz")?, found("busybox")?, paths::guest_tool()?);
         let mut hasher = DefaultHasher::new();
         (INIT, MACHINE, MODULES).hash(&mut hasher);
-        for input in [&kernel, &busybox, &tool] {
-            let meta = fs::metadata(input).with_context(|| format!("look at {input:?}"))?;
-            (input, meta.size(), meta.mtime(), meta.mtime_nsec()).hash(&mut hasher);
-        }
+        hash_files([&kernel, &busybox, &tool], &mut hasher)?;
         super::machine::qemu_version()?.hash(&mut hasher);
         let key = format!("{:016x}", hasher.finish());
         let initramfs = paths::guest_cache()?.join(format!("{key}.cpio"));
@@ -64,6 +61,19 @@ impl Image {
         build(&found("drivers")?, &partial)?;
         Ok(fs::rename(&partial, &self.initramfs)?)
     }
+}
+
+/// The state of these files. A file counts as changed with its size or its time.
+pub(crate) fn hash_files(
+    files: impl IntoIterator<Item = impl AsRef<Path>>,
+    hasher: &mut impl Hasher,
+) -> Result<()> {
+    for file in files {
+        let file = file.as_ref();
+        let meta = fs::metadata(file).with_context(|| format!("look at {file:?}"))?;
+        (file, meta.size(), meta.mtime(), meta.mtime_nsec()).hash(hasher);
+    }
+    Ok(())
 }
 
 /// A file that `scripts/setup` has found for guests.

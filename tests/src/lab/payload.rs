@@ -3,7 +3,6 @@
 
 use std::fs::{self, File};
 use std::hash::{Hash, Hasher};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -86,15 +85,11 @@ impl Payload {
     }
 }
 
-/// What the current build depends on. A program, or a file that is installed, counts as changed with its time.
+/// What the current build depends on.
 pub(super) fn hash_build(hasher: &mut impl Hasher) -> Result<()> {
     const MADE_BY: [&str; 2] = [include_str!("payload.rs"), include_str!("../install.rs")];
     (MADE_BY, image::BUILT_BY).hash(hasher);
-    for file in Install::inputs()? {
-        let meta = fs::metadata(&file).with_context(|| format!("look at {file:?}"))?;
-        (file, meta.size(), meta.mtime(), meta.mtime_nsec()).hash(hasher);
-    }
-    Ok(())
+    image::hash_files(Install::inputs()?, hasher)
 }
 
 /// An absolute path of the host's, below what becomes its root.

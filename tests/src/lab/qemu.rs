@@ -6,7 +6,10 @@ use std::process::Command;
 use super::spec::Spec;
 use crate::process::tied;
 
-/// MiB, half of it on each of two NUMA nodes.
+/// NUMA nodes, each with a socket of its own if there are CPUs for that.
+const NODES: u32 = 2;
+
+/// MiB, in equal parts on the nodes.
 const MEMORY: u32 = 4096;
 
 /// The most guests that can have a console while the host runs.
@@ -42,12 +45,16 @@ pub(super) fn command(
     command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
     // With AMD's virtualization, which gives the host a /dev/kvm.
     command.args(["-accel", "tcg,thread=multi", "-cpu", "EPYC,+svm"]);
-    command.args(["-smp", &format!("{0},sockets={0}", spec.cpus), "-m", &MEMORY.to_string()]);
-    for node in 0..2 {
-        let (half, after) = (MEMORY / 2, |node: u32| (node * spec.cpus).div_ceil(2));
-        command.args(["-object", &format!("memory-backend-ram,id=m{node},size={half}M")]);
+    let sockets = spec.cpus.min(NODES);
+    command.args(["-smp", &format!("{},sockets={sockets}", spec.cpus)]);
+    command.args(["-m", &MEMORY.to_string()]);
+    let first = |node: u32| (node * spec.cpus).div_ceil(NODES);
+    for node in 0..NODES {
+        let memory = MEMORY / NODES;
+        command.args(["-object", &format!("memory-backend-ram,id=m{node},size={memory}M")]);
+        // None if there is one CPU and this is the second node.
         let cpus: String =
-            (after(node)..after(node + 1)).map(|cpu| format!(",cpus={cpu}")).collect();
+            (first(node)..first(node + 1)).map(|cpu| format!(",cpus={cpu}")).collect();
         command.args(["-numa", &format!("node,nodeid={node},memdev=m{node}{cpus}")]);
     }
     let kernel = spec.kernel.name();

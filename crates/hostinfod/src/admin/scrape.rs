@@ -52,7 +52,7 @@ const SCRAPERS: &str = "clients that read the metrics";
 /// The listening socket, and its clients.
 pub(crate) struct Scrape {
     listen: Listen,
-    /// Who may use a Unix socket, too.
+    /// The group that may connect to a Unix socket, beside root and the daemon's own user.
     group: String,
     /// For `status`: see [`Self::place`].
     place: Option<Rc<Place>>,

@@ -10,8 +10,9 @@ use rustix::process::geteuid;
 /// S_ISVTX, which means nothing to a socket, so no other program's has it. Neither the umask nor a default ACL takes it away.
 const MARK: Mode = Mode::SVTX;
 
-/// Has bind(2) make a file that nobody but its owner can connect to, and that is told by its mode from all others: it takes
-/// the socket's own mode, `unix_bind_bsd` in the kernel's net/unix/af_unix.c.
+/// Marks a socket before bind(2), whose file takes the socket's own mode (`unix_bind_bsd` in the kernel's
+/// net/unix/af_unix.c). The mark tells that file from all others. Only its owner can connect to it until it gets another
+/// mode.
 ///
 /// # Errors
 /// The confinement of an older version that is still in force.
