@@ -59,23 +59,31 @@ pub(crate) fn look(
             Guests.problem(failure.to_string(), &[])
         }));
     }
-    if let Some(known) = known {
-        let guests: Vec<_> =
-            known.guests.values().filter(|guest| is_meant(guest)).cloned().collect();
-        let directory = Path::new(&known.status.socket_dir.path);
-        match held::find(directory, &guests, known.status.pid) {
-            Ok(held) => findings.extend(held.iter().map(of_held)),
-            Err(error) => findings.push(Guests.unseen_without_root(format!(
-                "whether other programs hold guests' ports is not known: {error}"
-            ))),
-        }
+    cut(known.map(|known| held_ports(known, is_meant)).unwrap_or_default(), findings)
+}
+
+/// Ports of guests that other programs hold.
+fn held_ports(known: &Known, is_meant: impl Fn(&Guest) -> bool) -> Vec<Finding> {
+    let guests: Vec<_> = known.guests.values().filter(|guest| is_meant(guest)).cloned().collect();
+    let directory = Path::new(&known.status.socket_dir.path);
+    match held::find(directory, &guests, known.status.pid) {
+        Ok(held) => held.iter().map(of_held).collect(),
+        Err(error) => vec![Guests.unseen_without_root(format!(
+            "whether other programs hold guests' ports is not known: {error}"
+        ))],
     }
-    if let number @ 1.. = findings.len().saturating_sub(NAMED_MAX) {
-        findings.truncate(NAMED_MAX);
+}
+
+/// As many as are named. Ports that others hold come first: who makes guests that cannot ask, by names alone, hides none
+/// of these.
+fn cut(mut held: Vec<Finding>, others: Vec<Finding>) -> Vec<Finding> {
+    held.extend(others);
+    if let number @ 1.. = held.len().saturating_sub(NAMED_MAX) {
+        held.truncate(NAMED_MAX);
         let words = format!("{number} more guests have problems");
-        findings.push(Guests.problem(words, &["hostinfoctl list --state error".to_owned()]));
+        held.push(Guests.problem(words, &["hostinfoctl list --state error".to_owned()]));
     }
-    findings
+    held
 }
 
 /// A guest that was asked for, and with which nothing is wrong.
@@ -152,6 +160,15 @@ mod tests {
         let found = of_held(&held);
         assert_eq!(found.remedy, ["ps -o user,pid,args -p 7"]);
         assert!(found.message.contains("Make sure that"), "{}", found.message);
+    }
+
+    #[test]
+    fn a_port_that_another_program_holds_is_named_however_many_guests_cannot_ask() {
+        let problem = |words: &str| Guests.problem(words.to_owned(), &[]);
+        let found = cut(vec![problem("held")], (0..30).map(|_| problem("other")).collect());
+        let messages: Vec<&str> = found.iter().map(|finding| finding.message.as_str()).collect();
+        assert_eq!(messages.len(), NAMED_MAX + 1);
+        assert_eq!((messages[0], messages[NAMED_MAX]), ("held", "11 more guests have problems"));
     }
 
     #[test]
