@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+use crate::broker::{Broker, GET};
 use crate::host::FakeHost;
-use crate::serve::{Broker, GET};
 use crate::top::Top;
 use crate::{run, tool};
 

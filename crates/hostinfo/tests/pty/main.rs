@@ -6,6 +6,7 @@
 mod ages;
 mod answers;
 mod brief;
+mod broker;
 mod complete;
 mod diagnose;
 mod host;

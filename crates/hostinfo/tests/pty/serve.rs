@@ -2,90 +2,24 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use hostinfo_peer::examples::Slow;
 use rustix::net::SendFlags;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::broker::{Broker, GET, reply};
 use crate::host::FakeHost;
 use crate::{said, tool};
 
-/// A broker that runs as long as this lives.
-pub(crate) struct Broker {
-    pub(crate) process: Child,
-    pub(crate) socket: PathBuf,
-    http: SocketAddr,
-    _folder: tempfile::TempDir,
-}
-
-impl Broker {
-    /// Starts a broker for that host.
-    pub(crate) fn start(device: &Path) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let socket = folder.path().join("s");
-        let http = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let process = tool("serve --timeout 2 --socket")
-            .arg(&socket)
-            .args(["--listen", &http.to_string()])
-            .env("HOSTINFO_DEVICE", device)
-            .stderr(Stdio::inherit())
-            .spawn()
-            .unwrap();
-        let broker = Self { process, socket, http, _folder: folder };
-        // It listens there after it listens at its socket.
-        let begun = Instant::now();
-        while TcpStream::connect(broker.http).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(120), "it does not listen");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        broker
-    }
-
-    /// The result of `hostinfo ARGUMENTS` with it.
-    pub(crate) fn run(&self, arguments: &str) -> (i32, String, String) {
-        said(tool(arguments).env("HOSTINFO_DEVICE", &self.socket).output().unwrap())
-    }
-
-    /// Its answer to a line, up to the end of the reply.
-    pub(crate) fn ask(&self, line: &str) -> String {
-        let mut stream = UnixStream::connect(&self.socket).unwrap();
-        stream.write_all(format!("{line}\n").as_bytes()).unwrap();
-        reply(&mut BufReader::new(stream))
-    }
-
-    /// The answer to a scraper.
-    pub(crate) fn scrape(&self, request: &str) -> String {
-        let mut stream = TcpStream::connect(self.http).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        self.process.kill().unwrap_or_default();
-        self.process.wait().unwrap();
-    }
-}
-
-fn reply(stream: &mut impl std::io::BufRead) -> String {
-    let mut reply = String::new();
-    while reply.lines().last().is_none_or(|line| line.get(3..4) != Some(" ")) {
-        assert!(stream.read_line(&mut reply).unwrap() > 0, "{reply}");
-    }
-    reply
-}
+mod moved;
+mod prometheus;
 
 const LIST: &str = "200-session info - changes\n200-sample.age gauge seconds how old\n\
                     200-interval gauge seconds how often\n200-loadavg.1 gauge - load\n\
@@ -109,8 +43,6 @@ fn host_of_a_minute() -> (FakeHost, Arc<AtomicUsize>) {
     });
     (host, asked)
 }
-
-pub(crate) const GET: &str = "GET /metrics HTTP/1.1\r\nHost: localhost:4679\r\n\r\n";
 
 #[test]
 fn the_brokers_values_grow_old() {
@@ -268,142 +200,6 @@ fn a_broker_says_where_it_listens_and_is_named_to_who_goes_past_it() {
     assert!(status == 1 && errors.starts_with(&told), "{errors}");
 }
 
-/// A host that goes away when it is asked for everything a second time on one connection, as when
-/// its guest moves: the number of the connection is its session.
-fn host_that_goes_away(path: &Path) {
-    let listener = UnixListener::bind(path).unwrap();
-    std::thread::spawn(move || {
-        for (number, stream) in listener.incoming().enumerate() {
-            let mut stream = stream.unwrap();
-            let mut asked = 0;
-            for line in BufReader::new(stream.try_clone().unwrap()).split(b'\n') {
-                let line = String::from_utf8_lossy(&line.unwrap()).into_owned();
-                let answer = match line.as_str() {
-                    "get * verdict" if asked == 1 => break,
-                    "get * verdict" => {
-                        asked += 1;
-                        format!("200-session={number}\n200-interval=0\n503 verdict: x\n")
-                    }
-                    "list" => "200 session info - changes\n".to_owned(),
-                    line => match line.strip_prefix("ping ") {
-                        Some(token) => format!("200 pong {token}\n"),
-                        None => continue,
-                    },
-                };
-                stream.write_all(answer.as_bytes()).unwrap();
-            }
-        }
-    });
-}
-
-#[test]
-fn a_guest_that_has_moved_gets_its_new_hosts_answers() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("host");
-    host_that_goes_away(&path);
-    let broker = Broker::start(&path);
-    assert_eq!(broker.ask("session"), "200 session=0\n");
-    std::thread::sleep(Duration::from_secs(1));
-    assert_eq!(broker.ask("session"), "200 session=1\n");
-}
-
-/// A host that gives these values over one connection, and lets nobody else connect. It hangs up when that is shut down.
-fn host_of_one_connection(path: &Path, values: &'static str) -> Receiver<UnixStream> {
-    let listener = UnixListener::bind(path).unwrap();
-    let (path, (accepted, connection)) = (path.to_owned(), channel());
-    std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        fs::remove_file(path).unwrap();
-        accepted.send(stream.try_clone().unwrap()).unwrap();
-        for line in BufReader::new(stream.try_clone().unwrap()).split(b'\n') {
-            let line = String::from_utf8_lossy(&line.unwrap()).into_owned();
-            let answer = match line.as_str() {
-                "get * verdict" => values.to_owned(),
-                "list" => LIST.to_owned(),
-                line => match line.strip_prefix("ping ") {
-                    Some(token) => format!("200 pong {token}\n"),
-                    None => continue,
-                },
-            };
-            stream.write_all(answer.as_bytes()).unwrap_or_default();
-        }
-    });
-    connection
-}
-
-/// The broker's answer to that line after the first host has hung up, and the second one has taken its place.
-fn of_the_next_host(first: &'static str, next: Option<&'static str>, line: &str) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("host");
-    let connection = host_of_one_connection(&path, first);
-    let broker = Broker::start(&path);
-    let of_first = broker.ask(line);
-    assert!(of_first.contains("=9") || of_first.contains("too soon"), "{of_first}");
-    let _next = next.map(|values| host_of_one_connection(&path, values));
-    connection.recv().unwrap().shutdown(Shutdown::Both).unwrap();
-    std::thread::sleep(Duration::from_millis(1500));
-    broker.ask(line)
-}
-
-const FOR_A_DAY: &str =
-    "200-interval=4000000000\n200-sample.age=0.1\n200-loadavg.1=9\n503 verdict: x\n";
-const NOT_FOR_A_DAY: &str = "429 retry after 86000.000 s\n";
-
-#[test]
-fn what_somebody_said_over_a_connection_that_has_ended_is_replaced_by_what_the_host_says() {
-    let host = "200-interval=60\n200-loadavg.1=0.42\n503 verdict: x\n";
-    for first in [FOR_A_DAY, NOT_FOR_A_DAY] {
-        assert_eq!(of_the_next_host(first, Some(host), "loadavg.1"), "200 loadavg.1=0.42\n");
-    }
-    let told = of_the_next_host(FOR_A_DAY, Some("429 retry after 50.000 s\n"), "loadavg.1");
-    let why = "too soon to ask the host: first answer in 50 s";
-    assert_eq!(told, format!("503 loadavg.1: {why}\n"));
-}
-
-#[test]
-fn while_no_host_is_there_the_last_answer_is_shown_with_its_age() {
-    assert_eq!(of_the_next_host(FOR_A_DAY, None, "loadavg.1"), "200 loadavg.1=9\n");
-    let told = of_the_next_host(FOR_A_DAY, None, "loadavg.1 sample.age");
-    let age = told.trim().rsplit_once('=').unwrap().1.parse::<f64>().unwrap();
-    assert!(age >= 1.5, "{told}");
-}
-
-#[test]
-fn a_host_that_hangs_up_when_it_has_answered_is_not_asked_in_a_loop() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("host");
-    let listener = UnixListener::bind(&path).unwrap();
-    let connected = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&connected);
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            counted.fetch_add(1, Ordering::Relaxed);
-            let mut stream = stream.unwrap();
-            let mut pings = 0;
-            for line in BufReader::new(stream.try_clone().unwrap()).split(b'\n') {
-                let line = String::from_utf8_lossy(&line.unwrap()).into_owned();
-                let answer = match line.strip_prefix("ping ") {
-                    Some(token) => format!("200 pong {token}\n"),
-                    None if line.starts_with("get") => "429 retry after 0.001 s\n".to_owned(),
-                    None => continue,
-                };
-                stream.write_all(answer.as_bytes()).unwrap();
-                pings += usize::from(line.starts_with("ping "));
-                // To find each other, and on both sides of the request.
-                if pings == 3 {
-                    break;
-                }
-            }
-        }
-    });
-    let broker = Broker::start(&path);
-    let start = Instant::now();
-    assert!(broker.ask("loadavg.1").starts_with("503 loadavg.1: "));
-    let most = start.elapsed().as_secs() + 3;
-    let connected = connected.load(Ordering::Relaxed);
-    assert!(connected >= 2 && u64::try_from(connected).unwrap() <= most, "{connected}");
-}
-
 #[test]
 fn a_foreign_page_in_a_browser_gets_nothing() {
     let (host, _) = host_of_a_minute();
@@ -497,85 +293,6 @@ fn a_broker_that_nobody_asks_does_not_wake_up() {
     let before = switches();
     std::thread::sleep(Duration::from_secs(3));
     assert_eq!(switches(), before);
-}
-
-#[test]
-fn prometheus_own_checker_finds_nothing_to_say_about_what_is_scraped() {
-    let (host, _) = host_of_a_minute();
-    let broker = Broker::start(&host.path);
-    let answer = broker.scrape(GET);
-    let (_, text) = answer.split_once("\r\n\r\n").unwrap();
-    let mut promtool = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("promtool, of Debian's package prometheus, has to be there: scripts/setup test");
-    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let output = promtool.wait_with_output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// Prometheus itself, which scrapes every second; it ends with the test.
-struct Prometheus {
-    process: Child,
-    address: SocketAddr,
-    _folder: tempfile::TempDir,
-}
-
-impl Prometheus {
-    fn start(target: SocketAddr) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let config = folder.path().join("prometheus.yml");
-        let scrape = "scrape_configs:\n  - job_name: guest\n    scrape_interval: 1s\n    \
-                      static_configs:\n      - targets: [";
-        fs::write(&config, format!("{scrape}\"{target}\"]\n")).unwrap();
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let process = Command::new("prometheus")
-            .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
-            .arg(format!("--web.listen-address={address}"))
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("prometheus, Debian's package, has to be there: scripts/setup test");
-        Self { process, address, _folder: folder }
-    }
-
-    /// Its value of that metric, once it has one.
-    fn query(&self, metric: &str) -> String {
-        let start = Instant::now();
-        while start.elapsed() < Duration::from_secs(120) {
-            std::thread::sleep(Duration::from_millis(300));
-            let Ok(mut stream) = TcpStream::connect(self.address) else { continue };
-            let request = format!("GET /api/v1/query?query={metric} HTTP/1.0\r\n\r\n");
-            stream.write_all(request.as_bytes()).unwrap();
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).unwrap();
-            if answer.contains("\"value\":[") {
-                return answer;
-            }
-        }
-        panic!("Prometheus has no {metric}");
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
-
-#[test]
-fn a_real_prometheus_scrapes_the_broker_which_asks_the_host_once() {
-    let (host, asked) = host_of_a_minute();
-    let broker = Broker::start(&host.path);
-    let prometheus = Prometheus::start(broker.http);
-    let load = prometheus.query("hostinfo_loadavg_1");
-    assert!(load.contains("\"0.42\"]") && load.contains("\"job\":\"guest\""), "{load}");
-    let up = prometheus.query("min_over_time(up[3s])");
-    assert!(up.contains("\"1\"]"), "{up}");
-    assert_eq!(asked.load(Ordering::Relaxed), 1, "though it scrapes every second");
 }
 
 #[test]

@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_port_that_another_program_holds_is_named_however_many_guests_cannot_ask() {
-        let problem = |words: &str| Guests.problem(words.to_owned(), &[]);
+        let problem = |words: &str| Guests.problem(words, &[]);
         let found = cut(vec![problem("held")], (0..30).map(|_| problem("other")).collect());
         let messages: Vec<&str> = found.iter().map(|finding| finding.message.as_str()).collect();
         assert_eq!(messages.len(), NAMED_MAX + 1);
