@@ -153,3 +153,51 @@ fn a_socket_in_conflict_is_served_to_nobody_while_libvirt_is_away_either() -> Re
     ensure!(granted("qemu-other") && !granted("qemu-old"), "{log}");
     Ok(())
 }
+
+/// A program that has the hostinfo port of a QEMU, as far as hostinfod can see. Its guest asks once.
+const VMM: &str = "
+import os, socket, sys
+if os.path.exists(sys.argv[1]):
+    os.remove(sys.argv[1])
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen(1)
+while True:
+    c, _ = s.accept()
+    c.sendall(b'loadavg.1\\n')
+    print(c.recv(100).decode(), end='', flush=True)
+    c.recv(100)
+";
+
+#[test]
+fn while_libvirt_is_away_a_running_domains_socket_is_served_only_for_a_process_of_that_domain()
+-> Result<()> {
+    let (libvirtd, host) = (Libvirtd::start()?, Host::new(EVERYTHING)?);
+    let daemon = host.start_daemon_beside(&libvirtd)?;
+    libvirtd.define_bare("a", &serial(&host.socket("a"))?)?;
+    libvirtd.virsh(&["start", "a"])?;
+    daemon.wait_for_log("access-granted")?;
+    libvirtd.crash()?;
+    daemon.wait_for_log("what only libvirt knows is unavailable")?;
+
+    let program = libvirtd.folder().join("vmm.py");
+    fs::write(&program, VMM)?;
+    // The last one is the domain itself, which was started again.
+    for (name, expected) in [("b", "403 this guest may not ask"), ("a", "200 loadavg.1=")] {
+        let replies = libvirtd.folder().join(format!("replies-{name}"));
+        libvirtd.shell(&format!(
+            "python3 {} {} -name guest={name},debug-threads=on >{} 2>&1 &",
+            program.display(),
+            host.socket("a").display(),
+            replies.display()
+        ))?;
+        let replies = wait_for("a reply", PATIENCE, || {
+            let seen = fs::read_to_string(&replies)?;
+            Ok((!seen.is_empty()).then_some(seen))
+        })?;
+        ensure!(replies.starts_with(expected), "{name}: {replies}");
+    }
+    let waits = "libvirt does not answer, and has to confirm whose process this is";
+    ensure!(daemon.log().contains(waits), "{}", daemon.log());
+    Ok(())
+}

@@ -2,7 +2,7 @@
 //!
 //! Determined when a guest connects and when libvirt's domains change, never at a query. While
 //! libvirt does not answer, the last result holds for the process it was determined for. A conflict, however, holds for
-//! whatever process has the socket.
+//! whatever process has the socket, and the socket of a running domain is not served for a process of another.
 
 use hostinfo_domains::{Claim, Marks, Run, Snapshot, Uuid};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ pub enum Standing {
     Domain(Uuid, Run),
     /// The socket is used by a guest it does not belong to; the reason is for the administrator.
     Refused(String),
-    /// Not known yet, and required.
+    /// libvirt does not answer, and has to say first whose process this is.
     Awaited,
 }
 
@@ -59,12 +59,18 @@ impl Standing {
         ))
     }
 
-    /// The standing of a new process at the socket of that name while libvirt does not answer;
-    /// `snapshot` is what is left of libvirt's last answer.
-    pub fn unknown(socket: &str, snapshot: &Snapshot, required: bool) -> Self {
+    /// The standing of a new process with these marks at the socket of that name while libvirt does not answer; `snapshot` is
+    /// what is left of libvirt's last answer. At a socket that has the name of a domain that ran then, it may be another
+    /// domain's, unless it shows that it is this one's: that may have been started again.
+    pub fn unknown(
+        socket: &str,
+        marks: Option<&Marks>,
+        snapshot: &Snapshot,
+        required: bool,
+    ) -> Self {
         match snapshot.whose().of(socket) {
             Claim::Refused(conflict) => Self::Refused(conflict.to_string()),
-            Claim::Named(_) | Claim::Portless(_) | Claim::Unnamed if required => Self::Awaited,
+            _ if required || snapshot.is_in_doubt(socket, marks) => Self::Awaited,
             Claim::Named(_) | Claim::Portless(_) | Claim::Unnamed => Self::Unnamed,
         }
     }

@@ -34,8 +34,8 @@ impl Domain {
         self
     }
 
-    /// About how many bytes of memory it takes. Its socket's name is also in [`Whose`](crate::Whose), as is each of its names,
-    /// with what is wrong with it, which has the domain's own name twice.
+    /// About how many bytes of memory it takes. Its run and its socket's name are also in [`Whose`](crate::Whose), as is each
+    /// of its names, with what is wrong with it, which has the domain's own name twice.
     pub(crate) fn size(&self) -> usize {
         let Self { name, driver, names, channel, tags, unread, .. } = self;
         let conflict = size_of::<Conflict>() + driver.len() + 2 * name.len();
@@ -52,7 +52,8 @@ impl Domain {
         };
         let texts = name.len() + driver.len() + length(channel) + length(unread);
         let socket = size_of::<(String, Uuid)>() + driver.len() + 1 + name.len();
-        size_of::<Self>() + texts + socket + tags + listed.sum::<usize>()
+        let run = size_of::<(u32, Uuid)>();
+        size_of::<Self>() + texts + run + socket + tags + listed.sum::<usize>()
     }
 }
 

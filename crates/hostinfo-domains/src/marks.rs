@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::conflict::Conflict;
 use crate::domain::Domain;
 use crate::snapshot::Snapshot;
-use crate::whose::Claim;
+use crate::whose::{Claim, Whose};
 
 /// The longest command line that is read, in bytes. libvirt writes `-uuid` before all devices; 512
 /// iothreads and 64 NUMA cells before it take 40 KiB.
@@ -27,16 +27,24 @@ pub struct Marks {
     id: Option<u32>,
     /// The domain, from the command line.
     uuid: Option<Uuid>,
+    /// Its name, from the command line.
+    name: Option<String>,
 }
 
 impl Marks {
     /// From `comm`, `cgroup` and `cmdline` of `/proc/PID`, proc(5). `None` where the cgroup says nothing and the command
     /// line is empty, as that of a process that has ended, or cut before it says which domain it is of.
     pub fn new(pid: i32, comm: &[u8], cgroup: &[u8], cmdline: &[u8]) -> Option<Self> {
-        let (id, uuid) = (id(cgroup), uuid(cmdline));
+        let (id, uuid, name) = (id(cgroup), uuid(cmdline), name(cmdline));
         let is_whole = !cmdline.is_empty() && cmdline.len() < CMDLINE_MAX;
         let program = String::from_utf8_lossy(comm.trim_ascii_end()).into_owned();
-        (id.is_some() || is_whole || uuid.is_some()).then_some(Self { pid, program, id, uuid })
+        (id.is_some() || is_whole || uuid.is_some()).then_some(Self {
+            pid,
+            program,
+            id,
+            uuid,
+            name,
+        })
     }
 
     /// What is wrong if this process listens at `socket`. `claim` says which domain, by libvirt, the socket belongs to.
@@ -90,6 +98,16 @@ impl Marks {
         self.id.is_some() && !self.is_known_by_cgroup(snapshot)
     }
 
+    /// Whether this is the process of the domain `uuid`, to which that socket's name belongs by libvirt's last answer. It may
+    /// have been started since: then its command line has the domain's name. The UUID there can be another domain's
+    /// [`hwuuid`](Domain::hwuuid).
+    pub(crate) fn is_of(&self, uuid: Uuid, socket: &str, last: &Whose) -> bool {
+        match self.id.and_then(|id| last.run(id)) {
+            Some(run) => run == uuid,
+            None => self.name.as_ref().is_some_and(|name| socket == format!("{QEMU}-{name}")),
+        }
+    }
+
     fn is_run(&self, domain: &Domain) -> bool {
         self.id.is_some() && self.id == domain.id
     }
@@ -108,7 +126,7 @@ impl Marks {
 }
 
 /// The driver of the domains that are run by QEMU: see [`Domain::driver`].
-const QEMU: &str = "qemu";
+pub(crate) const QEMU: &str = "qemu";
 
 /// With systemd or without it:
 ///
@@ -135,9 +153,22 @@ fn id(cgroup: &[u8]) -> Option<u32> {
 
 /// `-uuid`, `79c0da0d-7a82-4207-baa0-9902f653e577`, each ended by a NUL.
 fn uuid(cmdline: &[u8]) -> Option<Uuid> {
+    Uuid::try_parse_ascii(behind(b"-uuid", cmdline)?).ok()
+}
+
+/// `-name`, `guest=web,debug-threads=on`, each ended by a NUL. libvirt writes it before all that others may choose, and
+/// doubles the commas of a name.
+fn name(cmdline: &[u8]) -> Option<String> {
+    let value = str::from_utf8(behind(b"-name", cmdline)?).ok()?.replace(",,", "\0");
+    let name = value.strip_prefix("guest=")?.split(',').next()?;
+    Some(name.replace('\0', ","))
+}
+
+/// The argument behind the first one of that name.
+fn behind<'c>(option: &[u8], cmdline: &'c [u8]) -> Option<&'c [u8]> {
     let mut arguments = cmdline.split(|byte| *byte == 0);
-    arguments.find(|argument| *argument == b"-uuid")?;
-    Uuid::try_parse_ascii(arguments.next()?).ok()
+    arguments.find(|argument| *argument == option)?;
+    arguments.next()
 }
 
 #[cfg(test)]
@@ -253,6 +284,34 @@ mod tests {
         };
         assert_eq!(conflict(7), None);
         assert!(matches!(conflict(8), Some(Conflict::OtherProcess { .. })));
+    }
+
+    #[test]
+    fn by_libvirts_last_answer_a_process_is_known_by_its_run_or_else_by_the_name_that_no_other_domain_has()
+     {
+        let snapshot = snapshot();
+        let is_of_a = |cgroup: &[u8], cmdline: &str| {
+            let marks = Marks::new(7, b"qemu\n", cgroup, cmdline.replace(' ', "\0").as_bytes());
+            !snapshot.is_in_doubt("qemu-a", marks.as_ref())
+        };
+        let run =
+            |id| format!("0::/machine.slice/machine-qemu\\x2d{id}\\x2da.scope/x\n").into_bytes();
+        let of = |name| format!("qemu -name guest={name},debug-threads=on -S ");
+        assert!(is_of_a(&run(1), "") && is_of_a(&run(1), &of("b")), "it ran when libvirt answered");
+        assert!(is_of_a(&run(9), &of("a")) && is_of_a(b"0::/\n", &of("a")), "it was started since");
+        assert!(is_of_a(b"0::/\n", "qemu -name guest=a "));
+        assert!(!is_of_a(&run(2), &of("a")), "this is b's");
+        let uuid = format!("qemu -uuid {} -smp ", Uuid::from_u128(1));
+        let late = format!("{}-name guest=a ", of("c"));
+        for other in
+            [&*of("c"), &of("a,,x"), &late, &uuid, "qemu -name a ", "qemu -name ", "qemu ", ""]
+        {
+            assert!(!is_of_a(&run(9), other) && !is_of_a(b"0::/\n", other), "{other}");
+        }
+        assert!(!snapshot.is_in_doubt("qemu-nobody", None));
+        let comma = Snapshot::of([(domain(1, "a,x"), None)], Instant::now());
+        let marks = Marks::new(7, b"x", b"", of("a,,x").replace(' ', "\0").as_bytes());
+        assert!(!comma.is_in_doubt("qemu-a,x", marks.as_ref()));
     }
 
     #[test]

@@ -101,6 +101,17 @@ impl Snapshot {
         marks.conflict(socket, Claim::Named(uuid), self)
     }
 
+    /// Whether a process with these marks has nothing to show for itself at a socket that has the name of a live domain: while
+    /// libvirt cannot be reached, of one that was live in its last complete answer.
+    pub fn is_in_doubt(&self, socket: &str, marks: Option<&Marks>) -> bool {
+        match self.whose.of(socket) {
+            Claim::Named(uuid) | Claim::Portless(uuid) => {
+                !marks.is_some_and(|marks| marks.is_of(uuid, socket, &self.whose))
+            }
+            Claim::Refused(_) | Claim::Unnamed => false,
+        }
+    }
+
     /// How many domains are running; paused ones are not counted.
     pub fn running(&self) -> u64 {
         self.runners().fold(0, |count, _| count + 1)

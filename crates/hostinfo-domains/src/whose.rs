@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::conflict::Conflict;
 use crate::domain::Domain;
+use crate::marks::QEMU;
 use crate::names::Names;
 
 /// How many domains are named where many are unreadable or use one socket: enough to begin with.
@@ -35,6 +36,8 @@ pub struct Whose {
     judged: HashMap<String, Result<Uuid, Arc<Conflict>>>,
     /// Those that a live domain could name, and none does.
     portless: HashMap<String, Uuid>,
+    /// Which live domain of QEMU's has which [run](Domain::id).
+    runs: HashMap<u32, Uuid>,
     /// What holds for all other sockets if it is not known which ones a live domain names.
     others: Option<Conflict>,
 }
@@ -70,12 +73,19 @@ impl Whose {
         }
         let portless = live.iter().map(|domain| (domain.socket_name(), domain.uuid));
         let portless = portless.filter(|(name, _)| !judged.contains_key(name)).collect();
+        let of_qemu = live.iter().filter(|domain| domain.driver == QEMU);
+        let runs = of_qemu.filter_map(|domain| Some((domain.id?, domain.uuid))).collect();
         let unread = live.iter().filter(|domain| domain.unread.is_some());
         let mut unread: Vec<String> = unread.map(|domain| domain.name.clone()).collect();
         unread.sort();
         unread.truncate(TOLD_MAX);
         let others = (!unread.is_empty()).then_some(Conflict::Unread(unread));
-        Self { judged, portless, others }
+        Self { judged, portless, runs, others }
+    }
+
+    /// The domain that has this run.
+    pub(crate) fn run(&self, id: u32) -> Option<Uuid> {
+        self.runs.get(&id).copied()
     }
 
     /// The owner of the socket with that name.

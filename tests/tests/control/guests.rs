@@ -115,7 +115,7 @@ fn a_guest_that_may_not_ask_is_refused_every_statistic_by_its_line_or_its_proble
     let host = Host::new(RULES)?;
     host.write_config("[libvirt]\nrequired = true\nuri = 'qemu+unix:///system?socket=/none'\n")?;
     let _daemon = host.start_daemon()?;
-    refused(&host, None, "libvirt does not answer, and hostinfod.toml says required = true")
+    refused(&host, None, "libvirt does not answer, and has to confirm whose process this is")
 }
 
 #[test]

@@ -44,7 +44,7 @@ impl Requester {
         match &self.standing {
             Standing::Refused(why) => Some(Cow::Borrowed(why)),
             Standing::Awaited => Some(Cow::Borrowed(
-                "libvirt does not answer, and hostinfod.toml says required = true",
+                "libvirt does not answer, and has to confirm whose process this is",
             )),
             Standing::Unnamed | Standing::Domain(..) => match self.undecided.as_deref() {
                 Some(Origin { pattern, line }) => Some(Cow::Owned(format!(

@@ -1,7 +1,7 @@
 use super::*;
 
 use hostinfo_domains::examples::domain;
-use hostinfo_domains::{Domain, Run, State};
+use hostinfo_domains::{Domain, Names, Run, State};
 
 use crate::examples::{UUID, snapshot};
 
@@ -57,8 +57,8 @@ fn if_a_domain_is_required_only_guests_that_libvirt_confirmed_are_served() {
     assert!(Standing::of("qemu-a", None, &known, true).may_ask());
     assert_eq!(Standing::of("qemu-x", None, &known, true), Standing::Refused(REQUIRED.to_owned()));
     let nothing = Snapshot::default();
-    assert_eq!(Standing::unknown("qemu-a", &nothing, true), Standing::Awaited);
-    assert_eq!(Standing::unknown("qemu-a", &nothing, false), Standing::Unnamed);
+    assert_eq!(Standing::unknown("qemu-a", None, &nothing, true), Standing::Awaited);
+    assert_eq!(Standing::unknown("qemu-a", None, &nothing, false), Standing::Unnamed);
 }
 
 #[test]
@@ -66,9 +66,29 @@ fn while_libvirt_does_not_answer_a_conflict_stays_and_a_domain_is_not_taken_for_
     let clone = Domain { name: "clone".into(), uuid: Uuid::from_u128(9), ..domain(8, "b") };
     let known = snapshot([domain(7, "a"), domain(8, "b"), clone].map(|domain| (domain, None)));
     for required in [false, true] {
-        let unknown = |socket| Standing::unknown(socket, &known, required);
+        let unknown = |socket| Standing::unknown(socket, None, &known, required);
         assert!(matches!(unknown("qemu-b"), Standing::Refused(why) if why.contains("\"clone\"")));
         assert!(!matches!(unknown("qemu-a"), Standing::Domain(..) | Standing::Refused(_)));
+    }
+}
+
+#[test]
+fn while_libvirt_does_not_answer_a_new_process_that_is_not_a_running_domains_waits_at_its_socket() {
+    let portless = Domain { names: Names::default(), id: Some(2), ..domain(8, "b") };
+    let known = snapshot([(domain(7, "a"), None), (portless, None)]);
+    for (name, [at_a, at_b]) in [
+        ("a", [Standing::Unnamed, Standing::Awaited]),
+        ("b", [Standing::Awaited, Standing::Unnamed]),
+        ("c", [Standing::Awaited, Standing::Awaited]),
+    ] {
+        let cmdline = format!("qemu\0-name\0guest={name},debug-threads=on\0-S\0");
+        let marks = Marks::new(9, b"qemu", b"0::/\n", cmdline.as_bytes()).unwrap();
+        let unknown = |socket| Standing::unknown(socket, Some(&marks), &known, false);
+        assert_eq!(
+            ["qemu-a", "qemu-b", "qemu-c"].map(unknown),
+            [at_a, at_b, Standing::Unnamed],
+            "{name}"
+        );
     }
 }
 

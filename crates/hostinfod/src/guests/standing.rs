@@ -50,7 +50,7 @@ impl Guests {
         let mut who = Requester::new(name.clone(), closed, host_id, time_shift, session);
         who.apply_decision(rules.decide_tagged(name.whole(), &tags), &mut observed);
         let standing = libvirt.standing(name.whole(), None, None);
-        who.set_standing(standing.unwrap_or_else(|| libvirt.unknown(name.whole())));
+        who.set_standing(standing.unwrap_or_else(|| libvirt.unknown(name.whole(), None)));
         let mut guest = Guest::new(who);
         guest.tags = tags;
         Ok(guest)

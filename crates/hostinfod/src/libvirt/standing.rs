@@ -22,11 +22,12 @@ impl Libvirt {
         Some(by_cid.unwrap_or_else(|| by_socket(self.required)))
     }
 
-    /// The standing to assume for the socket of that name while nothing is known.
-    pub(crate) fn unknown(&self, socket: &str) -> Standing {
+    /// The standing to assume for the socket of that name, if a process with these marks listens there, while nothing is known.
+    pub(crate) fn unknown(&self, socket: &str, marks: Option<&Marks>) -> Standing {
+        let of = |last: &Snapshot| Standing::unknown(socket, marks, last, self.required);
         match &self.helper {
-            Some(helper) => Standing::unknown(socket, helper.snapshot(), self.required),
-            None => Standing::unknown(socket, &Snapshot::default(), self.required),
+            Some(helper) => of(helper.snapshot()),
+            None => of(&Snapshot::default()),
         }
     }
 }
