@@ -21,7 +21,7 @@ mod listener;
 mod socket;
 
 pub use closing::{Unclosed, unclosed};
-pub use descriptors::refuse_descriptors;
+pub use descriptors::{PASS_RIGHTS, refuse_descriptors};
 pub use epoll::Epoll;
 pub use listener::PeerListener;
 pub use socket::{PeerSocket, ReadError};
