@@ -81,9 +81,10 @@ impl Access {
     }
 
     /// From one of its open files. The link has the same read and write permissions as the open
-    /// file.
+    /// file: none if that is only a place to which the process may not have access (`O_PATH`, open(2)).
     fn by(link: &Path, devices: &[Node]) -> Self {
         const READABLE: u32 = 0o400;
+        const WRITABLE: u32 = 0o200;
         // Only devices are inspected: another file may be on a server that does not answer.
         let is_candidate = fs::read_link(link).is_ok_and(|to| to.starts_with("/dev"));
         let is_meant = is_candidate
@@ -91,9 +92,9 @@ impl Access {
                 file.file_type().is_char_device()
                     && devices.contains(&Node::new(file.rdev(), file.dev()))
             });
-        match fs::symlink_metadata(link) {
-            Ok(own) if is_meant && own.permissions().mode() & READABLE != 0 => Self::Reads,
-            Ok(_) if is_meant => Self::Writes,
+        match fs::symlink_metadata(link).map(|own| own.permissions().mode()) {
+            Ok(mode) if is_meant && mode & READABLE != 0 => Self::Reads,
+            Ok(mode) if is_meant && mode & WRITABLE != 0 => Self::Writes,
             _ => Self::None,
         }
     }
@@ -126,6 +127,27 @@ mod tests {
     fn node(path: &str) -> Node {
         let meta = fs::metadata(path).unwrap();
         Node::new(meta.rdev(), meta.dev())
+    }
+
+    /// Everybody may open a device so.
+    #[test]
+    fn a_process_that_can_neither_read_nor_write_the_device_does_not_have_it() {
+        use rustix::fs::{Mode, OFlags, open};
+        let device = "/dev/full";
+        for (flags, access) in [
+            (OFlags::PATH, Access::None),
+            (OFlags::WRONLY, Access::Writes),
+            (OFlags::RDWR, Access::Reads),
+        ] {
+            let opened = open(device, flags | OFlags::CLOEXEC, Mode::empty()).unwrap();
+            let mut other = std::process::Command::new("sleep");
+            let mut other = other.arg("600").stdin(opened).spawn().unwrap();
+            let process = Path::new("/proc").join(other.id().to_string());
+            let found = Access::to(&process, &[node(device)]);
+            other.kill().unwrap();
+            other.wait().unwrap();
+            assert_eq!(found, Some(access), "{flags:?}");
+        }
     }
 
     #[test]
