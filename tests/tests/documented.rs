@@ -96,6 +96,16 @@ fn pages() -> Result<Vec<(String, String)>> {
         .collect()
 }
 
+/// It is also `::1`, where nothing of ours listens, so that whoever does answers in our place.
+#[test]
+fn no_page_has_anybody_ask_at_localhost_instead_of_an_address() -> Result<()> {
+    for (page, text) in pages()? {
+        let is_port = |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit());
+        assert!(!text.split("localhost:").skip(1).any(is_port), "{page}");
+    }
+    Ok(())
+}
+
 /// What is typed at a prompt.
 fn behind_prompt(line: &str) -> Option<&str> {
     ["guest# ", "# ", "$ "].iter().find_map(|prompt| line.trim().strip_prefix(prompt))

@@ -163,7 +163,7 @@ impl Custom {
         };
         let mut outcome = fresh(self);
         if outcome.is_none() {
-            self.fetch(name, of, now);
+            self.fetch(name, of, guest, now);
             outcome = fresh(self);
         }
         match outcome {

@@ -76,8 +76,13 @@ pub const STUCK_MAX: usize = 32;
 pub const HUNG_RUNS_MAX: usize = 1;
 
 /// Queued runs, one for each statistic and guest: at 10 ms a run and four at a time, 10 s of work.
-/// With its statistic's name and its guest's, one takes at most 420 bytes of names: 1.7 MB together.
+/// With its statistic's name and those of its guest and of [`ASKERS_MAX`] others, one takes at most 2,020 bytes of names:
+/// 8.3 MB together.
 pub const QUEUE_MAX: usize = 4096;
+
+/// Guests whose places a queued run has, of all that ask for it: so many that one of them has no other run in progress.
+/// Any other guest's place would be later than that one's.
+pub const ASKERS_MAX: usize = RUNS_MAX + 1;
 
 /// The most bytes of a file or of a command's output. Every pipe holds a page, so no command waits for its reader
 /// before it has printed too much.

@@ -2,18 +2,19 @@
 
 mod args;
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use clap::Parser as _;
 use hostinfo_custom::runner::{self, Options, apart, own_alone};
+use hostinfo_peer::bind_with_mode;
 use nix::unistd::User;
+use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, listen, socket_with,
 };
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::{clear_ambient_capability_set, set_thread_groups};
@@ -68,16 +69,16 @@ fn listening(path: &Path) -> anyhow::Result<OwnedFd> {
         || socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
     let address = SocketAddrUnix::new(path)?;
     let listener = socket()?;
-    let bound = match bind(&listener, &address) {
+    let bind = || bind_with_mode(&listener, &address, Mode::from_raw_mode(0o666));
+    let bound = match bind() {
         // What another one has left; one that is running answers.
         Err(Errno::ADDRINUSE) if connect(socket()?, &address) == Err(Errno::CONNREFUSED) => {
             fs::remove_file(path)?;
-            bind(&listener, &address)
+            bind()
         }
         bound => bound,
     };
     bound.with_context(|| format!("it cannot listen at {}", path.display()))?;
     listen(&listener, BACKLOG)?;
-    fs::set_permissions(path, Permissions::from_mode(0o666))?;
     Ok(listener)
 }

@@ -51,9 +51,14 @@ impl Pool {
         &self.socket
     }
 
-    /// Queues a run, which must not be queued already.
-    pub(crate) fn ask(&mut self, key: Key) -> Asked {
-        self.queue.ask(key)
+    /// Queues a run, which must not be queued already, for the guest `asker`.
+    pub(crate) fn ask(&mut self, key: Key, asker: &str) -> Asked {
+        self.queue.ask(key, asker)
+    }
+
+    /// Notes that the guest `asker` asks for a run, too, which is queued or in progress.
+    pub(crate) fn join(&mut self, key: &Key, asker: &str) {
+        self.queue.join(key, asker);
     }
 
     /// Collects what has ended, gives up what is past its deadline and starts what is next.
@@ -64,10 +69,10 @@ impl Pool {
     ) -> Vec<Ended> {
         let mut ended = self.end(now);
         while self.runs.len() < RUNS_MAX
-            && let Some(key) = self.next()
+            && let Some((key, asker)) = self.next()
         {
             let Some(order) = order(&key) else { continue };
-            match Run::start(&self.socket, &self.epoll, &self.unclosed, key, order, now) {
+            match Run::start(&self.socket, &self.epoll, &self.unclosed, key, asker, order, now) {
                 Ok(run) => self.runs.push(run),
                 Err((key, failure)) => ended.push((key, Err(failure))),
             }
@@ -119,13 +124,13 @@ impl Pool {
         ended
     }
 
-    /// Takes the next one off the queue.
-    fn next(&mut self) -> Option<Key> {
+    /// Takes the next one off the queue, and the guest whose turn it is.
+    fn next(&mut self) -> Option<(Key, Box<str>)> {
         let is_hung = |key: &Key| self.hung.contains(&key.name);
         let may_hang = self.runs.iter().filter(|run| is_hung(&run.key)).count() < HUNG_RUNS_MAX;
         let may_run =
             |key: &Key| (may_hang || !is_hung(key)) && self.runs.iter().all(|run| run.key != *key);
-        let running = |key: &Key| self.runs.iter().filter(|run| run.key.guest == key.guest).count();
+        let running = |guest: &str| self.runs.iter().filter(|run| *run.asker == *guest).count();
         self.queue.take(may_run, running)
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Order {
 /// A run in progress. If it is dropped, hostinfo-run kills the command.
 pub(crate) struct Run {
     pub(crate) key: Key,
+    /// The guest whose turn it is.
+    pub(crate) asker: Box<str>,
     connection: PeerSocket,
     program: String,
     timeout: Duration,
@@ -41,6 +43,7 @@ impl Run {
         epoll: &Epoll,
         unclosed: &Unclosed,
         key: Key,
+        asker: Box<str>,
         order: Order,
         now: Instant,
     ) -> Result<Self, (Key, Failure)> {
@@ -51,7 +54,7 @@ impl Run {
         match ask(socket, epoll, unclosed, &request) {
             Ok(connection) => {
                 let deadline = now + timeout + ANSWER_MARGIN;
-                Ok(Self { key, connection, program, timeout, deadline })
+                Ok(Self { key, asker, connection, program, timeout, deadline })
             }
             Err(Errno::AGAIN) => Err((key, Failure::Silent)),
             Err(error) => Err((key, Failure::NoRunner(socket.to_owned(), error.into()))),
@@ -113,7 +116,8 @@ mod tests {
             let (sender, connection) = packets(&unclosed).unwrap();
             let key = Key { name: "x".into(), guest: "a".into() };
             let (program, timeout) = ("x".to_owned(), Duration::from_secs(2));
-            let run = Run { key: key.clone(), connection, program, timeout, deadline: now };
+            let (asker, deadline) = (Box::from("a"), now);
+            let run = Run { key: key.clone(), asker, connection, program, timeout, deadline };
             let far_end = Slow::new().unwrap().send(&sender, SendFlags::empty()).unwrap();
             if is_read {
                 let outcome = run.outcome(now).unwrap();
@@ -124,7 +128,8 @@ mod tests {
                 Request { fingerprint: "0".repeat(64), name: "x".into(), guest: "a".into() };
             let order = Order { request, program: "x".to_owned(), timeout };
             let epoll = Epoll::new().unwrap();
-            let next = Run::start(Path::new("/nonexistent"), &epoll, &unclosed, key, order, now);
+            let (socket, asker) = (Path::new("/nonexistent"), Box::from("a"));
+            let next = Run::start(socket, &epoll, &unclosed, key, asker, order, now);
             assert!(matches!(next, Err((_, Failure::Descriptors))), "it is asked again");
             assert!(now.elapsed() < Duration::from_secs(60), "{:?}", now.elapsed());
             drop(far_end);

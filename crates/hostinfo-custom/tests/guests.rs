@@ -141,6 +141,33 @@ fn two_guests_that_ask_at_once_share_one_run_of_the_host_and_have_one_each_of_th
 }
 
 #[test]
+fn a_guest_that_asks_for_much_of_what_all_share_does_not_hold_up_one_that_asks_for_little_of_it() {
+    let shared = |name: &str| command(name, "gauge", "'/bin/sh', 'DIR/script'", "timeout = '30s'");
+    let names: Vec<String> = (0..100).map(|number| format!("a{number:02}")).collect();
+    let all: String = names.iter().map(|name| shared(name)).collect();
+    let host = Host::new(&(all + &shared("b")));
+    host.write("script", "sleep 0.05; echo 7\n");
+    let mut custom = host.good();
+    let asked = Instant::now();
+    let has = |custom: &mut Custom, name: &str, guest: &str| {
+        matches!(custom.value(name, guest, asked, Instant::now()), Answer::Ready(Ok(_)))
+    };
+    let have =
+        |custom: &mut Custom| names.iter().filter(|name| has(custom, name, "qemu-a")).count();
+    assert_eq!(have(&mut custom), 0);
+    // One that nobody else asks for, and one that the other guest has last.
+    for name in ["b", "a99"] {
+        let before = have(&mut custom);
+        while !has(&mut custom, name, "qemu-b") {
+            sleep(&mut custom);
+        }
+        // It starts with the next or the one after that, and what starts first need not end first on a busy machine.
+        let meanwhile = have(&mut custom) - before;
+        assert!(meanwhile < 40, "{name}: {meanwhile}");
+    }
+}
+
+#[test]
 fn whoever_waits_for_a_run_that_is_ended_asks_again_and_has_another_begun() {
     let host = Host::new(&command("slow", "info", "'/bin/sh', 'DIR/script'", ""));
     host.write("script", "[ -e $0.ends ] || exec sleep 60; echo 7\n");

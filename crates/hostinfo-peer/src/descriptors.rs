@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, recvmsg};
 
 /// SO_PASSRIGHTS of `asm-generic/socket.h`, which libc does not have yet.
-const PASS_RIGHTS: libc::c_int = 83;
+pub const PASS_RIGHTS: libc::c_int = 83;
 
 nix::setsockopt_impl!(
     PassRights,

@@ -12,6 +12,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod bind;
 mod closing;
 mod descriptors;
 mod epoll;
@@ -20,8 +21,9 @@ pub mod examples;
 mod listener;
 mod socket;
 
+pub use bind::bind_with_mode;
 pub use closing::{Unclosed, unclosed};
-pub use descriptors::refuse_descriptors;
+pub use descriptors::{PASS_RIGHTS, refuse_descriptors};
 pub use epoll::Epoll;
 pub use listener::PeerListener;
 pub use socket::{PeerSocket, ReadError};

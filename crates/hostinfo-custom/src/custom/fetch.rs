@@ -14,15 +14,15 @@ use crate::run::Order;
 use crate::stored::Subject;
 
 impl Custom {
-    /// Reads the file, or makes sure that a run is queued.
-    pub(super) fn fetch(&mut self, name: &str, guest: &str, now: Instant) {
+    /// Reads the file, or makes sure that a run is queued, with a place for the guest `asker`.
+    pub(super) fn fetch(&mut self, name: &str, guest: &str, asker: &str, now: Instant) {
         let Some(statistic) = self.statistics.get_mut(name) else { return };
         let Some(definition) = &statistic.definition else { return };
         let stored = statistic.values.entry(guest.into()).or_default();
+        let key = Key { name: name.into(), guest: guest.into() };
         match &definition.source {
             Source::File(path) => {
                 let place = place(path, definition.account, guest);
-                let key = Key { name: name.into(), guest: guest.into() };
                 let Some(bytes) = self.reads.read(key, place, &mut statistic.patience, now) else {
                     stored.is_pending = true;
                     return;
@@ -30,10 +30,9 @@ impl Custom {
                 let subject = Subject { name, guest, kind: definition.about.kind };
                 self.failures += u64::from(stored.put(subject, bytes, now));
             }
-            Source::Command(_) if stored.is_pending => {}
+            Source::Command(_) if stored.is_pending => self.pool.join(&key, asker),
             Source::Command(_) => {
-                let key = Key { name: name.into(), guest: guest.into() };
-                let asked = self.pool.ask(key);
+                let asked = self.pool.ask(key, asker);
                 stored.is_pending = asked != Asked::NoRoom;
                 if let Asked::InPlaceOf(displaced) = asked {
                     self.give_up(displaced, now);

@@ -29,7 +29,7 @@ impl Beside {
     }
 
     fn ask(&mut self, name: &str, guest: &str) {
-        assert_eq!(self.pool.ask(key(name, guest)), Asked::Waits);
+        assert_eq!(self.pool.ask(key(name, guest), guest), Asked::Waits);
     }
 
     fn turn(&mut self) -> Vec<Ended> {
@@ -222,7 +222,7 @@ fn fake(is_silent: bool, answer: impl Fn(&OwnedFd) + Send + 'static) -> (String,
         }
     });
     let mut pool = Pool::new(&scene.socket()).unwrap();
-    assert_eq!(pool.ask(key("s0", "a")), Asked::Waits);
+    assert_eq!(pool.ask(key("s0", "a"), "a"), Asked::Waits);
     let (begun, mut ahead) = (Instant::now(), Duration::ZERO);
     loop {
         if let Some((_, outcome)) = pool.turn(begun + ahead, |key| scene.order(key)).pop() {
@@ -258,7 +258,7 @@ fn a_runner_that_is_silent_hangs_up_or_lies_gives_no_value() {
 fn without_hostinfo_run_there_is_an_error_at_once_with_its_remedy() {
     let scene = Scene::new(["echo 7"]);
     let mut pool = Pool::new(&scene.socket()).unwrap();
-    assert_eq!(pool.ask(key("s0", "a")), Asked::Waits);
+    assert_eq!(pool.ask(key("s0", "a"), "a"), Asked::Waits);
     let (_, outcome) = pool.turn(Instant::now(), |key| scene.order(key)).remove(0);
     let told = outcome.unwrap_err().to_string();
     let remedy = "No such file or directory: systemctl start hostinfo-run.socket";
@@ -271,7 +271,8 @@ fn a_runner_whose_queue_is_full_is_an_error_at_once_too() {
     let _listener = scene.listener();
     let mut pool = Pool::new(&scene.socket()).unwrap();
     for guest in 0..99 {
-        assert_eq!(pool.ask(key("s0", &guest.to_string())), Asked::Waits);
+        let guest = guest.to_string();
+        assert_eq!(pool.ask(key("s0", &guest), &guest), Asked::Waits);
     }
     let begun = Instant::now();
     let mut ended = 0;

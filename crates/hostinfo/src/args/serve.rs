@@ -8,7 +8,7 @@ use super::BROKER;
 pub(super) const SERVE: &str = "\
 Examples:
   hostinfo serve                       hostinfo then asks the broker
-  curl localhost:4679/metrics          what Prometheus gets
+  curl 127.0.0.1:4679/metrics          what Prometheus gets
   hostinfo serve --mode 0660 --listen none
 
 It asks the host for everything, no more often than this guest may, and answers all programs from that, so none \

@@ -4,11 +4,18 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
+use hostinfo_peer::{bind_with_mode, refuse_descriptors};
+use rustix::fs::Mode;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, listen, socket_with};
+
 use crate::exit::Failure;
+
+/// Clients that wait to be accepted: as many as std lets wait.
+const BACKLOG: i32 = 128;
 
 /// The argument for the socket on standard input, where systemd puts it with `StandardInput=socket`
 /// of systemd.exec(5).
@@ -77,10 +84,12 @@ fn bind(path: &Path, mode: u32) -> io::Result<UnixListener> {
         },
         Err(_) => {}
     }
-    let listener = UnixListener::bind(path)?;
-    hostinfo_peer::refuse_descriptors(&listener);
-    fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-    Ok(listener)
+    let listener =
+        socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    bind_with_mode(&listener, &SocketAddrUnix::new(path)?, Mode::from_raw_mode(mode))?;
+    refuse_descriptors(&listener);
+    listen(&listener, BACKLOG)?;
+    Ok(listener.into())
 }
 
 /// Listens for scrapers.
@@ -101,6 +110,7 @@ pub(crate) fn tcp(address: SocketAddr) -> Result<TcpListener, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn a_socket_that_was_left_behind_is_replaced_and_a_live_one_is_not() {

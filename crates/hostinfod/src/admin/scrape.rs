@@ -3,6 +3,7 @@
 
 mod rendered;
 
+use std::ffi::OsString;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd as _;
@@ -14,6 +15,8 @@ use hostinfo_control::Place;
 use hostinfo_peer::Unclosed;
 use hostinfo_wire::http::{self, Asked, Hosts, REQUEST_MAX, Wanted};
 use hostinfo_wire::limits::READ_CHUNK;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::BindToDevice;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
@@ -42,6 +45,9 @@ const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Connections that may wait to be accepted over TCP, as std has it.
 const BACKLOG: i32 = 128;
+
+/// The kernel's own name for the device that loopback addresses are at.
+const LOOPBACK: &str = "lo";
 
 /// What follows from an error.
 const NOT_SERVED: &str = "the metrics are not served there, and SIGHUP makes hostinfod try again";
@@ -297,13 +303,16 @@ fn loopback(
     }
 }
 
-/// Not bound yet.
+/// Without an address yet.
 fn tcp_socket(address: SocketAddr) -> Result<TcpListener, Errno> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
     // Connections of a daemon that has just ended do not keep the next one from listening.
     sockopt::set_socket_reuseaddr(&socket, true)?;
+    // Nobody outside this host reaches it, whatever becomes of it: listen(2) would give a socket without an address all that
+    // the host has, and Landlock does not see that. Before Linux 5.7 the kernel permits it to privileged programs alone.
+    let _ = setsockopt(&socket, BindToDevice, &OsString::from(LOOPBACK));
     Ok(socket.into())
 }
 
@@ -311,8 +320,10 @@ fn tcp_socket(address: SocketAddr) -> Result<TcpListener, Errno> {
 mod tests {
     use super::*;
     use std::io::{Read as _, Write as _};
+    use std::os::fd::OwnedFd;
 
     use hostinfo_peer::examples::{Slow, pair};
+    use nix::sys::socket::getsockopt;
     use rustix::net::SendFlags;
 
     fn ask(request: &str) -> Option<String> {
@@ -342,6 +353,24 @@ mod tests {
             assert!(matches!(scraper.read(&mut [0; 1]), Ok(0)), "it is not hung up on");
         }
         drop(far_end);
+    }
+
+    #[test]
+    fn nobody_outside_the_host_reaches_the_socket_even_while_another_program_has_its_address() {
+        let device = |socket: &TcpListener| getsockopt(socket, BindToDevice).unwrap();
+        for any_port in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(other) = TcpListener::bind(any_port) else { continue };
+            let (address, mut unbound) = (other.local_addr().unwrap(), None);
+            loopback(address, None, &mut unbound).unwrap_err();
+            assert_eq!(device(unbound.as_ref().unwrap()), LOOPBACK);
+            drop(other);
+            let served = loopback(address, None, &mut unbound).unwrap();
+            assert!(unbound.is_none() && device(&served) == LOOPBACK);
+            let _client = std::net::TcpStream::connect(address).unwrap();
+            // Which could be disconnected, and listen as well.
+            let accepted = OwnedFd::from(served.accept().unwrap().0);
+            assert_eq!(device(&accepted.into()), LOOPBACK);
+        }
     }
 
     #[test]

@@ -41,7 +41,8 @@ pub(super) enum Error {
     Failed(#[from] RulesetError),
 }
 
-/// Confines this thread and what it starts. TCP sockets can be bound to that `port` alone.
+/// Confines this thread and what it starts. TCP sockets can be bound to that `port` alone, or listen at one that the kernel
+/// picks, which Landlock does not see.
 ///
 /// # Errors
 /// [`Error`].

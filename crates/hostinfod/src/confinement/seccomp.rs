@@ -14,6 +14,7 @@ use seccompiler::{
 
 use super::system_calls::{
     FCNTLS, IOCTLS, PERMITTED, PERMITTED_OLD, PRCTLS, SEND, SET_FILE_USER, SET_MODE, SET_OWNER,
+    SOCKET_OPTIONS,
 };
 
 /// The bits of a mode that make a file run as its owner or its group, and a directory hand on its group: inode(7).
@@ -64,6 +65,7 @@ fn permitted(vsock: bool) -> Result<BpfProgram, BackendError> {
     let mut rules: BTreeMap<_, _> = permitted.map(|call| (*call, Vec::new())).collect();
     rules.insert(libc::SYS_socket, one_of(0, families)?);
     rules.insert(libc::SYS_socketpair, one_of(0, [bits(libc::AF_UNIX)])?);
+    rules.insert(libc::SYS_setsockopt, socket_options()?);
     rules.insert(libc::SYS_ioctl, one_of(1, IOCTLS)?);
     rules.insert(libc::SYS_fcntl, one_of(1, FCNTLS.map(bits))?);
     rules.insert(libc::SYS_prctl, one_of(0, PRCTLS.map(bits))?);
@@ -119,6 +121,15 @@ fn own_filter() -> Result<SeccompRule, BackendError> {
         SeccompCondition::new(argument, SeccompCmpArgLen::Dword, equal, value.into())
     };
     SeccompRule::new(vec![is(0, libc::SECCOMP_SET_MODE_FILTER)?, is(1, 0)?])
+}
+
+fn socket_options() -> Result<Vec<SeccompRule>, BackendError> {
+    let is = |argument, value| {
+        SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, bits(value))
+    };
+    let permitted =
+        SOCKET_OPTIONS.map(|name| SeccompRule::new(vec![is(1, libc::SOL_SOCKET)?, is(2, name)?]));
+    permitted.into_iter().collect()
 }
 
 /// Neither root nor its group, nobody more than a user with one group: setgroups(2) with none.

@@ -145,7 +145,6 @@ pub(super) const PERMITTED: &[c_long] = &[
     libc::SYS_listen,
     libc::SYS_recvfrom,
     libc::SYS_recvmsg,
-    libc::SYS_setsockopt,
     libc::SYS_shutdown,
 ];
 
@@ -203,6 +202,13 @@ pub(super) const PRCTLS: [i32; 8] = [
     libc::PR_SET_NO_NEW_PRIVS,
     libc::PR_GET_DUMPABLE,
 ];
+
+/// setsockopt(2) at SOL_SOCKET, which is all that is set of a socket that the daemon connects or accepts: urgent bytes stay
+/// among the others, packets come with their sender's credentials, and descriptors do not come. So there are no options of IP
+/// or TCP, such as IP_LOCAL_PORT_RANGE: a scraper's connection that was disconnected can listen(2), which Landlock does not
+/// see, and would do so at a port of choice. libvirt's library sets nothing of its Unix socket.
+pub(super) const SOCKET_OPTIONS: [i32; 3] =
+    [libc::SO_OOBINLINE, libc::SO_PASSCRED, hostinfo_peer::PASS_RIGHTS];
 
 /// What sends, with the argument that has the flags.
 pub(super) const SEND: [(c_long, u8); 2] = [(libc::SYS_sendmsg, 2), (libc::SYS_sendto, 3)];

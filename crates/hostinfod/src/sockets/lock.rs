@@ -33,14 +33,22 @@ pub(crate) enum Error {
     /// It could not be opened.
     #[error(transparent)]
     Unreachable(FileError),
-    /// Another process has locked it.
+    /// Another process has locked it: `hostinfod (PID 123)`.
     #[error("{path} is already served by {holder}: end that first, or serve another directory", path = .path.display())]
     Held {
         /// The directory.
         path: PathBuf,
-        /// `hostinfod (PID 123)`, or as much of that as is known.
+        /// Its name and number.
         holder: String,
     },
+    /// It is locked, and whoever did that has ended or cannot be seen. The lock is that of the open file, flock(2), and lasts
+    /// until all have closed it that have it from the process that took it.
+    #[error(
+        "{path} is locked, but the process that locked it has ended or is hidden: run `fuser -v {path}` as root, end the \
+         process that has it open (f), or serve another directory",
+        path = .0.display()
+    )]
+    Passed(PathBuf),
 }
 
 impl Error {
@@ -49,7 +57,7 @@ impl Error {
     pub(crate) fn is_final(&self) -> bool {
         match self {
             Self::Missing(_) | Self::NotADirectory(_) | Self::Denied(_) => true,
-            Self::Unreachable(_) | Self::Held { .. } => false,
+            Self::Unreachable(_) | Self::Held { .. } | Self::Passed(_) => false,
         }
     }
 
@@ -91,7 +99,11 @@ impl DirLock {
         match flock(&opened, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { directory: opened }),
             Err(rustix::io::Errno::WOULDBLOCK) => {
-                Err(Error::Held { path: directory.into(), holder: holder(&opened) })
+                let path = directory.into();
+                Err(match holder(&opened) {
+                    Some(holder) => Error::Held { path, holder },
+                    None => Error::Passed(path),
+                })
             }
             Err(error) => Err(Error::Unreachable(FileError::of(directory)(error))),
         }
@@ -117,16 +129,13 @@ impl AsRef<File> for DirLock {
     }
 }
 
-fn holder(directory: &File) -> String {
-    let pid = || {
-        let file = format!("{}:{}", device(directory)?, directory.metadata().ok()?.ino());
-        holder_in(&fs::read_to_string("/proc/locks").ok()?, &file)
-    };
-    let Some(pid) = pid() else { return "another process".to_owned() };
-    match fs::read_to_string(format!("/proc/{pid}/comm")) {
-        Ok(comm) => format!("{} (PID {pid})", comm.trim_end()),
-        Err(_) => format!("PID {pid}"),
-    }
+/// The process that took the lock, if it still runs. `/proc/locks` names it also after its end, while another has the lock
+/// from it.
+fn holder(directory: &File) -> Option<String> {
+    let file = format!("{}:{}", device(directory)?, directory.metadata().ok()?.ino());
+    let pid = holder_in(&fs::read_to_string("/proc/locks").ok()?, &file)?;
+    let comm = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    Some(format!("{} (PID {pid})", comm.trim_end()))
 }
 
 /// The device of an open file, as `/proc/locks` shows it: that of the mount, proc_pid_mountinfo(5). For btrfs, stat(2) shows
@@ -166,6 +175,23 @@ mod tests {
         let refused = DirLock::take(folder.path()).unwrap_err().to_string();
         assert!(refused.contains(&format!("(PID {})", std::process::id())), "{refused}");
         drop(first);
+        DirLock::take(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_process_that_has_ended_is_not_named_as_the_one_that_serves_while_another_has_its_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        // A child takes the lock and ends, and this process still has the open file.
+        let shared = File::open(folder.path()).unwrap();
+        let mut child = std::process::Command::new("flock");
+        child.args(["--exclusive", "--nonblock", "0"]).stdin(shared.try_clone().unwrap());
+        assert!(child.status().unwrap().success());
+        drop(child);
+        let refused = DirLock::take(folder.path()).unwrap_err();
+        let said = refused.to_string();
+        assert!(!refused.is_final() && !said.contains("PID"), "{said}");
+        assert!(said.contains(&format!("`fuser -v {}`", folder.path().display())), "{said}");
+        drop(shared);
         DirLock::take(folder.path()).unwrap();
     }
 

@@ -70,6 +70,50 @@ fn sending_cannot_connect_an_accepted_socket_that_was_disconnected() {
     assert!(other.accept().is_err());
 }
 
+/// Of `linux/in.h`, which libc does not have yet: the lowest port, and the highest one above it.
+const IP_LOCAL_PORT_RANGE: libc::c_int = 51;
+
+#[derive(Clone)]
+struct LocalPortRange;
+
+#[derive(Clone)]
+struct NumberOfAnotherLevel;
+
+nix::setsockopt_impl!(
+    LocalPortRange,
+    libc::IPPROTO_IP,
+    IP_LOCAL_PORT_RANGE,
+    usize,
+    nix::sys::socket::sockopt::SetUsize
+);
+nix::setsockopt_impl!(
+    NumberOfAnotherLevel,
+    libc::IPPROTO_IP,
+    libc::SO_OOBINLINE,
+    bool,
+    nix::sys::socket::sockopt::SetBool
+);
+
+#[test]
+fn of_sockets_only_what_guests_connections_need_is_set_and_no_port_is_chosen() {
+    use nix::sys::socket::{setsockopt, sockopt};
+    use rustix::net::sockopt::{set_socket_oobinline, set_socket_passcred};
+    use std::net::{TcpListener, TcpStream};
+    let metrics = TcpListener::bind("127.0.0.1:0").unwrap();
+    let _client = TcpStream::connect(metrics.local_addr().unwrap()).unwrap();
+    let (accepted, _) = metrics.accept().unwrap();
+    let (guest, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
+    confined(true, || {
+        set_socket_oobinline(&guest, true).unwrap();
+        set_socket_passcred(&guest, true).unwrap();
+        rustix::net::connect_unspec(&accepted).unwrap();
+        let refused = Err(nix::errno::Errno::EPERM);
+        assert_eq!(setsockopt(&accepted, LocalPortRange, &0x7531_7531), refused);
+        assert_eq!(setsockopt(&accepted, NumberOfAnotherLevel, &true), refused);
+        assert_eq!(setsockopt(&accepted, sockopt::ReuseAddr, &true), refused);
+    });
+}
+
 /// Whether the kernel finds out, when the filter is installed, that a call is allowed whatever its arguments, and then
 /// no longer runs the filter for it: `seccomp_is_const_allow` in kernel/seccomp.c, since Linux 5.11.
 fn is_always_allowed(filter: &BpfProgram, call: i64) -> bool {
