@@ -113,7 +113,7 @@ impl Custom {
         for (name, statistic) in &mut self.statistics {
             let definition = definitions.remove(name);
             if statistic.definition != definition {
-                self.pool.cancel(|key| *key.name == **name);
+                self.pool.forget_statistic(name);
                 statistic.values.clear();
                 statistic.definition = definition;
             }

@@ -79,13 +79,13 @@ pub const OWN_RUNS_MAX: usize = RUNS_MAX - 1;
 pub const HUNG_RUNS_MAX: usize = 1;
 
 /// Queued runs, one for each statistic and guest: at 10 ms a run and four at a time, 10 s of work.
-/// With its statistic's name and those of its guest and of [`ASKERS_MAX`] others, one takes at most 2,020 bytes of names:
-/// 8.3 MB together.
+/// With its statistic's name and those of its guest and of [`ASKERS_MAX`] others, one takes at most 1,060 bytes of names:
+/// 4.3 MB together.
 pub const QUEUE_MAX: usize = 4096;
 
-/// Guests whose turns a queued run comes with, of all that ask for it: so many that one of them has no other run in
+/// Guests whose turns a queued run comes with, of all that ask for it: two, as only one of them can have [`OWN_RUNS_MAX`] in
 /// progress.
-pub const ASKERS_MAX: usize = RUNS_MAX + 1;
+pub const ASKERS_MAX: usize = 2;
 
 /// The most bytes of a file or of a command's output. Every pipe holds a page, so no command waits for its reader
 /// before it has printed too much.

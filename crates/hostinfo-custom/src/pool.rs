@@ -1,6 +1,7 @@
 //! Runs in progress and queued ones. What runs a command is another process, hostinfo-run.
 
-use std::collections::{HashMap, HashSet};
+mod places;
+
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
@@ -9,9 +10,10 @@ use std::time::Instant;
 use hostinfo_peer::{Epoll, Unclosed};
 
 use crate::failure::Failure;
-use crate::limits::{HUNG_RUNS_MAX, RUNS_MAX};
-use crate::queue::{Asked, Key, Place, Queue};
+use crate::limits::RUNS_MAX;
+use crate::queue::{Asked, Key, Queue};
 use crate::run::{Order, Run};
+use places::Places;
 
 /// The result of a run.
 pub(crate) type Ended = (Key, Result<Vec<u8>, Failure>);
@@ -23,11 +25,12 @@ pub(crate) struct Pool {
     /// Where hostinfo-run listens.
     socket: PathBuf,
     queue: Queue,
-    runs: Vec<Run>,
+    places: Places,
     /// What hostinfo-run has left to be closed. While there is something, it is not asked.
     unclosed: Unclosed,
-    /// The statistics, and the guests for which their last run took as long as it could.
-    hung: HashMap<Box<str>, HashSet<Box<str>>>,
+    /// Whether a run may be started: no place was free for any, and since then nothing was asked for that has one, and
+    /// nothing has ended. What a guest asks for without end would have the whole queue looked at each time.
+    may_start: bool,
 }
 
 impl Pool {
@@ -40,9 +43,9 @@ impl Pool {
             epoll: Epoll::new()?,
             socket: socket.to_owned(),
             queue: Queue::default(),
-            runs: Vec::new(),
+            places: Places::default(),
             unclosed: Unclosed::default(),
-            hung: HashMap::new(),
+            may_start: false,
         })
     }
 
@@ -53,11 +56,13 @@ impl Pool {
 
     /// Queues a run, which must not be queued already, for the guest `asker`.
     pub(crate) fn ask(&mut self, key: Key, asker: &str) -> Asked {
+        self.may_start |= self.places.are_free_for(&key, asker);
         self.queue.ask(key, asker)
     }
 
     /// Notes that the guest `asker` asks for a run, too, which is queued or in progress.
     pub(crate) fn join(&mut self, key: &Key, asker: &str) {
+        self.may_start |= self.places.are_free_for(key, asker);
         self.queue.join(key, asker);
     }
 
@@ -68,12 +73,15 @@ impl Pool {
         order: impl Fn(&Key) -> Option<Order>,
     ) -> Vec<Ended> {
         let mut ended = self.end(now);
-        while self.runs.len() < RUNS_MAX
-            && let Some((key, asker)) = self.next()
-        {
+        self.may_start |= !ended.is_empty();
+        while self.may_start && self.places.runs.len() < RUNS_MAX {
+            let Some((key, asker)) = self.next() else {
+                self.may_start = false;
+                break;
+            };
             let Some(order) = order(&key) else { continue };
             match Run::start(&self.socket, &self.epoll, &self.unclosed, key, asker, order, now) {
-                Ok(run) => self.runs.push(run),
+                Ok(run) => self.places.runs.push(run),
                 Err((key, failure)) => ended.push((key, Err(failure))),
             }
         }
@@ -93,73 +101,50 @@ impl Pool {
         self.epoll = epoll;
     }
 
-    /// Drops these runs. Commands in progress are killed, since their connections are closed.
-    pub(crate) fn cancel(&mut self, which: impl Fn(&Key) -> bool) {
-        self.queue.cancel(&which);
-        self.runs.retain(|run| !which(&run.key));
+    /// Drops all runs of a statistic, which is another one from now on. Commands in progress are killed, since their
+    /// connections are closed.
+    pub(crate) fn forget_statistic(&mut self, name: &str) {
+        self.queue.cancel(|key| *key.name == *name);
+        self.places.forget_statistic(name);
+        self.may_start = true;
     }
 
     /// Forgets what is known of a guest that is gone.
     pub(crate) fn forget(&mut self, guest: &str) {
         self.queue.forget(guest);
-        self.hung.retain(|_, guests| {
-            guests.remove(guest);
-            !guests.is_empty()
-        });
+        self.places.forget_guest(guest);
+        self.may_start = true;
     }
 
     /// Ends all runs, and returns what they were for.
     pub(crate) fn end_all(&mut self) -> Vec<Key> {
-        self.runs.drain(..).map(|run| run.key).collect()
+        self.may_start = true;
+        self.places.runs.drain(..).map(|run| run.key).collect()
     }
 
     /// When to call [`Pool::turn`] even though nothing is readable.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.runs.iter().map(|run| run.deadline).min()
+        self.places.runs.iter().map(|run| run.deadline).min()
     }
 
     fn end(&mut self, now: Instant) -> Vec<Ended> {
         let mut ended = Vec::new();
-        self.runs.retain(|run| {
-            let Some(outcome) = run.outcome(now) else { return true };
-            let Key { name, guest } = run.key.clone();
-            if outcome.as_ref().is_err_and(Failure::is_hang) {
-                self.hung.entry(name).or_default().insert(guest);
-            } else {
-                trust(&mut self.hung, &name, &guest);
-            }
-            ended.push((run.key.clone(), outcome));
-            false
+        self.places.runs.retain(|run| {
+            let outcome = run.outcome(now);
+            let goes_on = outcome.is_none();
+            ended.extend(outcome.map(|outcome| (run.key.clone(), outcome)));
+            goes_on
         });
+        for (key, outcome) in &ended {
+            self.places.note(key, outcome.as_ref().is_err_and(Failure::is_hang));
+        }
         ended
     }
 
     /// Takes the next one off the queue, and the guest whose turn it is.
     fn next(&mut self) -> Option<(Key, Box<str>)> {
-        let place_of = |key: &Key| match self.hung.get(&key.name) {
-            None => Place::Any,
-            Some(guests) if guests.contains(&key.guest) => Place::Hung,
-            Some(_) => Place::Doubtful,
-        };
-        let taken: Vec<Place> = self.runs.iter().map(|run| place_of(&run.key)).collect();
-        let place = |key: &Key| {
-            let place = place_of(key);
-            let max = if place == Place::Any { RUNS_MAX } else { HUNG_RUNS_MAX };
-            let is_free = taken.iter().filter(|taken| **taken == place).count() < max;
-            (is_free && self.runs.iter().all(|run| run.key != *key)).then_some(place)
-        };
-        let running = |guest: &str| self.runs.iter().filter(|run| *run.asker == *guest).count();
-        self.queue.take(place, running)
-    }
-}
-
-/// Notes that a run for that guest has not hung, or is none of its any more.
-fn trust(hung: &mut HashMap<Box<str>, HashSet<Box<str>>>, name: &str, guest: &str) {
-    if let Some(guests) = hung.get_mut(name) {
-        guests.remove(guest);
-        if guests.is_empty() {
-            hung.remove(name);
-        }
+        let (places, taken) = (&self.places, self.places.taken());
+        self.queue.take(|key| places.free(key, &taken), |guest| places.running(guest))
     }
 }
 

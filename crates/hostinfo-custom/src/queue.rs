@@ -18,7 +18,7 @@ pub(crate) struct Key {
 pub(crate) enum Place {
     /// Any that is left.
     Any,
-    /// That of statistics that have hung for another guest.
+    /// That of statistics of which the last run, for another guest, hung.
     Doubtful,
     /// That of what hung the last time.
     Hung,
@@ -120,8 +120,8 @@ impl Queue {
         *self.loads.entry(asker.into()).or_default() += 1;
     }
 
-    /// Takes the next of the runs that have a place now, and the guest whose turn it is: one of those with the fewest
-    /// `running`, of which none has more than [`OWN_RUNS_MAX`].
+    /// Takes the next of the runs that have a place now, and the guest whose turn it is. A guest that has [`OWN_RUNS_MAX`]
+    /// `running` has none.
     pub(crate) fn take(
         &mut self,
         place: impl Fn(&Key) -> Option<Place>,
@@ -132,9 +132,8 @@ impl Queue {
             askers.iter().map(move |asker| (asker, place, key, since))
         });
         let may_run = turns.filter_map(|(asker, place, key, since)| {
-            let running = running(asker);
             let last = self.last_turns.get(asker).map_or(0, |turns| turns.at(place));
-            (running < OWN_RUNS_MAX).then_some(((running, last, since), (asker, place, key)))
+            (running(asker) < OWN_RUNS_MAX).then_some(((last, since), (asker, place, key)))
         });
         let (_, (asker, place, key)) = may_run.min_by_key(|(order, _)| *order)?;
         let (asker, key) = (asker.clone(), key.clone());

@@ -10,8 +10,9 @@ use rustix::net::{RecvFlags, Shutdown, shutdown};
 
 use crate::account::{Account, Accounts, Power};
 use crate::definition::{GUEST, Source};
-use crate::limits::{ANSWER_MARGIN, OUTPUT_MAX};
+use crate::limits::{ANSWER_MARGIN, HUNG_RUNS_MAX, OUTPUT_MAX};
 use crate::message::{self, Answer};
+use crate::queue::Place;
 use crate::runner::tests::{self, Scene, key};
 
 /// hostinfo-run, and a daemon's end of it.
@@ -48,9 +49,9 @@ impl Beside {
 
     fn run_all(&mut self) -> Vec<(Key, Result<String, String>)> {
         let mut all = self.turn();
-        while !(self.pool.queue.len() == 0 && self.pool.runs.is_empty()) {
+        while !(self.pool.queue.len() == 0 && self.pool.places.runs.is_empty()) {
             all.extend(self.sleep());
-            assert!(self.pool.runs.len() <= RUNS_MAX);
+            assert!(self.pool.places.runs.len() <= RUNS_MAX);
         }
         let told = all.into_iter().map(|(key, result)| {
             let output = result.map(|bytes| String::from_utf8(bytes).unwrap());
@@ -161,7 +162,7 @@ fn statistics_that_hang_leave_two_places_to_the_others() {
         beside.ask("s10", &guest.to_string());
     }
     let _ = beside.turn();
-    assert_eq!(beside.pool.runs.len(), RUNS_MAX, "nobody knows yet that it hangs");
+    assert_eq!(beside.pool.places.runs.len(), RUNS_MAX, "nobody knows yet that it hangs");
     // The runs that hang end one after another.
     let mut ended = 0;
     while ended < RUNS_MAX {
@@ -173,7 +174,7 @@ fn statistics_that_hang_leave_two_places_to_the_others() {
     let mut good = 0;
     while good < 10 {
         good += beside.sleep().iter().filter(|(_, result)| result.is_ok()).count();
-        let hung = beside.pool.runs.iter().filter(|run| &*run.key.name == "s10").count();
+        let hung = beside.pool.places.runs.iter().filter(|run| &*run.key.name == "s10").count();
         assert!(hung <= 2 * HUNG_RUNS_MAX);
     }
     assert_ne!(beside.pool.queue.len(), 0, "those that hang still wait");
@@ -197,14 +198,48 @@ fn what_hangs_for_one_guest_is_run_for_another_meanwhile() {
     names.iter().for_each(|name| beside.ask(name, "a"));
     names.iter().for_each(|name| beside.ask(name, "b"));
     let _ = beside.turn();
-    let running: Vec<&str> = beside.pool.runs.iter().map(|run| &*run.key.guest).collect();
+    let running: Vec<&str> = beside.pool.places.runs.iter().map(|run| &*run.key.guest).collect();
     assert_eq!((running.len(), running.contains(&"b")), (2, true), "{running:?}");
     let ended = beside.run_all();
     let good: Vec<&Key> = ended.iter().filter(|(_, end)| end.is_ok()).map(|(key, _)| key).collect();
     assert!(good.len() == 4 && good.iter().all(|key| &*key.guest == "b"), "{ended:?}");
-    assert!(beside.pool.hung.values().all(|guests| guests.len() == 1));
+    assert!(beside.pool.places.hung.values().all(|hung| hung.guests.len() == 1));
     beside.pool.forget("a");
-    assert!(beside.pool.hung.is_empty());
+    assert!(beside.pool.places.hung.is_empty());
+}
+
+#[test]
+fn a_statistic_is_doubted_for_other_guests_until_it_has_not_hung_for_one_or_is_another() {
+    let mut beside = Beside::new(["echo 7"]);
+    let place = |beside: &Beside, guest| beside.pool.places.free(&key("s0", guest), &[]);
+    let x = |guest| key("s0", guest);
+    beside.pool.places.note(&x("a"), true);
+    assert_eq!(place(&beside, "a"), Some(Place::Hung));
+    assert_eq!(place(&beside, "b"), Some(Place::Doubtful));
+    beside.pool.places.note(&x("b"), false);
+    assert_eq!(place(&beside, "c"), Some(Place::Any));
+    assert_eq!(place(&beside, "a"), Some(Place::Hung));
+    beside.pool.places.note(&x("b"), true);
+    beside.pool.forget_statistic("s0");
+    for guest in ["", "a", "b", "c"] {
+        assert_eq!(place(&beside, guest), Some(Place::Any));
+    }
+}
+
+#[test]
+fn what_cannot_start_has_nobody_look_through_the_queue() {
+    let mut beside = Beside::new(["sleep 60", "sleep 60"]);
+    for guest in 0..9 {
+        beside.pool.places.note(&key("s1", &guest.to_string()), true);
+    }
+    for guest in 0..9 {
+        beside.ask("s1", &guest.to_string());
+        assert_eq!(beside.pool.may_start, guest == 0);
+        let _ = beside.turn();
+        assert!(!beside.pool.may_start && beside.pool.places.runs.len() == 1);
+    }
+    beside.ask("s0", "a");
+    assert!(beside.pool.may_start);
 }
 
 #[test]
@@ -230,9 +265,9 @@ fn the_same_command_is_not_run_twice_at_once() {
         beside.ask("s0", "a");
         let _ = beside.turn();
     }
-    assert_eq!((beside.pool.runs.len(), beside.pool.queue.len()), (1, 1));
-    beside.pool.cancel(|key| &*key.guest == "a");
-    assert_eq!((beside.pool.runs.len(), beside.pool.queue.len()), (0, 0));
+    assert_eq!((beside.pool.places.runs.len(), beside.pool.queue.len()), (1, 1));
+    beside.pool.forget_statistic("s0");
+    assert_eq!((beside.pool.places.runs.len(), beside.pool.queue.len()), (0, 0));
 }
 
 /// What comes of a run where something else than hostinfo-run does that with each connection; after how long, if it is
