@@ -162,10 +162,15 @@ impl Queue {
 
     /// Removes the last run for which only guests wait that wait for more than `asker` will.
     fn displace(&mut self, asker: &str) -> Option<Key> {
+        // Where nobody waits for more, the runs need not be looked at, for which whoever is refused asks again and again.
+        let enough = load(&self.loads, asker) + 1;
+        if self.loads.values().max().is_none_or(|most| *most <= enough) {
+            return None;
+        }
         let least = |run: &Waiting| run.askers.iter().map(|other| load(&self.loads, other)).min();
         let runs = self.waiting.iter().filter_map(|(key, run)| Some((least(run)?, run.since, key)));
         let (most, _, key) = runs.max_by_key(|(least, since, _)| (*least, *since))?;
-        let key = (most > load(&self.loads, asker) + 1).then(|| key.clone())?;
+        let key = (most > enough).then(|| key.clone())?;
         self.remove(&key);
         Some(key)
     }
