@@ -213,6 +213,7 @@ impl Custom {
     pub fn forget(&mut self, guest: &str, now: Instant) -> bool {
         let is_kept = self.statistics.values().any(|statistic| statistic.keeps(guest, now));
         if !is_kept {
+            self.pool.forget(guest);
             for statistic in self.statistics.values_mut() {
                 statistic.values.remove(guest);
                 statistic.counters.remove(guest);

@@ -71,8 +71,11 @@ pub const PATIENCE: Duration = SAMPLE_GRID;
 /// other is started.
 pub const STUCK_MAX: usize = 32;
 
-/// How many of them may be for statistics whose last run had to be killed: however many hang, three
-/// places are left for the others.
+/// How many of them may be of one guest, so that none has all places.
+pub const OWN_RUNS_MAX: usize = RUNS_MAX - 1;
+
+/// How many of them may be for what had to be killed the last time, and how many for what had to be killed for another
+/// guest: a command may hang because of one guest, or of the host. However many hang, two places are left for the others.
 pub const HUNG_RUNS_MAX: usize = 1;
 
 /// Queued runs, one for each statistic and guest: at 10 ms a run and four at a time, 10 s of work.
@@ -80,8 +83,8 @@ pub const HUNG_RUNS_MAX: usize = 1;
 /// 8.3 MB together.
 pub const QUEUE_MAX: usize = 4096;
 
-/// Guests whose places a queued run has, of all that ask for it: so many that one of them has no other run in progress.
-/// Any other guest's place would be later than that one's.
+/// Guests whose turns a queued run comes with, of all that ask for it: so many that one of them has no other run in
+/// progress.
 pub const ASKERS_MAX: usize = RUNS_MAX + 1;
 
 /// The most bytes of a file or of a command's output. Every pipe holds a page, so no command waits for its reader

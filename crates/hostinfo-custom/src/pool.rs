@@ -1,6 +1,6 @@
 //! Runs in progress and queued ones. What runs a command is another process, hostinfo-run.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use hostinfo_peer::{Epoll, Unclosed};
 
 use crate::failure::Failure;
 use crate::limits::{HUNG_RUNS_MAX, RUNS_MAX};
-use crate::queue::{Asked, Key, Queue};
+use crate::queue::{Asked, Key, Place, Queue};
 use crate::run::{Order, Run};
 
 /// The result of a run.
@@ -26,8 +26,8 @@ pub(crate) struct Pool {
     runs: Vec<Run>,
     /// What hostinfo-run has left to be closed. While there is something, it is not asked.
     unclosed: Unclosed,
-    /// The statistics whose last run took as long as it could.
-    hung: HashSet<Box<str>>,
+    /// The statistics, and the guests for which their last run took as long as it could.
+    hung: HashMap<Box<str>, HashSet<Box<str>>>,
 }
 
 impl Pool {
@@ -42,7 +42,7 @@ impl Pool {
             queue: Queue::default(),
             runs: Vec::new(),
             unclosed: Unclosed::default(),
-            hung: HashSet::new(),
+            hung: HashMap::new(),
         })
     }
 
@@ -99,6 +99,15 @@ impl Pool {
         self.runs.retain(|run| !which(&run.key));
     }
 
+    /// Forgets what is known of a guest that is gone.
+    pub(crate) fn forget(&mut self, guest: &str) {
+        self.queue.forget(guest);
+        self.hung.retain(|_, guests| {
+            guests.remove(guest);
+            !guests.is_empty()
+        });
+    }
+
     /// Ends all runs, and returns what they were for.
     pub(crate) fn end_all(&mut self) -> Vec<Key> {
         self.runs.drain(..).map(|run| run.key).collect()
@@ -113,10 +122,11 @@ impl Pool {
         let mut ended = Vec::new();
         self.runs.retain(|run| {
             let Some(outcome) = run.outcome(now) else { return true };
+            let Key { name, guest } = run.key.clone();
             if outcome.as_ref().is_err_and(Failure::is_hang) {
-                self.hung.insert(run.key.name.clone());
+                self.hung.entry(name).or_default().insert(guest);
             } else {
-                self.hung.remove(&run.key.name);
+                trust(&mut self.hung, &name, &guest);
             }
             ended.push((run.key.clone(), outcome));
             false
@@ -126,12 +136,30 @@ impl Pool {
 
     /// Takes the next one off the queue, and the guest whose turn it is.
     fn next(&mut self) -> Option<(Key, Box<str>)> {
-        let is_hung = |key: &Key| self.hung.contains(&key.name);
-        let may_hang = self.runs.iter().filter(|run| is_hung(&run.key)).count() < HUNG_RUNS_MAX;
-        let may_run =
-            |key: &Key| (may_hang || !is_hung(key)) && self.runs.iter().all(|run| run.key != *key);
+        let place_of = |key: &Key| match self.hung.get(&key.name) {
+            None => Place::Any,
+            Some(guests) if guests.contains(&key.guest) => Place::Hung,
+            Some(_) => Place::Doubtful,
+        };
+        let taken: Vec<Place> = self.runs.iter().map(|run| place_of(&run.key)).collect();
+        let place = |key: &Key| {
+            let place = place_of(key);
+            let max = if place == Place::Any { RUNS_MAX } else { HUNG_RUNS_MAX };
+            let is_free = taken.iter().filter(|taken| **taken == place).count() < max;
+            (is_free && self.runs.iter().all(|run| run.key != *key)).then_some(place)
+        };
         let running = |guest: &str| self.runs.iter().filter(|run| *run.asker == *guest).count();
-        self.queue.take(may_run, running)
+        self.queue.take(place, running)
+    }
+}
+
+/// Notes that a run for that guest has not hung, or is none of its any more.
+fn trust(hung: &mut HashMap<Box<str>, HashSet<Box<str>>>, name: &str, guest: &str) {
+    if let Some(guests) = hung.get_mut(name) {
+        guests.remove(guest);
+        if guests.is_empty() {
+            hung.remove(name);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::limits::{ASKERS_MAX, QUEUE_MAX};
+use crate::limits::{ASKERS_MAX, OWN_RUNS_MAX, QUEUE_MAX};
 
 /// What a run is for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -13,19 +13,56 @@ pub(crate) struct Key {
     pub(crate) guest: Box<str>,
 }
 
-/// At most [`QUEUE_MAX`] runs. A guest has a place in a round for each run that it asks for: in the current round for
-/// the first, in the next for its second, and so on. Earlier rounds come first, so a guest that asks for one run waits
-/// for no more than one of each other guest. A run that several guests ask for has the places of all of them, and takes
-/// the first that comes.
+/// Which of the places of runs in progress a run takes: see [`Pool`](crate::pool::Pool).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Any that is left.
+    Any,
+    /// That of statistics that have hung for another guest.
+    Doubtful,
+    /// That of what hung the last time.
+    Hung,
+}
+
+/// At most [`QUEUE_MAX`] runs. Guests take turns for each kind of place: next comes the guest whose last turn there is the
+/// longest ago, with the run that has waited longest. So a guest that asks for one run waits for no more than one of each
+/// other guest. A run that several guests ask for comes with the first turn of one of them.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     waiting: HashMap<Key, Waiting>,
+    /// How many runs each guest waits for.
+    loads: HashMap<Box<str>, usize>,
     /// How many have been queued.
     count: u64,
-    /// The current round.
-    round: u64,
-    /// The last round of each guest, unless that is over.
-    rounds: HashMap<Box<str>, u64>,
+    /// How many have been taken.
+    turns: u64,
+    last_turns: HashMap<Box<str>, LastTurns>,
+}
+
+/// The last turn of a guest for each kind of place; 0 if it has had none, so that it comes first.
+#[derive(Debug, Default)]
+struct LastTurns {
+    any: u64,
+    doubtful: u64,
+    hung: u64,
+}
+
+impl LastTurns {
+    fn at(&self, place: Place) -> u64 {
+        match place {
+            Place::Any => self.any,
+            Place::Doubtful => self.doubtful,
+            Place::Hung => self.hung,
+        }
+    }
+
+    fn set(&mut self, place: Place, turn: u64) {
+        match place {
+            Place::Any => self.any = turn,
+            Place::Doubtful => self.doubtful = turn,
+            Place::Hung => self.hung = turn,
+        }
+    }
 }
 
 /// What is known of a queued run.
@@ -33,8 +70,8 @@ pub(crate) struct Queue {
 struct Waiting {
     /// How many were queued before.
     since: u64,
-    /// The guests that ask for it, each with the round of its place: the [`ASKERS_MAX`] earliest, in order.
-    askers: Vec<(u64, Box<str>)>,
+    /// The guests that ask for it: of more than [`ASKERS_MAX`], those that wait for little else.
+    askers: Vec<Box<str>>,
 }
 
 /// What happened to a requested run.
@@ -51,83 +88,86 @@ pub(crate) enum Asked {
 impl Queue {
     /// Adds a run, which must not be queued already, for the guest `asker`.
     pub(crate) fn ask(&mut self, key: Key, asker: &str) -> Asked {
-        let round = self.next_round(asker);
         let mut asked = Asked::Waits;
         if self.waiting.len() >= QUEUE_MAX {
-            match self.displace(round) {
+            match self.displace(asker) {
                 None => return Asked::NoRoom,
                 Some(displaced) => asked = Asked::InPlaceOf(displaced),
             }
         }
-        let askers = vec![(round, asker.into())];
+        let askers = vec![asker.into()];
         self.waiting.insert(key, Waiting { since: self.count, askers });
         self.count += 1;
-        self.rounds.insert(asker.into(), round);
+        *self.loads.entry(asker.into()).or_default() += 1;
         asked
     }
 
     /// Notes that the guest `asker` asks for a run, too, if that is queued.
     pub(crate) fn join(&mut self, key: &Key, asker: &str) {
-        let round = self.next_round(asker);
         let Some(Waiting { askers, .. }) = self.waiting.get_mut(key) else { return };
-        let at = askers.partition_point(|(earlier, _)| *earlier <= round);
-        if at < ASKERS_MAX && askers.iter().all(|(_, other)| **other != *asker) {
-            askers.insert(at, (round, asker.into()));
-            askers.truncate(ASKERS_MAX);
-            self.rounds.insert(asker.into(), round);
+        if askers.iter().any(|other| **other == *asker) {
+            return;
         }
+        if askers.len() >= ASKERS_MAX {
+            let loads = askers.iter().enumerate().map(|(at, other)| (load(&self.loads, other), at));
+            let Some((most, at)) = loads.max() else { return };
+            if most <= load(&self.loads, asker) + 1 {
+                return;
+            }
+            lower(&mut self.loads, &askers.swap_remove(at));
+        }
+        askers.push(asker.into());
+        *self.loads.entry(asker.into()).or_default() += 1;
     }
 
-    /// Takes the next of the runs that may start, and the guest whose place it takes: one of those with the fewest
-    /// `running`, then of the earliest round, then for the run that has waited longest.
+    /// Takes the next of the runs that have a place now, and the guest whose turn it is: one of those with the fewest
+    /// `running`, of which none has more than [`OWN_RUNS_MAX`].
     pub(crate) fn take(
         &mut self,
-        may_run: impl Fn(&Key) -> bool,
+        place: impl Fn(&Key) -> Option<Place>,
         running: impl Fn(&str) -> usize,
     ) -> Option<(Key, Box<str>)> {
-        let may_start = self.waiting.iter().filter(|(key, _)| may_run(key));
-        let places = may_start.filter_map(|(key, Waiting { since, askers })| {
-            let places = askers.iter().map(|(round, asker)| (running(asker), *round, asker));
-            let (running, round, asker) = places.min()?;
-            Some((running, round, since, asker, key))
+        let may_start = self.waiting.iter().filter_map(|(key, run)| Some((place(key)?, key, run)));
+        let turns = may_start.flat_map(|(place, key, Waiting { since, askers })| {
+            askers.iter().map(move |asker| (asker, place, key, since))
         });
-        let (_, round, _, asker, key) = places.min()?;
-        let taken = (key.clone(), asker.clone());
-        self.waiting.remove(&taken.0);
-        if round > self.round {
-            self.round = round;
-            // A guest whose last turn was in a past round starts over.
-            self.rounds.retain(|_, last| *last >= round);
-        }
-        Some(taken)
+        let may_run = turns.filter_map(|(asker, place, key, since)| {
+            let running = running(asker);
+            let last = self.last_turns.get(asker).map_or(0, |turns| turns.at(place));
+            (running < OWN_RUNS_MAX).then_some(((running, last, since), (asker, place, key)))
+        });
+        let (_, (asker, place, key)) = may_run.min_by_key(|(order, _)| *order)?;
+        let (asker, key) = (asker.clone(), key.clone());
+        self.remove(&key);
+        self.turns += 1;
+        self.last_turns.entry(asker.clone()).or_default().set(place, self.turns);
+        Some((key, asker))
     }
 
     /// Removes all matching runs.
     pub(crate) fn cancel(&mut self, which: impl Fn(&Key) -> bool) {
-        self.waiting.retain(|key, _| !which(key));
+        let cancelled: Vec<Key> = self.waiting.keys().filter(|key| which(key)).cloned().collect();
+        cancelled.iter().for_each(|key| self.remove(key));
     }
 
-    /// The round of the next run that a guest asks for.
-    fn next_round(&self, asker: &str) -> u64 {
-        self.rounds.get(asker).map_or(self.round, |last| self.round.max(last + 1))
+    /// Forgets the turns of a guest that is gone.
+    pub(crate) fn forget(&mut self, guest: &str) {
+        self.last_turns.remove(guest);
     }
 
-    /// Removes the run whose first place is the last of all, if that is after `round`.
-    fn displace(&mut self, round: u64) -> Option<Key> {
-        let firsts = self.waiting.iter().filter_map(|(key, Waiting { since, askers })| {
-            askers.first().map(|(first, _)| (*first, since, key))
-        });
-        let (last, _, key) = firsts.max()?;
-        if last <= round {
-            return None;
+    fn remove(&mut self, key: &Key) {
+        if let Some(Waiting { askers, .. }) = self.waiting.remove(key) {
+            askers.iter().for_each(|asker| lower(&mut self.loads, asker));
         }
-        let key = key.clone();
-        // Those who have no later place get this one again.
-        for (round, asker) in self.waiting.remove(&key)?.askers {
-            if self.rounds.get(&asker) == Some(&round) {
-                self.rounds.insert(asker, round - 1);
-            }
-        }
+    }
+
+    /// Removes the last run for which only guests wait that wait for more than `asker` will.
+    fn displace(&mut self, asker: &str) -> Option<Key> {
+        let least = |run: &Waiting| run.askers.iter().map(|other| load(&self.loads, other)).min();
+        let runs = self.waiting.iter().filter_map(|(key, run)| Some((least(run)?, run.since, key)));
+        let (most, _, key) = runs.max_by_key(|(least, since, _)| (*least, *since))?;
+        let key = (most > load(&self.loads, asker) + 1).then(|| key.clone())?;
+        self.remove(&key);
         Some(key)
     }
 
@@ -135,6 +175,19 @@ impl Queue {
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.waiting.len()
+    }
+}
+
+fn load(loads: &HashMap<Box<str>, usize>, guest: &str) -> usize {
+    loads.get(guest).copied().unwrap_or_default()
+}
+
+fn lower(loads: &mut HashMap<Box<str>, usize>, guest: &str) {
+    if let Some(load) = loads.get_mut(guest) {
+        *load -= 1;
+        if *load == 0 {
+            loads.remove(guest);
+        }
     }
 }
 
