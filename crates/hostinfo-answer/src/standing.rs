@@ -61,7 +61,7 @@ impl Standing {
 
     /// The standing of a new process with these marks at the socket of that name while libvirt does not answer; `snapshot` is
     /// what is left of libvirt's last answer. At a socket that has the name of a domain that ran then, it may be another
-    /// domain's, unless it shows that it is this one's: that may have been started again.
+    /// domain's, unless its cgroup names the run that the domain had.
     pub fn unknown(
         socket: &str,
         marks: Option<&Marks>,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::conflict::Conflict;
 use crate::domain::Domain;
 use crate::snapshot::Snapshot;
-use crate::whose::{Claim, Whose};
+use crate::whose::Claim;
 
 /// The longest command line that is read, in bytes. libvirt writes `-uuid` before all devices; 512
 /// iothreads and 64 NUMA cells before it take 40 KiB.
@@ -25,26 +25,21 @@ pub struct Marks {
     program: String,
     /// The number of the domain's run, from the name of its cgroup, which only root can change.
     id: Option<u32>,
-    /// The domain, from the command line.
+    /// The domain, from the command line, where the cgroup names no run: whoever defines a domain may choose the program that
+    /// is started, and so what is on its command line.
     uuid: Option<Uuid>,
-    /// Its name, from the command line.
-    name: Option<String>,
 }
 
 impl Marks {
     /// From `comm`, `cgroup` and `cmdline` of `/proc/PID`, proc(5). `None` where the cgroup says nothing and the command
     /// line is empty, as that of a process that has ended, or cut before it says which domain it is of.
     pub fn new(pid: i32, comm: &[u8], cgroup: &[u8], cmdline: &[u8]) -> Option<Self> {
-        let (id, uuid, name) = (id(cgroup), uuid(cmdline), name(cmdline));
+        let (id, uuid) = (id(cgroup), uuid(cmdline));
         let is_whole = !cmdline.is_empty() && cmdline.len() < CMDLINE_MAX;
         let program = String::from_utf8_lossy(comm.trim_ascii_end()).into_owned();
-        (id.is_some() || is_whole || uuid.is_some()).then_some(Self {
-            pid,
-            program,
-            id,
-            uuid,
-            name,
-        })
+        let is_marked = id.is_some() || is_whole || uuid.is_some();
+        let uuid = uuid.filter(|_| id.is_none());
+        is_marked.then_some(Self { pid, program, id, uuid })
     }
 
     /// What is wrong if this process listens at `socket`. `claim` says which domain, by libvirt, the socket belongs to.
@@ -63,7 +58,7 @@ impl Marks {
         if owner.is_some_and(|owner| owner.driver != QEMU || self.is_run(owner)) {
             return None;
         }
-        // A command line, which QEMU could change, is believed only where the cgroup says nothing that is known.
+        // A command line, which QEMU could change, is believed only where the cgroup names no run.
         let by_cgroup = self.by_cgroup(snapshot);
         match (by_cgroup.or_else(|| self.by_cmdline(snapshot)), owner) {
             (Some(domain), _) if domain.socket_name() == socket => None,
@@ -88,7 +83,7 @@ impl Marks {
         }
     }
 
-    /// Whether its cgroup says which live domain it runs: then what the command line says does not count.
+    /// Whether its cgroup says which live domain it runs.
     pub fn is_known_by_cgroup(&self, snapshot: &Snapshot) -> bool {
         self.by_cgroup(snapshot).is_some()
     }
@@ -98,14 +93,9 @@ impl Marks {
         self.id.is_some() && !self.is_known_by_cgroup(snapshot)
     }
 
-    /// Whether this is the process of the domain `uuid`, to which that socket's name belongs by libvirt's last answer. It may
-    /// have been started since: then its command line has the domain's name. The UUID there can be another domain's
-    /// [`hwuuid`](Domain::hwuuid).
-    pub(crate) fn is_of(&self, uuid: Uuid, socket: &str, last: &Whose) -> bool {
-        match self.id.and_then(|id| last.run(id)) {
-            Some(run) => run == uuid,
-            None => self.name.as_ref().is_some_and(|name| socket == format!("{QEMU}-{name}")),
-        }
+    /// The number of the domain's run, if its cgroup says it.
+    pub(crate) fn run(&self) -> Option<u32> {
+        self.id
     }
 
     fn is_run(&self, domain: &Domain) -> bool {
@@ -153,22 +143,9 @@ fn id(cgroup: &[u8]) -> Option<u32> {
 
 /// `-uuid`, `79c0da0d-7a82-4207-baa0-9902f653e577`, each ended by a NUL.
 fn uuid(cmdline: &[u8]) -> Option<Uuid> {
-    Uuid::try_parse_ascii(behind(b"-uuid", cmdline)?).ok()
-}
-
-/// `-name`, `guest=web,debug-threads=on`, each ended by a NUL. libvirt writes it before all that others may choose, and
-/// doubles the commas of a name.
-fn name(cmdline: &[u8]) -> Option<String> {
-    let value = str::from_utf8(behind(b"-name", cmdline)?).ok()?.replace(",,", "\0");
-    let name = value.strip_prefix("guest=")?.split(',').next()?;
-    Some(name.replace('\0', ","))
-}
-
-/// The argument behind the first one of that name.
-fn behind<'c>(option: &[u8], cmdline: &'c [u8]) -> Option<&'c [u8]> {
     let mut arguments = cmdline.split(|byte| *byte == 0);
-    arguments.find(|argument| *argument == option)?;
-    arguments.next()
+    arguments.find(|argument| *argument == b"-uuid")?;
+    Uuid::try_parse_ascii(arguments.next()?).ok()
 }
 
 #[cfg(test)]
@@ -209,8 +186,6 @@ mod tests {
         for marks in [marks(Some(1), Some(1)), marks(Some(1), None), marks(None, Some(1))] {
             assert_eq!(conflict(&marks, "qemu-a"), None, "{marks:?}");
         }
-        // A run that libvirt has not told of yet.
-        assert_eq!(conflict(&marks(Some(9), Some(1)), "qemu-a"), None);
         assert_eq!(id(b"4:cpu:/machine/qemu-31-a b.libvirt-qemu/emulator\n"), Some(31));
         for other in [
             r"0::/machine-qemu\x2dweb.scope",
@@ -287,31 +262,35 @@ mod tests {
     }
 
     #[test]
-    fn by_libvirts_last_answer_a_process_is_known_by_its_run_or_else_by_the_name_that_no_other_domain_has()
+    fn a_process_that_is_in_no_run_of_libvirts_last_answer_is_in_doubt_whatever_its_command_line_says()
      {
         let snapshot = snapshot();
-        let is_of_a = |cgroup: &[u8], cmdline: &str| {
-            let marks = Marks::new(7, b"qemu\n", cgroup, cmdline.replace(' ', "\0").as_bytes());
-            !snapshot.is_in_doubt("qemu-a", marks.as_ref())
+        let is_in_doubt = |run, cmdline: &[u8]| {
+            let cgroup = format!("0::/machine.slice/machine-qemu\\x2d{run}\\x2da.scope/x\n");
+            let marks = Marks::new(7, b"qemu\n", cgroup.as_bytes(), cmdline).unwrap();
+            snapshot.is_in_doubt("qemu-a", Some(&marks))
         };
-        let run =
-            |id| format!("0::/machine.slice/machine-qemu\\x2d{id}\\x2da.scope/x\n").into_bytes();
-        let of = |name| format!("qemu -name guest={name},debug-threads=on -S ");
-        assert!(is_of_a(&run(1), "") && is_of_a(&run(1), &of("b")), "it ran when libvirt answered");
-        assert!(is_of_a(&run(9), &of("a")) && is_of_a(b"0::/\n", &of("a")), "it was started since");
-        assert!(is_of_a(b"0::/\n", "qemu -name guest=a "));
-        assert!(!is_of_a(&run(2), &of("a")), "this is b's");
-        let uuid = format!("qemu -uuid {} -smp ", Uuid::from_u128(1));
-        let late = format!("{}-name guest=a ", of("c"));
-        for other in
-            [&*of("c"), &of("a,,x"), &late, &uuid, "qemu -name a ", "qemu -name ", "qemu ", ""]
-        {
-            assert!(!is_of_a(&run(9), other) && !is_of_a(b"0::/\n", other), "{other}");
+        let of_a = format!("qemu\0-name\0guest=a\0-uuid\0{}\0", Uuid::from_u128(1));
+        for cmdline in [b"", of_a.as_bytes()] {
+            assert!(!is_in_doubt(1, cmdline), "it is a's");
+            assert!(is_in_doubt(2, cmdline), "it is b's");
+            assert!(is_in_doubt(9, cmdline), "it was started since");
         }
+        assert!(snapshot.is_in_doubt("qemu-a", Some(&marks(None, Some(1)))));
+        assert!(snapshot.is_in_doubt("qemu-a", None));
         assert!(!snapshot.is_in_doubt("qemu-nobody", None));
-        let comma = Snapshot::of([(domain(1, "a,x"), None)], Instant::now());
-        let marks = Marks::new(7, b"x", b"", of("a,,x").replace(' ', "\0").as_bytes());
-        assert!(!comma.is_in_doubt("qemu-a,x", marks.as_ref()));
+    }
+
+    #[test]
+    fn the_process_of_a_run_that_libvirt_does_not_tell_of_is_no_other_domains_by_its_command_line()
+    {
+        let own = Domain { hwuuid: Some(Uuid::from_u128(7)), ..domain(1, "a") };
+        let snapshot = Snapshot::of([(own, None)], Instant::now());
+        for uuid in [1, 7] {
+            let marks = marks(Some(9), Some(uuid));
+            let conflict = marks.conflict("qemu-a", snapshot.whose().of("qemu-a"), &snapshot);
+            assert!(matches!(conflict, Some(Conflict::OtherProcess { .. })), "{conflict:?}");
+        }
     }
 
     #[test]

@@ -101,12 +101,12 @@ impl Snapshot {
         marks.conflict(socket, Claim::Named(uuid), self)
     }
 
-    /// Whether a process with these marks has nothing to show for itself at a socket that has the name of a live domain: while
-    /// libvirt cannot be reached, of one that was live in its last complete answer.
+    /// Whether a process with these marks is, at a socket that has the name of a live domain, not certainly that domain's. While
+    /// libvirt cannot be reached, a domain counts that was live in its last complete answer.
     pub fn is_in_doubt(&self, socket: &str, marks: Option<&Marks>) -> bool {
         match self.whose.of(socket) {
             Claim::Named(uuid) | Claim::Portless(uuid) => {
-                !marks.is_some_and(|marks| marks.is_of(uuid, socket, &self.whose))
+                marks.and_then(Marks::run).and_then(|run| self.whose.run(run)) != Some(uuid)
             }
             Claim::Refused(_) | Claim::Unnamed => false,
         }

@@ -22,7 +22,7 @@ pub(crate) use ports::{ConnectionState, EndpointState, PhaseState, PortState};
 
 /// The document's version. A program reads its own and no other, so this changes with everything that is written:
 /// with a type of this module, and with each type that is part of one.
-pub(crate) const VERSION: u32 = 6;
+pub(crate) const VERSION: u32 = 7;
 
 /// All that is handed over. `H` is the [`Host`], or a reference to it.
 #[derive(Serialize, Deserialize)]

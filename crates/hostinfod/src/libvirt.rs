@@ -42,8 +42,8 @@ pub(crate) struct Libvirt {
     arguments: Vec<OsString>,
     /// Which tags are looked for.
     sought: TagSources,
-    /// Whether guests' tags must be read again at the next update, whatever changed.
-    tags_are_due: bool,
+    /// Whether guests' standings and tags must be looked at again at the next update, whatever changed.
+    guests_are_due: bool,
     /// Whether the settings want libvirt asked.
     is_wanted: bool,
     /// Whether the settings want guests served at their channels for vhostmd's clients.
@@ -118,7 +118,7 @@ impl Libvirt {
             helper,
             arguments,
             sought,
-            tags_are_due: false,
+            guests_are_due: false,
             is_wanted,
             has_channels,
             uri,
@@ -285,7 +285,7 @@ impl Libvirt {
         }
         self.is_first = false;
         let waited = std::mem::take(&mut self.waiting);
-        let concerns_guests = std::mem::take(&mut self.tags_are_due) || !is_same;
+        let concerns_guests = std::mem::take(&mut self.guests_are_due) || !is_same;
         Some(LibvirtUpdate { before: (!is_same).then_some(before), concerns_guests, waited })
     }
 }
@@ -356,7 +356,7 @@ impl Libvirt {
             helper: None,
             arguments: Vec::new(),
             sought: TagSources::default(),
-            tags_are_due: false,
+            guests_are_due: false,
             is_wanted: false,
             has_channels: false,
             uri: String::new(),

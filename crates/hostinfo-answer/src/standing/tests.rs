@@ -76,18 +76,18 @@ fn while_libvirt_does_not_answer_a_conflict_stays_and_a_domain_is_not_taken_for_
 fn while_libvirt_does_not_answer_a_new_process_that_is_not_a_running_domains_waits_at_its_socket() {
     let portless = Domain { names: Names::default(), id: Some(2), ..domain(8, "b") };
     let known = snapshot([(domain(7, "a"), None), (portless, None)]);
-    for (name, [at_a, at_b]) in [
-        ("a", [Standing::Unnamed, Standing::Awaited]),
-        ("b", [Standing::Awaited, Standing::Unnamed]),
-        ("c", [Standing::Awaited, Standing::Awaited]),
+    for (run, [at_a, at_b]) in [
+        (1, [Standing::Unnamed, Standing::Awaited]),
+        (2, [Standing::Awaited, Standing::Unnamed]),
+        (3, [Standing::Awaited, Standing::Awaited]),
     ] {
-        let cmdline = format!("qemu\0-name\0guest={name},debug-threads=on\0-S\0");
-        let marks = Marks::new(9, b"qemu", b"0::/\n", cmdline.as_bytes()).unwrap();
+        let cgroup = format!("0::/machine.slice/machine-qemu\\x2d{run}\\x2da.scope\n");
+        let marks = Marks::new(9, b"qemu", cgroup.as_bytes(), b"").unwrap();
         let unknown = |socket| Standing::unknown(socket, Some(&marks), &known, false);
         assert_eq!(
             ["qemu-a", "qemu-b", "qemu-c"].map(unknown),
             [at_a, at_b, Standing::Unnamed],
-            "{name}"
+            "{run}"
         );
     }
 }

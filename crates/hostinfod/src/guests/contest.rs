@@ -136,7 +136,7 @@ impl Guests {
     pub(super) fn is_domain_elsewhere(&mut self, number: GuestId) -> bool {
         let Some(guest) = self.roster.guests.get(number) else { return false };
         let (name, by_cid) = (guest.who.name().whole(), guest.by_cid());
-        let by_name = self.responder.libvirt().standing(name, None, by_cid);
+        let by_name = self.responder.libvirt().standing(name, None, None, by_cid);
         matches!(by_name, Some(Standing::Domain(..))) || self.is_domain(number)
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use hostinfo_answer::{Peer, Standing};
+use hostinfo_answer::Peer;
 use hostinfo_domains::Marks;
 
 use super::Guests;
@@ -47,10 +47,8 @@ impl Guests {
         guest.is_unread = is_unread;
         plan_to_read_again(number, guest, ctx);
         let name = guest.who.name().whole();
-        let standing = libvirt.standing(name, guest.marks.as_deref(), guest.by_cid());
-        // One that waits may show only now whose it is.
-        let is_open = is_another || *guest.who.standing() == Standing::Awaited;
-        let unknown = is_open.then(|| libvirt.unknown(name, guest.marks.as_deref()));
+        let standing = libvirt.standing(name, guest.since, guest.marks.as_deref(), guest.by_cid());
+        let unknown = is_another.then(|| libvirt.unknown(name, guest.marks.as_deref()));
         if let Some(standing) = standing.or(unknown) {
             guest.set_standing(standing, ctx.now);
         }
@@ -103,17 +101,13 @@ impl Guests {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use std::ffi::OsString;
     use std::fs::{self, File};
-    use std::os::unix::ffi::OsStringExt as _;
     use std::os::unix::net::UnixStream;
     use std::path::Path;
     use std::sync::Arc;
     use std::time::Duration;
 
     use hostinfo_answer::{Dialect, Name};
-    use hostinfo_domains::examples::domain;
-    use hostinfo_domains::{Claim, Helper, Message, VERSION};
     use hostinfo_file::aside;
     use hostinfo_peer::{PeerSocket, Unclosed};
     use hostinfo_sample::Roots;
@@ -121,7 +115,6 @@ pub(super) mod tests {
 
     use crate::guests::VsockState;
     use crate::guests::tests::guests;
-    use crate::libvirt::Libvirt;
     use crate::port::connection::Connection;
     use crate::port::{Endpoint, Port};
     use crate::reactor::Reactor;
@@ -189,58 +182,6 @@ pub(super) mod tests {
         let ctx = &mut reactor.now();
         let (guest, _far_end) = connect(&mut guests, ctx);
         assert!(is_read_after_a_minute(&mut guests, guest, ctx));
-    }
-
-    /// A libvirt that has said that the domain `a` runs, and does not answer any more.
-    fn away(now: Instant) -> Libvirt {
-        let said = [
-            Message::Hello { version: VERSION },
-            Message::Domain(domain(7, "a")),
-            Message::Done(0),
-        ];
-        let lines = said.iter().flat_map(|said| hostinfo_domains::to_line(said).unwrap());
-        let lines = OsString::from_vec(lines.collect());
-        let arguments = vec!["-c".into(), r#"printf '%s' "$0""#.into(), lines];
-        let helper = Helper::new(vec!["/bin/sh".into()], arguments).unwrap();
-        let mut libvirt = Libvirt::asked_by(helper);
-        libvirt.begin(now);
-        let _ = libvirt.turn(|helper| helper.on_time(now), now);
-        let is_over = |libvirt: &mut Libvirt| {
-            let last = libvirt.helper().unwrap().snapshot();
-            last.outage().is_some() && last.whose().of("qemu-a") != Claim::Unnamed
-        };
-        while !is_over(&mut libvirt) {
-            assert!(now.elapsed() < Duration::from_secs(60), "nothing comes");
-            std::thread::sleep(Duration::from_millis(1));
-            let _ = libvirt.turn(|helper| helper.on_ready(now), now);
-        }
-        libvirt
-    }
-
-    #[test]
-    fn a_process_that_waits_for_libvirt_is_served_once_its_command_line_says_it_is_the_domains() {
-        let folder = tempfile::tempdir().unwrap();
-        let (mut guests, mut reactor) =
-            (guests_of_vmm(folder.path(), VMM.pid), Reactor::new().unwrap());
-        let proc = guests.roots.proc.clone();
-        std::os::unix::fs::symlink(std::process::id().to_string(), proc.join("self")).unwrap();
-        fs::write(proc.join("7/comm"), "qemu\n").unwrap();
-        let scope = "0::/machine.slice/machine-qemu\\x2d9\\x2da.scope\n";
-        fs::write(proc.join("7/cgroup"), scope).unwrap();
-        let ctx = &mut reactor.now();
-        *guests.responder.libvirt() = away(ctx.now);
-        let (guest, _far_end) = connect(&mut guests, ctx);
-        let standing =
-            |guests: &Guests| guests.roster.guests.get(guest).unwrap().who.standing().clone();
-        assert_eq!(standing(&guests), Standing::Awaited);
-        let cmdline = proc.join("7/cmdline");
-        drop(File::options().write(true).open(&cmdline).unwrap());
-        assert!(aside::finish(Duration::from_secs(60)));
-        fs::remove_file(&cmdline).unwrap();
-        fs::write(&cmdline, "qemu\0-name\0guest=a,debug-threads=on\0").unwrap();
-        ctx.now += TRIED_AGAIN_AFTER;
-        guests.read_command_line_again(guest, ctx);
-        assert_eq!(standing(&guests), Standing::Unnamed);
     }
 
     #[test]

@@ -26,6 +26,10 @@ impl Guests {
         let known = peer.as_ref().ok().copied();
         let Some((port, guest)) = self.roster.at(number) else { return Ok(false) };
         let (of, is_another) = (port.guest, guest.who.connected(known, begin_session)?);
+        if is_another {
+            guest.since = matches!(port.endpoint, Endpoint::Socket | Endpoint::Pattern(_))
+                .then_some(port.since);
+        }
         self.look_at(of, known, is_another, ctx);
         if is_another && let Some((port, guest)) = self.roster.at(number) {
             let (roots, files) = (Arc::clone(&self.roots), self.files.clone());
@@ -33,12 +37,10 @@ impl Guests {
             if let Some(rare) = &mut guest.rare {
                 rare.asked_ahead = None;
             }
-            let since = matches!(port.endpoint, Endpoint::Socket | Endpoint::Pattern(_))
-                .then_some(port.since);
             if port.endpoint.is_beside_vsock() {
                 self.end_vsock_connections_of_vmm(of, ctx);
             }
-            self.decide_anew(of, since, ctx);
+            self.decide_anew(of, ctx);
         }
         Ok(is_another)
     }

@@ -49,7 +49,7 @@ impl Guests {
         let (closed, session) = (Grant::closed().into(), begin_session()?);
         let mut who = Requester::new(name.clone(), closed, host_id, time_shift, session);
         who.apply_decision(rules.decide_tagged(name.whole(), &tags), &mut observed);
-        let standing = libvirt.standing(name.whole(), None, None);
+        let standing = libvirt.standing(name.whole(), None, None, None);
         who.set_standing(standing.unwrap_or_else(|| libvirt.unknown(name.whole(), None)));
         let mut guest = Guest::new(who);
         guest.tags = tags;
@@ -64,7 +64,8 @@ impl Guests {
         let mut is_other = Vec::new();
         for (number, guest) in self.roster.guests.iter_mut() {
             let (name, marks) = (guest.who.name().whole(), guest.marks.as_deref());
-            let Some(standing) = libvirt.standing(name, marks, guest.by_cid()) else { break };
+            let standing = libvirt.standing(name, guest.since, marks, guest.by_cid());
+            let Some(standing) = standing else { break };
             let was_watched = guest.who.may_be_watched();
             // Without a process, nothing else tells whether it is the run whose tags were read last.
             let may_be_another = guest.who.peer().is_none() && *guest.who.standing() != standing;
@@ -105,7 +106,7 @@ impl Guests {
             guests.filter(|(_, guest)| !matches!(guest.who.standing(), Standing::Domain(..)));
         let come = come.filter_map(|(number, guest)| {
             let (name, marks) = (guest.who.name().whole(), guest.marks.as_deref());
-            match libvirt.standing(name, marks, guest.by_cid())? {
+            match libvirt.standing(name, guest.since, marks, guest.by_cid())? {
                 Standing::Domain(uuid, _) => Some((number, uuid)),
                 Standing::Unnamed | Standing::Refused(_) | Standing::Awaited => None,
             }
@@ -157,7 +158,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use hostinfo_answer::Dialect;
+    use hostinfo_answer::{Dialect, VMM_UNKNOWN};
     use hostinfo_domains::examples::domain;
     use hostinfo_domains::limits::DEADLINE;
     use hostinfo_domains::{Domain, Helper, Message, Names, Tags, VERSION};
@@ -222,6 +223,47 @@ mod tests {
             });
         });
         (rule(&guests), fs::read_to_string(log).unwrap())
+    }
+
+    #[test]
+    fn a_process_that_came_after_libvirts_last_answer_waits_for_the_next_one_though_that_says_the_same()
+     {
+        let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
+        let ctx = &mut reactor.now();
+        let mut guests = guests(folder.path());
+        let said = [
+            Message::Hello { version: VERSION },
+            Message::Domain(domain(7, "a")),
+            Message::Done(0),
+        ];
+        *guests.responder.libvirt() = Libvirt::asked_by(Libvirt::helper_that_says(&said));
+        guests.responder.libvirt().begin(ctx.now);
+        guests.turn_of_helper(Helper::on_time, ctx);
+        hear(&mut guests, ctx, |guests| guests.responder.libvirt().known().is_some());
+        let mut connect = |name| {
+            let guest = guests.guest(&Name::parse(name).unwrap(), ctx.now).unwrap();
+            let since = ctx.now + Duration::from_secs(1);
+            let port = Port::new(guest, Endpoint::Socket, Dialect::Hostinfo, since);
+            let number = guests.roster.add_port(port);
+            guests.identify_peer(number, Err(VMM_UNKNOWN), ctx).unwrap();
+            guest
+        };
+        let (of_domain, other) = (connect("qemu-a"), connect("qemu-b"));
+        let standing = |guests: &Guests, guest: GuestId| {
+            guests.roster.guests.get(guest).unwrap().who.standing().clone()
+        };
+        assert_eq!(standing(&guests, of_domain), Standing::Awaited);
+        assert_eq!(standing(&guests, other), Standing::Unnamed);
+        // What was requested before does not settle it.
+        for is_settled in [false, true] {
+            ctx.now += Duration::from_millis(500);
+            let asked = ctx.now;
+            guests.responder.libvirt().helper().unwrap().look(asked);
+            hear(&mut guests, ctx, |guests| guests.responder.libvirt().is_asked_since(asked));
+            let is_domain = matches!(standing(&guests, of_domain), Standing::Domain(..));
+            assert_eq!(is_domain, is_settled);
+        }
+        assert_eq!(standing(&guests, other), Standing::Unnamed);
     }
 
     #[test]

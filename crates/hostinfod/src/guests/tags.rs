@@ -25,17 +25,10 @@ impl Guests {
         self.rules.rules().decide_tagged(name, &tags)
     }
 
-    /// Applies the rules to a guest that is another process than before, and whose socket appeared at
-    /// `since`.
-    pub(super) fn decide_anew(
-        &mut self,
-        number: GuestId,
-        since: Option<Instant>,
-        ctx: &mut Ctx<'_>,
-    ) {
+    /// Applies the rules to a guest that is another process than before.
+    pub(super) fn decide_anew(&mut self, number: GuestId, ctx: &mut Ctx<'_>) {
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
         let rules = self.rules.rules();
-        guest.since = since;
         guest.tags = tags_now(guest, rules, self.responder.libvirt());
         guest.apply_rules(rules, ctx.now);
         self.check_disk(number, ctx);

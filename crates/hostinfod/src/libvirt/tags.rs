@@ -23,7 +23,7 @@ impl Libvirt {
         }
         let as_of = self.helper.as_ref().and_then(hostinfo_domains::Helper::as_of);
         if since.is_some_and(|since| as_of.is_none_or(|as_of| as_of < since)) {
-            self.tags_are_due = true;
+            self.guests_are_due = true;
             return Tags::Unreadable;
         }
         let Some(known) = self.known() else { return Tags::Unreadable };
@@ -53,7 +53,7 @@ impl Libvirt {
         }
         let arguments = with_tags(&self.arguments, &sought);
         self.sought.clone_from(&sought);
-        self.tags_are_due = true;
+        self.guests_are_due = true;
         if let Some(helper) = &mut self.helper {
             helper.set_tag_sources(sought, arguments, now);
         }

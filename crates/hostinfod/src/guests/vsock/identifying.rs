@@ -135,7 +135,7 @@ impl Guests {
                     let is_another = guest.rare_mut().by_cid.replace(uuid) != Some(uuid);
                     let (marks, since) = (guest.marks.as_deref(), guest.since);
                     let standing =
-                        self.responder.libvirt().standing(name.whole(), marks, Some(uuid));
+                        self.responder.libvirt().standing(name.whole(), since, marks, Some(uuid));
                     let has_changed =
                         standing.is_some_and(|standing| guest.set_standing(standing, ctx.now));
                     let may_be_another = is_another || (has_changed && guest.who.peer().is_none());
@@ -143,7 +143,7 @@ impl Guests {
                         self.reconsider(number, ctx);
                     }
                     if may_be_another {
-                        self.decide_anew(number, since, ctx);
+                        self.decide_anew(number, ctx);
                     }
                 }
                 Ok((number, Some(of)))

@@ -124,7 +124,7 @@ fn a_domain_that_was_renamed_leaves_neither_its_standing_nor_its_tags_to_its_old
     let (mut guests, _, _far_end) = connected(folder.path(), helper, ctx);
     hear(&mut guests, ctx);
     let (libvirt, by_cid) = (guests.responder.libvirt(), Some(Uuid::from_u128(7)));
-    assert_eq!(libvirt.standing("qemu-old", None, by_cid), Some(Standing::Unnamed));
+    assert_eq!(libvirt.standing("qemu-old", None, None, by_cid), Some(Standing::Unnamed));
     let none = hostinfo_rules::Tags::NONE;
     assert_eq!(libvirt.tags("qemu-old", None, None), none);
     assert_ne!(libvirt.tags("qemu-a", None, None), none);
