@@ -75,7 +75,7 @@ pub const STUCK_MAX: usize = 32;
 pub const OWN_RUNS_MAX: usize = RUNS_MAX - 1;
 
 /// How many of them may be for what had to be killed the last time, and how many for what had to be killed for another
-/// guest: a command may hang because of one guest, or of the host. However many hang, two places are left for the others.
+/// guest: a command may hang because of one guest, or of the host. They leave two places to all others.
 pub const HUNG_RUNS_MAX: usize = 1;
 
 /// Queued runs, one for each statistic and guest: at 10 ms a run and four at a time, 10 s of work.

@@ -56,8 +56,10 @@ impl Pool {
 
     /// Queues a run, which must not be queued already, for the guest `asker`.
     pub(crate) fn ask(&mut self, key: Key, asker: &str) -> Asked {
-        self.may_start |= self.places.are_free_for(&key, asker);
-        self.queue.ask(key, asker)
+        let is_free = self.places.are_free_for(&key, asker);
+        let asked = self.queue.ask(key, asker);
+        self.may_start |= is_free && asked != Asked::NoRoom;
+        asked
     }
 
     /// Notes that the guest `asker` asks for a run, too, which is queued or in progress.
