@@ -46,6 +46,43 @@ fn a_place_that_is_removed_while_a_thread_looks_at_it_does_not_wake_the_loop_any
 }
 
 #[test]
+fn a_user_who_has_another_number_by_now_is_who_may_connect_and_the_former_number_is_hung_up_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let below = folder.path().join("vm");
+    std::fs::create_dir_all(below.join("web")).unwrap();
+    let (mut guests, mut reactor) = (guests(folder.path()), Reactor::new().unwrap());
+    let ctx = &mut reactor.now();
+    let listener = |guests: &mut Guests| {
+        let mut ports = guests.roster.ports.iter();
+        ports.find_map(|(number, port)| match &port.endpoint {
+            Endpoint::Listener(at) => at.socket.is_some().then_some((number, at.user)),
+            _ => None,
+        })
+    };
+    let connections = |guests: &Guests| {
+        let is_accepted = |port: &Port| matches!(port.endpoint, Endpoint::Accepted(_));
+        guests.roster.ports.iter().filter(|(_, port)| is_accepted(port)).count()
+    };
+    guests.listen_at(settings(&below), ctx);
+    let (number, user) = at_last(&mut guests, listener, |guests| guests.take_late_looks(ctx));
+    let _client = UnixStream::connect(below.join("web/v_4678")).unwrap();
+    guests.accept(number, ctx);
+    for former in [user, Some(rustix::process::Uid::from_raw(4321))] {
+        if let Endpoint::Listener(at) = &mut guests.roster.at(number).unwrap().0.endpoint {
+            at.user = former;
+        }
+        assert_eq!(connections(&guests), 1);
+        guests.listen_at(settings(&below), ctx);
+        let is_settled = |guests: &mut Guests| {
+            let section = guests.sections.iter().next()?.1;
+            if section.place.is_being_looked_at() { None } else { listener(guests) }
+        };
+        let (_, now) = at_last(&mut guests, is_settled, |guests| guests.take_late_looks(ctx));
+        assert_eq!((now, connections(&guests)), (user, usize::from(former == user)));
+    }
+}
+
+#[test]
 fn a_connection_that_is_accepted_too_early_is_owed_for() {
     let folder = tempfile::tempdir().unwrap();
     let below = folder.path().join("vm");
