@@ -16,14 +16,17 @@ const THREADS: usize = 4;
 /// Why nothing has changed where the new program took too long, as it may on a busy machine.
 pub const LATE: &str = "did not read the handover within";
 
-/// Upgrades the host's daemon, and again if the new program has not read the handover in time, as on a busy machine:
-/// then nothing has changed.
+/// Why it has to be tried again while threads look at directories, which takes long on a busy machine.
+const LOOKING: &str = "hostinfod is looking at the directories";
+
+/// Upgrades the host's daemon, and again if the new program has not read the handover in time, or the daemon was not yet
+/// ready for it, as on a busy machine: then nothing has changed.
 ///
 /// # Errors
 /// It was not upgraded.
 pub fn upgrade(host: &Host) -> Result<Upgraded> {
     wait_for("an upgrade", PATIENCE, || match host.client()?.upgrade() {
-        Err(error) if error.to_string().contains(LATE) => Ok(None),
+        Err(error) if [LATE, LOOKING].iter().any(|why| error.to_string().contains(why)) => Ok(None),
         upgraded => upgraded.map(Some).context("upgrade"),
     })
 }
