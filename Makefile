@@ -8,7 +8,8 @@ BUILD_GUEST_TOOL = cargo build --release --target $(FOR_GUESTS) -p hostinfo
 # The same for guests with Windows.
 FOR_WINDOWS = x86_64-pc-windows-gnu
 BUILD_WINDOWS_TOOL = cargo build --release --target $(FOR_WINDOWS) -p hostinfo
-BUILD_FOR_TESTS = cargo build --workspace && $(BUILD_GUEST_TOOL) && $(BUILD_WINDOWS_TOOL)
+# With the tests, whose dependencies have more features: without them all would be compiled a second time.
+BUILD_FOR_TESTS = cargo build --workspace --lib --bins --tests && $(BUILD_GUEST_TOOL) && $(BUILD_WINDOWS_TOOL)
 
 # What is installed, and where; scripts/install reads them.
 export PREFIX ?= /usr/local
