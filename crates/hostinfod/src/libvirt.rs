@@ -183,6 +183,15 @@ impl Libvirt {
         self.known().is_some() && as_of.is_some_and(|as_of| as_of >= since)
     }
 
+    /// Whether a process that came at `since`, if that is known, came after libvirt's last answer was requested, which then says
+    /// nothing of it. The next one will, so guests are looked at again with that.
+    fn came_since(&mut self, since: Option<Instant>) -> bool {
+        let as_of = self.helper.as_ref().and_then(Helper::as_of);
+        let is_newer = since.is_some_and(|since| as_of.is_none_or(|as_of| as_of < since));
+        self.guests_are_due |= is_newer;
+        is_newer
+    }
+
     /// Until when a connection over AF_VSOCK that was accepted at `since` waits at the most.
     pub(crate) fn peer_patience(since: Instant) -> Instant {
         since + PEER_PATIENCE

@@ -1,9 +1,10 @@
 //! A host at the controlling end of a pseudo-terminal: enough of one to talk to.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use hostinfo_wire::{Frame, Framer};
@@ -23,6 +24,23 @@ pub(crate) enum Act {
 impl<T: AsRef<[u8]>> From<T> for Act {
     fn from(text: T) -> Self {
         Self::Say(text.as_ref().to_vec())
+    }
+}
+
+/// A host at a socket, for one connection: it answers pings, and other lines as `answer` does, until that has no answer. What
+/// is to be ignored has an empty one.
+pub(crate) fn answer_all(mut stream: UnixStream, mut answer: impl FnMut(&str) -> Option<String>) {
+    for line in BufReader::new(stream.try_clone().unwrap()).split(b'\n') {
+        let line = String::from_utf8_lossy(&line.unwrap()).into_owned();
+        let answer = match line.strip_prefix("ping ") {
+            Some(token) => format!("200 pong {token}\n"),
+            None => match answer(&line) {
+                Some(answer) => answer,
+                None => return,
+            },
+        };
+        // Who asks may have hung up.
+        stream.write_all(answer.as_bytes()).unwrap_or_default();
     }
 }
 

@@ -15,7 +15,7 @@ use rustix::net::SendFlags;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::broker::{Broker, GET, reply};
-use crate::host::FakeHost;
+use crate::host::{FakeHost, answer_all};
 use crate::{said, tool};
 
 mod moved;
@@ -103,24 +103,17 @@ fn of_a_host_that_vanished_a_broker_says_when_it_last_answered_and_why_not_now()
     let listener = UnixListener::bind(&path).unwrap();
     let gone = path.clone();
     std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
+        let (stream, _) = listener.accept().unwrap();
         let mut asked = 0;
-        for line in BufReader::new(stream.try_clone().unwrap()).split(b'\n') {
-            let line = String::from_utf8_lossy(&line.unwrap()).into_owned();
-            let answer = match line.as_str() {
-                "get * verdict" if asked == 1 => break,
-                "get * verdict" => {
-                    asked += 1;
-                    "200-loadavg.1=0.42\n200-interval=0\n503 verdict: x\n".to_owned()
-                }
-                "list" => LIST.to_owned(),
-                line => match line.strip_prefix("ping ") {
-                    Some(token) => format!("200 pong {token}\n"),
-                    None => continue,
-                },
-            };
-            stream.write_all(answer.as_bytes()).unwrap();
-        }
+        answer_all(stream, |line| match line {
+            "get * verdict" if asked == 1 => None,
+            "get * verdict" => {
+                asked += 1;
+                Some("200-loadavg.1=0.42\n200-interval=0\n503 verdict: x\n".to_owned())
+            }
+            "list" => Some(LIST.to_owned()),
+            _ => Some(String::new()),
+        });
         std::fs::remove_file(gone).unwrap();
     });
     let broker = Broker::start(&path);

@@ -18,8 +18,7 @@ impl Libvirt {
         marks: Option<&Marks>,
         by_cid: Option<Uuid>,
     ) -> Option<Standing> {
-        if self.known().is_some() && since.is_some_and(|since| !self.is_asked_since(since)) {
-            self.guests_are_due = true;
+        if self.known().is_some() && self.came_since(since) {
             return Some(self.unknown(socket, marks));
         }
         let snapshot = self.known()?;

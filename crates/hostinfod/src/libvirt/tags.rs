@@ -21,9 +21,7 @@ impl Libvirt {
         if !self.is_wanted {
             return Tags::NONE;
         }
-        let as_of = self.helper.as_ref().and_then(hostinfo_domains::Helper::as_of);
-        if since.is_some_and(|since| as_of.is_none_or(|as_of| as_of < since)) {
-            self.guests_are_due = true;
+        if self.came_since(since) {
             return Tags::Unreadable;
         }
         let Some(known) = self.known() else { return Tags::Unreadable };

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::LIST;
 use crate::broker::Broker;
+use crate::host::answer_all;
 
 /// A host that goes away when it is asked for everything a second time on one connection, as when
 /// its guest moves: the number of the connection is its session.
@@ -19,24 +20,16 @@ fn host_that_goes_away(path: &Path) {
     let listener = UnixListener::bind(path).unwrap();
     std::thread::spawn(move || {
         for (number, stream) in listener.incoming().enumerate() {
-            let mut stream = stream.unwrap();
             let mut asked = 0;
-            for line in BufReader::new(stream.try_clone().unwrap()).split(b'\n') {
-                let line = String::from_utf8_lossy(&line.unwrap()).into_owned();
-                let answer = match line.as_str() {
-                    "get * verdict" if asked == 1 => break,
-                    "get * verdict" => {
-                        asked += 1;
-                        format!("200-session={number}\n200-interval=0\n503 verdict: x\n")
-                    }
-                    "list" => "200 session info - changes\n".to_owned(),
-                    line => match line.strip_prefix("ping ") {
-                        Some(token) => format!("200 pong {token}\n"),
-                        None => continue,
-                    },
-                };
-                stream.write_all(answer.as_bytes()).unwrap();
-            }
+            answer_all(stream.unwrap(), |line| match line {
+                "get * verdict" if asked == 1 => None,
+                "get * verdict" => {
+                    asked += 1;
+                    Some(format!("200-session={number}\n200-interval=0\n503 verdict: x\n"))
+                }
+                "list" => Some("200 session info - changes\n".to_owned()),
+                _ => Some(String::new()),
+            });
         }
     });
 }
@@ -57,21 +50,14 @@ fn host_of_one_connection(path: &Path, values: &'static str) -> Receiver<UnixStr
     let listener = UnixListener::bind(path).unwrap();
     let (path, (accepted, connection)) = (path.to_owned(), channel());
     std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
+        let (stream, _) = listener.accept().unwrap();
         fs::remove_file(path).unwrap();
         accepted.send(stream.try_clone().unwrap()).unwrap();
-        for line in BufReader::new(stream.try_clone().unwrap()).split(b'\n') {
-            let line = String::from_utf8_lossy(&line.unwrap()).into_owned();
-            let answer = match line.as_str() {
-                "get * verdict" => values.to_owned(),
-                "list" => LIST.to_owned(),
-                line => match line.strip_prefix("ping ") {
-                    Some(token) => format!("200 pong {token}\n"),
-                    None => continue,
-                },
-            };
-            stream.write_all(answer.as_bytes()).unwrap_or_default();
-        }
+        answer_all(stream, |line| match line {
+            "get * verdict" => Some(values.to_owned()),
+            "list" => Some(LIST.to_owned()),
+            _ => Some(String::new()),
+        });
     });
     connection
 }
