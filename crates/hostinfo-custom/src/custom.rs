@@ -209,9 +209,11 @@ impl Custom {
     }
 
     /// Drops everything stored for a guest that is gone. Not, and returns false, while it has a value of its own that is
-    /// still to be kept, or is being obtained: a guest that comes back has no command run more often than its `every`.
+    /// still to be kept, or a run is queued for which it asked: a guest that comes back has no command run more often than
+    /// its `every`.
     pub fn forget(&mut self, guest: &str, now: Instant) -> bool {
-        let is_kept = self.statistics.values().any(|statistic| statistic.keeps(guest, now));
+        let is_kept = self.pool.queues_for(guest)
+            || self.statistics.values().any(|statistic| statistic.keeps(guest, now));
         if !is_kept {
             self.pool.forget(guest);
             for statistic in self.statistics.values_mut() {

@@ -3,6 +3,7 @@
 mod places;
 
 use std::io;
+use std::iter;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -84,7 +85,11 @@ impl Pool {
             let Some(order) = order(&key) else { continue };
             match Run::start(&self.socket, &self.epoll, &self.unclosed, key, asker, order, now) {
                 Ok(run) => self.places.runs.push(run),
-                Err((key, failure)) => ended.push((key, Err(failure))),
+                Err((key, why)) => {
+                    // Those that are queued would fail alike: to take each in its turn takes a second for a full queue.
+                    let failed = iter::once(key).chain(self.queue.clear());
+                    ended.extend(failed.map(|key| (key, Err(why.failure(&self.socket)))));
+                }
             }
         }
         ended
@@ -111,7 +116,12 @@ impl Pool {
         self.may_start = true;
     }
 
-    /// Forgets what is known of a guest that is gone.
+    /// Whether a run is queued for which that guest asked.
+    pub(crate) fn queues_for(&self, guest: &str) -> bool {
+        self.queue.has_any_of(guest)
+    }
+
+    /// Forgets what is known of a guest that is gone, and for which none is queued.
     pub(crate) fn forget(&mut self, guest: &str) {
         self.queue.forget(guest);
         self.places.forget_guest(guest);

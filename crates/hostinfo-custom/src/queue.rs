@@ -1,6 +1,7 @@
 //! The queue of runs: guests take turns, however much one of them asks for.
 
 use std::collections::HashMap;
+use std::mem;
 
 use crate::limits::{ASKERS_MAX, OWN_RUNS_MAX, QUEUE_MAX};
 
@@ -147,6 +148,17 @@ impl Queue {
     pub(crate) fn cancel(&mut self, which: impl Fn(&Key) -> bool) {
         let cancelled: Vec<Key> = self.waiting.keys().filter(|key| which(key)).cloned().collect();
         cancelled.iter().for_each(|key| self.remove(key));
+    }
+
+    /// Removes all runs, and returns what they were for.
+    pub(crate) fn clear(&mut self) -> impl Iterator<Item = Key> {
+        self.loads.clear();
+        mem::take(&mut self.waiting).into_keys()
+    }
+
+    /// Whether a run is queued for which that guest asked.
+    pub(crate) fn has_any_of(&self, guest: &str) -> bool {
+        self.loads.contains_key(guest)
     }
 
     /// Forgets the turns of a guest that is gone.

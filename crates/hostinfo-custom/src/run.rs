@@ -36,8 +36,7 @@ impl Run {
     /// to be closed is counted in `unclosed`.
     ///
     /// # Errors
-    /// [`Failure::NoRunner`], [`Failure::Silent`] if it does not accept what others asked for, or
-    /// [`Failure::Descriptors`] if it left something that is not closed yet.
+    /// If it cannot be asked, whatever for.
     pub(crate) fn start(
         socket: &Path,
         epoll: &Epoll,
@@ -46,9 +45,9 @@ impl Run {
         asker: Box<str>,
         order: Order,
         now: Instant,
-    ) -> Result<Self, (Key, Failure)> {
+    ) -> Result<Self, (Key, Unasked)> {
         if unclosed.count() > 0 {
-            return Err((key, Failure::Descriptors));
+            return Err((key, Unasked::Descriptors));
         }
         let Order { request, program, timeout } = order;
         match ask(socket, epoll, unclosed, &request) {
@@ -56,8 +55,7 @@ impl Run {
                 let deadline = now + timeout + ANSWER_MARGIN;
                 Ok(Self { key, asker, connection, program, timeout, deadline })
             }
-            Err(Errno::AGAIN) => Err((key, Failure::Silent)),
-            Err(error) => Err((key, Failure::NoRunner(socket.to_owned(), error.into()))),
+            Err(error) => Err((key, Unasked::Error(error))),
         }
     }
 
@@ -83,6 +81,26 @@ impl Run {
             Some(Answer::Refused(why)) => Err(Failure::Refused(why)),
             None => Err(Failure::Nonsense),
         })
+    }
+}
+
+/// Why hostinfo-run cannot be asked now, whatever for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unasked {
+    /// It left something that is not closed yet.
+    Descriptors,
+    /// It cannot be reached; `EAGAIN` if it does not accept what others asked for.
+    Error(Errno),
+}
+
+impl Unasked {
+    /// The same for a run that would have asked it at `socket`.
+    pub(crate) fn failure(self, socket: &Path) -> Failure {
+        match self {
+            Self::Descriptors => Failure::Descriptors,
+            Self::Error(Errno::AGAIN) => Failure::Silent,
+            Self::Error(error) => Failure::NoRunner(socket.to_owned(), error.into()),
+        }
     }
 }
 
@@ -130,7 +148,7 @@ mod tests {
             let epoll = Epoll::new().unwrap();
             let (socket, asker) = (Path::new("/nonexistent"), Box::from("a"));
             let next = Run::start(socket, &epoll, &unclosed, key, asker, order, now);
-            assert!(matches!(next, Err((_, Failure::Descriptors))), "it is asked again");
+            assert!(matches!(next, Err((_, Unasked::Descriptors))), "it is asked again");
             assert!(now.elapsed() < Duration::from_secs(60), "{:?}", now.elapsed());
             drop(far_end);
         }

@@ -387,6 +387,22 @@ fn a_guest_is_not_forgotten_while_its_own_command_runs_nor_while_its_value_is_ke
 }
 
 #[test]
+fn a_guest_is_not_forgotten_while_a_command_is_queued_that_it_asked_for_and_all_share() {
+    let shared = |number| command(&format!("x{number}"), "gauge", "'/bin/sleep', '60'", "");
+    let host = Host::new(&(0..5).map(shared).collect::<String>());
+    let mut custom = host.good();
+    let asked = Instant::now();
+    for number in 0..5 {
+        let value = custom.value(&format!("x{number}"), "qemu-a", asked, asked);
+        assert!(matches!(value, Answer::Pending { .. }));
+    }
+    assert!(!custom.forget("qemu-a", asked) && custom.forget("qemu-b", asked));
+    host.define("");
+    custom.reload();
+    assert!(custom.forget("qemu-a", asked));
+}
+
+#[test]
 fn an_unchanged_definition_keeps_its_value_and_a_changed_one_is_run_anew() {
     let same = command("same", "info", "'/bin/sh', '-c', 'echo $$'", "");
     let host = Host::new(&format!("{same}{}", command("other", "gauge", "'/bin/sleep', '60'", "")));

@@ -1,5 +1,6 @@
 use super::*;
 
+use std::cell::Cell;
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::thread;
@@ -10,7 +11,7 @@ use rustix::net::{RecvFlags, Shutdown, shutdown};
 
 use crate::account::{Account, Accounts, Power};
 use crate::definition::{GUEST, Source};
-use crate::limits::{ANSWER_MARGIN, HUNG_RUNS_MAX, OUTPUT_MAX};
+use crate::limits::{ANSWER_MARGIN, HUNG_RUNS_MAX, OUTPUT_MAX, QUEUE_MAX};
 use crate::message::{self, Answer};
 use crate::queue::Place;
 use crate::runner::tests::{self, Scene, key};
@@ -327,6 +328,24 @@ fn without_hostinfo_run_there_is_an_error_at_once_with_its_remedy() {
     let told = outcome.unwrap_err().to_string();
     let remedy = "No such file or directory: systemctl start hostinfo-run.socket";
     assert!(told.ends_with(remedy), "{told}");
+}
+
+#[test]
+fn a_full_queue_fails_in_no_time_where_there_is_no_hostinfo_run() {
+    let scene = Scene::new((0..16).map(|_| "echo 7"));
+    let mut pool = Pool::new(&scene.socket()).unwrap();
+    for number in 0..QUEUE_MAX {
+        let guest = (number / 16).to_string();
+        assert_eq!(pool.ask(key(&format!("s{}", number % 16), &guest), &guest), Asked::Waits);
+    }
+    let orders = Cell::new(0);
+    let ended = pool.turn(Instant::now(), |key| {
+        orders.set(orders.get() + 1);
+        scene.order(key)
+    });
+    assert_eq!((ended.len(), orders.get()), (QUEUE_MAX, 1), "each was taken in its turn");
+    assert!(ended.iter().all(|(_, outcome)| matches!(outcome, Err(Failure::NoRunner(..)))));
+    assert!(pool.queue.len() == 0 && !pool.queues_for("0"));
 }
 
 #[test]
