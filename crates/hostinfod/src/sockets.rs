@@ -33,6 +33,10 @@ pub(crate) enum ConnectError {
     /// A symbolic link, which could lead anywhere, even to another guest's socket.
     #[error("it is a symbolic link: the name of the socket itself has to say which guest it is")]
     Link,
+    /// Something else in the place of a directory of the guest's own, or a symbolic link, which could lead to another
+    /// guest's.
+    #[error("{} is not a directory, or is a symbolic link, which is not followed: put a directory there", .0.display())]
+    NoDirectory(PathBuf),
     /// Another file that is not a socket.
     #[error("it is not a socket")]
     NoSocket,

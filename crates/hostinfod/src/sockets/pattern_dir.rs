@@ -64,8 +64,8 @@ impl PatternDir {
 fn find(way: Way, socket: &str, watch: impl Fn(&OwnedFd) -> io::Result<()>) -> Found {
     match way.descend(watch) {
         Ok(directory) => sockets::find(directory, OsStr::new(socket)),
-        Err(Obstacle { depth, error, .. }) => Err(match Errno::from_io_error(&error) {
-            Some(Errno::NOTDIR) if depth > 0 => ConnectError::Link,
+        Err(Obstacle { at, depth, error }) => Err(match Errno::from_io_error(&error) {
+            Some(Errno::NOTDIR) if depth > 0 => ConnectError::NoDirectory(at),
             Some(error) => error.into(),
             None => ConnectError::Failed(error),
         }),

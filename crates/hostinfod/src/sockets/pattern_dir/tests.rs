@@ -149,8 +149,12 @@ fn a_link_in_the_place_of_a_guests_own_directory_or_socket_leads_nowhere() {
     fs::create_dir(scene.at("102")).unwrap();
     symlink("../100/s", scene.at("102/s")).unwrap();
     scene.find("100").unwrap();
-    for name in ["101", "102"] {
-        assert!(matches!(scene.find(name), Err(ConnectError::Link)), "{name}");
+    assert!(matches!(scene.find("102"), Err(ConnectError::Link)));
+    fs::write(scene.at("103"), "").unwrap();
+    for name in ["101", "103"] {
+        let error = scene.find(name).unwrap_err().to_string();
+        let told = format!("{} is not a directory, or is a symbolic link", scene.at(name).display());
+        assert!(error.starts_with(&told), "{error}");
     }
 }
 
