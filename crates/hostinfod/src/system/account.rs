@@ -20,13 +20,18 @@ const FILE_MAX: u64 = 16 * 1024 * 1024;
 /// # Errors
 /// The file cannot be read.
 pub(crate) fn find(file: &str, name: &str) -> Result<Option<u32>, FileError> {
-    if let Ok(number) = name.parse() {
+    if let Some(number) = number_of(name) {
         return Ok(real(number));
     }
     let file = Path::new(file);
     let text = hostinfo_file::read(file, FILE_MAX).map_err(FileError::of(file))?;
     let text = text.unwrap_or_default();
     Ok(number_in(&String::from_utf8_lossy(&text), name).and_then(real))
+}
+
+/// A number in its one spelling: guests called `7` and `07` are not to have one user where theirs is `{name}`.
+fn number_of(name: &str) -> Option<u32> {
+    name.parse().ok().filter(|number: &u32| number.to_string() == name)
 }
 
 /// chown(2) takes the highest number for "unchanged", so another group would get the socket.
@@ -50,6 +55,13 @@ mod tests {
     fn a_number_need_not_be_in_the_file_and_is_one_that_a_group_can_have() {
         assert_eq!(find(GROUPS, "54321").unwrap(), Some(54321));
         assert_eq!(find(GROUPS, "4294967295").unwrap(), None);
+    }
+
+    #[test]
+    fn only_one_spelling_of_a_number_is_that_number() {
+        for (name, number) in [("0", Some(0)), ("7", Some(7)), ("07", None), ("+7", None)] {
+            assert_eq!(find(GROUPS, name).unwrap(), number, "{name}");
+        }
     }
 
     #[test]
