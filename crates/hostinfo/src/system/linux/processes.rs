@@ -1,16 +1,21 @@
 //! Looks at all processes, and finds other copies of this program: proc(5).
 
 use std::ffi::OsStr;
-use std::fs;
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use hostinfo_file::aside::Patience;
 use hostinfo_wire::text::printable;
 
 use crate::others::{Holder, Others};
 
 /// The longest that a search takes: ten thousand processes with ten files each take 0.2 s.
 const LOOK_MAX: Duration = Duration::from_millis(500);
+
+/// The most that is read of a command line, in bytes: a process can give itself one of any length (`PR_SET_MM`, prctl(2)).
+const COMMAND_LINE_MAX: u64 = 64 * 1024;
 
 /// Finds other copies of this program except for its ancestors. Each is named by the command that it was started with,
 /// one of `commands`. Where `/proc` is mounted with `hidepid`, only the user's own are seen.
@@ -64,12 +69,22 @@ pub(super) fn find(proc: &Path, own: u32, look_at: impl Fn(u32, &Path) -> Found)
     others
 }
 
-/// The name of a process, and which one of `commands` it was started with, if any. `None` if this program may not look.
+/// The name of a process, and which one of `commands` it was started with, if any. `None` if this program may not look, or
+/// the process keeps it from that.
 pub(super) fn with_command(name: &str, process: &Path, commands: &[&str]) -> Option<String> {
-    let line = fs::read(process.join("cmdline")).ok()?;
+    let line = command_line(process.join("cmdline"))?;
     let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
     let command = commands.iter().find(|command| words.contains(&command.as_bytes()));
     Some(command.map_or_else(|| name.to_owned(), |command| format!("{name} {command}")))
+}
+
+/// Read in a thread: a process can keep its own from being read, as long as it likes.
+fn command_line(file: PathBuf) -> Option<Vec<u8>> {
+    let read = move || {
+        let mut line = Vec::new();
+        File::open(file)?.take(COMMAND_LINE_MAX).read_to_end(&mut line).map(|_| line)
+    };
+    Patience::default().ask(read, Instant::now())?.ok()
 }
 
 /// A process and its ancestors.
@@ -111,6 +126,7 @@ pub(super) fn name(process: &Path) -> String {
 pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
+    use rustix::fs::{CWD, Mode, mkfifoat};
     use std::os::unix::fs::symlink;
 
     /// A made-up /proc: processes with a parent and files, of which those are real devices.
@@ -147,6 +163,22 @@ pub(super) mod tests {
         };
         assert_eq!(seen(23), "hostinfo record (PID 20)", "21 is its parent");
         assert_eq!(seen(20), "hostinfo (PID 21) and hostinfo (PID 23)");
+    }
+
+    #[test]
+    fn a_process_whose_command_line_cannot_be_read_is_not_waited_for_and_a_long_one_not_read_whole()
+    {
+        let proc = proc(&[(1, 0, "/"), (20, 1, "/"), (21, 1, "/"), (22, 1, "/")]);
+        for pid in [20, 21, 22] {
+            fs::write(proc.path().join(format!("{pid}/comm")), "hostinfo\n").unwrap();
+        }
+        let line = |pid: u32| proc.path().join(pid.to_string()).join("cmdline");
+        // Whoever opens it waits for one who writes.
+        mkfifoat(CWD, line(20), Mode::RUSR | Mode::WUSR).unwrap();
+        let endless = File::create(line(21)).unwrap();
+        endless.set_len(1 << 40).unwrap();
+        let seen = copies_of(proc.path(), 22, &["top"]);
+        assert_eq!((seen.named(), seen.is_partial), ("hostinfo (PID 21)".to_owned(), true));
     }
 
     proptest! {

@@ -153,7 +153,8 @@ fn a_link_in_the_place_of_a_guests_own_directory_or_socket_leads_nowhere() {
     fs::write(scene.at("103"), "").unwrap();
     for name in ["101", "103"] {
         let error = scene.find(name).unwrap_err().to_string();
-        let told = format!("{} is not a directory, or is a symbolic link", scene.at(name).display());
+        let told =
+            format!("{} is not a directory, or is a symbolic link", scene.at(name).display());
         assert!(error.starts_with(&told), "{error}");
     }
 }
