@@ -248,6 +248,7 @@ impl Guests {
                 self.check_listener(listener, ctx);
             }
         }
+        self.check_users(ctx);
         let mut guests = self.roster.guests.ids(|_| true);
         // Where there is not room to watch all, those that were watched stay so.
         let has_watch = |number: &GuestId| {

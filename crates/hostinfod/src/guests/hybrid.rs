@@ -2,6 +2,7 @@
 
 mod accepting;
 mod listener;
+mod users;
 
 use hostinfo_file::aside::Late;
 

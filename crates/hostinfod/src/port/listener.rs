@@ -52,14 +52,7 @@ impl GuestListener {
         let directory = match way {
             Err(error) => return Some(Err(error.into())),
             Ok(GuestDir::Missing) => return Some(Ok(Listens::Nowhere)),
-            Ok(GuestDir::Open(_)) if is_there => {
-                return Some(Ok(match find_user(&section.user.of(name)) {
-                    Ok(user) if Some(user) == self.user => Listens::AsBefore,
-                    // It is as it was as long as nobody knows better.
-                    Err(NotListening::Unread(_)) => Listens::AsBefore,
-                    _ => Listens::ToAnother,
-                }));
-            }
+            Ok(GuestDir::Open(_)) if is_there => return Some(Ok(Listens::AsBefore)),
             Ok(GuestDir::Open(directory)) => Some(directory),
             Ok(GuestDir::Incomplete(Some(why))) => {
                 return Some(Err(NotListening::Incomplete(why)));
@@ -92,8 +85,6 @@ pub(crate) enum Listens {
     Nowhere,
     /// Where it did, if it did.
     AsBefore,
-    /// To a user who has another number by now, or is no more.
-    ToAnother,
     /// At a new socket.
     Anew(Listening),
 }

@@ -33,6 +33,7 @@ impl Server {
             self.guests.apply_sockets(&sockets, ctx);
             log_reload(&waiting.join(", "));
         }
+        self.guests.check_users(ctx);
         self.guests.reload_customs(ctx);
         self.guests.look_for_other_directories(ctx);
         self.control.wake_previews(ctx);

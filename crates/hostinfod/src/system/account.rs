@@ -1,5 +1,6 @@
 //! The users and groups of this host, passwd(5) and group(5).
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use crate::system::file_error::FileError;
@@ -23,10 +24,45 @@ pub(crate) fn find(file: &str, name: &str) -> Result<Option<u32>, FileError> {
     if let Some(number) = number_of(name) {
         return Ok(real(number));
     }
-    let file = Path::new(file);
-    let text = hostinfo_file::read(file, FILE_MAX).map_err(FileError::of(file))?;
-    let text = text.unwrap_or_default();
-    Ok(number_in(&String::from_utf8_lossy(&text), name).and_then(real))
+    Ok(Accounts::read(file)?.named(name))
+}
+
+/// All users or groups in such a file.
+pub(crate) struct Accounts(HashMap<String, u32>);
+
+impl Accounts {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(crate) fn read(file: &str) -> Result<Self, FileError> {
+        let file = Path::new(file);
+        let text = hostinfo_file::read(file, FILE_MAX).map_err(FileError::of(file))?;
+        Ok(Self::parse(&String::from_utf8_lossy(&text.unwrap_or_default())))
+    }
+
+    /// `kvm:x:104:qemu,alice`, `fc:x:998:998::/nonexistent:/bin/false`
+    pub(crate) fn parse(text: &str) -> Self {
+        let mut numbers = HashMap::new();
+        for line in text.lines() {
+            let mut fields = line.split(':');
+            if let (Some(name), Some(Ok(number))) =
+                (fields.next(), fields.nth(1).map(str::parse::<u32>))
+            {
+                numbers.entry(name.to_owned()).or_insert(number);
+            }
+        }
+        Self(numbers)
+    }
+
+    /// The number of the one with that name; a number stands for itself.
+    pub(crate) fn find(&self, name: &str) -> Option<u32> {
+        number_of(name).map_or_else(|| self.named(name), real)
+    }
+
+    fn named(&self, name: &str) -> Option<u32> {
+        self.0.get(name).copied().and_then(real)
+    }
 }
 
 /// A number in its one spelling: guests called `7` and `07` are not to have one user where theirs is `{name}`.
@@ -37,14 +73,6 @@ fn number_of(name: &str) -> Option<u32> {
 /// chown(2) takes the highest number for "unchanged", so another group would get the socket.
 fn real(number: u32) -> Option<u32> {
     (number != u32::MAX).then_some(number)
-}
-
-/// `kvm:x:104:qemu,alice`, `fc:x:998:998::/nonexistent:/bin/false`
-fn number_in(text: &str, name: &str) -> Option<u32> {
-    text.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())?
-    })
 }
 
 #[cfg(test)]
@@ -66,9 +94,11 @@ mod tests {
 
     #[test]
     fn a_group_is_found_by_its_name() {
-        let text = "root:x:0:\nkvm:x:104:qemu,alice\nbroken\n";
-        assert_eq!(number_in(text, "kvm"), Some(104));
-        assert_eq!(number_in(text, "alice"), None);
-        assert_eq!(number_in(text, "broken"), None);
+        let text = "root:x:0:\nkvm:x:104:qemu,alice\nbroken\nkvm:x:105:\nall:x:4294967295:\n";
+        let groups = Accounts::parse(text);
+        assert_eq!((groups.find("kvm"), groups.find("107")), (Some(104), Some(107)));
+        for none in ["alice", "broken", "all"] {
+            assert_eq!(groups.find(none), None, "{none}");
+        }
     }
 }

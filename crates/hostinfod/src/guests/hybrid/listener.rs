@@ -79,11 +79,6 @@ impl Guests {
             None => return,
             Some(Ok(Listens::Nowhere)) => return self.remove_listener(number, ctx),
             Some(Ok(Listens::AsBefore)) => Ok(()),
-            Some(Ok(Listens::ToAnother)) => {
-                let (id, name) = (listener.section, name.to_owned());
-                self.remove_listener(number, ctx);
-                return self.check_guest_dir(id, &name, ctx);
-            }
             Some(Ok(Listens::Anew(socket))) => {
                 let socket = listener.socket.insert(socket);
                 let added = ctx.reactor.add(socket, Token::Port(number), Interest::Read);

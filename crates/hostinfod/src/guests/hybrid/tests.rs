@@ -4,16 +4,21 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::process::geteuid;
+use rustix::process::{Uid, geteuid};
 
 use crate::guests::tests::guests;
 use crate::port::{Endpoint, Port};
 use crate::reactor::Reactor;
 use crate::settings::hybrid::parse;
 use crate::sockets::place::at_last;
+use crate::system::account::Accounts;
 
 fn settings(below: &Path) -> Hybrids {
-    let (path, user) = (below.display(), geteuid().as_raw());
+    settings_for(below, &geteuid().as_raw().to_string())
+}
+
+fn settings_for(below: &Path, user: &str) -> Hybrids {
+    let path = below.display();
     let text = format!(
         "[[listen]]\npath = '{path}/{{name}}/v_4678'\ndriver = 'fc'\nuser = '{user}'\nguests = ['*']\n"
     );
@@ -46,39 +51,48 @@ fn a_place_that_is_removed_while_a_thread_looks_at_it_does_not_wake_the_loop_any
 }
 
 #[test]
-fn a_user_who_has_another_number_by_now_is_who_may_connect_and_the_former_number_is_hung_up_on() {
+fn who_has_another_number_than_the_vmms_user_by_now_may_not_ask_any_more_nor_anybody_if_that_user_is_gone()
+ {
     let folder = tempfile::tempdir().unwrap();
     let below = folder.path().join("vm");
     std::fs::create_dir_all(below.join("web")).unwrap();
-    let (mut guests, mut reactor) = (guests(folder.path()), Reactor::new().unwrap());
-    let ctx = &mut reactor.now();
-    let listener = |guests: &mut Guests| {
-        let mut ports = guests.roster.ports.iter();
-        ports.find_map(|(number, port)| match &port.endpoint {
-            Endpoint::Listener(at) => at.socket.is_some().then_some((number, at.user)),
-            _ => None,
-        })
-    };
-    let connections = |guests: &Guests| {
-        let is_accepted = |port: &Port| matches!(port.endpoint, Endpoint::Accepted(_));
-        guests.roster.ports.iter().filter(|(_, port)| is_accepted(port)).count()
-    };
-    guests.listen_at(settings(&below), ctx);
-    let (number, user) = at_last(&mut guests, listener, |guests| guests.take_late_looks(ctx));
-    let _client = UnixStream::connect(below.join("web/v_4678")).unwrap();
-    guests.accept(number, ctx);
-    for former in [user, Some(rustix::process::Uid::from_raw(4321))] {
-        if let Endpoint::Listener(at) = &mut guests.roster.at(number).unwrap().0.endpoint {
-            at.user = former;
-        }
-        assert_eq!(connections(&guests), 1);
-        guests.listen_at(settings(&below), ctx);
-        let is_settled = |guests: &mut Guests| {
-            let section = guests.sections.iter().next()?.1;
-            if section.place.is_being_looked_at() { None } else { listener(guests) }
+    let me = geteuid();
+    let users = |number: u32| Accounts::parse(&format!("root:x:{number}:0::/:\n"));
+    for (after, is_made_anew, asks) in [
+        (Some(me.as_raw()), false, true),
+        (Some(4321), false, false),
+        // It knows the new number already when it is looked up.
+        (Some(4321), true, false),
+        (None, false, false),
+    ] {
+        let (mut guests, mut reactor) = (guests(folder.path()), Reactor::new().unwrap());
+        let ctx = &mut reactor.now();
+        let listener = |guests: &mut Guests| {
+            let mut ports = guests.roster.ports.iter();
+            ports.find_map(|(number, port)| match &port.endpoint {
+                Endpoint::Listener(at) => at.socket.is_some().then_some((number, at.user)),
+                _ => None,
+            })
         };
-        let (_, now) = at_last(&mut guests, is_settled, |guests| guests.take_late_looks(ctx));
-        assert_eq!((now, connections(&guests)), (user, usize::from(former == user)));
+        guests.listen_at(settings_for(&below, "root"), ctx);
+        let (number, user) = at_last(&mut guests, listener, |guests| guests.take_late_looks(ctx));
+        assert_eq!(user, Some(me), "needs root");
+        let client = UnixStream::connect(below.join("web/v_4678")).unwrap();
+        guests.accept(number, ctx);
+        let Endpoint::Listener(at) = &mut guests.roster.at(number).unwrap().0.endpoint else {
+            panic!()
+        };
+        if is_made_anew {
+            at.user = after.map(Uid::from_raw);
+        }
+        guests.check_users_of(&after.map_or_else(|| Accounts::parse(""), users), ctx);
+        let is_accepted = |port: &Port| matches!(port.endpoint, Endpoint::Accepted(_));
+        let is_connected = guests.roster.ports.iter().any(|(_, port)| is_accepted(port));
+        assert_eq!(is_connected, asks, "{after:?} {is_made_anew}");
+        if let Some(after) = after {
+            assert_eq!(listener(&mut guests).unwrap().1, Some(Uid::from_raw(after)));
+        }
+        drop(client);
     }
 }
 
