@@ -89,7 +89,7 @@ test-long: ## Run the tests that take hours
 bench: ## Measure domains' XML, and a thousand guests beside a bare echo server; fails where a target is missed
 	cargo build --release -p hostinfod -p hostinfo-bench
 	cargo test --release --quiet -p hostinfo-answer a_minute -- --nocapture
-	cargo bench -p hostinfo-domains
+	cargo bench -p hostinfo-domains --bench xml
 	cargo run --release -p hostinfo-bench
 
 callgrind: ## Count the instructions of a query, which do not depend on what else the machine does
