@@ -27,7 +27,8 @@ pub(crate) enum Place {
 
 /// At most [`QUEUE_MAX`] runs. Guests take turns for each kind of place: next comes the guest whose last turn there is the
 /// longest ago, with the run that has waited longest. So a guest that asks for one run waits for no more than one of each
-/// other guest. A run that several guests ask for comes with the first turn of one of them.
+/// other guest. A run that several guests ask for comes in a turn of one of its askers, of whom those count that wait for the
+/// fewest.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     waiting: HashMap<Key, Waiting>,
