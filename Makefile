@@ -86,9 +86,10 @@ test-long: ## Run the tests that take hours
 	$(BUILD_FOR_TESTS) && cargo build --release -p hostinfod
 	cargo nextest run --profile long -p hostinfo-tests
 
-bench: ## Measure a thousand guests, beside a bare echo server; fails where a target is missed
+bench: ## Measure domains' XML, and a thousand guests beside a bare echo server; fails where a target is missed
 	cargo build --release -p hostinfod -p hostinfo-bench
 	cargo test --release --quiet -p hostinfo-answer a_minute -- --nocapture
+	cargo bench -p hostinfo-domains --bench xml
 	cargo run --release -p hostinfo-bench
 
 callgrind: ## Count the instructions of a query, which do not depend on what else the machine does
