@@ -5,6 +5,7 @@ use std::fs;
 use std::net::TcpListener;
 
 use anyhow::{Context as _, Result, ensure};
+use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::host::EVERYTHING;
 use hostinfo_tests::upgrading::upgrade;
 use hostinfo_tests::{Daemon, FakeGuest, Host, paths};
@@ -241,5 +242,44 @@ fn a_guest_is_told_the_same_names_with_and_without_the_confinement() -> Result<(
         );
     }
     ensure!(told[0] == told[1] && told[0].len() > 50, "{told:?}");
+    Ok(())
+}
+
+#[test]
+fn what_the_confinement_refuses_in_a_directory_that_was_made_anew_is_said_with_the_restart_it_needs()
+-> Result<()> {
+    // Not beside the host's folder, where the control socket is.
+    let elsewhere = tempfile::Builder::new().prefix("hostinfo-").tempdir_in("/var/tmp")?;
+    let above = elsewhere.path().join("above");
+    let host = Host::new("*:\n  interval = 0\n  vhostmd-disk = 1\n")?
+        .with_sockets_in(&above.join("sockets"));
+    for settings in ["", "[security]\nlandlock = false\n"] {
+        host.write_config(settings)?;
+        fs::create_dir_all(host.sockets())?;
+        let daemon = host.start_daemon()?;
+        fs::remove_dir_all(&above)?;
+        fs::create_dir_all(host.sockets())?;
+        let mut guest = FakeGuest::join(&host.socket("a"))?;
+        ensure!(guest.ask_one("ping")?.starts_with("200 "));
+        let _restarted = if settings.is_empty() {
+            for name in ["vhostmd", "disk/qemu-a"] {
+                let refused = format!("/{name}: Permission denied, although its permissions");
+                daemon.wait_for_log(&refused)?;
+                let log = daemon.log();
+                let line = log.lines().find(|line| line.contains(&refused)).unwrap_or_default();
+                ensure!(line.contains(": systemctl restart hostinfo"), "{log}");
+            }
+            daemon.stop()?;
+            host.start_daemon()?
+        } else {
+            daemon
+        };
+        let _guest = FakeGuest::join(&host.socket("b"))?;
+        for name in ["vhostmd", "disk/qemu-b"] {
+            let path = host.sockets().join(name);
+            wait_until(name, PATIENCE, || Ok(path.exists()))?;
+        }
+        fs::remove_dir_all(&above)?;
+    }
     Ok(())
 }

@@ -2,12 +2,14 @@
 //! the daemon says what is wrong with it.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::{FakeGuest, Host};
+use hostinfo_tests::{FakeGuest, FakeQemu, Host};
 use rustix::fs::{CWD, Mode, mkfifoat};
 
 fn make_pipe(path: &Path) -> Result<()> {
@@ -101,5 +103,28 @@ fn a_device_in_the_place_of_a_directory_is_an_error_in_the_status_too() -> Resul
     }
     let mut guest = FakeGuest::join(&host.socket("a"))?;
     assert!(guest.ask_one("ping")?.starts_with("200 "));
+    Ok(())
+}
+
+#[test]
+fn a_file_system_mounted_over_the_socket_directory_is_found_at_sighup_and_not_before() -> Result<()>
+{
+    let host = Host::new(EVERYTHING)?;
+    let daemon = host.launch_daemon_within(&["unshare", "--mount"])?;
+    let mut before = FakeGuest::join(&host.socket("before"))?;
+    ensure!(before.ask_one("ping")?.starts_with("200 "));
+    let pid = daemon.pid().to_string();
+    let mounted = Command::new("nsenter")
+        .args(["--target", &pid, "--mount", "mount", "-t", "tmpfs", "none"])
+        .arg(host.sockets())
+        .status()?;
+    ensure!(mounted.success(), "mount: {mounted}");
+    // Where the daemon sees it.
+    let socket = PathBuf::from(format!("/proc/{pid}/root{}", host.socket("after").display()));
+    let qemu = FakeQemu::listen(&socket)?;
+    ensure!(qemu.stays_alone(Duration::from_secs(1))?);
+    daemon.hang_up()?;
+    let mut after = qemu.accept()?;
+    ensure!(after.ask_one("ping")?.starts_with("200 "));
     Ok(())
 }

@@ -274,6 +274,19 @@ fn commands_are_exposed_to_1_1_at_the_most_as_a_user_of_their_own_whom_the_daemo
 }
 
 #[test]
+fn what_needs_a_file_system_that_is_mounted_starts_after_that() -> Result<()> {
+    let root = installed()?;
+    for (unit, line) in [
+        ("hostinfo.service", "RequiresMountsFor=/etc/hostinfo /var/lib/hostinfo"),
+        ("hostinfo-run.service", "RequiresMountsFor=/etc/hostinfo"),
+        ("hostinfo-follow.service", "RequiresMountsFor=/etc/hostinfo /var/lib/hostinfo"),
+    ] {
+        has_lines(&root, unit, &[line])?;
+    }
+    Ok(())
+}
+
+#[test]
 fn the_follower_is_exposed_to_0_7_at_the_most_has_no_capability_and_is_off() -> Result<()> {
     let root = installed()?;
     let exposure = exposure(&path_of(&root, "hostinfo-follow.service"))?;

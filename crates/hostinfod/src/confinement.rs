@@ -70,16 +70,7 @@ impl Confinement {
     /// so there must be no other yet.
     pub(crate) fn enter(self) -> Layers {
         let mut layers = if self.is_upgrade { Layers::inherited() } else { Layers::default() };
-        if layers.are_too_narrow() {
-            tracing::warn!(
-                "this version needs more than the confinement of the previous one permits: systemctl restart hostinfo"
-            );
-        }
-        if layers.are_too_wide() {
-            tracing::warn!(
-                "the confinement of the previous version stays in force, which permits more than this version's: systemctl restart hostinfo"
-            );
-        }
+        warn_of(layers);
         if !layers.landlock {
             layers.landlock = self.confine_by("landlock", self.security.landlock, |this| {
                 landlock::restrict(&this.writable, &this.executable, this.port)
@@ -118,6 +109,20 @@ impl Confinement {
     }
 }
 
+/// Asks for a restart if what the previous version left in force is not what this one needs.
+fn warn_of(layers: Layers) {
+    if layers.are_too_narrow() {
+        tracing::warn!(
+            "this version needs more than the confinement of the previous one permits: systemctl restart hostinfo"
+        );
+    }
+    if layers.are_too_wide() {
+        tracing::warn!(
+            "the confinement of the previous version stays in force, which permits more than this version's: systemctl restart hostinfo"
+        );
+    }
+}
+
 /// The directories in which the daemon makes files and sockets.
 fn written(settings: &Settings) -> Vec<&Path> {
     let mut written = vec![&*settings.paths.socket_dir, &settings.paths.state_dir];
@@ -135,6 +140,51 @@ fn written(settings: &Settings) -> Vec<&Path> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
+    /// What is logged, each line without the time and the place.
+    fn logged(log: impl FnOnce()) -> Vec<String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let subscriber = tracing_subscriber::fmt().without_time().with_target(false);
+        let subscriber = subscriber.with_ansi(false).with_writer(Arc::new(file.reopen().unwrap()));
+        tracing::subscriber::with_default(subscriber.finish(), log);
+        let log = std::fs::read_to_string(file).unwrap();
+        log.lines().map(|line| line.trim_start().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_restart_is_asked_for_after_an_upgrade_to_a_version_that_needs_or_permits_something_else() {
+        let after = |said: &str| logged(|| warn_of(Layers::parse(said)));
+        let needs_more = "WARN this version needs more than the confinement of the previous one permits: systemctl restart hostinfo";
+        let is_stricter = "WARN the confinement of the previous version stays in force, which permits more than this version's: systemctl restart hostinfo";
+        assert_eq!(after("0 strictness=99 landlock"), [needs_more]);
+        assert_eq!(after("99 strictness=0 seccomp"), [is_stricter]);
+        assert_eq!(after("0 landlock seccomp"), [needs_more, is_stricter]);
+        for nothing in ["99 strictness=99 landlock seccomp", "0", ""] {
+            assert!(after(nothing).is_empty(), "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_kernel_that_lacks_a_part_is_told_of_in_one_line_and_what_is_switched_off_is_not_tried() {
+        let confinement = |security| {
+            let settings = Settings { security, ..Settings::default() };
+            Confinement::of(&settings, Path::new("/no/such/hostinfod"), false)
+        };
+        let lacking = confinement(Security::default());
+        let lines = logged(|| {
+            assert!(!lacking.confine_by("landlock", true, |_| Err("the kernel does not offer it")));
+        });
+        let line = "WARN not confined by landlock: the kernel does not offer it. [security] landlock = false in hostinfod.toml silences this";
+        assert_eq!(lines, [line]);
+        let off = confinement(Security { landlock: false, seccomp: false });
+        let lines = logged(|| {
+            let layers = off.enter();
+            assert!(!layers.landlock && !layers.seccomp);
+        });
+        let off = |part: &str| format!("INFO not confined by {part}: [security] {part} = false");
+        assert_eq!(lines, ["landlock", "seccomp"].map(off));
+    }
 
     #[test]
     fn whatever_the_settings_name_for_writing_is_writable_and_what_they_only_read_is_not() {

@@ -59,7 +59,7 @@ impl Layers {
         }
     }
 
-    fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let mut words = text.split(' ');
         let needs = words.next().and_then(|number| number.parse().ok()).unwrap_or_default();
         let (mut landlock, mut seccomp, mut strictness) = (false, false, 0);

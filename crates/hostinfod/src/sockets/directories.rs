@@ -14,6 +14,8 @@ use crate::system::file_error::FileError;
 pub(crate) struct Directories {
     hostinfo: SocketDir,
     vhostmd: SocketDir,
+    /// Why the second one could not be created.
+    unmade: Option<String>,
 }
 
 impl Directories {
@@ -38,12 +40,10 @@ impl Directories {
         };
         let of_vhostmd_clients = path.join(VHOSTMD_DIR);
         // To wait for it means to watch all entries of the directories above, which may be many.
-        if hostinfo.directory().is_some() {
-            make(&of_vhostmd_clients);
-        }
+        let unmade = hostinfo.directory().and_then(|_| make(&of_vhostmd_clients));
         let mut vhostmd = SocketDir::awaiting(&of_vhostmd_clients)?;
         vhostmd.set_lock(of_vhostmd);
-        let mut directories = Self { hostinfo, vhostmd };
+        let mut directories = Self { hostinfo, vhostmd, unmade };
         directories.look_for_the_second();
         Ok(directories)
     }
@@ -57,7 +57,10 @@ impl Directories {
     /// to be created with it.
     pub(crate) fn look_for_the_second(&mut self) {
         if self.hostinfo.directory().is_some() {
-            make(self.vhostmd.path());
+            let before = std::mem::replace(&mut self.unmade, make(self.vhostmd.path()));
+            if let Some(problem) = self.unmade.as_ref().filter(|_| before != self.unmade) {
+                tracing::warn!("{problem}");
+            }
             let _ = self.vhostmd.look_again();
         }
     }
@@ -87,10 +90,9 @@ impl Directories {
     }
 }
 
-/// QEMU has to reach the sockets in it, and nobody needs to list them. If it cannot be created,
-/// opening it reports that it is missing.
-fn make(path: &Path) {
-    if let Err(error) = hostinfo_file::make_directory(path, 0o711) {
-        tracing::debug!("{}", FileError::of(path)(error));
-    }
+/// QEMU has to reach the sockets in it, and nobody needs to list them. Returns why it cannot be created: at the start,
+/// that opening it finds it missing is enough.
+fn make(path: &Path) -> Option<String> {
+    let made = hostinfo_file::make_directory(path, 0o711).map_err(FileError::of(path));
+    made.inspect_err(|error| tracing::debug!("{error}")).err().map(|error| error.to_string())
 }

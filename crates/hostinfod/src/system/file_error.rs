@@ -5,6 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::io::Errno;
+
 /// How long to wait before what failed for a [passing](FileError::is_passing) reason is tried again.
 pub(crate) const TRY_AGAIN: Duration = Duration::from_secs(1);
 
@@ -28,6 +31,21 @@ impl FileError {
     pub(crate) fn is_passing(&self) -> bool {
         hostinfo_file::is_passing(&self.error)
     }
+
+    /// Whether the permissions of what is at the path, or else of the last directory on its way, are not what denies it.
+    /// access(2) tells of permissions, and Landlock does not bound it.
+    fn is_of_confinement(&self) -> bool {
+        let found = self.path.ancestors().find_map(|path| Some((path, path.metadata().ok()?)));
+        let Some((last, metadata)) = found else { return false };
+        let wanted = match metadata.file_type() {
+            kind if kind.is_dir() => Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK,
+            kind if kind.is_file() => Access::READ_OK | Access::WRITE_OK,
+            // Connecting to a socket is bounded by policies alone.
+            _ => return false,
+        };
+        Errno::from_io_error(&self.error) == Some(Errno::ACCESS)
+            && accessat(CWD, last, wanted, AtFlags::EACCESS).is_ok()
+    }
 }
 
 impl fmt::Display for FileError {
@@ -36,6 +54,11 @@ impl fmt::Display for FileError {
         write!(out, "{}: ", self.path.display())?;
         match self.error.kind() {
             io::ErrorKind::UnexpectedEof => out.write_str("is cut short: remove it"),
+            io::ErrorKind::PermissionDenied if self.is_of_confinement() => write!(
+                out,
+                "{text}, although its permissions let hostinfod write there. It is refused by hostinfod's confinement, \
+                 which knows the directories that were there at its start, or by a policy: systemctl restart hostinfo"
+            ),
             io::ErrorKind::PermissionDenied => {
                 write!(out, "{text}: give access to the user that hostinfod runs as")
             }
@@ -48,15 +71,38 @@ impl fmt::Display for FileError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustix::io::Errno;
+    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn the_file_is_named_and_the_number_of_the_error_is_not() {
-        let error = FileError::of::<io::Error>(Path::new("/a"))(io::Error::from_raw_os_error(13));
+        let error = FileError::of(Path::new("/dev/null"))(Errno::ACCESS);
         assert_eq!(
             error.to_string(),
-            "/a: Permission denied: give access to the user that hostinfod runs as"
+            "/dev/null: Permission denied: give access to the user that hostinfod runs as"
         );
+    }
+
+    #[test]
+    fn what_is_refused_although_its_permissions_allow_it_wants_a_restart_and_nothing_else_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let wants_restart = |path: &Path, errno: Errno| {
+            let said = FileError::of(path)(errno).to_string();
+            said.ends_with(": systemctl restart hostinfo")
+        };
+        for path in [folder.path(), &file, &folder.path().join("new"), &folder.path().join("a/b")] {
+            assert!(wants_restart(path, Errno::ACCESS), "{}", path.display());
+            assert!(!wants_restart(path, Errno::PERM), "{}", path.display());
+        }
+        let readable = std::fs::Permissions::from_mode(0o555);
+        std::fs::set_permissions(folder.path(), readable).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                nix::unistd::setfsuid(65_534.into());
+                assert!(!wants_restart(&folder.path().join("new"), Errno::ACCESS));
+            });
+        });
     }
 
     #[test]
