@@ -52,7 +52,7 @@ impl StateFile {
     /// # Errors
     /// The directory does not exist or belongs to another user, or the disk is full.
     pub(crate) fn write(&self, bytes: &[u8]) -> Result<(), FileError> {
-        write(&self.0, bytes).map_err(FileError::of(&self.0))
+        write(&self.0, bytes).map_err(FileError::of_writing(&self.0))
     }
 }
 

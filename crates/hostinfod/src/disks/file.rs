@@ -22,7 +22,7 @@ pub(super) type Open = (File, Disk);
 pub(super) fn write(before: Option<Open>, path: &Path, document: &str) -> Result<Open, FileError> {
     let (file, mut disk) = match before {
         Some(before) => before,
-        None => (open(path).map_err(FileError::of(path))?, Disk::new()),
+        None => (open(path).map_err(FileError::of_writing(path))?, Disk::new()),
     };
     let put = |step: &Step| file.write_all_at(&step.bytes, step.offset);
     let written = reserve(&file).and_then(|()| update(&mut disk, document, put));

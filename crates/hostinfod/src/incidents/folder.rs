@@ -82,7 +82,7 @@ impl Folder {
     /// The directory does not exist or belongs to another user, or the disk is full.
     pub(super) fn write(&self, file: &str, bytes: &[u8]) -> Result<(), FileError> {
         let path = self.path(file);
-        write(&self.state, &path, bytes).map_err(FileError::of(&path))
+        write(&self.state, &path, bytes).map_err(FileError::of_writing(&path))
     }
 
     /// Deletes a file if it exists.

@@ -93,6 +93,6 @@ impl Directories {
 /// QEMU has to reach the sockets in it, and nobody needs to list them. Returns why it cannot be created: at the start,
 /// that opening it finds it missing is enough.
 fn make(path: &Path) -> Option<String> {
-    let made = hostinfo_file::make_directory(path, 0o711).map_err(FileError::of(path));
+    let made = hostinfo_file::make_directory(path, 0o711).map_err(FileError::of_writing(path));
     made.inspect_err(|error| tracing::debug!("{error}")).err().map(|error| error.to_string())
 }

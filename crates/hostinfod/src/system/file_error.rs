@@ -16,6 +16,7 @@ pub(crate) const TRY_AGAIN: Duration = Duration::from_secs(1);
 pub(crate) struct FileError {
     path: PathBuf,
     error: io::Error,
+    is_of_confinement: bool,
 }
 
 impl std::error::Error for FileError {}
@@ -24,28 +25,33 @@ impl FileError {
     /// For `map_err`.
     pub(crate) fn of<E: Into<io::Error>>(path: &Path) -> impl Fn(E) -> Self {
         let path = path.to_owned();
-        move |error| Self { path: path.clone(), error: error.into() }
+        move |error| Self { path: path.clone(), error: error.into(), is_of_confinement: false }
+    }
+
+    /// The same of what could not be written in one of the daemon's own directories. Looks there at once why: elsewhere, others
+    /// could keep it from that.
+    pub(crate) fn of_writing<E: Into<io::Error>>(path: &Path) -> impl Fn(E) -> Self {
+        let path = path.to_owned();
+        move |error| {
+            let error = error.into();
+            let is_of_confinement = is_of_confinement(&path, &error);
+            Self { path: path.clone(), error, is_of_confinement }
+        }
     }
 
     /// Whether the error [is passing](hostinfo_file::is_passing): then the file is to be tried again after [`TRY_AGAIN`].
     pub(crate) fn is_passing(&self) -> bool {
         hostinfo_file::is_passing(&self.error)
     }
+}
 
-    /// Whether the permissions of what is at the path, or else of the last directory on its way, are not what denies it.
-    /// access(2) tells of permissions, and Landlock does not bound it.
-    fn is_of_confinement(&self) -> bool {
-        let found = self.path.ancestors().find_map(|path| Some((path, path.metadata().ok()?)));
-        let Some((last, metadata)) = found else { return false };
-        let wanted = match metadata.file_type() {
-            kind if kind.is_dir() => Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK,
-            kind if kind.is_file() => Access::READ_OK | Access::WRITE_OK,
-            // Connecting to a socket is bounded by policies alone.
-            _ => return false,
-        };
-        Errno::from_io_error(&self.error) == Some(Errno::ACCESS)
-            && accessat(CWD, last, wanted, AtFlags::EACCESS).is_ok()
-    }
+/// Whether it was denied although permissions allow to write there. access(2) tells of these, and Landlock does not bound it.
+fn is_of_confinement(path: &Path, error: &io::Error) -> bool {
+    let last = path.ancestors().find_map(|path| Some((path, path.metadata().ok()?)));
+    let Some((last, metadata)) = last else { return false };
+    let search = if metadata.is_dir() { Access::EXEC_OK } else { Access::empty() };
+    Errno::from_io_error(error) == Some(Errno::ACCESS)
+        && accessat(CWD, last, Access::WRITE_OK | search, AtFlags::EACCESS).is_ok()
 }
 
 impl fmt::Display for FileError {
@@ -54,7 +60,7 @@ impl fmt::Display for FileError {
         write!(out, "{}: ", self.path.display())?;
         match self.error.kind() {
             io::ErrorKind::UnexpectedEof => out.write_str("is cut short: remove it"),
-            io::ErrorKind::PermissionDenied if self.is_of_confinement() => write!(
+            io::ErrorKind::PermissionDenied if self.is_of_confinement => write!(
                 out,
                 "{text}, although its permissions let hostinfod write there. It is refused by hostinfod's confinement, \
                  which knows the directories that were there at its start, or by a policy: systemctl restart hostinfo"
@@ -75,10 +81,10 @@ mod tests {
 
     #[test]
     fn the_file_is_named_and_the_number_of_the_error_is_not() {
-        let error = FileError::of(Path::new("/dev/null"))(Errno::ACCESS);
+        let error = FileError::of(Path::new("/tmp"))(Errno::ACCESS);
         assert_eq!(
             error.to_string(),
-            "/dev/null: Permission denied: give access to the user that hostinfod runs as"
+            "/tmp: Permission denied: give access to the user that hostinfod runs as"
         );
     }
 
@@ -88,7 +94,7 @@ mod tests {
         let file = folder.path().join("file");
         std::fs::write(&file, "").unwrap();
         let wants_restart = |path: &Path, errno: Errno| {
-            let said = FileError::of(path)(errno).to_string();
+            let said = FileError::of_writing(path)(errno).to_string();
             said.ends_with(": systemctl restart hostinfo")
         };
         for path in [folder.path(), &file, &folder.path().join("new"), &folder.path().join("a/b")] {
