@@ -76,8 +76,9 @@ impl Replaceable {
 }
 
 /// What stands in the place of the new program.
-const WORSE: [(&str, Option<&str>, &str); 5] = [
+const WORSE: [(&str, Option<&str>, &str); 6] = [
     ("fails", Some("#!/bin/sh\necho it cannot >&2\nexit 1\n"), "it cannot"),
+    ("dies by a signal", Some("#!/bin/sh\nkill -SEGV $$\n"), "signal: 11"),
     ("hangs", Some("#!/bin/sh\nexec sleep 1000\n"), "did not read the handover within 2 s"),
     ("writes without end", Some("#!/bin/sh\nexec cat /dev/zero >&2\n"), "within 2 s"),
     ("is no program", Some("rubbish"), "cannot run"),

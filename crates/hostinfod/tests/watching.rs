@@ -192,6 +192,32 @@ fn an_incident_of_a_guest_that_does_not_ask_survives_a_daemon_that_is_killed() {
 }
 
 #[test]
+fn an_incident_outlives_an_upgrade_told_and_written_later_where_it_could_not_be_written() {
+    let host = Host::new("*:\n interval = 0\n watch = 1\n", "");
+    // There is no folder for it.
+    let folder = host.path("state/incidents");
+    fs::write(&folder, "").unwrap();
+    let neighbours = host.neighbours();
+    let listener = host.listen("qemu-a");
+    let mut guest = Guest::accept(&listener);
+    wait_for_line(&host.path("log"), "cannot save incidents");
+    drop(neighbours);
+    let over = |told: &String| told.starts_with("200 ") && !told.contains(" to now: ");
+    let before = wait_for("it lasts", || Some(guest.ask("verdict.incident.1")).filter(over));
+    // Where it is refused, as on a busy machine, nothing has changed.
+    let upgrade = || Client::connect(&host.path("control"), PATIENCE).unwrap().upgrade();
+    wait_for("no upgrade", || upgrade().ok());
+    assert_eq!(guest.ask("verdict.incident.1"), before);
+    assert!(host.files().is_empty());
+
+    fs::remove_file(folder).unwrap();
+    wait_for("no upgrade", || upgrade().ok());
+    let file = wait_for("it is not written", || host.files().pop());
+    assert!(file.contains("\"guest\":\"qemu-a\"") && file.contains("contended"), "{file}");
+    assert_eq!(guest.ask("verdict.incident.1"), before);
+}
+
+#[test]
 fn a_guest_whose_socket_was_libvirts_at_first_is_watched_without_a_word_from_it() {
     let host = Host::new("*:\n interval = 0\n watch = 1\n", "");
     host.is_run_by("libvirtd");

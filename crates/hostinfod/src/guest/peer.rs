@@ -45,8 +45,17 @@ pub(crate) fn of(
     let Some(start) = peer.start else {
         return Err(if is_there == Some(false) { Vmm::HANDED_ON } else { Vmm::UNSEEN });
     };
-    let is_it = is_there.unwrap_or_else(|| start <= ticks(boot_time_at(connecting)));
-    if is_it { Ok(Identified { peer, is_libvirt }) } else { Err(Vmm::HANDED_ON) }
+    if is_who_listened(start, is_there, connecting) {
+        Ok(Identified { peer, is_libvirt })
+    } else {
+        Err(Vmm::HANDED_ON)
+    }
+}
+
+/// Whether a process that began at `start` is who listened, and not a later one with its number. Where the kernel cannot
+/// say that it is still there, it must have begun before the connection was made.
+fn is_who_listened(start: u64, is_there: Option<bool>, connecting: Instant) -> bool {
+    is_there.unwrap_or_else(|| start <= ticks(boot_time_at(connecting)))
 }
 
 /// The time from boot to `then`, including suspension, as in the start times of processes: proc(5).
@@ -219,9 +228,25 @@ mod tests {
         assert!(!is_libvirt);
         assert_eq!(peer.pid.cast_unsigned(), std::process::id());
         assert!(
-            peer.start.unwrap() <= ticks(boot_time_at(connecting)),
+            is_who_listened(peer.start.unwrap(), None, connecting),
             "as an older kernel needs it"
         );
+    }
+
+    #[test]
+    fn on_an_older_kernel_a_process_that_began_after_the_daemon_connected_is_not_who_listened() {
+        let connecting = Instant::now();
+        // Starts are told in hundredths of a second.
+        std::thread::sleep(Duration::from_millis(50));
+        let mut later = Command::new("sleep").arg("1000").spawn().unwrap();
+        let start = now(later.id().cast_signed(), Path::new(PROC)).start.unwrap();
+        later.kill().unwrap();
+        later.wait().unwrap();
+        assert!(!is_who_listened(start, None, connecting));
+        assert!(is_who_listened(start, None, Instant::now()));
+        for is_there in [true, false] {
+            assert_eq!(is_who_listened(start, Some(is_there), connecting), is_there);
+        }
     }
 
     #[test]
