@@ -42,9 +42,23 @@ pub fn upgrade_by_tool(host: &Host, options: &[&str]) -> Result<Ended> {
     })
 }
 
-/// Guests that ask.
+/// Rules of guests that may ask all the time, and of some that may ask once an hour.
+pub const RULES: &str = "qemu-slow*:\n  interval = 3600\n\n*:\n  interval = 0\n  all = 1\n";
+
+/// One guest in so many may ask once an hour.
+const SLOW: usize = 10;
+
+/// Guests that ask, on a host with [`RULES`].
 #[derive(Debug)]
-pub struct Asking(Vec<FakeGuest>);
+pub struct Asking(Vec<AskingGuest>);
+
+#[derive(Debug)]
+struct AskingGuest {
+    guest: FakeGuest,
+    is_slow: bool,
+    /// Whether it has had an answer.
+    is_answered: bool,
+}
 
 impl Asking {
     /// So many guests, each with a socket that the daemon has connected to.
@@ -52,15 +66,21 @@ impl Asking {
     /// # Errors
     /// It does not connect to one.
     pub fn join(host: &Host, guests: usize) -> Result<Self> {
-        let join = |number: usize| FakeQemu::listen(&host.socket(&number.to_string()))?.accept();
+        let join = |number: usize| {
+            let is_slow = number.is_multiple_of(SLOW);
+            let name = format!("{}{number}", if is_slow { "slow" } else { "" });
+            let guest = FakeQemu::listen(&host.socket(&name))?.accept()?;
+            Ok(AskingGuest { guest, is_slow, is_answered: false })
+        };
         Ok(Self((0..guests).map(join).collect::<Result<_>>()?))
     }
 
-    /// Has all of them ask until `what` is done: one line each, again and again, while the reply to the last one is
-    /// awaited. Returns how many lines were answered.
+    /// Has all of them ask until `what` is done: a query and a `ping`, again and again, once the replies to the last ones
+    /// are there. Returns how many queries were replied to.
     ///
     /// # Errors
-    /// A line was not answered, or not with its own reply, or twice; or `what` failed.
+    /// A line had no reply, or not its own, or two; a query had another answer than the guest's rule allows; or `what`
+    /// failed.
     pub fn ask_during(mut self, what: impl FnOnce() -> Result<()>) -> Result<u64> {
         let is_over = AtomicBool::new(false);
         let each = self.0.len().div_ceil(THREADS);
@@ -81,22 +101,37 @@ impl Asking {
     }
 }
 
-fn ask_in_turn(guests: &mut [FakeGuest], is_over: &AtomicBool) -> Result<u64> {
+fn ask_in_turn(guests: &mut [AskingGuest], is_over: &AtomicBool) -> Result<u64> {
     let mut asked = 0;
     while !is_over.load(Ordering::Relaxed) {
-        for (number, guest) in guests.iter().enumerate() {
-            guest.send(format!("ping {asked}-{number}\n"))?;
+        for (number, asking) in guests.iter().enumerate() {
+            asking.guest.send(format!("loadavg.1\nping {asked}-{number}\n"))?;
         }
-        for (number, guest) in guests.iter_mut().enumerate() {
-            let reply = guest.reply()?;
+        for (number, asking) in guests.iter_mut().enumerate() {
+            asking.ensure_answered()?;
+            let reply = asking.guest.reply()?;
             ensure!(reply == [format!("200 pong {asked}-{number}")], "{asked}-{number}: {reply:?}");
         }
         asked += guests.len() as u64;
     }
     // A reply that came twice would be the next one's.
-    for guest in guests {
+    for AskingGuest { guest, .. } in guests {
         let reply = guest.ask("ping last")?;
         ensure!(reply == ["200 pong last"], "{reply:?}");
     }
     Ok(asked)
+}
+
+impl AskingGuest {
+    /// The reply to its query is an answer, or the second one's of a guest that may not ask again yet is that.
+    fn ensure_answered(&mut self) -> Result<()> {
+        let reply = self.guest.reply()?;
+        let begins = if self.is_slow && self.is_answered { "429 " } else { "200 loadavg.1=" };
+        ensure!(
+            matches!(&reply[..], [line] if line.starts_with(begins)),
+            "not {begins}: {reply:?}"
+        );
+        self.is_answered = true;
+        Ok(())
+    }
 }

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use hostinfo_tests::Host;
 use hostinfo_tests::paths::release_programs;
 use hostinfo_tests::process::raise_open_files;
-use hostinfo_tests::upgrading::{Asking, upgrade};
+use hostinfo_tests::upgrading::{Asking, RULES, upgrade};
 
 /// Guests of the daemon; the test has as many descriptors, and twice as many for a moment.
 const GUESTS: usize = 10_000;
@@ -17,7 +17,7 @@ const UPGRADES: usize = 100;
 #[test]
 fn a_hundred_upgrades_lose_no_query_of_ten_thousand_guests_and_answer_none_twice() -> Result<()> {
     raise_open_files()?;
-    let host = Host::new("*:\n  interval = 0\n")?.with_programs_in(&release_programs()?);
+    let host = Host::new(RULES)?.with_programs_in(&release_programs()?);
     let daemon = host.start_daemon()?;
     let guests = Asking::join(&host, GUESTS)?;
     let mut slowest = Duration::ZERO;
@@ -31,7 +31,7 @@ fn a_hundred_upgrades_lose_no_query_of_ten_thousand_guests_and_answer_none_twice
         Ok(())
     })?;
     eprintln!(
-        "{asked} lines were answered during {UPGRADES} upgrades, of which the slowest took {slowest:?}"
+        "{asked} queries were replied to during {UPGRADES} upgrades, of which the slowest took {slowest:?}"
     );
     ensure!(daemon.log().matches("goes on in place of").count() == UPGRADES);
     Ok(())

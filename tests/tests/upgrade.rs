@@ -7,10 +7,8 @@ use anyhow::{Context as _, Result, ensure};
 use hostinfo_tests::ctl::json;
 use hostinfo_tests::deadline::{PATIENCE, wait_until};
 use hostinfo_tests::host::EVERYTHING;
-use hostinfo_tests::upgrading::{Asking, LATE, upgrade};
+use hostinfo_tests::upgrading::{Asking, LATE, RULES, upgrade};
 use hostinfo_tests::{FakeGuest, FakeQemu, Guest, Host, Port};
-
-const RULES: &str = "qemu-slow:\n  interval = 3600\n\n*:\n  interval = 0\n  all = 1\n";
 
 /// The value in a reply of one line.
 fn value(line: &str) -> Result<f64> {
