@@ -43,15 +43,18 @@ fn a_host_gets_answers_from_a_package_keeps_them_over_an_upgrade_and_loses_no_so
         let guest = start_from_file(lab)?;
         lab.write(RULES, EVERYTHING)?;
         guest.ask_until("vm.cpu.seconds", "200 ")?;
+        let session = guest.ask("session")?;
         let told = install(lab, "1.1.0")?;
         ensure!(!told.contains("error"), "{told}");
         guest.ask_until("vm.cpu.seconds", "200 ")?;
+        ensure!(guest.ask("session")? == session, "hostinfod was restarted: {told}");
         ensure!(lab.sh(&format!("cat {RULES}"))? == EVERYTHING);
         let version = lab.sh("dpkg-query -W -f '${Version}' hostinfo-host")?;
         ensure!(version == "1.1.0-1", "{version}");
 
-        install(lab, "1.0.0")?;
+        let told = install(lab, "1.0.0")?;
         guest.ask_until("vm.cpu.seconds", "200 ")?;
+        ensure!(guest.ask("session")? == session, "hostinfod was restarted: {told}");
         lab.expect_nothing_denied()?;
 
         lab.sh("dpkg --remove hostinfo-host 2>&1")?;
