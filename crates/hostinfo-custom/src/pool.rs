@@ -63,10 +63,11 @@ impl Pool {
         asked
     }
 
-    /// Notes that the guest `asker` asks for a run, too, which is queued or in progress.
-    pub(crate) fn join(&mut self, key: &Key, asker: &str) {
-        self.may_start |= self.places.are_free_for(key, asker);
-        self.queue.join(key, asker);
+    /// Notes that the guest `asker` asks for a run, too, which is queued or in progress. Returns whether it may start now.
+    pub(crate) fn join(&mut self, key: &Key, asker: &str) -> bool {
+        let may_start = self.queue.join(key, asker) && self.places.are_free_for(key, asker);
+        self.may_start |= may_start;
+        may_start
     }
 
     /// Collects what has ended, gives up what is past its deadline and starts what is next.

@@ -104,22 +104,24 @@ impl Queue {
         asked
     }
 
-    /// Notes that the guest `asker` asks for a run, too, if that is queued.
-    pub(crate) fn join(&mut self, key: &Key, asker: &str) {
-        let Some(Waiting { askers, .. }) = self.waiting.get_mut(key) else { return };
+    /// Notes that the guest `asker` asks for a run, too, if that is queued. Returns whether it can come in this guest's turn
+    /// now, and could not before.
+    pub(crate) fn join(&mut self, key: &Key, asker: &str) -> bool {
+        let Some(Waiting { askers, .. }) = self.waiting.get_mut(key) else { return false };
         if askers.iter().any(|other| **other == *asker) {
-            return;
+            return false;
         }
         if askers.len() >= ASKERS_MAX {
             let loads = askers.iter().enumerate().map(|(at, other)| (load(&self.loads, other), at));
-            let Some((most, at)) = loads.max() else { return };
+            let Some((most, at)) = loads.max() else { return false };
             if most <= load(&self.loads, asker) + 1 {
-                return;
+                return false;
             }
             lower(&mut self.loads, &askers.swap_remove(at));
         }
         askers.push(asker.into());
         *self.loads.entry(asker.into()).or_default() += 1;
+        true
     }
 
     /// Takes the next of the runs that have a place now, and the guest whose turn it is. A guest that has [`OWN_RUNS_MAX`]

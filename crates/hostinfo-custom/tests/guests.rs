@@ -403,6 +403,21 @@ fn a_guest_is_not_forgotten_while_a_command_is_queued_that_it_asked_for_and_all_
 }
 
 #[test]
+fn a_command_that_waits_for_the_turn_of_a_guest_begins_at_once_in_that_of_another_that_asks_for_it()
+{
+    let long =
+        |number| command(&format!("x{number}"), "gauge", "'/bin/sleep', '60'", "timeout = '30s'");
+    let all = (0..3).map(long).chain([command("shared", "gauge", "'/bin/echo', '7'", "")]);
+    let host = Host::new(&all.collect::<String>());
+    let mut custom = host.good();
+    let asked = Instant::now();
+    for name in ["x0", "x1", "x2", "shared"] {
+        assert!(matches!(custom.value(name, "qemu-a", asked, asked), Answer::Pending { .. }));
+    }
+    assert_eq!(ask(&mut custom, "shared", "qemu-b"), "7", "one of four places is free");
+}
+
+#[test]
 fn an_unchanged_definition_keeps_its_value_and_a_changed_one_is_run_anew() {
     let same = command("same", "info", "'/bin/sh', '-c', 'echo $$'", "");
     let host = Host::new(&format!("{same}{}", command("other", "gauge", "'/bin/sleep', '60'", "")));

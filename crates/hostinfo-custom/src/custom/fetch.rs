@@ -30,7 +30,11 @@ impl Custom {
                 let subject = Subject { name, guest, kind: definition.about.kind };
                 self.failures += u64::from(stored.put(subject, bytes, now));
             }
-            Source::Command(_) if stored.is_pending => self.pool.join(&key, asker),
+            Source::Command(_) if stored.is_pending => {
+                if self.pool.join(&key, asker) {
+                    self.advance(now);
+                }
+            }
             Source::Command(_) => {
                 let asked = self.pool.ask(key, asker);
                 stored.is_pending = asked != Asked::NoRoom;

@@ -83,7 +83,9 @@ fn a_run_that_many_guests_ask_for_has_the_turn_of_one_that_may_have_another_in_p
     let guests: Vec<String> = (0..100).map(|number| format!("guest{number}")).collect();
     queue.ask(shared("early"), "z");
     queue.ask(shared("all"), "z");
-    guests.iter().for_each(|guest| queue.join(&shared("all"), guest));
+    for guest in guests {
+        queue.join(&shared("all"), &guest);
+    }
     queue.ask(key("other", "y"), "y");
     assert_eq!(queue.waiting[&shared("all")].askers.len(), ASKERS_MAX);
     let running = |guest: &str| if ["z", "guest0"].contains(&guest) { OWN_RUNS_MAX } else { 0 };
