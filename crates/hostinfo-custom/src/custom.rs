@@ -88,7 +88,7 @@ impl Custom {
             failures: 0,
             is_unread: false,
         };
-        let problems = custom.reload();
+        let problems = custom.read();
         Ok((custom, problems))
     }
 
@@ -103,7 +103,14 @@ impl Custom {
 
     /// Reads the directory again. Unchanged definitions keep their values; a run for anything else
     /// is killed. If [`Custom::is_unread`] is true afterwards, all is as it was.
-    pub fn reload(&mut self) -> Vec<Problem> {
+    pub fn reload(&mut self, now: Instant) -> Vec<Problem> {
+        let problems = self.read();
+        // In the places of those that were killed.
+        self.advance(now);
+        problems
+    }
+
+    fn read(&mut self) -> Vec<Problem> {
         let Found { mut definitions, problems, is_passing, .. } =
             directory::read(&self.directory, self.owner, &Accounts::of_host());
         self.is_unread = is_passing;
@@ -220,6 +227,7 @@ impl Custom {
                 statistic.values.remove(guest);
                 statistic.counters.remove(guest);
             }
+            self.advance(now);
         }
         !is_kept
     }

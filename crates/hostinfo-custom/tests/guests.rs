@@ -306,10 +306,10 @@ fn a_counter_does_not_fall_when_its_source_does_nor_when_its_definition_is_gone_
         host.write("c", text);
         if step == 4 {
             host.define("[custom");
-            assert_eq!(custom.reload().len(), 1);
+            assert_eq!(custom.reload(Instant::now()).len(), 1);
             assert_eq!(custom.find("c"), None);
             host.define(definition);
-            assert_eq!(custom.reload(), []);
+            assert_eq!(custom.reload(Instant::now()), []);
         }
         now += Duration::from_secs(1);
         let Answer::Ready(answer) = custom.value("c", "qemu-a", now, now) else { panic!() };
@@ -340,7 +340,7 @@ fn a_guests_counter_does_not_fall_when_all_share_it_and_when_they_do_no_more() {
         (&own, "qemu-a"),
     ] {
         folder.define(definition);
-        assert_eq!(custom.reload(), []);
+        assert_eq!(custom.reload(Instant::now()), []);
         told.push(ask(&mut custom, "c", guest));
     }
     // Each guest has its own counter: what another's has reached does not show.
@@ -398,7 +398,7 @@ fn a_guest_is_not_forgotten_while_a_command_is_queued_that_it_asked_for_and_all_
     }
     assert!(!custom.forget("qemu-a", asked) && custom.forget("qemu-b", asked));
     host.define("");
-    custom.reload();
+    custom.reload(Instant::now());
     assert!(custom.forget("qemu-a", asked));
 }
 
@@ -418,6 +418,23 @@ fn a_command_that_waits_for_the_turn_of_a_guest_begins_at_once_in_that_of_anothe
 }
 
 #[test]
+fn a_command_that_waited_for_others_begins_when_these_are_not_defined_any_more() {
+    let shared = command("shared", "gauge", "'/bin/echo', '7'", "timeout = '30s'");
+    let long =
+        |number| command(&format!("x{number}"), "gauge", "'/bin/sleep', '60'", "timeout = '30s'");
+    let all = (0..3).map(long).chain([shared.clone()]);
+    let host = Host::new(&all.collect::<String>());
+    let mut custom = host.good();
+    let asked = Instant::now();
+    for name in ["x0", "x1", "x2", "shared"] {
+        assert!(matches!(custom.value(name, "qemu-a", asked, asked), Answer::Pending { .. }));
+    }
+    host.define(&shared);
+    assert_eq!(custom.reload(Instant::now()), []);
+    assert_eq!(ask(&mut custom, "shared", "qemu-a"), "7");
+}
+
+#[test]
 fn an_unchanged_definition_keeps_its_value_and_a_changed_one_is_run_anew() {
     let same = command("same", "info", "'/bin/sh', '-c', 'echo $$'", "");
     let host = Host::new(&format!("{same}{}", command("other", "gauge", "'/bin/sleep', '60'", "")));
@@ -426,7 +443,7 @@ fn an_unchanged_definition_keeps_its_value_and_a_changed_one_is_run_anew() {
     let asked = Instant::now();
     assert!(matches!(custom.value("other", "qemu-a", asked, asked), Answer::Pending { .. }));
     host.define(&format!("\n\n{}{same}", command("other", "gauge", "'/bin/echo', '1'", "")));
-    assert_eq!(custom.reload(), []);
+    assert_eq!(custom.reload(Instant::now()), []);
     assert_eq!(ask(&mut custom, "same", "qemu-a"), before);
     assert_eq!(ask(&mut custom, "other", "qemu-a"), "1");
 }
@@ -444,7 +461,7 @@ fn a_definition_that_has_changed_is_not_run_until_it_is_read_again() {
         told.ends_with("has changed since hostinfod read it: systemctl reload hostinfo"),
         "{told}"
     );
-    assert_eq!(custom.reload(), []);
+    assert_eq!(custom.reload(Instant::now()), []);
     assert_eq!(ask(&mut custom, "x", "qemu-a"), "2");
     host.define("[custom.x");
     std::thread::sleep(Duration::from_millis(1010));

@@ -30,7 +30,7 @@ impl Guests {
     pub(crate) fn reload_customs(&mut self, ctx: &mut Ctx<'_>) {
         let customs = &mut self.responder.admin_values().customs;
         let was_unread = customs.is_unread();
-        let problems = customs.reload();
+        let problems = customs.reload(ctx.now);
         // It is logged once that the directory cannot be read.
         if !(was_unread && customs.is_unread()) {
             self.admin_files.custom_dir.note(customs, &problems);
