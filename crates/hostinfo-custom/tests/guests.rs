@@ -431,6 +431,7 @@ fn a_command_that_waited_for_others_begins_when_these_are_not_defined_any_more()
     }
     host.define(&shared);
     assert_eq!(custom.reload(Instant::now()), []);
+    assert!(custom.next_deadline().is_some(), "nothing runs");
     assert_eq!(ask(&mut custom, "shared", "qemu-a"), "7");
 }
 

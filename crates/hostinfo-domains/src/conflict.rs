@@ -87,6 +87,14 @@ pub enum Conflict {
         /// The process's number.
         pid: i32,
     },
+    /// Who listens has let another process call listen(2), which has ended or is not the one.
+    #[error(
+        "which process listens at the socket of the domain {domain:?} cannot be told: the one that called listen(2) has ended or is libvirt. Shut the domain down and start it"
+    )]
+    NoProcess {
+        /// The domain.
+        domain: String,
+    },
     /// A port has the name of another guest's socket, and may be in the same place.
     #[error(
         "the domain {domain:?} has a port {name:?} in a directory that hostinfod cannot read, which may lead to the socket directory: give it another name or directory with virsh edit {uuid}, then shut it down and start it"

@@ -21,6 +21,7 @@ pub const CGROUP_MAX: usize = 64 * 1024;
 /// What libvirt has marked a process with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marks {
+    /// 0, which no process has, where it cannot be told who listens.
     pid: i32,
     program: String,
     /// The number of the domain's run, from the name of its cgroup, which only root can change.
@@ -40,6 +41,11 @@ impl Marks {
         let is_marked = id.is_some() || is_whole || uuid.is_some();
         let uuid = uuid.filter(|_| id.is_none());
         is_marked.then_some(Self { pid, program, id, uuid })
+    }
+
+    /// Of whoever listens after another process has called listen(2) for it. QEMU does that itself, before its guest runs.
+    pub fn of_nobody() -> Self {
+        Self { pid: 0, program: String::new(), id: None, uuid: None }
     }
 
     /// What is wrong if this process listens at `socket`. `claim` says which domain, by libvirt, the socket belongs to.
@@ -74,6 +80,9 @@ impl Marks {
                 pid: self.pid,
             }),
             (None, Some(owner)) if owner.hwuuid.is_some() && owner.hwuuid == self.uuid => None,
+            (None, Some(owner)) if self.pid == 0 => {
+                Some(Conflict::NoProcess { domain: owner.name.clone() })
+            }
             (None, Some(owner)) => Some(Conflict::OtherProcess {
                 domain: owner.name.clone(),
                 program: self.program.clone(),
@@ -248,6 +257,14 @@ mod tests {
         let words = conflict(&by_hand, "qemu-a").unwrap().to_string();
         assert!(words.contains("\"qemu-system-x86\", process 7"), "{words}");
         assert_eq!(conflict(&by_hand, "qemu-nobody"), None);
+    }
+
+    #[test]
+    fn whoever_hides_behind_a_process_that_listened_for_it_is_no_domains() {
+        let hidden = Marks::of_nobody();
+        let words = conflict(&hidden, "qemu-a").unwrap().to_string();
+        assert!(words.contains("the socket of the domain \"a\" cannot be told"), "{words}");
+        assert_eq!(conflict(&hidden, "qemu-nobody"), None);
     }
 
     #[test]

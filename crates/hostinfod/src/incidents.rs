@@ -133,7 +133,12 @@ impl IncidentFiles {
 
     /// Goes on with what another program could not write.
     pub(crate) fn take_over(&mut self, unwritten: VecDeque<(Box<str>, Vec<u8>)>) {
-        self.unwritten.extend(unwritten);
+        for (file, bytes) in unwritten {
+            if let Ok((guest, _)) = Incidents::parse(&bytes) {
+                self.guests.insert(file.clone(), guest.into());
+                self.unwritten.push_back((file, bytes));
+            }
+        }
     }
 
     /// Before the daemon ends: writes everything that is waiting.

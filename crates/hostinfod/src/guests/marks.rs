@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use hostinfo_answer::Peer;
 use hostinfo_domains::Marks;
+use hostinfo_sample::{Absent, Vmm};
 
 use super::Guests;
 use crate::guest::cmdline::TRIED_AGAIN_AFTER;
@@ -35,12 +36,17 @@ impl Guests {
     pub(super) fn look_at(
         &mut self,
         number: GuestId,
-        peer: Option<Peer>,
+        peer: Result<Peer, &Absent>,
         is_another: bool,
         ctx: &mut Ctx<'_>,
     ) {
-        let Shown { marks, cid, is_unread } =
-            peer.map(|peer| self.shown_by(number, peer, ctx.now)).unwrap_or_default();
+        let Shown { marks, cid, is_unread } = match peer {
+            Ok(peer) => self.shown_by(number, peer, ctx.now),
+            Err(why) if *why == Vmm::HANDED_ON => {
+                Shown { marks: Some(Marks::of_nobody()), ..Shown::default() }
+            }
+            Err(_) => Shown::default(),
+        };
         let Some(guest) = self.roster.guests.get_mut(number) else { return };
         let libvirt = self.responder.libvirt();
         guest.marks = marks.map(Box::new);
@@ -92,7 +98,7 @@ impl Guests {
         if !self.runs(peer) {
             return;
         }
-        self.look_at(number, Some(peer), false, ctx);
+        self.look_at(number, Ok(peer), false, ctx);
         self.reconsider(number, ctx);
         self.plan_for(number, ctx);
     }

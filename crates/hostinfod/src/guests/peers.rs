@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hostinfo_answer::{Observed, Peer, Process};
 use hostinfo_peer::PeerSocket;
-use hostinfo_sample::Absent;
+use hostinfo_sample::{Absent, Vmm};
 
 use super::Guests;
 use crate::guest::{begin_session, peer};
@@ -30,7 +30,7 @@ impl Guests {
             guest.since = matches!(port.endpoint, Endpoint::Socket | Endpoint::Pattern(_))
                 .then_some(port.since);
         }
-        self.look_at(of, known, is_another, ctx);
+        self.look_at(of, peer.as_ref().copied(), is_another, ctx);
         if is_another && let Some((port, guest)) = self.roster.at(number) {
             let (roots, files) = (Arc::clone(&self.roots), self.files.clone());
             guest.observed = Observed::new(peer.map(|peer| Process::new(roots, files, peer)));
@@ -73,6 +73,17 @@ impl Guests {
             None | Some(Err(_)) => {}
         }
         self.plan_for(guest, ctx);
+    }
+
+    /// An early connection over which the guest has sent something is to be identified by now: QEMU calls listen(2) before its
+    /// guest runs. Whoever cannot be identified is not taken for a domain.
+    pub(super) fn refuse_if_early(&mut self, number: PortId, ctx: &mut Ctx<'_>) {
+        let port = self.roster.ports.get(number).filter(|port| port.is_early());
+        let Some(guest) = port.map(|port| port.guest) else { return };
+        if self.is_domain(guest) {
+            self.look_at(guest, Err(&Vmm::HANDED_ON), false, ctx);
+            self.plan_for(guest, ctx);
+        }
     }
 
     /// Identifies the peer of an early connection by another connection to the same socket.

@@ -158,10 +158,11 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use hostinfo_answer::{Dialect, VMM_UNKNOWN};
+    use hostinfo_answer::{Dialect, Peer, VMM_UNKNOWN};
     use hostinfo_domains::examples::domain;
     use hostinfo_domains::limits::DEADLINE;
     use hostinfo_domains::{Domain, Helper, Message, Names, Tags, VERSION};
+    use hostinfo_sample::{Absent, Vmm};
 
     use crate::guests::tests::guests;
     use crate::libvirt::Libvirt;
@@ -264,6 +265,45 @@ mod tests {
             assert_eq!(is_domain, is_settled);
         }
         assert_eq!(standing(&guests, other), Standing::Unnamed);
+    }
+
+    /// Whether whoever has connected as the guest `a`, a domain of libvirt's, may ask.
+    fn may_ask_as_a_domain(peer: Result<Peer, Absent>, is_early: bool) -> bool {
+        let (folder, mut reactor) = (tempfile::tempdir().unwrap(), Reactor::new().unwrap());
+        let ctx = &mut reactor.now();
+        let mut guests = guests(folder.path());
+        let said = [
+            Message::Hello { version: VERSION },
+            Message::Domain(domain(7, "a")),
+            Message::Done(0),
+        ];
+        *guests.responder.libvirt() = Libvirt::asked_by(Libvirt::helper_that_says(&said));
+        guests.responder.libvirt().begin(ctx.now);
+        guests.turn_of_helper(Helper::on_time, ctx);
+        hear(&mut guests, ctx, |guests| guests.responder.libvirt().known().is_some());
+        let guest = guests.guest(&Name::parse("qemu-a").unwrap(), ctx.now).unwrap();
+        let (_far_end, fd) = UnixStream::pair().unwrap();
+        let connection =
+            Connection::new(OwnedFd::from(fd).into(), None, Dialect::Hostinfo, ctx.now);
+        let port = Port::new(guest, Endpoint::Socket, Dialect::Hostinfo, ctx.now);
+        let connection = Some(Connection { is_early, ..connection });
+        let number = guests.roster.add_port(Port { connection, ..port });
+        guests.identify_peer(number, peer, ctx).unwrap();
+        guests.roster.guests.get_mut(guest).unwrap().since = None;
+        guests.update_standings(ctx);
+        // It has sent something.
+        guests.turn(number, false, ctx);
+        let may_ask = guests.roster.guests.get(guest).unwrap().who.standing().may_ask();
+        guests.update_standings(ctx);
+        assert_eq!(guests.roster.guests.get(guest).unwrap().who.standing().may_ask(), may_ask);
+        may_ask
+    }
+
+    #[test]
+    fn nobody_asks_as_a_domain_who_has_another_process_call_listen() {
+        assert!(may_ask_as_a_domain(Err(Vmm::UNSEEN), false));
+        assert!(!may_ask_as_a_domain(Err(Vmm::HANDED_ON), false));
+        assert!(!may_ask_as_a_domain(Err(VMM_UNKNOWN), true));
     }
 
     #[test]

@@ -34,6 +34,7 @@ impl Guests {
     pub(crate) fn turn(&mut self, number: PortId, hung_up: bool, ctx: &mut Ctx<'_>) {
         if self.roster.ports.get(number).is_some_and(Port::is_early) && !hung_up {
             self.identify_again(number, ctx);
+            self.refuse_if_early(number, ctx);
         }
         let Some((port, guest)) = self.roster.at(number) else { return };
         if let Endpoint::Listener(_) = port.endpoint {

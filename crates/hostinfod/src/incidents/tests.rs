@@ -83,6 +83,21 @@ fn incidents_outlive_the_daemon_for_a_domain_and_without_libvirt_for_a_process()
 }
 
 #[test]
+fn what_another_program_could_not_write_is_loaded_or_deleted_like_all_else() {
+    for is_kept in [true, false] {
+        let (place, next) = (Place::new(), Place::new());
+        let mut before = place.open();
+        before.keep(domain(7), "qemu-a", bytes("qemu-a", 0));
+        let mut after = next.open();
+        after.take_over(before.unwritten().clone());
+        after.retain(|_| is_kept);
+        assert_eq!(count(&after.load(domain(7), "qemu-a")), usize::from(is_kept));
+        after.write_all();
+        assert_eq!(next.0.path().join(FOLDER).exists(), is_kept);
+    }
+}
+
+#[test]
 fn a_file_is_written_in_its_own_folder_since_to_move_it_into_another_can_wait_for_other_users() {
     let place = Place::new();
     let mut files = place.open();
