@@ -87,9 +87,9 @@ pub enum Conflict {
         /// The process's number.
         pid: i32,
     },
-    /// Who listens has let another process call listen(2), which has ended or is not the one.
+    /// Who listens has let another process call listen(2), which has ended or is not the one; or hides what it is.
     #[error(
-        "which process listens at the socket of the domain {domain:?} cannot be told: the one that called listen(2) has ended or is libvirt. Shut the domain down and start it"
+        "which process listens at the socket of the domain {domain:?} cannot be told: the one that called listen(2) has ended, hides its command line, or is libvirt. Shut the domain down and start it"
     )]
     NoProcess {
         /// The domain.

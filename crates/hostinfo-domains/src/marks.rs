@@ -43,7 +43,8 @@ impl Marks {
         is_marked.then_some(Self { pid, program, id, uuid })
     }
 
-    /// Of whoever listens after another process has called listen(2) for it. QEMU does that itself, before its guest runs.
+    /// Of whoever listens after another process has called listen(2) for it, or hides what it is. QEMU calls it itself, before
+    /// its guest runs.
     pub fn of_nobody() -> Self {
         Self { pid: 0, program: String::new(), id: None, uuid: None }
     }

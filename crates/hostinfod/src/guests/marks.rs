@@ -83,7 +83,11 @@ impl Guests {
             read.ok().flatten()
         };
         let (marks, line) = match is_asked {
-            true => peer::marks(peer, proc, cmdline),
+            true => {
+                let (marks, line) = peer::marks(peer, proc, cmdline);
+                // It has ended by now, or hides its command line, and no cgroup says what it is.
+                (Some(marks.unwrap_or_else(Marks::of_nobody)), line)
+            }
             false => (None, peer::believed(cmdline(None), peer, proc)),
         };
         let cid = line.filter(|_| is_cid_wanted).and_then(|line| cmdline::cid(&line));

@@ -304,6 +304,9 @@ mod tests {
         assert!(may_ask_as_a_domain(Err(Vmm::UNSEEN), false));
         assert!(!may_ask_as_a_domain(Err(Vmm::HANDED_ON), false));
         assert!(!may_ask_as_a_domain(Err(VMM_UNKNOWN), true));
+        // It has ended since it was identified.
+        let gone = Peer { pid: i32::MAX, start: Some(7) };
+        assert!(!may_ask_as_a_domain(Ok(gone), false));
     }
 
     #[test]
