@@ -7,7 +7,7 @@
 mod watch;
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -25,6 +25,9 @@ const NANOS: u64 = 333_333_333;
 
 /// Enough that some samples coincide: that of the 14th guest is due 0.34 s after the first's.
 const GUESTS: u128 = 14;
+
+/// Of the domains' only process: each says that it is libvirt's first run.
+const CGROUP: &str = "0::/machine.slice/machine-qemu\\x2d1\\x2d1.scope/libvirt/emulator\n";
 
 /// Answers each request with the figures of the named domains. Each second their disks read
 /// 1,000,000 bytes in 1,000 operations, which keep them busy for half of the time.
@@ -80,6 +83,7 @@ impl Host {
         process(&path("proc").join(std::process::id().to_string()));
         let roots = [("--proc-root", "proc")];
         let daemon = watch::start(&path("bin/hostinfod"), folder.path(), &roots);
+        symlink(daemon.id().to_string(), path("proc/self")).unwrap();
         Self { folder, daemon }
     }
 
@@ -131,6 +135,7 @@ fn process(folder: &Path) {
         ("stat", stat),
         ("status", "VmRSS: 4 kB\n"),
         ("comm", "qemu-system-x86\n"),
+        ("cgroup", CGROUP),
         ("task/1/comm", "qemu-system-x86\n"),
         ("task/1/schedstat", "1000 1000 1\n"),
     ] {
